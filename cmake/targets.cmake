@@ -1,8 +1,56 @@
-# Executables and install rules.
-file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cpp)
-if(cli_sources)
-  add_executable(hindscan_cli ${cli_sources})
-  set_target_properties(hindscan_cli PROPERTIES OUTPUT_NAME hindscan RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  target_compile_options(hindscan_cli PRIVATE ${HS_WARNINGS})
-  target_link_libraries(hindscan_cli PRIVATE hindscan_train hindscan_eval hindscan_viewer CLI11::CLI11)
+# The program, the test programs that span layers, the script tests, benchmarks and fuzzers.
+add_library(hindscan_all INTERFACE)
+set_target_properties(hindscan_all PROPERTIES EXPORT_NAME hindscan)
+target_link_libraries(hindscan_all INTERFACE hindscan_train hindscan_eval hindscan_viewer)
+
+if(EXISTS ${PROJECT_SOURCE_DIR}/src/cli/main.cpp)
+  add_executable(hindscan src/cli/main.cpp)
+  target_link_libraries(hindscan PRIVATE hindscan_cli)
+endif()
+
+# tests/foo_test.cpp -> executable foo_test; tests/foo_test.py and tests/cli/foo_test.sh -> one ctest entry each.
+if(HINDSCAN_TESTS)
+  file(GLOB span_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cpp)
+  foreach(source ${span_tests})
+    cmake_path(GET source STEM name)
+    hs_test(${name} hindscan_all ${source})
+  endforeach()
+
+  file(GLOB script_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.py)
+  foreach(source ${script_tests})
+    cmake_path(GET source STEM name)
+    add_test(NAME ${name} COMMAND Python3::Interpreter -B ${source})
+  endforeach()
+
+  if(TARGET hindscan)
+    file(GLOB cli_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*_test.sh)
+    foreach(source ${cli_tests})
+      cmake_path(GET source STEM name)
+      add_test(NAME cli.${name} COMMAND bash ${source})
+      set_tests_properties(cli.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77
+        ENVIRONMENT "HINDSCAN=$<TARGET_FILE:hindscan>;HINDSCAN_ROOT=${PROJECT_SOURCE_DIR}")
+    endforeach()
+  endif()
+endif()
+
+# bench/bench_foo.cpp -> bench_foo
+if(HINDSCAN_BENCH)
+  file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.cpp)
+  foreach(source ${bench_sources})
+    cmake_path(GET source STEM name)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE hindscan_all benchmark::benchmark)
+    target_compile_definitions(${name} PRIVATE HINDSCAN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  endforeach()
+endif()
+
+# fuzz/foo_fuzz.cpp -> foo_fuzz
+if(HINDSCAN_FUZZ)
+  file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/fuzz/*_fuzz.cpp)
+  foreach(source ${fuzz_sources})
+    cmake_path(GET source STEM name)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE hindscan_all)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
 endif()

@@ -1,0 +1,20 @@
+# Prefix install: the program, the static libraries, the public headers, a CMake package and the built-in models.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hindscan)
+
+get_property(layers GLOBAL PROPERTY HS_LAYERS)
+list(REMOVE_ITEM layers hindscan_cli)
+install(TARGETS ${layers} hindscan_all EXPORT hindscan-targets)
+install(EXPORT hindscan-targets NAMESPACE hindscan:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/hindscan-config.cmake.in ${PROJECT_BINARY_DIR}/hindscan-config.cmake
+  INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_DATADIR)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/hindscan-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/hindscan-config.cmake ${PROJECT_BINARY_DIR}/hindscan-config-version.cmake
+  cmake/modules/FindOneDNN.cmake DESTINATION ${package_dir})
+
+if(TARGET hindscan)
+  install(TARGETS hindscan)
+endif()
+install(DIRECTORY include/hindscan DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/hindscan)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
