@@ -1,0 +1,167 @@
+#include "base/fs.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/mmap.h"
+#include "base/utf8.h"
+
+namespace hindscan {
+namespace {
+
+class FsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::TempDir() + "hindscan-fs-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    dir_ = name;
+  }
+  void TearDown() override {
+    for (const auto& name : real_fs().list(dir_)) {
+      if (real_fs().kind(path(name)) == FileKind::kDirectory) continue;
+      real_fs().unlink(path(name));
+    }
+    ::rmdir(dir_.c_str());
+  }
+  std::string path(const std::string& name) const { return join_path(dir_, name); }
+  std::string dir_;
+};
+
+template <class F>
+ErrorCode code_of(F f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.code();
+  }
+  return ErrorCode{0};
+}
+
+TEST_F(FsTest, AtomicWriteReplacesAndLeavesNothingElse) {
+  write_file_atomic(real_fs(), path("a"), "old");
+  write_file_atomic(real_fs(), path("a"), "new content");
+  EXPECT_EQ(read_file(path("a")), "new content");
+  EXPECT_EQ(real_fs().list(dir_), std::vector<std::string>{"a"});
+}
+
+TEST_F(FsTest, FailedWriteKeepsTheOldFile) {
+  write_file_atomic(real_fs(), path("a"), "old");
+  rlimit before = {};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 1000;
+  std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const ErrorCode code = code_of([&] { write_file_atomic(real_fs(), path("a"), std::string(5000, 'x')); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(code, ErrorCode::kIo);
+  EXPECT_EQ(read_file(path("a")), "old");
+  EXPECT_EQ(real_fs().list(dir_), std::vector<std::string>{"a"});
+}
+
+TEST_F(FsTest, ErrorCodesOfOutput) {
+  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), path("no/such"), "x"); }), ErrorCode::kCannotCreate);
+  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), dir_, "x"); }), ErrorCode::kCannotCreate);
+  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), "/dev/full", std::string(10, 'x')); }), ErrorCode::kIo);
+  EXPECT_NO_THROW(write_file_atomic(real_fs(), "/dev/null", "x"));
+}
+
+TEST_F(FsTest, ErrorCodesOfInput) {
+  EXPECT_EQ(code_of([&] { read_file(path("missing")); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { read_file(dir_); }), ErrorCode::kData);
+  write_file_atomic(real_fs(), path("big"), std::string(100, 'x'));
+  EXPECT_EQ(code_of([&] { read_file(path("big"), 99); }), ErrorCode::kResource);
+  EXPECT_EQ(code_of([&] { FileBytes::load(path("big"), LoadMode::kRead, 99); }), ErrorCode::kResource);
+  EXPECT_EQ(code_of([&] { read_file("/dev/zero", 1 << 20); }), ErrorCode::kResource);
+}
+
+TEST_F(FsTest, BothLoadModesGiveTheBytes) {
+  const std::string text(10000, 'q');
+  write_file_atomic(real_fs(), path("f"), text);
+  write_file_atomic(real_fs(), path("empty"), "");
+  for (const LoadMode mode : {LoadMode::kRead, LoadMode::kMap}) {
+    FileBytes file = FileBytes::load(path("f"), mode);
+    FileBytes moved = std::move(file);
+    EXPECT_EQ(std::string(moved.bytes().begin(), moved.bytes().end()), text);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(moved.bytes().data()) % 64, 0u);
+    EXPECT_EQ(moved.mapped(), mode == LoadMode::kMap);
+    EXPECT_TRUE(FileBytes::load(path("empty"), mode).bytes().empty());
+  }
+}
+
+TEST_F(FsTest, ReadModeSurvivesTruncation) {
+  write_file_atomic(real_fs(), path("f"), std::string(100000, 'q'));
+  const FileBytes file = FileBytes::load(path("f"));
+  ASSERT_EQ(::truncate(path("f").c_str(), 0), 0);
+  EXPECT_EQ(file.bytes()[99999], 'q');
+}
+
+TEST_F(FsTest, PathsAndDirectories) {
+  EXPECT_EQ(parent_dir("a"), ".");
+  EXPECT_EQ(parent_dir("/a"), "/");
+  EXPECT_EQ(parent_dir("/a/b/"), "/a");
+  EXPECT_EQ(join_path("a/", "b"), "a/b");
+  make_dirs(real_fs(), path("x/y/z"));
+  make_dirs(real_fs(), path("x/y/z"));
+  EXPECT_EQ(real_fs().kind(path("x/y/z")), FileKind::kDirectory);
+  write_file_atomic(real_fs(), path("file"), "x");
+  EXPECT_EQ(code_of([&] { make_dirs(real_fs(), path("file/z")); }), ErrorCode::kCannotCreate);
+  EXPECT_GT(real_fs().free_bytes(dir_), 0u);
+  real_fs().rmdir(path("x/y/z"));
+  real_fs().rmdir(path("x/y"));
+  real_fs().rmdir(path("x"));
+}
+
+TEST(Checked, OverflowIsRememberedThroughAnExpression) {
+  const uint64_t big = UINT64_MAX;
+  EXPECT_EQ((Checked(3) * 5 + 1).value(), 16u);
+  EXPECT_FALSE((Checked(big) + 1).ok());
+  EXPECT_FALSE(((Checked(big) * 2) * 0 + 1).ok());
+  EXPECT_EQ(checked_align(9, 8), 16u);
+  EXPECT_EQ(checked_align(0, 8), 0u);
+  EXPECT_FALSE(checked_align(9, 0).has_value());
+  EXPECT_FALSE(checked_align(9, 12).has_value());
+  EXPECT_FALSE(checked_align(big - 3, 8).has_value());
+}
+
+TEST(Utf8, RoundTripOfEveryCodePoint) {
+  for (uint32_t code = 0; code <= 0x10FFFF; ++code) {
+    if (code >= 0xD800 && code <= 0xDFFF) continue;
+    std::string text;
+    append_utf8(text, code);
+    const Utf8Char c = decode_utf8(text, 0);
+    ASSERT_TRUE(c.valid && c.code == code && c.size == text.size()) << code;
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      ASSERT_EQ(incomplete_utf8_suffix("ab" + text.substr(0, cut)), cut) << code;
+    }
+    ASSERT_EQ(incomplete_utf8_suffix(text), 0u);
+  }
+}
+
+TEST(Utf8, RefusesTheClassicTricks) {
+  for (const char* bad : {"\x80", "\xC0\xAF", "\xC1\x81", "\xE0\x80\xAF", "\xED\xA0\x80", "\xED\xBF\xBF",
+                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE2\x82", "\xF0\x9F\x98"}) {
+    EXPECT_FALSE(valid_utf8(bad));
+    EXPECT_TRUE(valid_utf8(replace_invalid_utf8(bad)));
+  }
+  EXPECT_TRUE(valid_utf8("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
+}
+
+TEST(Utf8, ReplacesMaximalPieces) {
+  size_t count = 0;
+  EXPECT_EQ(replace_invalid_utf8("a\xF0\x9F\x98z\xFF\xC3\xA9", &count), "a\xEF\xBF\xBDz\xEF\xBF\xBD\xC3\xA9");
+  EXPECT_EQ(count, 2u);
+  EXPECT_EQ(incomplete_utf8_suffix("a\xED\xA0"), 0u);  // a surrogate can never become valid
+  EXPECT_EQ(incomplete_utf8_suffix("a\xFF"), 0u);
+}
+
+}  // namespace
+}  // namespace hindscan

@@ -1,0 +1,136 @@
+#include "base/mmap.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fs.h"
+
+namespace hindscan {
+namespace {
+
+constexpr std::align_val_t kAlign{64};
+
+class InputFd {
+ public:
+  explicit InputFd(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) fail_errno(errno, "open", path, FileUse::kInput);
+  }
+  ~InputFd() { ::close(fd_); }
+  InputFd(const InputFd&) = delete;
+  InputFd& operator=(const InputFd&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct stat stat_input(const InputFd& fd, const std::string& path) {
+  struct stat info = {};
+  if (::fstat(fd.get(), &info) != 0) fail_errno(errno, "stat", path, FileUse::kInput);
+  check(!S_ISDIR(info.st_mode), ErrorCode::kData, "[{}] expected a file, found a directory", path);
+  return info;
+}
+
+void check_limit(const std::string& path, uint64_t size, uint64_t limit) {
+  check(size <= limit, ErrorCode::kResource, "[{}] expected at most {} bytes, found {}", path, limit, size);
+}
+
+// Reads up to `size` bytes; fewer means end of file.
+size_t read_fully(int fd, const std::string& path, uint8_t* out, size_t size) {
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::read(fd, out + done, std::min(size - done, size_t{1} << 30));
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(errno, "read", path, FileUse::kInput);
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+std::string read_stream(int fd, const std::string& path, uint64_t limit) {
+  std::string text;
+  for (;;) {
+    const size_t old = text.size();
+    text.resize(old + std::max<size_t>(size_t{1} << 16, old / 2));
+    const size_t n = read_fully(fd, path, reinterpret_cast<uint8_t*>(text.data()) + old, text.size() - old);
+    const bool end = old + n < text.size();
+    text.resize(old + n);
+    check_limit(path, text.size(), limit);
+    if (end) return text;
+  }
+}
+
+uint8_t* allocate(const std::string& path, size_t size) {
+  void* p = ::operator new(size, kAlign, std::nothrow);
+  check(p != nullptr, ErrorCode::kResource, "[{}] out of memory: needs {} bytes", path, size);
+  return static_cast<uint8_t*>(p);
+}
+
+}  // namespace
+
+FileBytes FileBytes::load(const std::string& path, LoadMode mode, uint64_t limit) {
+  const InputFd fd(path);
+  const struct stat info = stat_input(fd, path);
+  FileBytes file;
+  if (!S_ISREG(info.st_mode)) {
+    check(mode == LoadMode::kRead, ErrorCode::kData, "[{}] expected a regular file to map", path);
+    const std::string text = read_stream(fd.get(), path, limit);
+    file.data_ = allocate(path, text.size());
+    file.size_ = text.size();
+    std::copy(text.begin(), text.end(), file.data_);
+    return file;
+  }
+  const auto size = static_cast<uint64_t>(info.st_size);
+  check_limit(path, size, limit);
+  if (size == 0) return file;
+  if (mode == LoadMode::kMap) {
+    void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (p == MAP_FAILED) fail_errno(errno, "map", path, FileUse::kInput);
+    file.data_ = static_cast<uint8_t*>(p);
+    file.size_ = size;
+    file.mapped_ = true;
+    return file;
+  }
+  file.data_ = allocate(path, size);
+  file.size_ = size;
+  const size_t got = read_fully(fd.get(), path, file.data_, size);
+  check(got == size, ErrorCode::kIo, "[{}] file shrank while it was read: expected {} bytes, found {}", path, size,
+        got);
+  return file;
+}
+
+FileBytes::FileBytes(FileBytes&& other) noexcept { *this = std::move(other); }
+
+FileBytes& FileBytes::operator=(FileBytes&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(mapped_, other.mapped_);
+  return *this;
+}
+
+FileBytes::~FileBytes() {
+  if (data_ == nullptr) return;
+  if (mapped_) {
+    ::munmap(data_, size_);
+  } else {
+    ::operator delete(data_, kAlign);
+  }
+}
+
+std::string read_file(const std::string& path, uint64_t limit) {
+  const InputFd fd(path);
+  const struct stat info = stat_input(fd, path);
+  if (S_ISREG(info.st_mode)) check_limit(path, static_cast<uint64_t>(info.st_size), limit);
+  return read_stream(fd.get(), path, limit);
+}
+
+}  // namespace hindscan
