@@ -1,6 +1,7 @@
 // The one exception type of the library, and the helper that raises it.
 #pragma once
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <exception>
 #include <string>

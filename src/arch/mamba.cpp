@@ -1,0 +1,189 @@
+// Mamba-1 (arXiv 2312.00752) and FalconMamba (weightless RMS norms on dt, B, C). Weight names are those of
+// state-spaces/mamba-*-hf; state-spaces/mamba-* differs in "embedding". Maths and names: mamba_simple.py.
+#include <cmath>
+
+#include "arch/architecture.h"
+
+namespace hindscan {
+
+namespace {
+
+struct MambaConfig {
+  int64_t d_model, n_layer, vocab_size, d_inner, d_state, d_conv, dt_rank;
+  bool use_bias, use_conv_bias, tie_embeddings;
+  double norm_eps;
+  double mixer_norm_eps;  // < 0: no norms on dt, B, C
+};
+
+struct MambaLayer {
+  Weight *norm, *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *x_proj, *dt_proj, *dt_bias, *A_log, *D, *out_proj,
+                *out_bias = nullptr;
+};
+
+class Mamba final : public Architecture {
+ public:
+  Mamba(MambaConfig c, std::string type) : c_(c), type_(std::move(type)) {}
+
+  void declare(WeightTable& t) override {
+    embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+    embeddings_->aliases = {"backbone.embedding.weight"};
+    const double out_scale = 1.0 / std::sqrt(static_cast<double>(c_.n_layer));
+    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.layers.{}.", l), out_scale));
+    norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
+    head_ = embeddings_;
+    if (c_.tie_embeddings) {
+      embeddings_->aliases.push_back("lm_head.weight");
+    } else {
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+    }
+  }
+
+  Var forward(Ctx& ctx) const override {
+    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    for (int64_t l = 0; l < c_.n_layer; ++l) {
+      const MambaLayer& w = layers_[static_cast<size_t>(l)];
+      h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
+        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);  // [T, d_model]
+        return c.add(x, c.mixer("glr.element", u, [&](Ctx& m, Var in) { return mix(m, w, in); }));
+      });
+    }
+    return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
+  }
+
+  const Weight& head() const override { return *head_; }
+
+  ArchitectureSizes sizes() const override {
+    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.d_inner, c_.n_layer * c_.d_inner * (c_.d_state + c_.d_conv - 1)};
+  }
+
+  int64_t flops_per_token() const override {
+    const int64_t projections = 3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;
+    const int64_t scan = c_.d_inner * c_.d_state * 3 + c_.d_inner * c_.d_conv;
+    return 2 * (c_.n_layer * (projections + scan) + c_.vocab_size * c_.d_model);
+  }
+
+  Config hf_config() const override {
+    Config out;
+    out.set("model_type", type_);
+    out.set("hidden_size", c_.d_model);
+    out.set("num_hidden_layers", c_.n_layer);
+    out.set("vocab_size", c_.vocab_size);
+    out.set("intermediate_size", c_.d_inner);
+    out.set("expand", c_.d_inner / c_.d_model);
+    out.set("state_size", c_.d_state);
+    out.set("conv_kernel", c_.d_conv);
+    out.set("time_step_rank", c_.dt_rank);
+    out.set("use_bias", c_.use_bias);
+    out.set("use_conv_bias", c_.use_conv_bias);
+    out.set("tie_word_embeddings", c_.tie_embeddings);
+    out.set("layer_norm_epsilon", c_.norm_eps);
+    out.set("hidden_act", std::string("silu"));
+    out.set("residual_in_fp32", true);
+    if (c_.mixer_norm_eps >= 0) out.set("mixer_rms_eps", c_.mixer_norm_eps);
+    return out;
+  }
+
+ private:
+  MambaLayer declare_layer(WeightTable& t, const std::string& prefix, double out_scale) const {
+    const std::string m = prefix + "mixer.";
+    const double bound_model = 1.0 / std::sqrt(static_cast<double>(c_.d_model));
+    const double bound_inner = 1.0 / std::sqrt(static_cast<double>(c_.d_inner));
+    MambaLayer w;
+    w.norm = &t.add(prefix + "norm.weight", {c_.d_model}, Init::ones());
+    w.in_proj = &t.add_matrix(m + "in_proj.weight", {2 * c_.d_inner, c_.d_model}, Init::uniform(bound_model));
+    if (c_.use_bias) w.in_bias = &t.add(m + "in_proj.bias", {2 * c_.d_inner}, Init::zeros());
+    w.conv1d = &t.add(m + "conv1d.weight", {c_.d_inner, 1, c_.d_conv}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_conv))));
+    w.conv1d->weight_decay = true;
+    if (c_.use_conv_bias) w.conv_bias = &t.add(m + "conv1d.bias", {c_.d_inner}, Init::zeros());
+    w.x_proj = &t.add_matrix(m + "x_proj.weight", {c_.dt_rank + 2 * c_.d_state, c_.d_inner}, Init::uniform(bound_inner));
+    w.dt_proj = &t.add_matrix(m + "dt_proj.weight", {c_.d_inner, c_.dt_rank}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.dt_rank))));
+    w.dt_bias = &t.add(m + "dt_proj.bias", {c_.d_inner}, Init::inv_softplus_dt(0.001, 0.1, 1e-4));
+    w.A_log = &t.add(m + "A_log", {c_.d_inner, c_.d_state}, Init::log_arange());
+    w.D = &t.add(m + "D", {c_.d_inner}, Init::ones());
+    w.out_proj = &t.add_matrix(m + "out_proj.weight", {c_.d_model, c_.d_inner}, Init::uniform(bound_inner * out_scale));
+    if (c_.use_bias) w.out_bias = &t.add(m + "out_proj.bias", {c_.d_model}, Init::zeros());
+    return w;
+  }
+
+  // FalconMamba: RMS norm without a weight.
+  Var coefficient_norm(Ctx& c, Var x) const { return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps); }
+
+  Var mix(Ctx& c, const MambaLayer& w, Var u) const {
+    using kernels::Act;
+    Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                   // [T, d_inner]
+    const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);    // [T, d_inner]
+    x = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, x));         // [T, d_inner]
+    x = c.tap("v", x);
+    const Var p = c.linear(*w.x_proj, nullptr, x);                                    // [T, dt_rank + 2 d_state]
+    const Var dt_r = coefficient_norm(c, c.split(p, 0, c_.dt_rank));                  // [T, dt_rank]
+    const Var B = coefficient_norm(c, c.split(p, c_.dt_rank, c_.d_state));            // [T, d_state]
+    const Var C = coefficient_norm(c, c.split(p, c_.dt_rank + c_.d_state, c_.d_state));  // [T, d_state]
+    const Var dt = c.decay(c.linear(*w.dt_proj, nullptr, dt_r), *w.dt_bias);          // [T, d_inner]
+    const Var y = c.glr({c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log}); // [T, d_inner]
+    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(Act::kSilu, z));            // [T, d_inner]
+    return c.linear(*w.out_proj, w.out_bias, g);                                      // [T, d_model]
+  }
+
+  MambaConfig c_;
+  std::string type_;
+  std::vector<MambaLayer> layers_;
+  Weight* embeddings_ = nullptr;
+  Weight* norm_f_ = nullptr;
+  Weight* head_ = nullptr;
+};
+
+constexpr int64_t kMaxDim = int64_t{1} << 24;
+
+MambaConfig read_hf(const Config& c, bool falcon) {
+  MambaConfig m;
+  m.d_model = c.integer("hidden_size", 1, kMaxDim);
+  m.n_layer = c.integer("num_hidden_layers", 0, 100000);
+  m.vocab_size = c.integer("vocab_size", 1, kMaxDim);
+  m.d_inner = c.integer("intermediate_size", 1, kMaxDim, c.integer("expand", 1, 1024, 2) * m.d_model);
+  m.d_state = c.integer("state_size", 1, 256, 16);
+  m.d_conv = c.integer("conv_kernel", 1, 64, 4);
+  m.dt_rank = c.text("time_step_rank_text", "") == "auto" || !c.has("time_step_rank") ? (m.d_model + 15) / 16
+                                                                                    : c.integer("time_step_rank", 1, kMaxDim);
+  m.use_bias = c.flag("use_bias", false);
+  m.use_conv_bias = c.flag("use_conv_bias", true);
+  m.tie_embeddings = c.flag("tie_word_embeddings", true);
+  m.norm_eps = c.real("layer_norm_epsilon", 1e-5);
+  m.mixer_norm_eps = falcon ? c.real("mixer_rms_eps", 1e-6) : -1;
+  const std::string act = c.text("hidden_act", "silu");
+  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" silu, found \"{}\"", c.label(), act);
+  return m;
+}
+
+MambaConfig read_mamba_ssm(const Config& c) {
+  MambaConfig m;
+  m.d_model = c.integer("d_model", 1, kMaxDim);
+  m.n_layer = c.integer("n_layer", 0, 100000);
+  const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 8);
+  m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
+  m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
+  m.d_state = c.integer("ssm_cfg.d_state", 1, 256, 16);
+  m.d_conv = c.integer("ssm_cfg.d_conv", 1, 64, 4);
+  m.dt_rank = c.integer("ssm_cfg.dt_rank", 1, kMaxDim, (m.d_model + 15) / 16);
+  m.use_bias = c.flag("ssm_cfg.bias", false);
+  m.use_conv_bias = c.flag("ssm_cfg.conv_bias", true);
+  m.tie_embeddings = c.flag("tie_embeddings", true);
+  m.norm_eps = 1e-5;
+  m.mixer_norm_eps = -1;
+  check(c.text("ssm_cfg.layer", "Mamba1") == "Mamba1", ErrorCode::kData, "[{}] expected \"ssm_cfg.layer\" Mamba1, found \"{}\"", c.label(),
+        c.text("ssm_cfg.layer", ""));
+  check(c.flag("rms_norm", true), ErrorCode::kData, "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
+  return m;
+}
+
+}  // namespace
+
+bool is_mamba_ssm_config(const Config& c) { return c.has("d_model") && c.has("n_layer"); }
+
+std::unique_ptr<Architecture> make_mamba(const Config& c) {
+  const bool mamba_ssm = !c.has("hidden_size") && is_mamba_ssm_config(c);
+  return std::make_unique<Mamba>(mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba");
+}
+
+std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) { return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba"); }
+
+}  // namespace hindscan

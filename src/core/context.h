@@ -1,0 +1,194 @@
+// The coarse tape: one forward pass over packed sequences, and its adjoint under chosen rules.
+// Ops are fused and named by role, because rules attach to roles (ARCHITECTURE.md lists role and adjoint of each).
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "core/rules.h"
+#include "core/sequence_state.h"
+#include "core/weights.h"
+#include "kernels/pointwise.h"
+
+namespace hindscan {
+
+using Var = int32_t;  // index of a [T, C] array of the pass
+inline constexpr Var kNoVar = -1;
+
+// What a pass reads: tokens or feature vectors of several sequences, packed without padding.
+struct Input {
+  std::span<const int32_t> tokens;     // [T]
+  std::span<const float> features;     // [T, feature_dim], instead of tokens
+  int64_t feature_dim = 0;
+  std::vector<int64_t> cu_seqlens;     // [B+1], 0 .. T ascending; empty: one sequence
+  std::span<const uint8_t> resets;     // [T] or empty; non-zero: the state is zero before this token
+  std::vector<SequenceState*> states;  // [B] or empty: start from zero, drop the end
+  int64_t length() const;
+};
+
+// A run of tokens of one sequence without a reset inside.
+struct Segment {
+  int64_t begin, end;
+  int seq;
+  bool carries_in;   // starts from the sequence's state
+  bool carries_out;  // leaves the sequence's state
+};
+
+// Listener at a named point of the pass; may read or edit the [T, C] array in place.
+struct TapView {
+  std::string_view name;  // e.g. "blocks.3.mixer.k"
+  int64_t T, C;
+  DType dtype;            // kF32 or kF64
+  void* data;
+};
+using Tap = std::function<void(const TapView&)>;
+
+enum class Role : uint8_t { kEmbedding, kLinear, kNorm, kConv, kActivation, kDecay, kGlr, kSkip, kGate, kAdd, kSplit, kSelect, kTap };
+
+struct OpNode {
+  Role role;
+  std::vector<Var> in;
+  Var out = kNoVar;
+  std::vector<const Weight*> weights;  // in the op's order; entries may be null
+  std::function<void(const AdjointRules&)> backward;
+};
+
+// A token mixer of a recorded pass: its nodes are nodes[first, last).
+struct MixerScope {
+  std::string where;  // "blocks.3.mixer"
+  std::string kind;   // structure of the mixer, e.g. "glr.element"
+  int layer = 0;
+  size_t first = 0, last = 0;
+  Var in = kNoVar, out = kNoVar;
+};
+
+struct CtxOptions {
+  bool record = false;             // keep what the adjoint needs
+  bool recompute = false;          // with record: blocks keep their input only and run again in the adjoint
+  DType compute = DType::kF32;     // kF32, or kF64 on the reference kernels
+  DType gemm = DType::kF32;        // kBF16: products from bf16 copies (WeightTable::make_bf16)
+  GradTable* grads = nullptr;      // weight gradients go here when the rules ask for them
+  Tap tap;                         // called at every tap when set
+  Arena* arena = nullptr;          // reused between passes; reset by the constructor
+};
+
+class Ctx {
+ public:
+  Ctx(const Input& input, CtxOptions options);
+  ~Ctx();
+  Ctx(const Ctx&) = delete;
+  Ctx& operator=(const Ctx&) = delete;
+
+  // signal
+  Var embedding(const Weight& table);                                        // [T, d_model]; features pass through
+  Var linear(const Weight& w, const Weight* bias, Var x);                    // [T, out]
+  Var linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, int64_t count);  // rows of w only
+  Var causal_conv1d(const Weight& w, const Weight* bias, Var x);             // [T, C], w [C, 1, K]
+  Var skip(const Weight& d, Var base, Var x);                                // base + D x
+  Var add(Var a, Var b);
+  Var split(Var x, int64_t first, int64_t count);                            // columns
+  Var select(Var x, std::span<const int64_t> rows);                          // [rows, C]
+  // non-linear
+  Var activation(kernels::Act kind, Var x);
+  Var gate(Var signal, Var gate);                                            // two signal paths meet
+  Var decay(Var x, const Weight& bias);                                      // step dt = softplus(x + bias)
+  Var rmsnorm(const Weight* w, Var x, double eps);                           // w null: weightless
+  // mixers
+  struct GlrElement {
+    Var q, k, v;            // C [T,N], B [T,N], x [T,D]
+    Var dt;                 // [T, D]
+    const Weight* A_log;    // [D, N], A = -exp(A_log)
+  };
+  Var glr(const GlrElement& in);                                             // [T, D]
+  // structure
+  Var tap(std::string_view name, Var x);                                     // name is relative to the open scopes
+  Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);    // residual block, unit of recomputation
+  Var mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body);
+  // ends. Losses in nats per position, never [T, vocab] at once; weight[t] multiplies the adjoint of loss t (0: masked).
+  // With record, the adjoint of h (and of head, with grads) is accumulated at once: call backward() afterwards.
+  void cross_entropy(const Weight& head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
+                     std::span<double> losses);
+
+  // Moves what the sequences carry into Input::states. Call once, after the forward pass.
+  void commit();
+
+  // Adjoint. Seed one or more outputs, then run back through the tape.
+  template <class R>
+  R* grad(Var v);  // [T, C], zero at first use
+  bool has_grad(Var v) const { return slots_[static_cast<size_t>(v)].has_grad; }
+  void backward(const AdjointRules& rules);
+  void backward(const AdjointRules& rules, size_t first_node, size_t last_node);
+  void clear_grads(Var first = 0);  // forget the adjoint of every Var >= first
+  // Adjoint of what the sequences carry. adjoint_in: of the state this pass leaves (set before backward; empty: zero);
+  // adjoint_out: of the state it started from. Slots carry the path's name when the rules split paths.
+  std::vector<SequenceState> adjoint_in, adjoint_out;
+  double bias_share = 0;  // sum over backward passes of <bias, adjoint>
+  double skip_share = 0;  // sum over layers and passes of <D x, adjoint>
+
+  // What explain/ sees.
+  const std::vector<OpNode>& nodes() const { return nodes_; }
+  const std::vector<MixerScope>& mixers() const { return mixers_; }
+  int64_t rows(Var v) const { return slots_[static_cast<size_t>(v)].T; }
+  int64_t cols(Var v) const { return slots_[static_cast<size_t>(v)].C; }
+  template <class R>
+  R* data(Var v) const {
+    return static_cast<R*>(slots_[static_cast<size_t>(v)].data);
+  }
+  const Input& input() const { return input_; }
+  const std::vector<Segment>& segments() const { return segments_; }
+  DType compute() const { return options_.compute; }
+  // State a slot of a sequence had before this pass, null for zeros; name relative to the where of its scope.
+  const void* state_in(int seq, const std::string& name, const std::vector<int64_t>& shape) const;
+  size_t peak_bytes() const { return arena_->peak(); }
+
+ private:
+  struct Slot {
+    int64_t T = 0, C = 0;
+    void* data = nullptr;
+    void* grad = nullptr;
+    bool has_grad = false;
+  };
+  friend struct OpAccess;
+  template <class F>
+  auto with_real(F&& f) const {
+    return options_.compute == DType::kF64 ? f(double{}) : f(float{});
+  }
+  Var make(int64_t T, int64_t C);
+  void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
+              std::function<void(const AdjointRules&)> backward);
+  bool recording() const { return options_.record && !replaying_forward_; }
+  std::string where() const;
+  template <class R>
+  R* carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape);
+  template <class R>
+  void linear_forward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, R* y);
+  template <class R>
+  void linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx, bool dx_accumulate,
+                       bool want_dw);
+  template <class R>
+  R* grad_target(Var v, bool* accumulate);  // like grad, but uninitialised with *accumulate = false at first use
+  void add_bias_share(const Weight& bias, int64_t first, int64_t M, int64_t C, const void* dy);
+
+  CtxOptions options_;
+  Input input_;
+  std::vector<int64_t> cu_;
+  std::vector<Segment> segments_;
+  std::vector<SequenceState> pending_;
+  std::unique_ptr<Arena> own_arena_;
+  Arena* arena_;
+  Arena scratch_;
+  std::vector<Slot> slots_;
+  std::vector<OpNode> nodes_;
+  std::vector<MixerScope> mixers_;
+  std::vector<std::string> scopes_;
+  int layer_ = -1;
+  bool replaying_forward_ = false;  // inside a block whose forward is not recorded (recompute)
+  bool in_recompute_ = false;       // inside the second run of such a block
+};
+
+}  // namespace hindscan

@@ -1,0 +1,34 @@
+// What a sequence carries from one pass to the next: per layer a conv past and a recurrent state. Constant size.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/dtype.h"
+
+namespace hindscan {
+
+// Copying forks the sequence. Also used for the adjoint of a state (same slots).
+class SequenceState {
+ public:
+  struct Slot {
+    std::vector<int64_t> shape;
+    DType dtype = DType::kF32;
+    std::vector<char> bytes;
+  };
+  int64_t tokens = 0;  // consumed so far
+  // Null when the slot is absent (a state of zeros). Error(kData) if shape or dtype differ.
+  const void* get(const std::string& name, const std::vector<int64_t>& shape, DType dtype) const;
+  // Zero-filled when new.
+  void* put(const std::string& name, const std::vector<int64_t>& shape, DType dtype);
+  const std::map<std::string, Slot>& slots() const { return slots_; }
+  bool empty() const { return slots_.empty(); }
+  void clear();
+  size_t bytes() const;
+
+ private:
+  std::map<std::string, Slot> slots_;
+};
+
+}  // namespace hindscan

@@ -1,0 +1,87 @@
+// Model = architecture + weights + tokenizer + config, as found in a Hugging Face directory.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/architecture.h"
+#include "core/context.h"
+#include "base/fs.h"
+#include "io/tokenizer.h"
+
+namespace hindscan {
+
+struct LoadOptions {
+  std::optional<DType> dtype;  // storage of matrices; default: as in the file (f64: the reference mode)
+};
+
+class Model {
+ public:
+  // Fresh weights. Error(kData) if the config is not understood.
+  static Model create(const Config& config, DType dtype, uint64_t seed);
+  // Directory with config.json, model.safetensors (or index + shards) and, if there is one, tokenizer.json.
+  // Error(kNotFound, kData, kIo); all mismatches of names, shapes and types are listed in one message.
+  static Model load(const std::string& directory, const LoadOptions& options = {});
+  // Writes config.json, model.safetensors (matrices as dtype), and tokenizer.json when there is one; each file atomically.
+  void save(const std::string& directory, DType dtype) const;
+
+  Model to(DType dtype) const;  // a copy with other storage (kF64: for the reference mode)
+
+  const Architecture& arch() const { return *arch_; }
+  WeightTable& weights() { return weights_; }
+  const WeightTable& weights() const { return weights_; }
+  const Config& config() const { return config_; }
+  bool has_tokenizer() const { return tokenizer_ != nullptr; }
+  const Tokenizer& tokenizer() const;  // Error(kData) without one
+  void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json);
+  const std::string& tokenizer_json() const { return tokenizer_json_; }
+  const std::string& path() const { return path_; }
+  DType compute() const;  // kF64 for f64 weights, else kF32
+
+  // Text -> ids; error for an id outside the vocabulary (Error(kUsage)).
+  void check_tokens(std::span<const int32_t> tokens) const;
+
+ private:
+  Config config_;
+  std::unique_ptr<Architecture> arch_;
+  WeightTable weights_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::string tokenizer_json_;
+  std::string path_;
+};
+
+// First non-finite weight, as "name[index]", or empty.
+std::string find_non_finite(const WeightTable& weights);
+
+// Advances state over tokens and returns the logits of the last one, [vocab]. Prefill runs in chunks of `chunk` tokens.
+class Runner {
+ public:
+  explicit Runner(const Model& model, int64_t chunk = 512) : model_(model), chunk_(chunk) {}
+  std::span<const float> step(std::span<const int32_t> tokens, SequenceState& state);
+  // Log-probability (nats) of tokens[t] given all before it, for t >= 1 (and t = 0 when `previous` continues a text);
+  // any length, constant memory.
+  void score(std::span<const int32_t> tokens, SequenceState& state, std::span<double> log_probs);
+  // Logits of every position, [T, vocab], handed out chunk by chunk.
+  void logits(std::span<const int32_t> tokens, SequenceState& state,
+              const std::function<void(int64_t first, int64_t count, const float* rows)>& sink);
+  Tap tap;  // optional listener
+
+ private:
+  const Model& model_;
+  int64_t chunk_;
+  Arena arena_;
+  std::vector<float> logits_;
+};
+
+// State files: a safetensors container with the model's fingerprint. Error(kData) for another model's state.
+void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model);
+SequenceState load_state(const std::string& path, const Model& model);
+
+// Directory of the built-in model: $HINDSCAN_MODELS/english, <prefix>/share/hindscan/models, or the source tree.
+std::string default_model_directory();
+
+}  // namespace hindscan
