@@ -22,6 +22,7 @@ int64_t targets_above(Isa isa) {
 
 bool cap() {
   hwy::DisableTargets(targets_above(allowed_isa()));
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   return true;
 }
 

@@ -7,3 +7,6 @@ namespace hindscan::kernels {
 void ensure_isa_cap();
 
 }  // namespace hindscan::kernels
+
+// Pointer to the best allowed version of an HWY_EXPORTed function.
+#define HS_DISPATCH(FUNC) (::hindscan::kernels::ensure_isa_cap(), &HWY_DYNAMIC_DISPATCH(FUNC))

@@ -8,45 +8,73 @@
 
 #include <hwy/highway.h>
 
+#include <cstdint>
+
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// exp(r) for |r| <= ln2/2: Cody-Waite remainder, degree 6.
+// f(d, i) for i in [0, n): whole vectors, then single lanes with the same operations.
+template <class F>
+HWY_INLINE void for_lanes(int64_t n, const F& f) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) f(d, i);
+  for (; i < n; ++i) f(d1, i);
+}
+
+// exp(r) for |r| <= ln2/2: minimax of degree 6, 3e-9 relative before rounding.
 template <class V>
 HWY_INLINE V exp_poly(V r) {
   const hn::DFromV<V> d;
-  V p = hn::Set(d, 1.3888889e-3f);
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3333338e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1666668e-2f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666667e-1f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.5f));
+  V p = hn::Set(d, 1.3814538046730447e-3f);
+  p = hn::MulAdd(p, r, hn::Set(d, 8.368745323435347e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.16683907893e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.66665203967e-1f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.99999934319e-1f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   return hn::MulAdd(p, r, hn::Set(d, 1.0f));
 }
 
-// e^x; 0 at -inf, inf at +inf, denormals kept.
+// p * 2^n for integral n in [-151, 129].
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+template <size_t N>
+HWY_INLINE hn::Vec128<float, N> vscale(hn::Vec128<float, N> p, hn::Vec128<float, N> n) {
+  return hn::Vec128<float, N>{_mm_scalef_ps(p.raw, n.raw)};
+}
+HWY_INLINE hn::Vec256<float> vscale(hn::Vec256<float> p, hn::Vec256<float> n) {
+  return hn::Vec256<float>{_mm256_scalef_ps(p.raw, n.raw)};
+}
+HWY_INLINE hn::Vec512<float> vscale(hn::Vec512<float> p, hn::Vec512<float> n) {
+  return hn::Vec512<float>{_mm512_scalef_ps(p.raw, n.raw)};
+}
+#else
 template <class V>
-HWY_INLINE V vexp(V x) {
+HWY_INLINE V vscale(V p, V n) {
   const hn::DFromV<V> d;
   const hn::RebindToSigned<decltype(d)> di;
-  const V xc = hn::Min(hn::Max(x, hn::Set(d, -104.0f)), hn::Set(d, 89.0f));
-  const V n = hn::Round(hn::Mul(xc, hn::Set(d, 1.44269504f)));
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), xc);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  const V p = exp_poly(r);
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const V y = V{_mm512_scalef_ps(p.raw, n.raw)};
-#else
-  // 2^n in two halves, so that both factors are normal numbers.
+  // Two halves, so that both factors are normal numbers.
   const auto ni = hn::ConvertTo(di, n);
   const auto half = hn::ShiftRight<1>(ni);
   const auto bias = hn::Set(di, 127);
   const V s0 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
   const V s1 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(ni, half), bias)));
-  const V y = hn::Mul(hn::Mul(p, s0), s1);
+  return hn::Mul(hn::Mul(p, s0), s1);
+}
 #endif
+
+// e^x; 0 at -inf, inf at +inf, denormals kept.
+template <class V>
+HWY_INLINE V vexp(V x) {
+  const hn::DFromV<V> d;
+  const V xc = hn::Min(hn::Max(x, hn::Set(d, -104.0f)), hn::Set(d, 89.0f));
+  const V n = hn::Round(hn::Mul(xc, hn::Set(d, 1.44269504f)));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), xc);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  const V y = vscale(exp_poly(r), n);
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
