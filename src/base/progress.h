@@ -1,0 +1,81 @@
+// Progress of long work: the library reports steps to a sink, the program decides what a person sees of them.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace hindscan {
+
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  // total 0: unknown. done > 0 at the start: resumed work, left out of the rate.
+  virtual void begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) = 0;
+  virtual void advance(uint64_t done, std::string_view note) = 0;
+  virtual void end() = 0;
+};
+
+// One piece of work; ends with its scope. A null sink is silence.
+class ProgressTask {
+ public:
+  ProgressTask(ProgressSink* sink, std::string_view what, std::string_view unit, uint64_t total, uint64_t done = 0)
+      : sink_(sink), done_(done) {
+    if (sink_) sink_->begin(what, unit, total, done);
+  }
+  ~ProgressTask() {
+    if (sink_) sink_->end();
+  }
+  ProgressTask(const ProgressTask&) = delete;
+  ProgressTask& operator=(const ProgressTask&) = delete;
+
+  void step(uint64_t count = 1, std::string_view note = {}) { set(done_ + count, note); }
+  void set(uint64_t done, std::string_view note = {}) {
+    done_ = done;
+    if (sink_) sink_->advance(done, note);
+  }
+
+ private:
+  ProgressSink* sink_;
+  uint64_t done_;
+};
+
+enum class ProgressMode { kNone, kLines, kBar };
+
+// Bar where file descriptor fd is a terminal that can redraw a line, lines on one that cannot, else nothing.
+ProgressMode progress_mode(int fd);
+
+// Draws the outermost task as a bar that redraws itself or as a line every ten seconds; work under two seconds shows
+// nothing.
+class ProgressPrinter : public ProgressSink {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Write = std::function<void(std::string_view)>;
+  using Now = std::function<Clock::time_point()>;
+  ProgressPrinter(ProgressMode mode, Write write, int columns = 80, Now now = Clock::now)
+      : mode_(mode), write_(std::move(write)), columns_(columns), now_(std::move(now)) {}
+
+  void begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) override;
+  void advance(uint64_t done, std::string_view note) override;
+  void end() override;
+
+ private:
+  std::string line(double seconds, std::string_view note) const;
+  double seconds_since(Clock::time_point start) const;
+
+  ProgressMode mode_;
+  Write write_;
+  int columns_;
+  Now now_;
+  int depth_ = 0;
+  std::string what_, unit_;
+  uint64_t total_ = 0, first_ = 0, done_ = 0;
+  Clock::time_point start_{}, drawn_{};
+  bool shown_ = false;
+};
+
+std::string format_count(double value);       // 950, 14.2k, 1.3M
+std::string format_duration(double seconds);  // 12s, 3m05s, 1h02m
+
+}  // namespace hindscan
