@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs hindscan with the given arguments; with none, explains an example sentence.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+source "$root/tools/setup.sh"
+set_up OFF hindscan
+(($#)) || set -- explain -p "Once upon a time there was a little girl who lived in a"
+exec "$program" "$@"

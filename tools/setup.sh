@@ -1,0 +1,94 @@
+# shellcheck shell=bash disable=SC2154
+# Shared by run.sh and test.sh: installs what is missing and builds. Everything said here goes to stderr.
+# Sourced with $root set to the project's folder.
+build=$root/build/release
+program=$build/bin/hindscan
+tools=(g++ cmake ninja pkg-config flock)
+declare -A package_of=([g++]=g++ [cmake]=cmake [ninja]=ninja-build [pkg-config]=pkg-config [flock]=util-linux)
+libraries=(libfmt-dev libsimdjson-dev libhwy-dev libpng-dev libcli11-dev libpcre2-dev libutf8proc-dev libdnnl-dev)
+test_libraries=(libgtest-dev libgmock-dev)
+
+say() { printf 'hindscan: %s\n' "$*" >&2; }
+
+missing_packages() {
+  local tool
+  for tool in "${tools[@]}"; do
+    command -v "$tool" >/dev/null || echo "${package_of[$tool]}"
+  done
+  dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null | awk '$2 == "ii" { print $1 }' >"$installed"
+  printf '%s\n' "$@" | grep -vxFf "$installed" || true
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null || { say "not a Debian system; it needs ${libraries[*]}"; return 0; }
+  local installed missing as_root=()
+  installed=$(mktemp)
+  mapfile -t missing < <(missing_packages "$@")
+  rm -f "$installed"
+  ((${#missing[@]})) || return 0
+  if (($(id -u) != 0)); then
+    command -v sudo >/dev/null || { say "root must first run: apt-get install ${missing[*]}"; exit 69; }
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600)
+  local log
+  log=$(mktemp)
+  # A failed update is not fatal: the lists on the machine may do.
+  "${apt[@]}" update >"$log" 2>&1 </dev/null || true
+  if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    say "could not install ${missing[*]}; check the network, then run this again"
+    exit 69
+  fi
+  rm -f "$log"
+}
+
+# configure_build TESTS: once; again when the clone was moved or the tests are wanted for the first time.
+configure_build() {
+  local cache=$build/CMakeCache.txt fresh=()
+  if [[ -f $cache ]]; then
+    grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache" || fresh=(--fresh)
+    if [[ -f $build/build.ninja ]] && ((${#fresh[@]} == 0)); then
+      [[ $1 == OFF ]] || grep -qx 'HINDSCAN_TESTS:BOOL=ON' "$cache" && return 0
+    fi
+  fi
+  (cd "$root" && cmake "${fresh[@]}" --preset release -DHINDSCAN_TESTS="$1") >"$build.log" 2>&1 && return 0
+  tail -n 30 "$build.log" >&2
+  say "configuring failed; the whole output is in $build.log"
+  exit 70
+}
+
+# build_targets TARGET...: quiet when there is little to do.
+build_targets() {
+  local memory jobs cores
+  cores=$(nproc)
+  memory=$(awk '/MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
+  jobs=$((memory < 1 ? 1 : memory < cores ? memory : cores))
+  if [[ ! -x $program ]]; then
+    say "building in $build; the first time takes a few minutes"
+    if [[ -t 2 ]]; then
+      ninja -C "$build" -j "$jobs" "$@" >&2 && return 0
+      exit 70
+    fi
+  fi
+  ninja -C "$build" -j "$jobs" --quiet "$@" >"$build.log" 2>&1 </dev/null && return 0
+  grep -v '^ninja: Entering' "$build.log" | tail -n 60 >&2
+  say "the build failed; the whole output is in $build.log"
+  exit 70
+}
+
+# set_up TESTS(ON|OFF) TARGET...
+set_up() {
+  local tests=$1
+  shift
+  [[ $tests == ON ]] && tools+=(python3) package_of[python3]=python3 && libraries+=("${test_libraries[@]}")
+  install_packages "${libraries[@]}"
+  mkdir -p "$root/build" || { say "cannot write to $root; clone it to a folder of your own"; exit 73; }
+  exec 9>"$root/build/.lock" || { say "cannot write to $root/build; was it built by another user?"; exit 73; }
+  flock 9
+  configure_build "$tests"
+  build_targets "$@"
+  exec 9>&-
+}
