@@ -22,13 +22,13 @@ class Recorder:
     def normal(self, *shape, scale=1.0):
         return scale * torch.randn(shape, generator=self.generator, dtype=torch.float64)
 
-    def record(self, op: str, inputs: dict, function, fixed: dict | None = None):
+    def record(self, op: str, inputs: dict, function):
         leaves = {name: value.clone().requires_grad_() for name, value in inputs.items()}
-        outputs = function(**leaves, **(fixed or {}))
+        outputs = function(**leaves)
         outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
         weights = {name: self.normal(*y.shape) for name, y in outputs.items()}
         sum((y * weights[name]).sum() for name, y in outputs.items()).backward()
-        rows = {**inputs, **(fixed or {}), **outputs}
+        rows = {**inputs, **outputs}
         rows |= {f"d{name}": value for name, value in weights.items()}
         rows |= {f"d{name}": leaf.grad for name, leaf in leaves.items()}
         self.tensors |= {f"{op}.{name}": value.detach() for name, value in rows.items()}
@@ -57,12 +57,12 @@ def activations(r: Recorder) -> None:
     extreme = torch.tensor([0.0, -0.0, 1e-12, -1e-12, 1e-3, -1e-3, 5.0, -5.0, 19.9, 20.1, -19.9, -20.1, 88.0, -88.0, 300.0, -300.0])
     x = torch.cat([extreme.double(), r.normal(48, scale=3.0)])
     functions = {
-        "silu": F.silu,
-        "sigmoid": torch.sigmoid,
+        "silu": lambda x: F.silu(x),
+        "sigmoid": lambda x: torch.sigmoid(x),
         "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),  # exact: no switch to the identity above 20
-        "tanh": torch.tanh,
+        "tanh": lambda x: torch.tanh(x),
         "relu2": lambda x: F.relu(x).square(),
-        "gelu_erf": F.gelu,
+        "gelu_erf": lambda x: F.gelu(x),
         "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     }
     for name, function in functions.items():
