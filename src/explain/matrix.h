@@ -1,0 +1,57 @@
+// Parts of one layer's implicit attention matrix: exact tiles, exact block sums, bounds of block sums.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "model/model.h"
+
+namespace hindscan {
+
+enum class MapKind : uint8_t { kMean, kAbs, kPositive, kChannel };
+enum class Fidelity : uint8_t { kCore, kMixer };
+
+struct TokenRange {
+  int64_t begin = 0, end = 0;
+};
+
+struct MatrixRequest {
+  std::vector<int32_t> tokens;         // [T]
+  int layer = 0;                       // < 0: from the last
+  MapKind map = MapKind::kMean;
+  int64_t channel = 0;                 // with kChannel
+  Fidelity fidelity = Fidelity::kCore;
+  std::optional<TokenRange> rows, cols;  // default: all tokens; ends < 0 count from the end
+  int64_t blocks = 0;                  // > 0: [blocks, blocks] sums over blocks of tokens instead
+  const SequenceState* state_in = nullptr;
+  int64_t chunk = 2000;
+  int64_t mem_limit = 0;               // bytes; 0: what the machine has available
+  ProgressSink* progress = nullptr;
+};
+
+// "mean", "abs", "positive" or a channel number; Error(kUsage).
+void parse_map(const std::string& text, MatrixRequest& request);
+
+struct MatrixEstimate {
+  int64_t rows = 0, cols = 0;
+  int64_t bytes = 0;
+  double seconds = 0;  // on one thread, order of magnitude
+};
+MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request);
+
+struct MatrixResult {
+  int64_t rows = 0, cols = 0;
+  std::vector<float> values;         // [rows, cols]; upper bounds when `lower` is not empty
+  std::vector<float> lower;          // block bounds of abs and positive at core fidelity, else empty (values exact)
+  std::optional<double> tightness;   // sum(lower) / sum(values) with bounds
+  std::vector<int64_t> edges;        // [blocks + 1] with blocks
+  int layer = 0;
+};
+
+// Error(kUsage) for a bad request; Error(kResource) with the estimate when it does not fit mem_limit.
+MatrixResult matrix(const Model& model, const MatrixRequest& request);
+
+}  // namespace hindscan

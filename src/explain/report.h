@@ -1,0 +1,123 @@
+// What can be asked of explain/ and what comes back: schema hindscan.explain/1. Nothing here prints.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "io/json.h"
+#include "model/model.h"
+
+namespace hindscan {
+
+enum class Method : uint8_t { kRow, kRollout, kGradientXInput, kFrozen };
+const char* method_name(Method method);                     // "row", "rollout", "gradient-x-input", "frozen"
+std::vector<Method> parse_methods(const std::string& list); // "row,frozen" or "all"; Error(kUsage) lists what is known
+
+enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain logit; a given token
+
+struct ExplainRequest {
+  std::vector<int32_t> tokens;                                      // [T], T >= 1
+  std::vector<Method> methods = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
+  int64_t target = -1;                                              // position whose prediction is explained; < 0: from the end
+  std::optional<int32_t> target_id;                                 // predicted token; default: the most likely one
+  Contrast contrast = Contrast::kAuto;
+  int32_t contrast_id = 0;                                          // with Contrast::kId
+  const SequenceState* state_in = nullptr;                          // what came before tokens[0]
+  int causal_edits = 24;                                            // used by eval/causal.h; 0: none
+  uint64_t seed = 0;                                                // of the edits
+  int64_t chunk = 2000;                                             // tokens kept at a time
+  int64_t mem_limit = 0;                                            // bytes; 0: what the machine has available
+  ProgressSink* progress = nullptr;
+};
+
+struct TokenReport {
+  int32_t id = 0;
+  std::string text;   // valid UTF-8; control characters as they are (the faces escape them)
+  std::string bytes;  // raw bytes when they are not UTF-8 on their own, else empty
+};
+
+struct TargetReport {
+  int64_t position = 0;  // in the request's tokens
+  int32_t id = 0;
+  std::string text;
+  std::optional<int32_t> contrast_id;
+  std::string contrast_text;
+  double logit = 0;
+  double contrast_logit = 0;  // 0 without a contrast
+  double probability = 0;     // of id, softmax over the vocabulary
+  double value() const { return logit - contrast_logit; }
+};
+
+// Scores of one fidelity: per layer and token, and how they add up to one number per token.
+struct ScoreMap {
+  std::string fidelity;             // "core", "mixer", "model"
+  std::vector<double> scores;       // [T]; 0 after the target
+  std::vector<float> layers;        // [L, T]; empty when the method has none
+};
+
+struct CausalReport {
+  int edits = 0;
+  std::optional<double> spearman;        // null when undefined (fewer than 2 edits, or constant)
+  std::optional<double> sign_agreement;  // share of edits with a measured change whose sign was predicted
+  int64_t first = 0, last = 0;           // edited window [first, last)
+};
+
+struct NamedShare {
+  std::string name;
+  double value = 0;
+};
+
+struct MethodReport {
+  std::string name;
+  std::vector<ScoreMap> maps;           // maps[0] holds the scores; "row" has "core" and "mixer"
+  std::vector<NamedShare> shares;       // gradient-x-input: value, write, decay, read, gate over all tokens and layers
+  std::vector<double> selection;        // [T] write + decay + read + gate over all layers, or empty
+  std::vector<float> paths;             // [5, L, T] in MixerPath order, or empty
+  std::optional<double> target_value;   // only of a decomposition
+  double sum = 0;                       // of the scores
+  double initial_state_share = 0, bias_share = 0;
+  double skip_share = 0;                // the part of the scores that went through D x
+  std::optional<double> residual;       // target_value - sum - initial_state_share - bias_share
+  std::optional<CausalReport> causal;
+  std::string label;                    // e.g. "value path only", set by eval/
+  std::vector<double> adjoint;          // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
+  const std::vector<double>& scores() const { return maps.front().scores; }
+};
+
+struct LayerReport {
+  int layer = 0;
+  std::string kind;
+  double max_residual = 0;     // largest over tokens of ||r|| / ||y||, per-channel completeness
+  double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y
+};
+
+// Where a causal check may start from: the last tokens before the target and a state at or before them.
+struct Window {
+  int64_t first = 0, last = 0;     // [first, last), last = target + 1
+  int64_t state_at = 0;            // tokens consumed by `state`
+  SequenceState state;
+};
+
+struct ExplainReport {
+  std::string model;
+  std::vector<TokenReport> tokens;
+  TargetReport target;
+  std::vector<MethodReport> methods;
+  std::vector<LayerReport> layers;
+  double seconds = 0;
+  int64_t peak_bytes = 0;  // of the process
+  int64_t chunk = 0;       // tokens a chunk
+  Window window;           // not in the JSON
+};
+
+// Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.
+ExplainReport explain(const Model& model, const ExplainRequest& request);
+
+// per_layer: also "layers" ([L][T]) of every map; false keeps long texts small.
+Json to_json(const ExplainReport& report, bool per_layer = true);
+
+}  // namespace hindscan
