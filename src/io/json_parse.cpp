@@ -1,0 +1,84 @@
+// Strict parser: simdjson's DOM (iterative, validates UTF-8), copied into Json with the checks it does not do.
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/mmap.h"
+#include "io/json.h"
+
+namespace hindscan {
+namespace {
+
+namespace dom = simdjson::dom;
+
+// Sorting keeps this n log n whatever the keys are; a hash set could be made quadratic by chosen keys.
+void reject_duplicates(const Json::Object& object, std::string_view label) {
+  std::vector<std::string_view> keys;
+  keys.reserve(object.size());
+  for (const auto& member : object) keys.push_back(member.key);
+  std::sort(keys.begin(), keys.end());
+  const auto twice = std::adjacent_find(keys.begin(), keys.end());
+  check(twice == keys.end(), ErrorCode::kData, "[{}] expected each key once, found '{}' twice", label,
+        twice == keys.end() ? std::string_view() : twice->substr(0, 200));
+}
+
+Json convert(dom::element element, std::string_view label);  // recursion is bounded by kJsonDepth
+
+Json convert_array(dom::array source, std::string_view label) {
+  Json::Array result;
+  for (const dom::element item : source) result.push_back(convert(item, label));
+  return Json(std::move(result));
+}
+
+Json convert_object(dom::object source, std::string_view label) {
+  Json::Object result;
+  for (const auto field : source) result.push_back({std::string(field.key), convert(field.value, label)});
+  reject_duplicates(result, label);
+  return Json(std::move(result));
+}
+
+Json convert(dom::element element, std::string_view label) {
+  switch (element.type()) {
+    case dom::element_type::ARRAY:
+      return convert_array(element.get_array().value_unsafe(), label);
+    case dom::element_type::OBJECT:
+      return convert_object(element.get_object().value_unsafe(), label);
+    case dom::element_type::INT64:
+      return Json(element.get_int64().value_unsafe());
+    case dom::element_type::UINT64:
+      return Json(element.get_uint64().value_unsafe());
+    case dom::element_type::DOUBLE:
+      return Json(element.get_double().value_unsafe());
+    case dom::element_type::STRING:
+      return Json(element.get_string().value_unsafe());
+    case dom::element_type::BOOL:
+      return Json(element.get_bool().value_unsafe());
+    case dom::element_type::NULL_VALUE:
+      break;
+  }
+  return Json();
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view label) {
+  check(text.size() <= kJsonBytes, ErrorCode::kResource, "[{}] expected at most {} bytes of JSON, found {}", label,
+        kJsonBytes, text.size());
+  dom::parser parser;
+  simdjson::error_code error = parser.allocate(std::max<size_t>(text.size(), 32), kJsonDepth);
+  if (error == simdjson::SUCCESS) {
+    dom::element root;
+    error = parser.parse(text.data(), text.size()).get(root);
+    if (error == simdjson::SUCCESS) return convert(root, label);
+  }
+  check(error != simdjson::MEMALLOC, ErrorCode::kResource, "[{}] out of memory while reading {} bytes of JSON", label,
+        text.size());
+  check(error != simdjson::DEPTH_ERROR, ErrorCode::kData, "[{}] expected JSON nested at most {} deep, found deeper",
+        label, kJsonDepth);
+  fail(ErrorCode::kData, "[{}] expected valid JSON, found a fault: {}", label, simdjson::error_message(error));
+}
+
+Json load_json(const std::string& path) { return parse_json(read_file(path, kJsonBytes), path); }
+
+}  // namespace hindscan
