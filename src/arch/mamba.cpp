@@ -142,8 +142,8 @@ MambaConfig read_hf(const Config& c, bool falcon) {
   m.d_inner = c.integer("intermediate_size", 1, kMaxDim, c.integer("expand", 1, 1024, 2) * m.d_model);
   m.d_state = c.integer("state_size", 1, 256, 16);
   m.d_conv = c.integer("conv_kernel", 1, 64, 4);
-  m.dt_rank = c.text("time_step_rank_text", "") == "auto" || !c.has("time_step_rank") ? (m.d_model + 15) / 16
-                                                                                    : c.integer("time_step_rank", 1, kMaxDim);
+  const bool auto_rank = !c.has("time_step_rank") || c.is_text("time_step_rank");  // "auto"
+  m.dt_rank = auto_rank ? (m.d_model + 15) / 16 : c.integer("time_step_rank", 1, kMaxDim);
   m.use_bias = c.flag("use_bias", false);
   m.use_conv_bias = c.flag("use_conv_bias", true);
   m.tie_embeddings = c.flag("tie_word_embeddings", true);
@@ -163,7 +163,8 @@ MambaConfig read_mamba_ssm(const Config& c) {
   m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
   m.d_state = c.integer("ssm_cfg.d_state", 1, 256, 16);
   m.d_conv = c.integer("ssm_cfg.d_conv", 1, 64, 4);
-  m.dt_rank = c.integer("ssm_cfg.dt_rank", 1, kMaxDim, (m.d_model + 15) / 16);
+  const bool auto_rank = !c.has("ssm_cfg.dt_rank") || c.is_text("ssm_cfg.dt_rank");
+  m.dt_rank = auto_rank ? (m.d_model + 15) / 16 : c.integer("ssm_cfg.dt_rank", 1, kMaxDim);
   m.use_bias = c.flag("ssm_cfg.bias", false);
   m.use_conv_bias = c.flag("ssm_cfg.conv_bias", true);
   m.tie_embeddings = c.flag("tie_embeddings", true);

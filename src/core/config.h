@@ -16,6 +16,7 @@ class Config {
 
   bool has(const std::string& key) const { return values_.count(key) != 0; }
   void set(const std::string& key, Value value) { values_[key] = std::move(value); }
+  bool is_text(const std::string& key) const { return has(key) && std::holds_alternative<std::string>(values_.at(key)); }
   const std::map<std::string, Value>& values() const { return values_; }
   const std::string& label() const { return label_; }
 

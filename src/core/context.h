@@ -153,7 +153,6 @@ class Ctx {
     void* grad = nullptr;
     bool has_grad = false;
   };
-  friend struct OpAccess;
   template <class F>
   auto with_real(F&& f) const {
     return options_.compute == DType::kF64 ? f(double{}) : f(float{});
@@ -162,17 +161,20 @@ class Ctx {
   void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
               std::function<void(const AdjointRules&)> backward);
   bool recording() const { return options_.record && !replaying_forward_; }
+  Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);
+  void run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules);
   std::string where() const;
   template <class R>
   R* carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape);
   template <class R>
-  void linear_forward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, R* y);
+  void linear_forward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, R* y);  // y [M, count]
   template <class R>
-  void linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx, bool dx_accumulate,
-                       bool want_dw);
+  void linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx, R dx_beta, bool want_dw);
   template <class R>
   R* grad_target(Var v, bool* accumulate);  // like grad, but uninitialised with *accumulate = false at first use
-  void add_bias_share(const Weight& bias, int64_t first, int64_t M, int64_t C, const void* dy);
+  template <class R>
+  void bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const AdjointRules& rules);
+  const uint16_t* to_bf16(const float* x, int64_t n);  // in scratch_
 
   CtxOptions options_;
   Input input_;

@@ -62,8 +62,8 @@ class Runner {
  public:
   explicit Runner(const Model& model, int64_t chunk = 512) : model_(model), chunk_(chunk) {}
   std::span<const float> step(std::span<const int32_t> tokens, SequenceState& state);
-  // Log-probability (nats) of tokens[t] given all before it, for t >= 1 (and t = 0 when `previous` continues a text);
-  // any length, constant memory.
+  // Log-probability (nats) of tokens[t] given the state and all tokens before it, t >= 1; log_probs[0] is NaN.
+  // Any length at constant memory, never [T, vocab].
   void score(std::span<const int32_t> tokens, SequenceState& state, std::span<double> log_probs);
   // Logits of every position, [T, vocab], handed out chunk by chunk.
   void logits(std::span<const int32_t> tokens, SequenceState& state,
@@ -71,6 +71,8 @@ class Runner {
   Tap tap;  // optional listener
 
  private:
+  template <class F>
+  void chunks(std::span<const int32_t> tokens, SequenceState& state, F&& each);
   const Model& model_;
   int64_t chunk_;
   Arena arena_;

@@ -1,0 +1,197 @@
+#include "core/context.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hindscan {
+
+int64_t Input::length() const {
+  if (feature_dim > 0) return static_cast<int64_t>(features.size()) / feature_dim;
+  return static_cast<int64_t>(tokens.size());
+}
+
+static void check_input(const Input& in, const std::vector<int64_t>& cu) {
+  const int64_t T = in.length();
+  check(in.feature_dim >= 0 && (in.feature_dim == 0 || static_cast<int64_t>(in.features.size()) == T * in.feature_dim),
+        ErrorCode::kUsage, "[input] {} feature numbers are not a multiple of feature_dim {}", in.features.size(), in.feature_dim);
+  check(cu.front() == 0 && cu.back() == T && std::is_sorted(cu.begin(), cu.end()), ErrorCode::kUsage,
+        "[input] cu_seqlens must ascend from 0 to {}, found {}", T, fmt::join(cu, ", "));
+  check(in.states.empty() || in.states.size() + 1 == cu.size(), ErrorCode::kUsage, "[input] expected {} states, found {}", cu.size() - 1,
+        in.states.size());
+  check(in.resets.empty() || static_cast<int64_t>(in.resets.size()) == T, ErrorCode::kUsage, "[input] expected {} reset flags, found {}", T,
+        in.resets.size());
+}
+
+static std::vector<Segment> make_segments(const Input& in, const std::vector<int64_t>& cu) {
+  std::vector<Segment> out;
+  for (size_t b = 0; b + 1 < cu.size(); ++b) {
+    int64_t begin = cu[b];
+    bool carries_in = true;
+    for (int64_t t = cu[b]; t < cu[b + 1]; ++t) {
+      if (in.resets.empty() || in.resets[static_cast<size_t>(t)] == 0) continue;
+      if (t > begin) out.push_back({begin, t, static_cast<int>(b), carries_in, false});
+      begin = t;
+      carries_in = false;
+    }
+    out.push_back({begin, cu[b + 1], static_cast<int>(b), carries_in, true});
+  }
+  return out;
+}
+
+Ctx::Ctx(const Input& input, CtxOptions options) : options_(std::move(options)), input_(input) {
+  cu_ = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
+  check_input(input, cu_);
+  segments_ = make_segments(input, cu_);
+  pending_.resize(cu_.size() - 1);
+  adjoint_in.resize(cu_.size() - 1);
+  adjoint_out.resize(cu_.size() - 1);
+  if (options_.arena == nullptr) own_arena_ = std::make_unique<Arena>();
+  arena_ = options_.arena == nullptr ? own_arena_.get() : options_.arena;
+  arena_->reset();
+}
+
+Ctx::~Ctx() = default;
+
+Var Ctx::make(int64_t T, int64_t C) {
+  Slot slot;
+  slot.T = T;
+  slot.C = C;
+  slot.data = arena_->allocate(static_cast<size_t>(T * C) * dtype_size(options_.compute));
+  slots_.push_back(slot);
+  return static_cast<Var>(slots_.size() - 1);
+}
+
+void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
+                 std::function<void(const AdjointRules&)> backward) {
+  if (recording()) nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward)});
+}
+
+std::string Ctx::where() const {
+  std::string out;
+  for (const std::string& s : scopes_) out += out.empty() ? s : "." + s;
+  return out;
+}
+
+template <class R>
+R* Ctx::grad_target(Var v, bool* accumulate) {
+  Slot& s = slots_[static_cast<size_t>(v)];
+  if (s.grad == nullptr) s.grad = arena_->allocate(static_cast<size_t>(s.T * s.C) * sizeof(R));
+  *accumulate = s.has_grad;
+  s.has_grad = true;
+  return static_cast<R*>(s.grad);
+}
+template float* Ctx::grad_target<float>(Var, bool*);
+template double* Ctx::grad_target<double>(Var, bool*);
+
+template <class R>
+R* Ctx::grad(Var v) {
+  bool accumulate = false;
+  R* g = grad_target<R>(v, &accumulate);
+  const Slot& s = slots_[static_cast<size_t>(v)];
+  if (!accumulate) std::memset(g, 0, static_cast<size_t>(s.T * s.C) * sizeof(R));
+  return g;
+}
+template float* Ctx::grad<float>(Var);
+template double* Ctx::grad<double>(Var);
+
+void Ctx::clear_grads(Var first) {
+  for (size_t i = static_cast<size_t>(first); i < slots_.size(); ++i) slots_[i].has_grad = false;
+}
+
+void Ctx::backward(const AdjointRules& rules) { backward(rules, 0, nodes_.size()); }
+
+void Ctx::backward(const AdjointRules& rules, size_t first_node, size_t last_node) {
+  for (size_t i = last_node; i-- > first_node;) {
+    if (has_grad(nodes_[i].out)) nodes_[i].backward(rules);
+  }
+}
+
+const void* Ctx::state_in(int seq, const std::string& name, const std::vector<int64_t>& shape) const {
+  if (input_.states.empty() || input_.states[static_cast<size_t>(seq)] == nullptr) return nullptr;
+  return input_.states[static_cast<size_t>(seq)]->get(name, shape, options_.compute);
+}
+
+template <class R>
+R* Ctx::carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape) {
+  return static_cast<R*>(pending_[static_cast<size_t>(seq)].put(name, shape, options_.compute));
+}
+template float* Ctx::carry_out<float>(int, const std::string&, const std::vector<int64_t>&);
+template double* Ctx::carry_out<double>(int, const std::string&, const std::vector<int64_t>&);
+
+void Ctx::commit() {
+  for (size_t b = 0; b < input_.states.size(); ++b) {
+    if (input_.states[b] == nullptr) continue;
+    const int64_t seen = input_.states[b]->tokens + cu_[b + 1] - cu_[b];
+    *input_.states[b] = std::move(pending_[b]);
+    input_.states[b]->tokens = seen;
+    pending_[b] = {};
+  }
+}
+
+Var Ctx::tap(std::string_view name, Var x) {
+  if (!options_.tap) return x;
+  const std::string full = where() + "." + std::string(name);
+  const Slot& s = slots_[static_cast<size_t>(x)];
+  options_.tap({full, s.T, s.C, options_.compute, s.data});
+  return x;
+}
+
+Var Ctx::mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body) {
+  scopes_.emplace_back("mixer");
+  MixerScope scope{where(), std::move(kind), layer_, nodes_.size(), 0, u, kNoVar};
+  scope.out = body(*this, u);
+  scope.last = nodes_.size();
+  if (recording() && !in_recompute_) mixers_.push_back(scope);
+  scopes_.pop_back();
+  return scope.out;
+}
+
+Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) {
+  layer_ = layer;
+  scopes_.push_back(fmt::format("blocks.{}", layer));
+  const auto scoped = [this](Var v) {
+    scopes_.pop_back();
+    return v;
+  };
+  if (!options_.record) {  // running: the block's interior is not needed again
+    return scoped(forget_interior(x, body));
+  }
+  if (!options_.recompute) return scoped(body(*this, x));
+  replaying_forward_ = true;
+  const Var y = forget_interior(x, body);
+  replaying_forward_ = false;
+  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, body](const AdjointRules& rules) { run_block_back(layer, x, y, body, rules); });
+  return scoped(y);
+}
+
+Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
+  const Var y = make(rows(x), cols(x));  // a residual block keeps the shape
+  const Arena::Mark mark = arena_->mark();
+  const Var inner = body(*this, x);
+  check(rows(inner) == rows(y) && cols(inner) == cols(y), ErrorCode::kInternal, "[block {}] expected the shape [{}, {}] to be kept", layer_,
+        rows(y), cols(y));
+  std::memcpy(data<char>(y), data<char>(inner), static_cast<size_t>(rows(y) * cols(y)) * dtype_size(options_.compute));
+  slots_.resize(static_cast<size_t>(y) + 1);
+  arena_->release(mark);
+  return y;
+}
+
+void Ctx::run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules) {
+  with_real([&]<class R>(R) { grad<R>(x); });  // outlives the mark below
+  const size_t first_node = nodes_.size(), first_slot = slots_.size();
+  const Arena::Mark mark = arena_->mark();
+  layer_ = layer;
+  in_recompute_ = true;
+  scopes_.push_back(fmt::format("blocks.{}", layer));
+  const Var inner = body(*this, x);
+  scopes_.pop_back();
+  slots_[static_cast<size_t>(inner)].grad = slots_[static_cast<size_t>(y)].grad;
+  slots_[static_cast<size_t>(inner)].has_grad = true;
+  backward(rules, first_node, nodes_.size());
+  in_recompute_ = false;
+  nodes_.resize(first_node);
+  slots_.resize(first_slot);
+  arena_->release(mark);
+}
+
+}  // namespace hindscan

@@ -1,0 +1,104 @@
+// Role glr: the gated linear recurrence. Adjoint: exact (with recomputed states), or the value path alone (coefficients
+// frozen = implicit attention transposed), or one coefficient's part of the exact gradient (MixerPath).
+#include <cmath>
+#include <cstring>
+
+#include "core/context.h"
+#include "kernels/glr/element.h"
+
+namespace hindscan {
+
+using kernels::glr::ElementCoeffs;
+using kernels::glr::ElementDims;
+using kernels::glr::ElementGrads;
+
+namespace {
+
+template <class R>
+struct ElementPass {  // one recorded glr op
+  ElementDims dims;   // T of the whole pass
+  ElementCoeffs<R> coeffs;
+  const R* v;
+  const R* S0;        // [segments, D, N]
+
+  ElementCoeffs<R> at(int64_t t) const {
+    return {coeffs.dt + t * dims.D, coeffs.A, coeffs.B + t * dims.N, coeffs.C + t * dims.N};
+  }
+};
+
+}  // namespace
+
+Var Ctx::glr(const GlrElement& in) {
+  const int64_t T = rows(in.v), D = cols(in.v), N = cols(in.k);
+  check(in.A_log->size() == D * N, ErrorCode::kData, "[glr] {} must be [d_inner, d_state] = [{}, {}] but is [{}]", in.A_log->name, D, N,
+        fmt::join(in.A_log->shape, ", "));
+  check(N <= 256, ErrorCode::kData, "[glr] expected d_state <= 256, found {}", N);
+  const std::vector<int64_t> shape = {D, N};
+  const std::string name = where() + ".glr";
+  const size_t state_n = static_cast<size_t>(D * N);
+  const Weight* A_log = in.A_log;
+  const Var out = make(T, D);  // [T, D]
+  with_real([&]<class R>(R) {
+    R* A = arena_->array<R>(state_n);  // [D, N]
+    for (size_t i = 0; i < state_n; ++i) A[i] = -std::exp(A_log->as<R>()[i]);
+    R* S0 = arena_->array<R>(segments_.size() * state_n);
+    const ElementPass<R> pass{{T, D, N}, {data<R>(in.dt), A, data<R>(in.k), data<R>(in.q)}, data<R>(in.v), S0};
+    for (size_t s = 0; s < segments_.size(); ++s) {
+      const Segment& g = segments_[s];
+      R* start = S0 + s * state_n;
+      const void* carried = g.carries_in ? state_in(g.seq, name, shape) : nullptr;
+      if (carried != nullptr) std::memcpy(start, carried, state_n * sizeof(R));
+      else std::memset(start, 0, state_n * sizeof(R));
+      const ArenaScope scope(scratch_);
+      R* S = g.carries_out ? carry_out<R>(g.seq, name, shape) : scratch_.array<R>(state_n);
+      std::memcpy(S, start, state_n * sizeof(R));
+      kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S, data<R>(out) + g.begin * D);
+    }
+    record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log}, [=, this](const AdjointRules& rules) {
+      using P = MixerPath;
+      if (rules.path == P::kGate) return;
+      const bool all = rules.path == P::kAll, frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
+      const auto on = [&](P p) { return !frozen && (all || rules.path == p); };
+      const bool value = all || rules.path == P::kValue;
+      const R* dy = grad<R>(out);
+      R* dv = value ? grad<R>(in.v) : nullptr;
+      R* dq = on(P::kRead) ? grad<R>(in.q) : nullptr;
+      R* dk = on(P::kWrite) ? grad<R>(in.k) : nullptr;
+      R* ddt = on(P::kWrite) || on(P::kDecay) ? grad<R>(in.dt) : nullptr;
+      const ArenaScope outer(scratch_);
+      R* dA = rules.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
+      if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
+      for (size_t s = segments_.size(); s-- > 0;) {
+        const Segment& g = segments_[s];
+        const int64_t b = g.begin;
+        const ArenaScope scope(scratch_);
+        R* dS = scratch_.array<R>(state_n);
+        const size_t seq = static_cast<size_t>(g.seq);
+        const void* from_future = g.carries_out ? adjoint_in[seq].get(name, shape, options_.compute) : nullptr;
+        if (from_future != nullptr) std::memcpy(dS, from_future, state_n * sizeof(R));
+        else std::memset(dS, 0, state_n * sizeof(R));
+        const ElementDims dims{g.end - b, D, N};
+        if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
+          kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
+        } else {
+          ElementGrads<R> grads;
+          grads.dx = dv == nullptr ? nullptr : dv + b * D;
+          grads.ddt_write = on(P::kWrite) ? ddt + b * D : nullptr;
+          grads.ddt_decay = on(P::kDecay) ? ddt + b * D : nullptr;
+          grads.dA = dA;
+          grads.dB = dk == nullptr ? nullptr : dk + b * N;
+          grads.dC = dq == nullptr ? nullptr : dq + b * N;
+          grads.dS = dS;
+          kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
+        }
+        if (g.carries_in && value) std::memcpy(adjoint_out[seq].put(name, shape, options_.compute), dS, state_n * sizeof(R));
+      }
+      if (dA == nullptr) return;
+      R* dA_log = options_.grads->of<R>(*A_log);
+      for (size_t i = 0; i < state_n; ++i) dA_log[i] += dA[i] * A[i];  // A = -exp(A_log)
+    });
+  });
+  return out;
+}
+
+}  // namespace hindscan

@@ -1,0 +1,124 @@
+// Roles embedding, skip, add, split, select: linear in the signal, so their adjoint is the transpose under every rule.
+#include <cstring>
+
+#include "core/context.h"
+#include "kernels/gemm.h"
+
+namespace hindscan {
+
+// Rows of a 16-bit table are widened as they are gathered.
+static void gather_rows(const Weight& table, std::span<const int32_t> ids, float* y) {
+  const int64_t C = table.cols();
+  if (table.dtype == DType::kF32) {
+    kernels::embedding_forward(static_cast<int64_t>(ids.size()), C, ids.data(), table.as<float>(), y);
+    return;
+  }
+  const uint16_t* rows = static_cast<const uint16_t*>(table.data);
+  for (size_t t = 0; t < ids.size(); ++t) kernels::convert(rows + ids[t] * C, y + static_cast<int64_t>(t) * C, C, table.dtype);
+}
+static void gather_rows(const Weight& table, std::span<const int32_t> ids, double* y) {
+  kernels::embedding_forward(static_cast<int64_t>(ids.size()), table.cols(), ids.data(), table.as<double>(), y);
+}
+
+Var Ctx::embedding(const Weight& table) {
+  const int64_t T = input_.length(), C = table.cols();
+  const Var out = make(T, C);  // [T, d_model]
+  with_real([&]<class R>(R) {
+    R* y = data<R>(out);
+    if (input_.feature_dim > 0) {
+      check(input_.feature_dim == C, ErrorCode::kUsage, "[embedding] features must be [T, {}] but are [{}, {}]", C, T, input_.feature_dim);
+      for (int64_t i = 0; i < T * C; ++i) y[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
+    } else {
+      for (int32_t id : input_.tokens) {
+        check(id >= 0 && id < table.rows(), ErrorCode::kUsage, "[embedding] token id {} is outside the vocabulary 0..{}", id, table.rows() - 1);
+      }
+      gather_rows(table, input_.tokens, y);
+    }
+    record(Role::kEmbedding, {}, out, {&table}, [=, this, &table](const AdjointRules& rules) {
+      if (!rules.weights || input_.feature_dim > 0) return;
+      kernels::embedding_backward(T, C, input_.tokens.data(), grad<R>(out), options_.grads->of<R>(table));
+    });
+  });
+  return out;
+}
+
+Var Ctx::skip(const Weight& d, Var base, Var x) {
+  const int64_t T = rows(x), C = cols(x);
+  check(d.size() == C, ErrorCode::kData, "[skip] {} must be [{}] but is [{}]", d.name, C, fmt::join(d.shape, ", "));
+  const Var out = make(T, C);  // [T, C]
+  with_real([&]<class R>(R) {
+    kernels::skip_forward(T, C, data<R>(base), d.as<R>(), data<R>(x), data<R>(out));
+    record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const AdjointRules& rules) {
+      const R* dy = grad<R>(out);
+      kernels::accumulate(T * C, dy, grad<R>(base));
+      const bool on_path = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
+      if (!rules.skip || !on_path) return;
+      const R *dv = d.as<R>(), *xv = data<R>(x);
+      for (int64_t t = 0; t < T; ++t) {
+        double sum = 0;
+        for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[c]) * xv[t * C + c] * dy[t * C + c];
+        skip_share += sum;
+      }
+      kernels::skip_backward(T, C, dv, xv, dy, grad<R>(x), rules.weights ? options_.grads->of<R>(d) : nullptr);
+    });
+  });
+  return out;
+}
+
+Var Ctx::add(Var a, Var b) {
+  check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ", rows(a), cols(a), rows(b),
+        cols(b));
+  const int64_t n = rows(a) * cols(a);
+  const Var out = make(rows(a), cols(a));  // [T, C]
+  with_real([&]<class R>(R) {
+    kernels::add_forward(n, data<R>(a), data<R>(b), data<R>(out));
+    record(Role::kAdd, {a, b}, out, {}, [=, this](const AdjointRules&) {
+      for (Var v : {a, b}) {
+        bool accumulate = false;
+        R* dv = grad_target<R>(v, &accumulate);
+        if (accumulate) kernels::accumulate(n, grad<R>(out), dv);
+        else std::memcpy(dv, grad<R>(out), static_cast<size_t>(n) * sizeof(R));
+      }
+    });
+  });
+  return out;
+}
+
+Var Ctx::split(Var x, int64_t first, int64_t count) {
+  const int64_t T = rows(x), C = cols(x);
+  check(first >= 0 && count >= 0 && first + count <= C, ErrorCode::kInternal, "[split] columns {}..{} of {}", first, first + count, C);
+  const Var out = make(T, count);  // [T, count]
+  with_real([&]<class R>(R) {
+    const R* xv = data<R>(x);
+    R* y = data<R>(out);
+    for (int64_t t = 0; t < T; ++t) std::memcpy(y + t * count, xv + t * C + first, static_cast<size_t>(count) * sizeof(R));
+    record(Role::kSplit, {x}, out, {}, [=, this](const AdjointRules&) {
+      R* dx = grad<R>(x);
+      const R* dy = grad<R>(out);
+      for (int64_t t = 0; t < T; ++t) {
+        for (int64_t c = 0; c < count; ++c) dx[t * C + first + c] += dy[t * count + c];
+      }
+    });
+  });
+  return out;
+}
+
+Var Ctx::select(Var x, std::span<const int64_t> which) {
+  const int64_t C = cols(x);
+  const std::vector<int64_t> at(which.begin(), which.end());
+  for (int64_t t : at) check(t >= 0 && t < rows(x), ErrorCode::kUsage, "[select] row {} of {}", t, rows(x));
+  const Var out = make(static_cast<int64_t>(at.size()), C);  // [rows, C]
+  with_real([&]<class R>(R) {
+    for (size_t i = 0; i < at.size(); ++i) {
+      std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + at[i] * C, static_cast<size_t>(C) * sizeof(R));
+    }
+    record(Role::kSelect, {x}, out, {}, [=, this](const AdjointRules&) {
+      R* dx = grad<R>(x);
+      const R* dy = grad<R>(out);
+      for (size_t i = 0; i < at.size(); ++i) kernels::accumulate(C, dy + static_cast<int64_t>(i) * C, dx + at[i] * C);
+    });
+  });
+  return out;
+}
+
+}  // namespace hindscan

@@ -1,0 +1,52 @@
+// Continues a prompt token by token.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/model.h"
+#include "model/sampler.h"
+
+namespace hindscan {
+
+struct GenerateOptions {
+  int64_t max_tokens = 128;  // 0: only read the prompt
+  SamplerOptions sampling;
+  std::vector<std::string> stop;
+  bool ignore_end = false;   // go on after the end-of-text token
+  int64_t top_log_probs = 0; // alternatives kept per token
+  bool commit_last = false;  // the state also consumes the last token, so that a later run continues after it
+  int64_t chunk = 512;       // prefill
+};
+
+struct TokenChoice {
+  int32_t id;
+  double log_prob;  // under the model, before penalties and temperature
+};
+
+struct GeneratedToken : TokenChoice {
+  std::vector<TokenChoice> top;  // most probable first
+};
+
+enum class StopReason { kLength, kStopString, kEndOfText, kInterrupted };
+const char* stop_reason_name(StopReason reason);
+
+struct Generated {
+  std::vector<GeneratedToken> tokens;
+  std::string text;  // what was streamed
+  StopReason reason = StopReason::kLength;
+  double prefill_seconds = 0, decode_seconds = 0;
+};
+
+// Called with text as soon as it is final; `read` tokens of the prompt are done (for progress before the first text).
+using TextCallback = std::function<void(std::string_view text)>;
+using PrefillCallback = std::function<void(int64_t read)>;
+
+// Advances state over the prompt and the new tokens. Stops early, with what there is, when stop_requested().
+// A model without a tokenizer gives tokens and no text.
+Generated generate(const Model& model, std::span<const int32_t> prompt, SequenceState& state,
+                   const GenerateOptions& options, const TextCallback& on_text = {},
+                   const PrefillCallback& on_prefill = {});
+
+}  // namespace hindscan

@@ -1,0 +1,73 @@
+#include "model/model.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include "model/config_json.h"
+
+namespace hindscan {
+
+Model Model::create(const Config& config, DType dtype, uint64_t seed) {
+  Model m;
+  m.config_ = config;
+  m.arch_ = make_architecture(config);
+  m.arch_->declare(m.weights_);
+  m.weights_.allocate(dtype);
+  m.weights_.initialise(seed);
+  return m;
+}
+
+Model Model::to(DType dtype) const {
+  Model m;
+  m.config_ = config_;
+  m.arch_ = make_architecture(config_);
+  m.arch_->declare(m.weights_);
+  m.weights_.allocate(dtype);
+  m.weights_.copy_from(weights_);
+  m.tokenizer_ = tokenizer_;
+  m.tokenizer_json_ = tokenizer_json_;
+  m.path_ = path_;
+  return m;
+}
+
+const Tokenizer& Model::tokenizer() const {
+  check(tokenizer_ != nullptr, ErrorCode::kData, "[{}] expected tokenizer.json beside the weights, found none; pass --tokens or add the file",
+        path_.empty() ? "model" : path_);
+  return *tokenizer_;
+}
+
+void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json) {
+  const int64_t vocab = arch_->sizes().vocab_size;
+  check(static_cast<int64_t>(tokenizer->vocab_size()) <= vocab, ErrorCode::kData,
+        "[{}] expected a tokenizer of at most {} tokens, found {}; it belongs to another model", path_.empty() ? "tokenizer.json" : path_, vocab,
+        tokenizer->vocab_size());
+  tokenizer_ = std::move(tokenizer);
+  tokenizer_json_ = std::move(json);
+}
+
+DType Model::compute() const { return weights_.size() > 0 && weights_[0].dtype == DType::kF64 ? DType::kF64 : DType::kF32; }
+
+void Model::check_tokens(std::span<const int32_t> tokens) const {
+  const int64_t vocab = arch_->sizes().vocab_size;
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    check(tokens[t] >= 0 && tokens[t] < vocab, ErrorCode::kUsage, "[tokens] expected ids in 0..{}, found {} at position {}; see `hindscan info`",
+          vocab - 1, tokens[t], t);
+  }
+}
+
+std::string find_non_finite(const WeightTable& weights) {
+  for (size_t k = 0; k < weights.size(); ++k) {
+    const Weight& w = weights[k];
+    for (int64_t i = 0; i < w.size(); ++i) {
+      bool finite = true;
+      if (w.dtype == DType::kF32) finite = std::isfinite(static_cast<const float*>(w.data)[i]);
+      if (w.dtype == DType::kF64) finite = std::isfinite(static_cast<const double*>(w.data)[i]);
+      if (w.dtype == DType::kBF16) finite = (static_cast<const uint16_t*>(w.data)[i] & 0x7f80u) != 0x7f80u;
+      if (w.dtype == DType::kF16) finite = (static_cast<const uint16_t*>(w.data)[i] & 0x7c00u) != 0x7c00u;
+      if (!finite) return fmt::format("{}[{}]", w.name, i);
+    }
+  }
+  return {};
+}
+
+}  // namespace hindscan

@@ -1,0 +1,87 @@
+// Running: the same forward pass for a prompt, one token, or a book of any length, in chunks at constant memory.
+#include <algorithm>
+#include <limits>
+
+#include "kernels/gemm.h"
+#include "model/model.h"
+
+namespace hindscan {
+
+namespace {
+
+// h [T, d_model] of one chunk in the compute type -> logits of rows [first, first + count), as float.
+void head_rows(const Model& model, const Ctx& ctx, Var h, int64_t first, int64_t count, float* out) {
+  const Weight& head = model.arch().head();
+  const int64_t C = head.cols(), V = head.rows();
+  if (model.compute() == DType::kF64) {
+    std::vector<double> wide(static_cast<size_t>(count * V));  // [count, vocab]
+    kernels::linear(count, V, C, ctx.data<double>(h) + first * C, head.data, head.dtype, wide.data());
+    std::transform(wide.begin(), wide.end(), out, [](double v) { return static_cast<float>(v); });
+    return;
+  }
+  kernels::linear(count, V, C, ctx.data<float>(h) + first * C, head.data, head.dtype, out);
+}
+
+}  // namespace
+
+template <class F>
+void Runner::chunks(std::span<const int32_t> tokens, SequenceState& state, F&& each) {
+  model_.check_tokens(tokens);
+  const int64_t T = static_cast<int64_t>(tokens.size());
+  for (int64_t first = 0; first < T; first += chunk_) {
+    const int64_t n = std::min(chunk_, T - first);
+    Input input;
+    input.tokens = tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(n));
+    input.states = {&state};
+    CtxOptions options;
+    options.compute = model_.compute();
+    options.tap = tap;
+    options.arena = &arena_;
+    Ctx ctx(input, options);
+    const Var h = model_.arch().forward(ctx);  // [n, d_model]
+    each(ctx, h, first, n);
+    ctx.commit();
+  }
+}
+
+std::span<const float> Runner::step(std::span<const int32_t> tokens, SequenceState& state) {
+  check(!tokens.empty(), ErrorCode::kUsage, "[run] expected at least one token, found none; give a prompt");
+  const int64_t T = static_cast<int64_t>(tokens.size());
+  logits_.resize(static_cast<size_t>(model_.arch().head().rows()));
+  chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
+    if (first + n == T) head_rows(model_, ctx, h, n - 1, 1, logits_.data());
+  });
+  return logits_;
+}
+
+void Runner::logits(std::span<const int32_t> tokens, SequenceState& state,
+                    const std::function<void(int64_t, int64_t, const float*)>& sink) {
+  constexpr int64_t kLogitsAtOnce = int64_t{1} << 24;  // 64 MiB
+  const int64_t V = model_.arch().head().rows();
+  const int64_t block = std::clamp<int64_t>(kLogitsAtOnce / V, 1, chunk_);
+  std::vector<float> rows(static_cast<size_t>(block * V));  // [block, vocab]
+  chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
+    for (int64_t r = 0; r < n; r += block) {
+      const int64_t count = std::min(block, n - r);
+      head_rows(model_, ctx, h, r, count, rows.data());
+      sink(first + r, count, rows.data());
+    }
+  });
+}
+
+void Runner::score(std::span<const int32_t> tokens, SequenceState& state, std::span<double> log_probs) {
+  const int64_t T = static_cast<int64_t>(tokens.size());
+  check(static_cast<int64_t>(log_probs.size()) == T, ErrorCode::kInternal, "[score] expected {} outputs, found {}", T, log_probs.size());
+  if (T > 0) log_probs[0] = std::numeric_limits<double>::quiet_NaN();
+  chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
+    const int64_t scored = std::min(n, T - 1 - first);  // the last token predicts nothing here
+    if (scored <= 0) return;
+    std::vector<int32_t> targets(static_cast<size_t>(n), 0);
+    for (int64_t t = 0; t < scored; ++t) targets[static_cast<size_t>(t)] = tokens[static_cast<size_t>(first + t + 1)];
+    std::vector<double> nats(static_cast<size_t>(n));
+    ctx.cross_entropy(model_.arch().head(), h, targets, {}, nats);
+    for (int64_t t = 0; t < scored; ++t) log_probs[static_cast<size_t>(first + t + 1)] = -nats[static_cast<size_t>(t)];
+  });
+}
+
+}  // namespace hindscan
