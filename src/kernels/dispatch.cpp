@@ -4,6 +4,7 @@
 #include <hwy/targets.h>
 
 #include "base/cpu.h"
+#include "kernels/pointwise.h"
 
 namespace hindscan::kernels {
 namespace {
@@ -29,5 +30,11 @@ bool cap() {
 }  // namespace
 
 void ensure_isa_cap() { [[maybe_unused]] static const bool capped = cap(); }
+
+const char* pointwise_isa() {
+  ensure_isa_cap();
+  const int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(usable & -usable);  // the lowest bit is the best target
+}
 
 }  // namespace hindscan::kernels
