@@ -32,17 +32,17 @@ void element_forward(const ElementDims&, const ElementCoeffs<double>&, const dou
 // Gradients: any pointer may be null (not wanted); all are accumulated (+=) except dS.
 template <class R>
 struct ElementGrads {
-  R* dx = nullptr;        // [T, D]
-  R* ddt_write = nullptr; // [T, D] through dt B x
-  R* ddt_decay = nullptr; // [T, D] through exp(dt A); may alias ddt_write
-  R* dA = nullptr;        // [D, N]
-  R* dB = nullptr;        // [T, N]
-  R* dC = nullptr;        // [T, N]
-  R* dS = nullptr;        // [D, N] in: adjoint of the final state; out: adjoint of the initial state (required)
+  R* dx = nullptr;         // [T, D]
+  R* ddt_write = nullptr;  // [T, D] through dt B x
+  R* ddt_decay = nullptr;  // [T, D] through exp(dt A); may alias ddt_write
+  R* dA = nullptr;         // [D, N]
+  R* dB = nullptr;         // [T, N]
+  R* dC = nullptr;         // [T, N]
+  R* dS = nullptr;         // [D, N] in: adjoint of the final state; out: adjoint of the initial state (required)
 };
 // Exact adjoint with chunk checkpoints and recomputation; S0 [D, N] is the initial state of the forward pass.
-void element_backward(const ElementDims&, const ElementCoeffs<float>&, const float* x, const float* S0,
-                      const float* dy, const ElementGrads<float>&);
+void element_backward(const ElementDims&, const ElementCoeffs<float>&, const float* x, const float* S0, const float* dy,
+                      const ElementGrads<float>&);
 void element_backward(const ElementDims&, const ElementCoeffs<double>&, const double* x, const double* S0,
                       const double* dy, const ElementGrads<double>&);
 
@@ -78,7 +78,8 @@ struct Range {
 
 // tile[i - rows.begin, j - cols.begin] for the map ([rows, cols], overwritten, zero above the diagonal).
 // kChannel: alpha[channel]; kMean: (1/D) sum_d alpha; kMeanAbs, kMeanPositive: (1/D) sum_d |alpha| or max(alpha, 0).
-// Factorised with a reference token inside [cols.end, rows.begin] (explain-methods 4.1): never exp of a positive number.
+// Factorised with a reference token inside [cols.end, rows.begin] (explain-methods 4.1): never exp of a positive
+// number.
 void element_tile(const ElementDims&, const ElementCoeffs<float>&, ElementMap, int64_t channel, Range rows, Range cols,
                   const ElementMixer<float>&, float* tile);
 void element_tile(const ElementDims&, const ElementCoeffs<double>&, ElementMap, int64_t channel, Range rows, Range cols,

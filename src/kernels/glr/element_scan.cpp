@@ -169,13 +169,11 @@ HWY_EXPORT(AdjointBlock);
 HWY_EXPORT(LaneCount);
 HWY_EXPORT(TargetName);
 
-constexpr int64_t kParallelWork = 1 << 18;  // state updates below which a fork-join costs more than it saves
-
 void adjoint(const ElementDims& dims, const ElementCoeffs<float>& c, const AdjointInput& in, float* L,
              const AdjointOutput& out) {
   const int64_t lanes = lane_count(), blocks = block_count(dims.D, lanes);
   const auto kernel = HWY_DYNAMIC_DISPATCH(AdjointBlock);
-#pragma omp parallel for schedule(static) if (blocks > 1 && dims.T * dims.D * dims.N >= kParallelWork)
+#pragma omp parallel for schedule(static) if (blocks > 1 && dims.T * dims.D * dims.N >= kParallelUpdates)
   for (int64_t b = 0; b < blocks; ++b) {
     AdjointOutput mine = out;
     if (mine.sums) mine.sums += b * dims.T;
@@ -198,7 +196,7 @@ const char* element_isa() {
 void element_forward(const ElementDims& dims, const ElementCoeffs<float>& c, const float* x, float* S, float* y) {
   const int64_t lanes = lane_count(), blocks = block_count(dims.D, lanes);
   const auto kernel = HWY_DYNAMIC_DISPATCH(ForwardBlock);
-#pragma omp parallel for schedule(static) if (blocks > 1 && dims.T * dims.D * dims.N >= kParallelWork)
+#pragma omp parallel for schedule(static) if (blocks > 1 && dims.T * dims.D * dims.N >= kParallelUpdates)
   for (int64_t b = 0; b < blocks; ++b) kernel(dims, c, x, S, y, channel_block(dims.D, lanes, b));
 }
 

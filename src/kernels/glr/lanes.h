@@ -9,6 +9,8 @@ constexpr int64_t kMaxLanes = 16;  // channels of one block
 constexpr int64_t kMaxStates = 256;
 constexpr float kLimit = 1e6f;  // of dt and of |A| log2(e) inside exp(dt A); beyond it the factor is 0 or 1 anyway
 
+constexpr int64_t kParallelUpdates = 1 << 18;  // state updates below which a fork-join costs more than it saves
+
 // Channels [first, first + count) handled together.
 struct Channels {
   int64_t first, count;
