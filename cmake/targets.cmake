@@ -23,6 +23,8 @@ if(HINDSCAN_TESTS)
   endforeach()
 
   if(TARGET hindscan)
+    add_test(NAME install_consumer COMMAND bash ${PROJECT_SOURCE_DIR}/tests/install_consumer/run.sh ${PROJECT_BINARY_DIR})
+    set_tests_properties(install_consumer PROPERTIES TIMEOUT 300)
     file(GLOB cli_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*_test.sh)
     foreach(source ${cli_tests})
       cmake_path(GET source STEM name)

@@ -11,20 +11,24 @@ test_libraries=(libgtest-dev libgmock-dev)
 say() { printf 'hindscan: %s\n' "$*" >&2; }
 
 missing_packages() {
-  local tool
+  local tool package status
+  local -A installed=()
   for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || echo "${package_of[$tool]}"
   done
-  dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null | awk '$2 == "ii" { print $1 }' >"$installed"
-  printf '%s\n' "$@" | grep -vxFf "$installed" || true
+  # dpkg-query fails when it does not know a package: that one is missing, which is what we ask.
+  while read -r package status; do
+    [[ $status == ii ]] && installed[$package]=1
+  done < <(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null || true)
+  for package in "$@"; do
+    [[ -v installed[$package] ]] || echo "$package"
+  done
 }
 
 install_packages() {
   command -v dpkg-query >/dev/null || { say "not a Debian system; it needs ${libraries[*]}"; return 0; }
-  local installed missing as_root=()
-  installed=$(mktemp)
+  local missing as_root=()
   mapfile -t missing < <(missing_packages "$@")
-  rm -f "$installed"
   ((${#missing[@]})) || return 0
   if (($(id -u) != 0)); then
     command -v sudo >/dev/null || { say "root must first run: apt-get install ${missing[*]}"; exit 69; }
