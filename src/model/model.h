@@ -69,6 +69,7 @@ class Runner {
   void logits(std::span<const int32_t> tokens, SequenceState& state,
               const std::function<void(int64_t first, int64_t count, const float* rows)>& sink);
   Tap tap;  // optional listener
+  std::function<void(int64_t done)> on_chunk;  // optional, after each chunk: tokens done of this call; may throw to stop
 
  private:
   template <class F>

@@ -41,6 +41,7 @@ void Runner::chunks(std::span<const int32_t> tokens, SequenceState& state, F&& e
     const Var h = model_.arch().forward(ctx);  // [n, d_model]
     each(ctx, h, first, n);
     ctx.commit();
+    if (on_chunk) on_chunk(first + n);
   }
 }
 

@@ -1,0 +1,100 @@
+#include "cli/heatmap.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/printable.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr int kMaxTokenWidth = 40;
+
+// Collects one line of tokens and, without colour, the line of bars below it.
+class Lines {
+ public:
+  explicit Lines(const HeatmapStyle& style) : style_(style) {}
+
+  void add(const Printable& p, double score, bool target) {
+    const int width = p.width + (target ? 2 : 0);
+    if (column_ > 0 && column_ + width > style_.columns) end_line();
+    const CellColor color = score_color(score, style_.depth, style_.dark);
+    const std::string text = target ? "[" + p.text + "]" : p.text;
+    const std::string on = sgr(color, style_.depth);
+    tokens_ += on.empty() ? text : on + text + sgr_reset();
+    bars_ += std::string(static_cast<size_t>(width), bar_char(score));
+    column_ += width;
+    if (p.ends_line) end_line();
+  }
+
+  std::string finish() {
+    if (column_ > 0) end_line();
+    return std::move(out_);
+  }
+
+ private:
+  void end_line() {
+    out_ += tokens_ + "\n";
+    bars_.erase(bars_.find_last_not_of(' ') + 1);
+    if (style_.depth == ColorDepth::kNone && !bars_.empty()) out_ += bars_ + "\n";
+    tokens_.clear();
+    bars_.clear();
+    column_ = 0;
+  }
+
+  const HeatmapStyle& style_;
+  std::string out_, tokens_, bars_;
+  int column_ = 0;
+};
+
+double relative(double score, double scale) { return std::isfinite(score) && scale > 0 ? score / scale : 0; }
+
+}  // namespace
+
+char bar_char(double score) {
+  constexpr std::string_view up = " .:-=+*#%@", down = " 123456789";
+  const double size = std::min(std::abs(score), 1.0);
+  if (!(size >= 0.02)) return ' ';
+  const auto level = static_cast<size_t>(std::clamp(std::ceil(size * 9), 1.0, 9.0));
+  return score > 0 ? up[level] : down[level];
+}
+
+std::string render_heatmap(std::span<const HeatToken> tokens, double scale, const HeatmapStyle& style) {
+  const int room = std::max(8, std::min(kMaxTokenWidth, style.columns - 2));
+  Lines lines(style);
+  for (const HeatToken& t : tokens) {
+    lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale), t.target);
+  }
+  return lines.finish();
+}
+
+std::string heatmap_legend(double scale, const HeatmapStyle& style) {
+  std::string out = fmt::format("{:.3g} ", -scale);
+  if (style.depth == ColorDepth::kNone) {
+    return fmt::format("bars: .:-=+*#%@ raise the target, digits 1..9 lower it; full scale {:.3g}\n", scale);
+  }
+  for (int i = -10; i <= 10; ++i) {
+    const std::string on = sgr(score_color(i / 10.0, style.depth, style.dark), style.depth);
+    out += on.empty() ? " " : on + " " + sgr_reset();
+  }
+  return out + fmt::format(" +{:.3g}   orange raises the target, blue lowers it\n", scale);
+}
+
+std::string sparkline(std::span<const double> values) {
+  double top = 0;
+  for (const double v : values) {
+    if (std::isfinite(v)) top = std::max(top, std::abs(v));
+  }
+  std::string out;
+  for (const double v : values) {
+    const double share = top > 0 && std::isfinite(v) ? std::abs(v) / top : 0;
+    const int level = std::clamp(static_cast<int>(std::ceil(share * 8)), 1, 8);  // U+2581 .. U+2588
+    out += "\xe2\x96";
+    out += static_cast<char>(0x80 + level);
+  }
+  return out;
+}
+
+}  // namespace hindscan::cli
