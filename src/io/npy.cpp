@@ -1,0 +1,124 @@
+#include "io/npy.h"
+
+#include <charconv>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "io/npy_header.h"
+
+namespace hindscan {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr size_t kPrefix = 10, kAlignment = 64, kMaxRank = 8;
+
+struct TypeRow {
+  NpyType type;
+  const char* descr;
+  size_t size;
+};
+constexpr TypeRow kTypes[] = {
+    {NpyType::kFloat32, "<f4", 4}, {NpyType::kFloat64, "<f8", 8}, {NpyType::kInt32, "<i4", 4}};
+
+size_t type_size(NpyType type) { return kTypes[static_cast<size_t>(type)].size; }
+
+// The text between `key` and `end`, e.g. 'descr': '<f4'.
+std::string_view field(std::string_view header, std::string_view key, std::string_view begin, char end,
+                       std::string_view label) {
+  const size_t at = header.find(key);
+  size_t pos = at == std::string_view::npos ? at : at + key.size();
+  while (pos < header.size() && header[pos] == ' ') ++pos;
+  const bool found = pos < header.size() && header.substr(pos).starts_with(begin);
+  const size_t stop = found ? header.find(end, pos + begin.size()) : std::string_view::npos;
+  check(stop != std::string_view::npos, ErrorCode::kData, "[{}] expected {} in the npy header, found none", label, key);
+  return header.substr(pos + begin.size(), stop - pos - begin.size());
+}
+
+std::vector<uint64_t> parse_shape(std::string_view text, std::string_view label) {
+  std::vector<uint64_t> shape;
+  const char* p = text.data();
+  const char* const end = text.data() + text.size();
+  const auto skip = [&](char c) {
+    while (p < end && *p == c) ++p;
+  };
+  for (skip(' '); p < end; skip(' ')) {
+    uint64_t dim = 0;
+    const auto result = std::from_chars(p, end, dim);
+    p = result.ptr;
+    skip(' ');
+    const bool separated = p == end || *p == ',';
+    check(result.ec == std::errc() && separated && shape.size() < kMaxRank, ErrorCode::kData,
+          "[{}] expected a shape like (2, 3) of rank at most {}, found ({})", label, kMaxRank, text.substr(0, 100));
+    shape.push_back(dim);
+    if (p < end) ++p;
+  }
+  return shape;
+}
+
+template <class T>
+NpyArray make(std::string name, NpyType type, std::vector<uint64_t> shape, std::span<const T> data) {
+  return {std::move(name), type, std::move(shape), {reinterpret_cast<const uint8_t*>(data.data()), data.size_bytes()}};
+}
+
+}  // namespace
+
+NpyArray npy_array(std::string name, std::vector<uint64_t> shape, std::span<const float> data) {
+  return make(std::move(name), NpyType::kFloat32, std::move(shape), data);
+}
+NpyArray npy_array(std::string name, std::vector<uint64_t> shape, std::span<const double> data) {
+  return make(std::move(name), NpyType::kFloat64, std::move(shape), data);
+}
+NpyArray npy_array(std::string name, std::vector<uint64_t> shape, std::span<const int32_t> data) {
+  return make(std::move(name), NpyType::kInt32, std::move(shape), data);
+}
+
+std::string npy_header(const NpyArray& array) {
+  Checked bytes = type_size(array.type);
+  std::string shape;
+  for (const uint64_t dim : array.shape) {
+    bytes = bytes * dim;
+    shape += fmt::format("{},", dim);
+  }
+  check(bytes.value() == array.bytes.size(), ErrorCode::kInternal,
+        "[write_npy] array '{}': expected as many bytes as shape ({}) says, found {}", array.name, shape,
+        array.bytes.size());
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
+                                 kTypes[static_cast<size_t>(array.type)].descr, shape);
+  text.resize(*checked_align(kPrefix + text.size() + 1, kAlignment) - kPrefix - 1, ' ');
+  text += '\n';
+  std::string header(kMagic);
+  header += {'\1', '\0', static_cast<char>(text.size() & 255u), static_cast<char>(text.size() >> 8)};
+  return header + text;
+}
+
+void write_npy(Fs& fs, const std::string& path, const NpyArray& array) {
+  const std::string header = npy_header(array);
+  write_file_atomic(fs, path, ByteParts{as_bytes(header), array.bytes});
+}
+
+NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  check(text.size() >= kPrefix && text.starts_with(kMagic) && text[6] == 1, ErrorCode::kData,
+        "[{}] expected a version 1 .npy file, found something else", label);
+  const size_t length = file[8] | static_cast<size_t>(file[9]) << 8;
+  check(length <= text.size() - kPrefix, ErrorCode::kData, "[{}] expected {} bytes of npy header, found {}", label,
+        length, text.size() - kPrefix);
+  const std::string_view header = text.substr(kPrefix, length);
+  const std::string_view descr = field(header, "'descr':", "'", '\'', label);
+  check(field(header, "'fortran_order':", "", ',', label) == "False", ErrorCode::kData, "[{}] expected C order", label);
+  NpyArray array;
+  array.bytes = file.subspan(kPrefix + length);
+  array.shape = parse_shape(field(header, "'shape':", "(", ')', label), label);
+  for (const TypeRow& row : kTypes) {
+    if (descr != row.descr) continue;
+    array.type = row.type;
+    Checked bytes = row.size;
+    for (const uint64_t dim : array.shape) bytes = bytes * dim;
+    check(bytes.value() == array.bytes.size(), ErrorCode::kData, "[{}] expected the bytes its shape says, found {}",
+          label, array.bytes.size());
+    return array;
+  }
+  fail(ErrorCode::kData, "[{}] expected type <f4, <f8 or <i4, found '{}'", label, descr.substr(0, 20));
+}
+
+}  // namespace hindscan
