@@ -1,7 +1,7 @@
 # The program, the test programs that span layers, the script tests, benchmarks and fuzzers.
 add_library(hindscan_all INTERFACE)
 set_target_properties(hindscan_all PROPERTIES EXPORT_NAME hindscan)
-target_link_libraries(hindscan_all INTERFACE hindscan_train hindscan_eval hindscan_viewer)
+target_link_libraries(hindscan_all INTERFACE hindscan_api hindscan_train hindscan_eval hindscan_viewer)
 
 if(EXISTS ${PROJECT_SOURCE_DIR}/src/cli/main.cpp)
   add_executable(hindscan src/cli/main.cpp)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# run.sh BUILD: installs BUILD into an empty prefix, then builds and runs a program that knows nothing but that prefix.
+set -euo pipefail
+build=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+work=$(mktemp -d "${TMPDIR:-/tmp}/hindscan install XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
+cp "$here/CMakeLists.txt" "$here/main.cpp" "$work/"
+cmake -S "$work" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1 ||
+  { cat "$work/log"; exit 1; }
+cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+
+cd /
+HOME=$work "$work/build/consumer" "$work/prefix/share/hindscan/models"
+"$work/prefix/bin/hindscan" --version
+"$work/prefix/bin/hindscan" run -p "Once upon a time" -n 4 --json >"$work/out.json"
+python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/out.json"
+echo "install test passed"
