@@ -1,0 +1,65 @@
+// "frozen": the adjoint of the whole model with every data-dependent coefficient held at the value it took. The model is
+// then affine in its embeddings, so the scores, the initial state and the biases add up to the target.
+#include "explain/methods.h"
+
+namespace hindscan {
+
+namespace {
+
+template <class R>
+class Frozen final : public ReverseMethod<R> {
+ public:
+  explicit Frozen(const WalkSizes& sizes) : sizes_(sizes), map_(make_map("model", sizes)) {}
+
+  void back(const Chunk<R>& chunk) override {
+    Ctx& ctx = chunk.ctx;
+    seed_output(chunk);
+    set_carry(ctx, carry_);
+    const double bias_before = ctx.bias_share, skip_before = ctx.skip_share;
+    ctx.backward(frozen_rules());
+    bias_ += ctx.bias_share - bias_before;
+    skip_ += ctx.skip_share - skip_before;
+    carry_ = std::move(ctx.adjoint_out[0]);
+    embedding_scores(chunk, sizes_, map_.scores, adjoint_);
+    for (size_t l = 0; l < ctx.mixers().size(); ++l) {
+      const Var in = ctx.mixers()[l].in;
+      const int64_t C = ctx.cols(in);
+      float* row = map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first;
+      for (int64_t t = 0; t < chunk.count; ++t) {
+        row[t] = static_cast<float>(row_dot(C, ctx.template data<R>(in) + t * C, ctx.template grad<R>(in) + t * C));
+      }
+    }
+  }
+
+  MethodReport finish(const SequenceState* state_in, double target_value) override {
+    MethodReport report;
+    report.name = method_name(Method::kFrozen);
+    report.maps = {std::move(map_)};
+    report.sum = sum_of(report.scores());
+    report.target_value = target_value;
+    report.initial_state_share = state_dot(state_in, carry_);
+    report.bias_share = bias_;
+    report.skip_share = skip_;
+    report.residual = target_value - report.sum - report.initial_state_share - bias_;
+    report.adjoint = std::move(adjoint_);
+    return report;
+  }
+
+ private:
+  WalkSizes sizes_;
+  ScoreMap map_;
+  SequenceState carry_;
+  std::vector<double> adjoint_;  // [window, d_model]
+  double bias_ = 0, skip_ = 0;
+};
+
+}  // namespace
+
+template <class R>
+std::unique_ptr<ReverseMethod<R>> make_frozen(const WalkSizes& sizes) {
+  return std::make_unique<Frozen<R>>(sizes);
+}
+template std::unique_ptr<ReverseMethod<float>> make_frozen<float>(const WalkSizes&);
+template std::unique_ptr<ReverseMethod<double>> make_frozen<double>(const WalkSizes&);
+
+}  // namespace hindscan

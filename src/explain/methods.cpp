@@ -1,0 +1,94 @@
+#include "explain/methods.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace hindscan {
+
+template <class R>
+void seed_output(const Chunk<R>& chunk) {
+  chunk.ctx.clear_grads();
+  R* dh = chunk.ctx.template grad<R>(chunk.h);  // [count, d_model]
+  if (chunk.target_row < 0) return;
+  std::copy(chunk.seed.begin(), chunk.seed.end(), dh + chunk.target_row * static_cast<int64_t>(chunk.seed.size()));
+}
+
+void set_carry(Ctx& ctx, const SequenceState& from_future) {
+  ctx.adjoint_in = {from_future};
+  ctx.adjoint_out = {SequenceState()};
+}
+
+template <class R>
+double row_dot(int64_t C, const R* a, const R* b) {
+  double sum = 0;
+  for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
+  return sum;
+}
+
+static double slot_dot(const SequenceState::Slot& a, const SequenceState::Slot& b, const std::string& name) {
+  check(a.shape == b.shape && a.dtype == b.dtype, ErrorCode::kData, "[state {}] expected {} numbers, found {}", name, a.bytes.size(),
+        b.bytes.size());
+  const void *x = a.bytes.data(), *y = b.bytes.data();
+  const int64_t n = static_cast<int64_t>(a.bytes.size() / dtype_size(a.dtype));
+  if (a.dtype == DType::kF64) return row_dot(n, static_cast<const double*>(x), static_cast<const double*>(y));
+  return row_dot(n, static_cast<const float*>(x), static_cast<const float*>(y));
+}
+
+double state_dot(const SequenceState* state, const SequenceState& adjoint) {
+  if (state == nullptr) return 0;
+  double sum = 0;
+  for (const auto& [name, slot] : adjoint.slots()) {
+    const auto carried = state->slots().find(name.substr(0, name.find('#')));
+    if (carried != state->slots().end()) sum += slot_dot(carried->second, slot, name);
+  }
+  return sum;
+}
+
+static Var embedding_of(const Ctx& ctx) {
+  for (const OpNode& node : ctx.nodes()) {
+    if (node.role == Role::kEmbedding) return node.out;
+  }
+  fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
+}
+
+template <class R>
+void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores, std::vector<double>& window) {
+  const Var emb = embedding_of(chunk.ctx);
+  const int64_t C = chunk.ctx.cols(emb);
+  const R* e = chunk.ctx.template data<R>(emb);   // [count, d_model]
+  const R* de = chunk.ctx.template grad<R>(emb);  // [count, d_model]
+  window.resize(static_cast<size_t>((sizes.target + 1 - sizes.window) * C));
+  for (int64_t t = 0; t < chunk.count; ++t) {
+    const int64_t j = chunk.first + t;
+    scores[static_cast<size_t>(j)] = row_dot(C, e + t * C, de + t * C);
+    if (j >= sizes.window) std::copy_n(de + t * C, C, window.begin() + (j - sizes.window) * C);
+  }
+}
+
+ScoreMap make_map(const char* fidelity, const WalkSizes& sizes) {
+  ScoreMap map;
+  map.fidelity = fidelity;
+  map.scores.assign(static_cast<size_t>(sizes.T), 0.0);
+  map.layers.assign(static_cast<size_t>(sizes.layers * sizes.T), 0.0f);
+  return map;
+}
+
+void average_layers(const WalkSizes& sizes, ScoreMap& map) {
+  for (int64_t t = 0; t < sizes.T; ++t) {
+    double sum = 0;
+    for (int64_t l = 0; l < sizes.layers; ++l) sum += static_cast<double>(map.layers[static_cast<size_t>(l * sizes.T + t)]);
+    map.scores[static_cast<size_t>(t)] = sizes.layers == 0 ? 0 : sum / static_cast<double>(sizes.layers);
+  }
+}
+
+double sum_of(const std::vector<double>& scores) { return std::accumulate(scores.begin(), scores.end(), 0.0); }
+
+#define HS_INSTANTIATE(R)                                                                                       \
+  template void seed_output<R>(const Chunk<R>&);                                                                \
+  template double row_dot<R>(int64_t, const R*, const R*);                                                      \
+  template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
+HS_INSTANTIATE(float)
+HS_INSTANTIATE(double)
+#undef HS_INSTANTIATE
+
+}  // namespace hindscan

@@ -1,0 +1,19 @@
+// The number that is explained: a logit of one position, by default against the runner-up.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "explain/report.h"
+
+namespace hindscan {
+
+// Row of a matrix of any storage type, in double.
+std::vector<double> weight_row(const Weight& w, int64_t row);
+
+// h: final norm output at the target ([d_model], compute type). Fills ids, logits and the probability.
+template <class R>
+TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h);
+// Adjoint of h for that target: head[id] - head[contrast], [d_model].
+std::vector<double> target_seed(const Model& model, const TargetReport& target);
+
+}  // namespace hindscan
