@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <ostream>
 
 #include "golden_file.h"
 #include "model/model.h"
@@ -17,6 +18,7 @@ using testing::rms_ratio;
 struct Case {
   const char* model;   // directory below tests/golden/mamba
   const char* golden;  // directory that holds the goldens
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.model; }
 };
 
 template <class R>
@@ -359,6 +361,25 @@ TEST_P(GoldenMamba, WrittenAndReadAgain) {
   std::filesystem::remove_all(folder);
   const std::vector<int32_t> tokens = golden().ids("tokens.0");
   EXPECT_EQ(pass<float>(again, tokens), pass<float>(model, tokens));
+}
+
+// 16-bit matrices are exact numbers: the same as the rounded weights in double, and near the model they came from.
+TEST_P(GoldenMamba, SixteenBitStorage) {
+  const Model model = load<float>();
+  const std::vector<int32_t> tokens = golden().ids("tokens.0");
+  for (DType type : {DType::kBF16, DType::kF16}) {
+    const std::string folder = ::testing::TempDir() + "golden_mamba_16_" + GetParam().model;
+    std::filesystem::remove_all(folder);
+    model.save(folder, type);
+    const Model narrow = Model::load(folder), wide = Model::load(folder, {DType::kF64});
+    std::filesystem::remove_all(folder);
+    const std::vector<float> found = pass<float>(narrow, tokens);
+    EXPECT_LT(rms_ratio(found, pass<double>(wide, tokens)), kLogits<float>);
+    SequenceState state;
+    EXPECT_LT(max_ratio(in_chunks<float>(narrow, tokens, 1, state), found), kSplit<float>);
+    const double rounding = type == DType::kBF16 ? 0.01 : 0.0015;
+    EXPECT_LT(rms_ratio(found, golden().reals<double>("logits_f64.0")), rounding);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenMamba,
