@@ -13,7 +13,9 @@
 
 namespace hindscan::testing {
 
-inline std::string golden_path(const std::string& file) { return std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/" + file; }
+inline std::string golden_path(const std::string& file) {
+  return std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/" + file;
+}
 
 class GoldenFile {
  public:
@@ -25,7 +27,8 @@ class GoldenFile {
   // F32 and F64 tensors as R.
   template <class R>
   std::vector<R> reals(const std::string& name) const {
-    return info(name).dtype == TensorDType::kF32 ? values<float, R>(name, TensorDType::kF32) : values<double, R>(name, TensorDType::kF64);
+    return info(name).dtype == TensorDType::kF32 ? values<float, R>(name, TensorDType::kF32)
+                                                 : values<double, R>(name, TensorDType::kF64);
   }
   std::vector<int32_t> ids(const std::string& name) const { return values<int64_t, int32_t>(name, TensorDType::kI64); }
   std::vector<int64_t> shape(const std::string& name) const {
@@ -36,7 +39,8 @@ class GoldenFile {
  private:
   const TensorInfo& info(const std::string& name) const {
     const TensorInfo* found = file_.find(name);
-    check(found != nullptr, ErrorCode::kNotFound, "[{}] expected a tensor {}; run tools/golden again", file_.path(), name);
+    check(found != nullptr, ErrorCode::kNotFound, "[{}] expected a tensor {}; run tools/golden again", file_.path(),
+          name);
     return *found;
   }
   template <class Stored, class R>

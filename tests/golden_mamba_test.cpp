@@ -28,11 +28,11 @@ constexpr bool kDouble = sizeof(R) == 8;
 
 // Bars of acceptance 1.3 in float; in double what rounding leaves.
 template <class R>
-constexpr double kLogits = kDouble<R> ? 1e-13 : 1e-6;      // RMS ratio
+constexpr double kLogits = kDouble<R> ? 1e-13 : 1e-6;  // RMS ratio
 template <class R>
-constexpr double kSplit = kDouble<R> ? 1e-13 : 2e-6;       // largest difference over largest value
+constexpr double kSplit = kDouble<R> ? 1e-13 : 2e-6;  // largest difference over largest value
 template <class R>
-constexpr double kGradient = kDouble<R> ? 1e-11 : 1e-5;    // RMS ratio
+constexpr double kGradient = kDouble<R> ? 1e-11 : 1e-5;  // RMS ratio
 
 std::vector<std::vector<int32_t>> sequences(const GoldenFile& g) { return {g.ids("tokens.0"), g.ids("tokens.1")}; }
 
@@ -42,8 +42,8 @@ std::vector<R> pass(const Model& model, const Input& input) {
   CtxOptions options;
   options.compute = model.compute();
   Ctx ctx(input, options);
-  const Var h = model.arch().forward(ctx);                          // [T, d_model]
-  const Var logits = ctx.linear(model.arch().head(), nullptr, h);   // [T, vocab]
+  const Var h = model.arch().forward(ctx);                         // [T, d_model]
+  const Var logits = ctx.linear(model.arch().head(), nullptr, h);  // [T, vocab]
   ctx.commit();
   const R* first = ctx.data<R>(logits);
   return {first, first + ctx.rows(logits) * ctx.cols(logits)};
@@ -137,13 +137,16 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
       pass<R>(model, sequences(g)[s], &state);
       EXPECT_EQ(state.tokens, static_cast<int64_t>(sequences(g)[s].size()));
       for (int64_t layer = 0; layer < model.arch().sizes().n_layer; ++layer) {
-        const std::string ssm = fmt::format("state_f64.{}.{}.ssm", s, layer), conv = fmt::format("state_f64.{}.{}.conv", s, layer);
-        const auto* found = static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.glr", layer), g.shape(ssm), kType<R>));
+        const std::string ssm = fmt::format("state_f64.{}.{}.ssm", s, layer),
+                          conv = fmt::format("state_f64.{}.{}.conv", s, layer);
+        const auto* found =
+            static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.glr", layer), g.shape(ssm), kType<R>));
         ASSERT_NE(found, nullptr);
         const std::vector<double> S = g.reals<double>(ssm);  // [d_inner, d_state]
         EXPECT_LT(rms_ratio(std::span(found, S.size()), std::span<const double>(S)), kLogits<R>) << ssm;
         const int64_t D = g.shape(conv)[0], past = g.shape(conv)[1];
-        const auto* inputs = static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.conv", layer), {past, D}, kType<R>));
+        const auto* inputs =
+            static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.conv", layer), {past, D}, kType<R>));
         ASSERT_NE(inputs, nullptr);
         std::vector<R> transposed;  // [d_inner, d_conv - 1] from [d_conv - 1, d_inner]
         for (int64_t d = 0; d < D; ++d) {
@@ -182,7 +185,8 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     expect_gradients<R>(model, grads, g, targets);
   }
 
-  // Reverse mode in time chunks: states forward, then the adjoint of the carried state from the last chunk to the first.
+  // Reverse mode in time chunks: states forward, then the adjoint of the carried state from the last chunk to the
+  // first.
   template <class R>
   void gradients_in_chunks(size_t chunk) const {
     const Model model = load<R>();
@@ -295,7 +299,8 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
   void restored() const {
     const Model model = load<R>();
     const std::vector<int32_t> tokens = golden().ids("tokens.0");
-    const std::string path = ::testing::TempDir() + "golden_mamba_" + GetParam().model + (kDouble<R> ? ".f64" : ".f32") + ".state";
+    const std::string path =
+        ::testing::TempDir() + "golden_mamba_" + GetParam().model + (kDouble<R> ? ".f64" : ".f32") + ".state";
     SequenceState state;
     pass<R>(model, std::span(tokens).first(13), &state);
     save_state(real_fs(), path, state, model);
@@ -382,11 +387,12 @@ TEST_P(GoldenMamba, SixteenBitStorage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GoldenMamba,
-                         ::testing::Values(Case{"mamba_tied", "mamba_tied"}, Case{"mamba_bias_untied", "mamba_bias_untied"},
-                                           Case{"mamba_bias_untied_sharded", "mamba_bias_untied"}, Case{"falcon_untied", "falcon_untied"},
-                                           Case{"falcon_bias_tied", "falcon_bias_tied"}, Case{"state_spaces", "state_spaces"}),
-                         [](const auto& test) { return std::string(test.param.model); });
+INSTANTIATE_TEST_SUITE_P(
+    Models, GoldenMamba,
+    ::testing::Values(Case{"mamba_tied", "mamba_tied"}, Case{"mamba_bias_untied", "mamba_bias_untied"},
+                      Case{"mamba_bias_untied_sharded", "mamba_bias_untied"}, Case{"falcon_untied", "falcon_untied"},
+                      Case{"falcon_bias_tied", "falcon_bias_tied"}, Case{"state_spaces", "state_spaces"}),
+    [](const auto& test) { return std::string(test.param.model); });
 
 }  // namespace
 }  // namespace hindscan

@@ -47,32 +47,38 @@ TYPED_TEST(GoldenOps, RmsNorm) {
     kernels::rmsnorm_forward(T, C, x.data(), weight, R(1e-5), y.data(), rstd.data());
     this->expect(y, op + ".y", this->kValue);
     auto dx = this->zeros(x.size()), dw = this->zeros(w.size());
-    kernels::rmsnorm_backward(T, C, x.data(), weight, rstd.data(), dy.data(), false, dx.data(), w.empty() ? nullptr : dw.data());
+    kernels::rmsnorm_backward(T, C, x.data(), weight, rstd.data(), dy.data(), false, dx.data(),
+                              w.empty() ? nullptr : dw.data());
     this->expect(dx, op + ".dx", this->kGrad);
     if (!w.empty()) this->expect(dw, op + ".dw", this->kGrad);
   }
 }
 
 TYPED_TEST(GoldenOps, Activations) {
-  const std::pair<Act, std::string> table[] = {{Act::kSilu, "silu"},       {Act::kSigmoid, "sigmoid"}, {Act::kSoftplus, "softplus"},
-                                               {Act::kTanh, "tanh"},       {Act::kRelu2, "relu2"}};
+  const std::pair<Act, std::string> table[] = {{Act::kSilu, "silu"},         {Act::kSigmoid, "sigmoid"},
+                                               {Act::kSoftplus, "softplus"}, {Act::kTanh, "tanh"},
+                                               {Act::kRelu2, "relu2"},       {Act::kGelu, "gelu_erf"}};
   for (const auto& [act, op] : table) {
-    const auto x = this->in(op + ".x"), dy = this->in(op + ".dy"), y_ref = this->in(op + ".y"), dx_ref = this->in(op + ".dx");
+    const auto x = this->in(op + ".x"), dy = this->in(op + ".dy"), y_ref = this->in(op + ".y"),
+               dx_ref = this->in(op + ".dx");
     const auto n = static_cast<int64_t>(x.size());
     auto y = this->poison(x.size()), dx = this->zeros(x.size());
     kernels::act_forward(act, n, x.data(), y.data());
     kernels::act_backward(act, ActRule::kExact, n, x.data(), dy.data(), dx.data());
     // Inputs reach 300 and 1e-12: each value against its own size, down to rounding at 1.
     for (size_t i = 0; i < x.size(); ++i) {
-      EXPECT_NEAR(y[i], y_ref[i], this->kValue * std::max(1.0, std::abs(static_cast<double>(y_ref[i])))) << op << "(" << x[i] << ")";
-      EXPECT_NEAR(dx[i], dx_ref[i], this->kGrad * std::max(1.0, std::abs(static_cast<double>(dx_ref[i])))) << op << "'(" << x[i] << ")";
+      EXPECT_NEAR(y[i], y_ref[i], this->kValue * std::max(1.0, std::abs(static_cast<double>(y_ref[i]))))
+          << op << "(" << x[i] << ")";
+      EXPECT_NEAR(dx[i], dx_ref[i], this->kGrad * std::max(1.0, std::abs(static_cast<double>(dx_ref[i]))))
+          << op << "'(" << x[i] << ")";
     }
   }
 }
 
 TYPED_TEST(GoldenOps, CausalConv1d) {
   for (const std::string op : {"conv1d", "conv1d_short"}) {
-    const auto u = this->in(op + ".u"), w = this->in(op + ".w"), past0 = this->in(op + ".past"), dy = this->in(op + ".dy");
+    const auto u = this->in(op + ".u"), w = this->in(op + ".w"), past0 = this->in(op + ".past"),
+               dy = this->in(op + ".dy");
     const std::vector<int64_t> shape = golden().shape(op + ".u");
     const int64_t T = shape[0], C = shape[1], K = golden().shape(op + ".w")[1];
     const auto b = golden().has(op + ".b") ? this->in(op + ".b") : this->zeros(0);
@@ -81,7 +87,8 @@ TYPED_TEST(GoldenOps, CausalConv1d) {
     kernels::conv1d_forward(T, C, K, w.data(), bias, u.data(), past.data(), y.data());
     this->expect(y, op + ".y", this->kValue);
     EXPECT_EQ(past, this->in(op + ".past_out"));
-    auto du = this->zeros(u.size()), dw = this->zeros(w.size()), db = this->zeros(b.size()), dpast = this->in(op + ".dpast_out");
+    auto du = this->zeros(u.size()), dw = this->zeros(w.size()), db = this->zeros(b.size()),
+         dpast = this->in(op + ".dpast_out");
     kernels::conv1d_backward(T, C, K, w.data(), u.data(), past0.data(), dy.data(), dpast.data(), du.data(), dw.data(),
                              b.empty() ? nullptr : db.data());
     this->expect(du, op + ".du", this->kGrad);
@@ -93,10 +100,12 @@ TYPED_TEST(GoldenOps, CausalConv1d) {
 
 TYPED_TEST(GoldenOps, Scan) {
   using R = TypeParam;
-  const auto dt = this->in("scan.dt_write"), B = this->in("scan.B"), C = this->in("scan.C"), x = this->in("scan.x"), S0 = this->in("scan.S0");
+  const auto dt = this->in("scan.dt_write"), B = this->in("scan.B"), C = this->in("scan.C"), x = this->in("scan.x"),
+             S0 = this->in("scan.S0");
   auto A = this->in("scan.A_log");
   for (R& a : A) a = -std::exp(a);
-  const kernels::glr::ElementDims dims{golden().shape("scan.x")[0], golden().shape("scan.x")[1], golden().shape("scan.B")[1]};
+  const kernels::glr::ElementDims dims{golden().shape("scan.x")[0], golden().shape("scan.x")[1],
+                                       golden().shape("scan.B")[1]};
   const kernels::glr::ElementCoeffs<R> coeffs{dt.data(), A.data(), B.data(), C.data()};
   auto S = S0, y = this->poison(x.size());
   kernels::glr::element_forward(dims, coeffs, x.data(), S.data(), y.data());
@@ -104,7 +113,8 @@ TYPED_TEST(GoldenOps, Scan) {
   this->expect(S, "scan.S", this->kValue);
 
   const auto dy = this->in("scan.dy");
-  auto dx = this->zeros(x.size()), write = this->zeros(dt.size()), decay = this->zeros(dt.size()), dA = this->zeros(A.size());
+  auto dx = this->zeros(x.size()), write = this->zeros(dt.size()), decay = this->zeros(dt.size()),
+       dA = this->zeros(A.size());
   auto dB = this->zeros(B.size()), dC = this->zeros(C.size()), dS = this->in("scan.dS");
   kernels::glr::ElementGrads<R> grads;
   grads.dx = dx.data();
@@ -131,13 +141,15 @@ TYPED_TEST(GoldenOps, CrossEntropy) {
   const auto weight = this->in("cross_entropy.weight");
   const std::vector<int32_t> targets = golden().ids("cross_entropy.targets");
   auto losses = this->poison(targets.size()), dlogits = this->poison(logits.size());
-  kernels::cross_entropy(shape[0], shape[1], logits.data(), targets.data(), weight.data(), losses.data(), dlogits.data());
+  kernels::cross_entropy(shape[0], shape[1], logits.data(), targets.data(), weight.data(), losses.data(),
+                         dlogits.data());
   // Row 1 and row 2 are shifted by 1000: in float their inputs are already rounded to 6e-5.
   const double bar = sizeof(TypeParam) == 4 ? 1e-4 : 1e-13;
   this->expect(losses, "cross_entropy.losses", bar);
   this->expect(dlogits, "cross_entropy.dlogits", bar);
   auto in_place = this->poison(targets.size());
-  kernels::cross_entropy(shape[0], shape[1], logits.data(), targets.data(), weight.data(), in_place.data(), logits.data());
+  kernels::cross_entropy(shape[0], shape[1], logits.data(), targets.data(), weight.data(), in_place.data(),
+                         logits.data());
   EXPECT_EQ(logits, dlogits);
 }
 
@@ -151,10 +163,12 @@ TEST(GoldenAdamW, FiveClippedSteps) {
       const auto g = golden().reals<float>(fmt::format("adamw.g{}.{}", name, step));
       const size_t i = static_cast<size_t>(step - 1);
       const double scale = std::min(1.0, 1.0 / (norm[i] + 1e-6));
-      const auto bias1 = static_cast<float>(1 - std::pow(0.9, step)), bias2 = static_cast<float>(1 - std::pow(0.95, step));
-      kernels::adamw_update({lr[i], 0.9f, 0.95f, 1e-8f, decay, bias1, bias2, static_cast<float>(scale)}, static_cast<int64_t>(w.size()),
-                            g.data(), w.data(), m.data(), v.data());
-      EXPECT_LE(testing::max_ratio(w, golden().reals<double>(fmt::format("adamw.{}.{}", name, step))), 1e-6) << name << " step " << step;
+      const auto bias1 = static_cast<float>(1 - std::pow(0.9, step)),
+                 bias2 = static_cast<float>(1 - std::pow(0.95, step));
+      kernels::adamw_update({lr[i], 0.9f, 0.95f, 1e-8f, decay, bias1, bias2, static_cast<float>(scale)},
+                            static_cast<int64_t>(w.size()), g.data(), w.data(), m.data(), v.data());
+      EXPECT_LE(testing::max_ratio(w, golden().reals<double>(fmt::format("adamw.{}.{}", name, step))), 1e-6)
+          << name << " step " << step;
     }
     if (name == "w") {
       EXPECT_LE(testing::max_ratio(m, golden().reals<double>("adamw.m")), 2e-6);
