@@ -53,6 +53,29 @@ inline Problem<float> random_problem(int64_t T, int64_t D, int64_t N, unsigned s
   return p;
 }
 
+// alpha[d, i, j] from its formula, in double: no recurrence involved.
+template <class R>
+double alpha(const Problem<R>& p, int64_t d, int64_t i, int64_t j) {
+  if (j > i) return 0;
+  const auto at = [](const std::vector<R>& v, int64_t k) { return static_cast<double>(v[static_cast<size_t>(k)]); };
+  double steps = 0, sum = 0;
+  for (int64_t k = j + 1; k <= i; ++k) steps += at(p.dt, k * p.dims.D + d);
+  for (int64_t n = 0; n < p.dims.N; ++n) {
+    sum += at(p.C, i * p.dims.N + n) * std::exp(at(p.A, d * p.dims.N + n) * steps) * at(p.B, j * p.dims.N + n);
+  }
+  return sum * at(p.dt, j * p.dims.D + d);
+}
+
+// The whole matrix of one channel, [T, T].
+template <class R>
+std::vector<double> alpha_matrix(const Problem<R>& p, int64_t d) {
+  std::vector<double> m;
+  for (int64_t i = 0; i < p.dims.T; ++i) {
+    for (int64_t j = 0; j < p.dims.T; ++j) m.push_back(alpha(p, d, i, j));
+  }
+  return m;
+}
+
 // Largest |a - b| over the largest |b|; infinite when a is not finite or the sizes differ.
 template <class P, class Q>
 double max_error(const std::vector<P>& a, const std::vector<Q>& b) {
