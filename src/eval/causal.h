@@ -1,8 +1,6 @@
 // Does a method predict what really happens? Token edits re-run through the model against the change its scores predict.
 #pragma once
-#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "explain/report.h"
@@ -16,7 +14,7 @@ struct Edit {
   EditKind kind = EditKind::kReplace;
   int64_t position = 0;      // in the request's tokens
   int32_t replacement = 0;   // kReplace
-  double measured = 0;       // change of the target
+  double measured = 0;       // change of the target; 0 below the noise of the arithmetic
 };
 
 // request.causal_edits edits among the last tokens before the target, the same for the same seed.
@@ -24,15 +22,10 @@ std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, 
 // Runs them, packed as sequences of one pass, from the state before the window; fills `measured`.
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report, std::span<Edit> edits);
 // Change a method predicts: -score, or (e' - e) . adjoint for a replacement and a method that keeps the adjoint.
-double predicted_change(const Model& model, const ExplainRequest& request, const ExplainReport& report, const MethodReport& method,
-                        const Edit& edit);
+std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                                      const MethodReport& method, std::span<const Edit> edits);
 
 // Fills report.methods[].causal; returns the edits. Nothing is drawn when request.causal_edits is 0.
 std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, ExplainReport& report);
-
-// Rank correlation, ties averaged; null when either side is constant or there are fewer than 2.
-std::optional<double> spearman(std::span<const double> a, std::span<const double> b);
-// Share of the items with |measured| > 0 whose sign is predicted.
-std::optional<double> sign_agreement(std::span<const double> predicted, std::span<const double> measured);
 
 }  // namespace hindscan

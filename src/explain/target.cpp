@@ -23,6 +23,21 @@ std::vector<double> weight_row(const Weight& w, int64_t row) {
   return out;
 }
 
+const Weight& embedding_table(const Model& model) {
+  const int32_t token = 0;
+  Input input;
+  input.tokens = std::span(&token, 1);
+  CtxOptions options;
+  options.record = true;
+  options.compute = model.compute();
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  for (const OpNode& node : ctx.nodes()) {
+    if (node.role == Role::kEmbedding) return *node.weights[0];
+  }
+  fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
+}
+
 // The most likely token other than `except`.
 template <class R>
 static int32_t best_except(const std::vector<R>& logits, int64_t except) {

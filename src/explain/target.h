@@ -9,6 +9,8 @@ namespace hindscan {
 
 // Row of a matrix of any storage type, in double.
 std::vector<double> weight_row(const Weight& w, int64_t row);
+// The table the tokens are looked up in.
+const Weight& embedding_table(const Model& model);
 
 // h: final norm output at the target ([d_model], compute type). Fills ids, logits and the probability.
 template <class R>

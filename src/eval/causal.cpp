@@ -1,0 +1,179 @@
+#include "eval/causal.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "base/rng.h"
+#include "base/signals.h"
+#include "eval/rank.h"
+#include "explain/target.h"
+
+namespace hindscan {
+
+const char* edit_name(EditKind kind) {
+  constexpr const char* names[] = {"replace", "drop-write", "remove"};
+  return names[static_cast<size_t>(kind)];
+}
+
+std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report) {
+  const uint64_t V = static_cast<uint64_t>(model.arch().head().rows());
+  std::vector<int64_t> positions(static_cast<size_t>(report.window.last - 1 - report.window.first));
+  std::iota(positions.begin(), positions.end(), report.window.first);
+  Rng rng(request.seed, "causal");
+  for (size_t i = positions.size(); i > 1; --i) std::swap(positions[i - 1], positions[rng.below(i)]);
+  const size_t P = positions.size(), n = std::min(static_cast<size_t>(std::max(0, request.causal_edits)), 3 * P);
+  std::vector<Edit> edits(n);
+  for (size_t i = 0; i < n; ++i) {
+    Edit& e = edits[i];
+    e.position = positions[i % P];
+    e.kind = static_cast<EditKind>((i % P + i / P) % 3);
+    const int32_t old = request.tokens[static_cast<size_t>(e.position)];
+    if (V > 1) e.replacement = static_cast<int32_t>((static_cast<uint64_t>(old) + 1 + rng.below(V - 1)) % V);
+  }
+  return edits;
+}
+
+namespace {
+
+constexpr int64_t kPackedTokens = 4096;
+
+SequenceState advance(const Model& model, std::span<const int32_t> tokens, SequenceState state) {
+  if (tokens.empty()) return state;
+  Input input;
+  input.tokens = tokens;
+  input.states = {&state};
+  CtxOptions options;
+  options.compute = model.compute();
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  ctx.commit();
+  return state;
+}
+
+// Packed copies of the window; copy 0 is left as it is and gives the base value.
+class EditedBatch {
+ public:
+  EditedBatch(std::span<const int32_t> window, int64_t first) : window_(window), first_(first) { add_tokens(-1); }
+
+  void add(const Edit& e) {
+    const int64_t at = e.position - first_, start = cu_.back();
+    add_tokens(e.kind == EditKind::kRemove ? at : -1);
+    if (e.kind == EditKind::kReplace) tokens_[static_cast<size_t>(start + at)] = e.replacement;
+    if (e.kind == EditKind::kDropWrite) silent_.push_back(start + at);
+  }
+
+  // Value of the target at the end of each copy.
+  std::vector<double> run(const Model& model, const SequenceState& before, const std::vector<double>& seed) const {
+    std::vector<SequenceState> states(cu_.size() - 1, before);
+    Input input;
+    input.tokens = tokens_;
+    input.cu_seqlens = cu_;
+    for (SequenceState& s : states) input.states.push_back(&s);
+    CtxOptions options;
+    options.compute = model.compute();
+    options.tap = [this](const TapView& view) { silence(view); };
+    Ctx ctx(input, std::move(options));
+    const Var h = model.arch().forward(ctx);  // [tokens, d_model]
+    std::vector<double> values;
+    for (size_t s = 1; s < cu_.size(); ++s) values.push_back(dot_row(ctx, h, cu_[s] - 1, seed));
+    return values;
+  }
+
+ private:
+  void add_tokens(int64_t without) {
+    for (int64_t t = 0; t < static_cast<int64_t>(window_.size()); ++t) {
+      if (t != without) tokens_.push_back(window_[static_cast<size_t>(t)]);
+    }
+    cu_.push_back(static_cast<int64_t>(tokens_.size()));
+  }
+
+  // The write vector of every mixer is its tap "k".
+  void silence(const TapView& view) const {
+    if (!view.name.ends_with(".k")) return;
+    const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
+    for (int64_t t : silent_) std::memset(static_cast<char*>(view.data) + static_cast<size_t>(t) * row, 0, row);
+  }
+
+  static double dot_row(const Ctx& ctx, Var h, int64_t t, const std::vector<double>& seed) {
+    double sum = 0;
+    for (size_t c = 0; c < seed.size(); ++c) {
+      const size_t i = static_cast<size_t>(t) * seed.size() + c;
+      sum += seed[c] * (ctx.compute() == DType::kF64 ? ctx.data<double>(h)[i] : static_cast<double>(ctx.data<float>(h)[i]));
+    }
+    return sum;
+  }
+
+  std::span<const int32_t> window_;
+  int64_t first_;
+  std::vector<int32_t> tokens_;
+  std::vector<int64_t> cu_{0};
+  std::vector<int64_t> silent_;  // packed positions whose write is dropped
+};
+
+}  // namespace
+
+void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report, std::span<Edit> edits) {
+  if (edits.empty()) return;
+  const Window& w = report.window;
+  const std::span<const int32_t> tokens(request.tokens);
+  const auto range = [&](int64_t a, int64_t b) { return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a)); };
+  const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
+  const std::vector<double> seed = target_seed(model, report.target);
+  const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPackedTokens / (w.last - w.first) - 1));
+  ProgressTask progress(request.progress, "causal check", "edits", edits.size());
+  for (size_t i = 0; i < edits.size(); i += at_once) {
+    throw_if_stopped();
+    const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
+    EditedBatch batch(range(w.first, w.last), w.first);
+    for (const Edit& e : some) batch.add(e);
+    const std::vector<double> values = batch.run(model, before, seed);
+    const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
+    for (size_t e = 0; e < some.size(); ++e) {
+      const double change = values[e + 1] - values[0];
+      some[e].measured = std::abs(change) <= noise ? 0 : change;
+    }
+    progress.step(some.size());
+  }
+}
+
+std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                                      const MethodReport& method, std::span<const Edit> edits) {
+  const Weight& table = embedding_table(model);
+  std::vector<double> out;
+  for (const Edit& e : edits) {
+    const size_t j = static_cast<size_t>(e.position);
+    if (e.kind != EditKind::kReplace || method.adjoint.empty()) {
+      out.push_back(-method.scores()[j]);
+      continue;
+    }
+    const std::vector<double> now = weight_row(table, request.tokens[j]), then = weight_row(table, e.replacement);
+    const double* adjoint = method.adjoint.data() + static_cast<size_t>(e.position - report.window.first) * now.size();
+    double change = 0;
+    for (size_t c = 0; c < now.size(); ++c) change += (then[c] - now[c]) * adjoint[c];
+    out.push_back(change);
+  }
+  return out;
+}
+
+std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, ExplainReport& report) {
+  std::vector<Edit> edits = draw_edits(model, request, report);
+  if (request.causal_edits <= 0) return edits;
+  measure_edits(model, request, report, edits);
+  std::vector<double> measured;
+  for (const Edit& e : edits) measured.push_back(e.measured);
+  for (MethodReport& method : report.methods) {
+    const std::vector<double> predicted = predicted_changes(model, request, report, method, edits);
+    CausalReport causal;
+    causal.edits = static_cast<int>(edits.size());
+    causal.spearman = spearman(predicted, measured);
+    causal.sign_agreement = sign_agreement(predicted, measured);
+    causal.first = report.window.first;
+    causal.last = report.window.last - 1;
+    method.causal = causal;
+  }
+  return edits;
+}
+
+}  // namespace hindscan
