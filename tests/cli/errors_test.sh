@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Bad input: a clear message, the documented exit code, nothing on stdout, nothing half-written.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+model=$(make_model)
+
+# 2: what was asked for makes no sense.
+expect_error 2 "prompt" run -m "$model" -p ""
+expect_error 2 "4096" run -m "$model" --tokens 1,4096
+expect_error 2 "token" run -m "$model" --tokens 1,x
+expect_error 2 "token" run -m "$model" --tokens ""
+expect_error 2 "--temp" run -m "$model" -p a --temp -1
+expect_error 2 "--top-p" run -m "$model" -p a --top-p 2
+expect_error 2 "methods" explain -m "$model" -p a --method guess
+expect_error 2 "target" explain -m "$model" -p "a b c" --target 99
+expect_error 2 "layer" matrix -m "$model" -p "a b c" --layer 7 -o m.npy
+expect_error 2 "map" matrix -m "$model" -p "a b c" --layer 0 --map median -o m.npy
+expect_error 2 "rows" matrix -m "$model" -p "a b c" --layer 0 --rows 5:1 -o m.npy
+expect_error 2 "channel" matrix -m "$model" -p "a b c" --layer 0 --map 32 -o m.npy
+expect_error 2 "-o" explain -m "$model" -p "a b c" -o picture.doc
+holds test ! -e m.npy
+
+# 65: a file is not what it should be.
+for fault in truncated overlap wrong-shape nan missing huge-header trailing; do
+  expect_error 65 "model.safetensors" run -m "$(make_model "$fault")" -p "a"
+done
+expect_error 65 "config.json" run -m "$(make_model bad-config)" -p "a"
+expect_error 65 "tokenizer.json" run -m "$(make_model bad-tokenizer)" -p "a"
+echo '{"model_type": "rwkv99"}' >"$(make_model)/../odd.json"
+cp -r "$model" odd-model && mv odd.json odd-model/config.json
+expect_error 65 "rwkv99" info -m odd-model
+: >empty.txt
+expect_error 65 "empty.txt" score -m "$model" -f empty.txt
+head -c 100 "$model/model.safetensors" >broken.state
+expect_error 65 "broken.state" run -m "$model" -p a --state-in broken.state
+
+# Bytes that are no UTF-8 are text too: they go through as bytes, with a note.
+printf 'caf\xe9 \xff\xfe ok' >latin1.txt
+expect 0 score -m "$model" -f latin1.txt
+holds grep -q "UTF-8" err
+
+# 66: an input is not there.
+expect_error 66 "nowhere" run -m nowhere -p a
+expect_error 66 "nowhere.txt" score -m "$model" -f nowhere.txt
+expect_error 66 "nowhere.state" run -m "$model" -p a --state-in nowhere.state
+mkdir no-weights && cp "$model"/{config,tokenizer}.json no-weights/
+expect_error 66 "safetensors" run -m no-weights -p a
+
+# 71: it does not fit; the message says how much it would take.
+python3 -c 'print("word " * 20000)' >long.txt
+expect_error 71 "GiB" matrix -m "$model" -f long.txt --layer 0 --map mean --mem-limit 64M -o big.npy
+holds test ! -e big.npy
+
+# 73: the output cannot be created.
+for target in missing/folder/m.npy "$model/config.json/m.npy"; do
+  expect 73 matrix -m "$model" -p "a b c" --layer 0 -o "$target"
+done
+expect 73 explain -m "$model" -p "a b c" -o missing/page.html
+expect 73 run -m "$model" -p "a b c" -n 1 --state-out missing/x.state
+
+# 74: the disk is full.
+expect_full() {
+  checks=$((checks + 1))
+  "$HINDSCAN" "$@" >/dev/full 2>err </dev/null
+  local code=$?
+  ((code == 74)) || fail "hindscan $* >/dev/full : expected exit 74, found $code"
+}
+expect_full run -m "$model" -p "a" -n 4
+expect_full explain -m "$model" -p "a b c" --json
+expect_full --help
+finish
