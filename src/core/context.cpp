@@ -38,15 +38,20 @@ static std::vector<Segment> make_segments(const Input& in, const std::vector<int
   return out;
 }
 
-Ctx::Ctx(const Input& input, CtxOptions options) : options_(std::move(options)), input_(input) {
+Ctx::Ctx(const Input& input, CtxOptions options)
+    : options_(std::move(options)),
+      input_(input),
+      own_arena_(options_.arena == nullptr ? std::make_unique<Arena>() : nullptr),
+      own_scratch_(options_.scratch == nullptr ? std::make_unique<Arena>() : nullptr),
+      arena_(options_.arena == nullptr ? own_arena_.get() : options_.arena),
+      scratch_(options_.scratch == nullptr ? *own_scratch_ : *options_.scratch) {
+  check(!options_.in_place || !options_.record, ErrorCode::kInternal, "[ctx] states advance in place only without record");
   cu_ = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
   check_input(input, cu_);
   segments_ = make_segments(input, cu_);
   pending_.resize(cu_.size() - 1);
   adjoint_in.resize(cu_.size() - 1);
   adjoint_out.resize(cu_.size() - 1);
-  if (options_.arena == nullptr) own_arena_ = std::make_unique<Arena>();
-  arena_ = options_.arena == nullptr ? own_arena_.get() : options_.arena;
   arena_->reset();
 }
 
@@ -113,6 +118,9 @@ const void* Ctx::state_in(int seq, const std::string& name, const std::vector<in
 
 template <class R>
 R* Ctx::carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape) {
+  if (options_.in_place && !input_.states.empty() && input_.states[static_cast<size_t>(seq)] != nullptr) {
+    return static_cast<R*>(input_.states[static_cast<size_t>(seq)]->put(name, shape, options_.compute));
+  }
   return static_cast<R*>(pending_[static_cast<size_t>(seq)].put(name, shape, options_.compute));
 }
 template float* Ctx::carry_out<float>(int, const std::string&, const std::vector<int64_t>&);
@@ -122,7 +130,7 @@ void Ctx::commit() {
   for (size_t b = 0; b < input_.states.size(); ++b) {
     if (input_.states[b] == nullptr) continue;
     const int64_t seen = input_.states[b]->tokens + cu_[b + 1] - cu_[b];
-    *input_.states[b] = std::move(pending_[b]);
+    if (!options_.in_place) *input_.states[b] = std::move(pending_[b]);
     input_.states[b]->tokens = seen;
     pending_[b] = {};
   }

@@ -74,7 +74,10 @@ struct CtxOptions {
   DType gemm = DType::kF32;        // kBF16: products from bf16 copies (WeightTable::make_bf16)
   GradTable* grads = nullptr;      // weight gradients go here when the rules ask for them
   Tap tap;                         // called at every tap when set
-  Arena* arena = nullptr;          // reused between passes; reset by the constructor
+  Arena* arena = nullptr;          // of the tape; reused between passes, reset by the constructor
+  Arena* scratch = nullptr;        // of single ops; reused between passes
+  bool in_place = false;           // without record: states advance during the pass, commit() only counts tokens;
+                                   // a pass that throws leaves them unusable
 };
 
 class Ctx {
@@ -114,7 +117,7 @@ class Ctx {
   void cross_entropy(const Weight& head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
                      std::span<double> losses);
 
-  // Moves what the sequences carry into Input::states. Call once, after the forward pass.
+  // Moves what the sequences carry into Input::states. Call once, after the forward pass, and after backward() if any.
   void commit();
 
   // Adjoint. Seed one or more outputs, then run back through the tape.
@@ -181,9 +184,9 @@ class Ctx {
   std::vector<int64_t> cu_;
   std::vector<Segment> segments_;
   std::vector<SequenceState> pending_;
-  std::unique_ptr<Arena> own_arena_;
+  std::unique_ptr<Arena> own_arena_, own_scratch_;
   Arena* arena_;
-  Arena scratch_;
+  Arena& scratch_;
   std::vector<Slot> slots_;
   std::vector<OpNode> nodes_;
   std::vector<MixerScope> mixers_;

@@ -26,6 +26,7 @@ enum class ActRule : uint8_t { kExact, kFrozenSlope };
   void bias_act_forward(Act, int64_t T, int64_t C, const R* x, const R* b, R* y);                                      \
   /* dx or null, db [C] or null */                                                                                     \
   void bias_act_backward(Act, int64_t T, int64_t C, const R* x, const R* b, const R* dy, R* dx, R* db);                \
+  void neg_exp(int64_t n, const R* x, R* y);                       /* y = -exp(x): A from A_log */                        \
   void gate_forward(int64_t n, const R* a, const R* b, R* y);                                                          \
   /* da += scale_a * dy * b (or null), db += scale_b * dy * a (or null) */                                              \
   void gate_backward(int64_t n, const R* a, const R* b, const R* dy, R scale_a, R scale_b, R* da, R* db);              \

@@ -32,6 +32,10 @@ void MultiplyAdd(int64_t n, const float* base, const float* a, const float* b, f
   });
 }
 
+void NegExp(int64_t n, const float* x, float* y) {
+  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Neg(vexp(hn::LoadU(d, x + i))), d, y + i); });
+}
+
 void GateBackward(int64_t n, const float* a, const float* b, const float* dy, float scale_a, float scale_b, float* da,
                   float* db) {
   for_lanes(n, [&](auto d, int64_t i) {
@@ -95,6 +99,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace hindscan::kernels {
+HWY_EXPORT(NegExp);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Add);
 HWY_EXPORT(MultiplyAdd);
@@ -102,6 +107,8 @@ HWY_EXPORT(GateBackward);
 HWY_EXPORT(SumSquares);
 HWY_EXPORT(AllFinite);
 HWY_EXPORT(AdamWRange);
+
+void neg_exp(int64_t n, const float* x, float* y) { HS_DISPATCH(NegExp)(n, x, y); }
 
 void gate_forward(int64_t n, const float* a, const float* b, float* y) {
   const auto run = HS_DISPATCH(Multiply);

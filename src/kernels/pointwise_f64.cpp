@@ -108,6 +108,10 @@ void bias_act_backward(Act act, int64_t T, int64_t C, const double* x, const dou
   }
 }
 
+void neg_exp(int64_t n, const double* x, double* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = -std::exp(x[i]);
+}
+
 void gate_forward(int64_t n, const double* a, const double* b, double* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
 }

@@ -76,7 +76,7 @@ class Runner {
   void chunks(std::span<const int32_t> tokens, SequenceState& state, F&& each);
   const Model& model_;
   int64_t chunk_;
-  Arena arena_;
+  Arena arena_, scratch_;
   std::vector<float> logits_;
 };
 

@@ -37,6 +37,8 @@ void Runner::chunks(std::span<const int32_t> tokens, SequenceState& state, F&& e
     options.compute = model_.compute();
     options.tap = tap;
     options.arena = &arena_;
+    options.scratch = &scratch_;
+    options.in_place = true;
     Ctx ctx(input, options);
     const Var h = model_.arch().forward(ctx);  // [n, d_model]
     each(ctx, h, first, n);

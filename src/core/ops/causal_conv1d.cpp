@@ -19,17 +19,16 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   const size_t past_n = static_cast<size_t>((K - 1) * C);
   const Var out = make(T, C);  // [T, C]
   with_real([&]<class R>(R) {
-    R* pasts = arena_->array<R>(segments_.size() * past_n);  // [segments, K-1, C], before each segment
+    R* pasts = recording() ? arena_->array<R>(segments_.size() * past_n) : nullptr;  // [segments, K-1, C] before each
     const R* b = bias == nullptr ? nullptr : bias->as<R>();
     for (size_t s = 0; s < segments_.size(); ++s) {
       const Segment& g = segments_[s];
-      R* past = pasts + s * past_n;
-      std::memset(past, 0, past_n * sizeof(R));
-      const void* in = g.carries_in ? state_in(g.seq, name, past_shape) : nullptr;
-      if (in != nullptr) std::memcpy(past, in, past_n * sizeof(R));
+      const void* carried = g.carries_in ? state_in(g.seq, name, past_shape) : nullptr;
       const ArenaScope scope(scratch_);
-      R* moving = g.carries_out ? carry_out<R>(g.seq, name, past_shape) : scratch_.array<R>(past_n);
-      std::memcpy(moving, past, past_n * sizeof(R));
+      R* moving = g.carries_out ? carry_out<R>(g.seq, name, past_shape) : scratch_.array<R>(past_n);  // [K-1, C]
+      if (carried == nullptr) std::memset(moving, 0, past_n * sizeof(R));
+      else if (carried != moving) std::memcpy(moving, carried, past_n * sizeof(R));
+      if (pasts != nullptr) std::memcpy(pasts + s * past_n, moving, past_n * sizeof(R));
       kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving, data<R>(out) + g.begin * C);
     }
     record(Role::kConv, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {

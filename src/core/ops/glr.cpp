@@ -1,6 +1,5 @@
 // Role glr: the gated linear recurrence. Adjoint: exact (with recomputed states), or the value path alone (coefficients
 // frozen = implicit attention transposed), or one coefficient's part of the exact gradient (MixerPath).
-#include <cmath>
 #include <cstring>
 
 #include "core/context.h"
@@ -40,18 +39,17 @@ Var Ctx::glr(const GlrElement& in) {
   const Var out = make(T, D);  // [T, D]
   with_real([&]<class R>(R) {
     R* A = arena_->array<R>(state_n);  // [D, N]
-    for (size_t i = 0; i < state_n; ++i) A[i] = -std::exp(A_log->as<R>()[i]);
-    R* S0 = arena_->array<R>(segments_.size() * state_n);
+    kernels::neg_exp(D * N, A_log->as<R>(), A);
+    R* S0 = recording() ? arena_->array<R>(segments_.size() * state_n) : nullptr;  // [segments, D, N]
     const ElementPass<R> pass{{T, D, N}, {data<R>(in.dt), A, data<R>(in.k), data<R>(in.q)}, data<R>(in.v), S0};
     for (size_t s = 0; s < segments_.size(); ++s) {
       const Segment& g = segments_[s];
-      R* start = S0 + s * state_n;
       const void* carried = g.carries_in ? state_in(g.seq, name, shape) : nullptr;
-      if (carried != nullptr) std::memcpy(start, carried, state_n * sizeof(R));
-      else std::memset(start, 0, state_n * sizeof(R));
       const ArenaScope scope(scratch_);
       R* S = g.carries_out ? carry_out<R>(g.seq, name, shape) : scratch_.array<R>(state_n);
-      std::memcpy(S, start, state_n * sizeof(R));
+      if (carried == nullptr) std::memset(S, 0, state_n * sizeof(R));
+      else if (carried != S) std::memcpy(S, carried, state_n * sizeof(R));
+      if (S0 != nullptr) std::memcpy(S0 + s * state_n, S, state_n * sizeof(R));
       kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S, data<R>(out) + g.begin * D);
     }
     record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log}, [=, this](const AdjointRules& rules) {
