@@ -1,0 +1,47 @@
+#include "train/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "train/data.h"
+#include "train/source.h"
+
+namespace hindscan {
+
+HeldOutSet::HeldOutSet(std::string_view text, const Model& model) {
+  const TextEncoder encoder = make_encoder(model);
+  for (std::string_view document : split_documents(text)) {
+    documents_.push_back(encoder.encode(document));
+    tokens_ += static_cast<int64_t>(documents_.back().size());
+  }
+  check(tokens_ > 0, ErrorCode::kData, "[held-out text] expected text, found none");
+}
+
+HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSink* progress) const {
+  const double part =
+      max_tokens <= 0 ? 1.0 : std::min(1.0, static_cast<double>(max_tokens) / static_cast<double>(tokens_));
+  HeldOut out;
+  double nats = 0;
+  ProgressTask task(progress, "held-out loss", "token", static_cast<uint64_t>(part * static_cast<double>(tokens_)));
+  Runner runner(model);
+  for (const std::vector<int32_t>& document : documents_) {
+    const auto count = static_cast<size_t>(std::ceil(part * static_cast<double>(document.size())));
+    const std::span<const int32_t> tokens(document.data(), count);
+    SequenceState state;
+    std::vector<double> log_probs(count);
+    runner.score(tokens, state, log_probs);
+    // Nothing comes before the first token: it costs the log of the vocabulary's size.
+    log_probs[0] = -std::log(static_cast<double>(model.arch().sizes().vocab_size));
+    for (double p : log_probs) nats -= p;
+    for (int32_t id : tokens) out.bytes += static_cast<int64_t>(model.tokenizer().token_bytes(id).size());
+    out.tokens += static_cast<int64_t>(count);
+    task.step(count);
+  }
+  out.nats_per_token = nats / static_cast<double>(out.tokens);
+  out.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(out.bytes);
+  return out;
+}
+
+}  // namespace hindscan

@@ -1,0 +1,241 @@
+#include "train/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mmap.h"
+#include "base/signals.h"
+#include "model/config_json.h"
+#include "train/lock.h"
+#include "train/log_file.h"
+#include "train/source.h"
+#include "train/tasks.h"
+
+namespace hindscan {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int64_t kTaskTests = 500;  // sequences, none of which is trained on
+double since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+// When to save: every so many steps, every so many seconds, and after a failure not before some time has passed.
+class SavePlan {
+ public:
+  explicit SavePlan(const TrainOptions& o) : options_(o) {}
+  bool due(int64_t step) const {
+    if (step == saved_step_ || Clock::now() < retry_at_) return false;
+    if (failures_ > 0) return true;
+    const bool by_steps = options_.checkpoint_steps > 0 && step % options_.checkpoint_steps == 0;
+    return by_steps || (options_.checkpoint_seconds > 0 && since(saved_at_) >= options_.checkpoint_seconds);
+  }
+  bool saved(int64_t step) const { return step == saved_step_; }
+  void succeeded(int64_t step) {
+    saved_step_ = step;
+    saved_at_ = Clock::now();
+    failures_ = 0;
+    retry_at_ = {};
+  }
+  int64_t failed() {
+    const int64_t seconds = std::min<int64_t>(15 << std::min(failures_++, 6), 900);
+    retry_at_ = Clock::now() + std::chrono::seconds(seconds);
+    return seconds;
+  }
+
+ private:
+  const TrainOptions& options_;
+  int64_t saved_step_ = -1;
+  Clock::time_point saved_at_ = Clock::now(), retry_at_{};
+  int failures_ = 0;
+};
+
+class Run {
+ public:
+  Run(Trainer& trainer, const TrainEvents& events)
+      : trainer_(trainer), o_(trainer_.options()), events_(events), log_(real_fs(), o_.log_path()), plan_(o_) {
+    if (!o_.valid.empty()) held_out_.emplace(read_file(o_.valid), trainer_.model());
+    log_.start(o_, trainer_.steps_done(), trainer_.model().weights().parameters());
+  }
+
+  TrainReport loop(bool resumed) {
+    if (resumed) plan_.succeeded(trainer_.steps_done());
+    if (!resumed) save(true);  // so that even a run killed in its first minute resumes
+    if (run_steps() == TrainReport::End::kFinished) {
+      finish();
+    } else {
+      log_.note(trainer_.steps_done(), "stop", stop_reason());
+    }
+    report_.steps = trainer_.steps_done();
+    report_.skipped = trainer_.skipped();
+    report_.seconds = since(start_);
+    return report_;
+  }
+
+ private:
+  TrainReport::End run_steps() {
+    ProgressTask progress(events_.progress, "training", "step", static_cast<uint64_t>(o_.steps),
+                          static_cast<uint64_t>(trainer_.steps_done()));
+    while (trainer_.steps_done() < o_.steps) {
+      if (should_stop()) break;
+      const StepRecord r = trainer_.step();
+      tell(r, progress);
+      check(trainer_.skipped_in_row() < o_.max_skipped, ErrorCode::kData,
+            "[train] {} steps in a row were not finite (loss {}, gradient norm {}); resume from the last checkpoint "
+            "with a "
+            "smaller lr",
+            trainer_.skipped_in_row(), r.loss, r.grad_norm);
+      if (o_.eval_steps > 0 && r.step % o_.eval_steps == 0 && r.step < o_.steps) evaluate(o_.eval_tokens);
+      if (plan_.due(r.step)) save(false);
+    }
+    if (!plan_.saved(trainer_.steps_done())) save(true);
+    return report_.end;
+  }
+
+  bool should_stop() {
+    if (stop_requested()) {
+      report_.end = TrainReport::End::kSignal;
+      report_.signal = stop_signal();
+    } else if (o_.max_seconds > 0 && since(start_) >= o_.max_seconds) {
+      report_.end = TrainReport::End::kTimeLimit;
+    } else if (o_.stop_after > 0 && trainer_.steps_done() >= o_.stop_after) {
+      report_.end = TrainReport::End::kStopAfter;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  std::string stop_reason() const {
+    if (report_.end == TrainReport::End::kSignal) return fmt::format("signal {}", report_.signal);
+    return report_.end == TrainReport::End::kTimeLimit ? "time limit" : "stop after";
+  }
+
+  void tell(const StepRecord& r, ProgressTask& progress) {
+    report_.loss = r.loss;
+    log_.step(r, trainer_.tokens_per_step(), trainer_.skipped());
+    if (r.skipped) log_warning("step {} skipped: loss {}, gradient norm {}", r.step, r.loss, r.grad_norm);
+    if (std::isfinite(r.loss)) smooth_ = smooth_ == 0 ? r.loss : 0.95 * smooth_ + 0.05 * r.loss;
+    const double rate = static_cast<double>(trainer_.tokens_per_step()) / std::max(r.seconds, 1e-9);
+    progress.set(static_cast<uint64_t>(r.step), fmt::format("loss {:.3f}  |g| {:.2f}  lr {:.1e}  {} tok/s", smooth_,
+                                                            r.grad_norm, r.lr, format_count(rate)));
+    if (events_.on_step) events_.on_step(r);
+  }
+
+  void evaluate(int64_t tokens) {
+    if (!o_.task.empty()) {
+      report_.accuracy = task_accuracy(trainer_.model(), *make_task(o_.task), o_.length, kTaskTests);
+      log_.accuracy(trainer_.steps_done(), *report_.accuracy);
+      if (events_.on_accuracy) events_.on_accuracy(trainer_.steps_done(), *report_.accuracy);
+    }
+    if (!held_out_) return;
+    report_.held_out = held_out_->evaluate(trainer_.model(), tokens, events_.progress);
+    log_.held_out(trainer_.steps_done(), *report_.held_out);
+    if (events_.on_held_out) events_.on_held_out(trainer_.steps_done(), *report_.held_out);
+  }
+
+  // must: an error ends the run; otherwise it is a warning, and the next try waits longer each time.
+  void save(bool must) {
+    const int64_t step = trainer_.steps_done();
+    try {
+      save_checkpoint(real_fs(), o_.out, step, trainer_.snapshot(), o_.keep);
+    } catch (const Error& e) {
+      if (must) throw;
+      const int64_t wait = plan_.failed();
+      log_warning("checkpoint of step {} not saved, next try in {} s: {}", step, wait, e.message());
+      log_.note(step, "save_failed", e.message());
+      return;
+    }
+    plan_.succeeded(step);
+    report_.checkpoint = join_path(o_.out, checkpoint_name(step));
+    if (events_.on_checkpoint) events_.on_checkpoint(report_.checkpoint);
+  }
+
+  void finish() {
+    evaluate(0);
+    report_.model_dir = join_path(o_.out, "model");
+    trainer_.model().save(report_.model_dir, o_.save_dtype);
+    log_.note(trainer_.steps_done(), "finished", report_.model_dir);
+  }
+
+  Trainer& trainer_;
+  const TrainOptions& o_;
+  const TrainEvents& events_;
+  LogFile log_;
+  SavePlan plan_;
+  std::optional<HeldOutSet> held_out_;
+  TrainReport report_;
+  Clock::time_point start_ = Clock::now();
+  double smooth_ = 0;
+};
+
+Model new_model(const TrainOptions& o) {
+  if (!o.model.empty()) return Model::load(o.model, {.dtype = DType::kF32});
+  Model model = Model::create(config_from_json(load_json(o.config), o.config), DType::kF32, o.seed);
+  if (!o.tokenizer.empty()) attach_tokenizer(model, read_file(o.tokenizer), o.tokenizer);
+  return model;
+}
+
+Model checkpoint_model(const Checkpoint& checkpoint) {
+  Model model = Model::create(checkpoint_config(checkpoint), DType::kF32, 0);
+  if (checkpoint.files.count("tokenizer.json")) {
+    attach_tokenizer(model, checkpoint.file("tokenizer.json"), join_path(checkpoint.path, "tokenizer.json"));
+  }
+  return model;
+}
+
+Checkpoint newest(const std::string& run_dir) {
+  check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
+        "[{}] expected a run directory, found none", run_dir);
+  std::optional<Checkpoint> checkpoint = load_newest_checkpoint(real_fs(), run_dir);
+  check(checkpoint.has_value(), ErrorCode::kNotFound, "[{}] expected a valid checkpoint, found none; begin a new run",
+        run_dir);
+  return std::move(*checkpoint);
+}
+
+}  // namespace
+
+TrainReport train(const TrainOptions& options, const TrainEvents& events) {
+  options.check_ranges();
+  Fs& fs = real_fs();
+  make_dirs(fs, options.out);
+  const RunLock lock(options.out);
+  check(checkpoint_steps(fs, options.out).empty(), ErrorCode::kCannotCreate,
+        "[{}] expected a directory without checkpoints, found some; add --resume to continue them, or name another",
+        options.out);
+  clean_run_dir(fs, options.out);
+  Model model = new_model(options);
+  std::unique_ptr<BatchSource> source = make_source(options, model, events.progress);
+  Trainer trainer(std::move(model), options, std::move(source));
+  return Run(trainer, events).loop(false);
+}
+
+TrainReport resume(const std::string& run_dir, const TrainOverrides& overrides, const TrainEvents& events) {
+  check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
+        "[{}] expected a run directory, found none", run_dir);
+  const RunLock lock(run_dir);
+  clean_run_dir(real_fs(), run_dir);
+  const Checkpoint checkpoint = newest(run_dir);
+  TrainOptions options = checkpoint_options(checkpoint);
+  const uint64_t before = arithmetic_hash(options);
+  options.out = run_dir;
+  overrides.apply(options);
+  options.check_ranges();
+  if (arithmetic_hash(options) != before) log_info("the resumed run has another schedule than the one it continues");
+  Model model = checkpoint_model(checkpoint);
+  std::unique_ptr<BatchSource> source = make_source(options, model, events.progress);
+  Trainer trainer(std::move(model), options, std::move(source));
+  trainer.restore(checkpoint);
+  return Run(trainer, events).loop(true);
+}
+
+void export_model(const std::string& run_dir, const std::string& model_dir, DType dtype) {
+  const Checkpoint checkpoint = newest(run_dir);
+  Model model = checkpoint_model(checkpoint);
+  restore_weights(checkpoint, model.weights());
+  model.save(model_dir, dtype);
+}
+
+}  // namespace hindscan

@@ -1,0 +1,30 @@
+#include "train/source.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "train/tasks.h"
+
+namespace hindscan {
+
+void attach_tokenizer(Model& model, std::string json, const std::string& label) {
+  auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_json(json, label));
+  model.set_tokenizer(std::move(tokenizer), std::move(json));
+}
+
+TextEncoder make_encoder(const Model& model) {
+  const Tokenizer& tokenizer = model.tokenizer();
+  TextEncoder encoder;
+  encoder.encode = [&tokenizer](std::string_view text) { return tokenizer.encode(text, false); };
+  encoder.separator = tokenizer.token_to_id("<|endoftext|>");
+  encoder.hash = xxh64(model.tokenizer_json());
+  return encoder;
+}
+
+std::unique_ptr<BatchSource> make_source(const TrainOptions& options, const Model& model, ProgressSink* progress) {
+  if (!options.task.empty()) return std::make_unique<TaskSource>(make_task(options.task), options);
+  Corpus corpus = load_corpus(real_fs(), options.data, make_encoder(model), join_path(options.out, "cache"), progress);
+  shuffle_documents(corpus, options.seed);
+  return std::make_unique<TextSource>(std::move(corpus), options);
+}
+
+}  // namespace hindscan

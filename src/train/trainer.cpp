@@ -1,0 +1,99 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "train/schedule.h"
+
+namespace hindscan {
+
+Trainer::Trainer(Model model, TrainOptions options, std::unique_ptr<BatchSource> source)
+    : model_(std::move(model)),
+      options_(std::move(options)),
+      source_(std::move(source)),
+      grads_(model_.weights(), DType::kF32),
+      optimizer_(model_.weights()),
+      states_(static_cast<size_t>(options_.streams())) {
+  const int64_t vocab = model_.arch().sizes().vocab_size;
+  check(source_->vocab_size() <= vocab, ErrorCode::kData,
+        "[train] expected token ids below the model's vocabulary of {}, found up to {}; take the model's tokenizer",
+        vocab, source_->vocab_size() - 1);
+  if (options_.gemm == DType::kBF16) model_.weights().make_bf16();
+}
+
+// Adds this micro-step's share of the mean loss to the gradients; returns that share.
+double Trainer::micro_step(const Batch& batch, double total_weight) {
+  Input input;
+  input.tokens = batch.tokens;
+  input.resets = batch.resets;
+  for (int64_t b = 0; b <= options_.sequences; ++b) input.cu_seqlens.push_back(b * options_.length);
+  for (size_t b = 0; b < batch.fresh.size(); ++b) {
+    SequenceState& state = states_[static_cast<size_t>(first_stream_) + b];
+    if (batch.fresh[b]) state.clear();
+    input.states.push_back(&state);
+  }
+  CtxOptions ctx_options;
+  ctx_options.record = true;
+  ctx_options.recompute = options_.recompute;
+  ctx_options.gemm = options_.gemm;
+  ctx_options.grads = &grads_;
+  ctx_options.arena = &arena_;
+  ctx_options.scratch = &scratch_;
+  Ctx ctx(input, ctx_options);
+  const Var h = model_.arch().forward(ctx);  // [B*L, d_model]
+
+  std::vector<float> weight(batch.mask.size());  // [B*L], so that the losses' weighted sum is the mean
+  for (size_t t = 0; t < weight.size(); ++t) weight[t] = static_cast<float>(batch.mask[t] / total_weight);
+  std::vector<double> losses(batch.mask.size());  // [B*L]
+  ctx.cross_entropy(model_.arch().head(), h, batch.targets, weight, losses);
+  ctx.backward(training_rules());
+  ctx.commit();
+  double sum = 0;
+  for (size_t t = 0; t < losses.size(); ++t) {
+    if (batch.mask[t] != 0) sum += losses[t] * batch.mask[t];
+  }
+  return sum / total_weight;
+}
+
+double Trainer::accumulate_gradients() {
+  std::vector<Batch> batches;
+  double total_weight = 0;
+  for (int64_t a = 0; a < options_.accumulation; ++a) {
+    batches.push_back(source_->batch(step_, a));
+    total_weight += std::accumulate(batches.back().mask.begin(), batches.back().mask.end(), 0.0);
+  }
+  grads_.zero();
+  if (total_weight == 0) total_weight = 1;  // everything masked: loss 0, no gradient
+  double loss = 0;
+  for (size_t a = 0; a < batches.size(); ++a) {
+    first_stream_ = static_cast<int64_t>(a) * options_.sequences;
+    loss += micro_step(batches[a], total_weight);
+  }
+  return loss;
+}
+
+StepRecord Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  StepRecord r;
+  r.loss = accumulate_gradients();
+  r.grad_norm = AdamWOptimizer::gradient_norm(model_.weights(), grads_);
+  r.lr = learning_rate(options_, step_);
+  r.skipped = !std::isfinite(r.loss) || !std::isfinite(r.grad_norm);
+  if (r.skipped) {
+    ++skipped_;
+    ++skipped_in_row_;
+    for (SequenceState& s : states_) s.clear();  // a state that is not finite would spoil every later step
+  } else {
+    skipped_in_row_ = 0;
+    optimizer_.step(options_, r.lr, r.grad_norm, grads_, model_.weights());
+  }
+  r.step = ++step_;
+  r.tokens = step_ * tokens_per_step();
+  r.peak_bytes = arena_.peak();
+  r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return r;
+}
+
+}  // namespace hindscan
