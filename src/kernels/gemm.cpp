@@ -30,7 +30,7 @@ std::vector<float> widened(int64_t rows, int64_t cols, const uint16_t* from, int
 
 // W is 16-bit: panels of rows are widened to f32, so that activations keep their precision.
 void linear_widened(int64_t M, int64_t N, int64_t K, const float* x, const uint16_t* W, DType w_type, float* y) {
-  constexpr int64_t kPanelElements = int64_t{1} << 20;
+  constexpr int64_t kPanelElements = int64_t{1} << 18;
   const int64_t panel_rows = std::clamp<int64_t>(kPanelElements / std::max<int64_t>(K, 1), 1, N);
   std::vector<float> panel(static_cast<size_t>(panel_rows * K));  // [panel_rows, K]
   for (int64_t n = 0; n < N; n += panel_rows) {

@@ -142,5 +142,118 @@ TEST(Gemm, Bf16MatchesDoubleSumsOfRoundedInputs) {
   }
 }
 
+TEST(Gemm, EmptyProductsZeroOrKeepC) {
+  std::vector<float> C = {kNaN, kNaN, kNaN, kNaN};
+  gemm({2, 2, 0}, nullptr, 1, nullptr, 2, 0.0f, C.data(), 2);
+  EXPECT_EQ(C, (std::vector<float>{0, 0, 0, 0}));
+  C = {1, 2, 3, 4};
+  gemm({2, 2, 0}, nullptr, 1, nullptr, 2, 1.0f, C.data(), 2);
+  gemm({0, 2, 3}, nullptr, 3, C.data(), 2, 0.0f, C.data(), 2);
+  gemm_bf16({2, 2, 0}, nullptr, 1, nullptr, 2, 1.0f, C.data(), 2);
+  EXPECT_EQ(C, (std::vector<float>{1, 2, 3, 4}));
+}
+
+TEST(Gemm, NaNReachesItsRowOnly) {
+  const int64_t M = 9, N = 70, K = 40;
+  std::vector<float> A = random_floats(M * K, 1), B = random_floats(N * K, 2), C(static_cast<size_t>(M * N), 0.0f);
+  A[static_cast<size_t>(4 * K + 39)] = kNaN;
+  for (const bool own : {false, true}) {
+    (own ? gemm_own : static_cast<decltype(&gemm_own)>(gemm))({M, N, K, false, true}, A.data(), K, B.data(), K, 0.0f,
+                                                               C.data(), N);
+    for (int64_t i = 0; i < M * N; ++i) ASSERT_EQ(std::isnan(C[static_cast<size_t>(i)]), i / N == 4) << own << " " << i;
+  }
+}
+
+// Training and prefill shapes: large enough for oneDNN to consider splitting K.
+TEST(Gemm, SameBitsForOneAndTwoThreads) {
+  const GemmShape shapes[] = {{512, 96, 768, false, true}, {96, 160, 2048, true, false}, {16, 32, 4096, true, false},
+                              {8, 300, 1024, false, true}, {300, 64, 1024, false, false}};
+  const int before = omp_get_max_threads();
+  for (const GemmShape& s : shapes) {
+    for (const float beta : {0.0f, 1.0f}) {
+      Problem one({s, 0, beta}), two({s, 0, beta});
+      omp_set_num_threads(1);
+      gemm(s, one.A.data(), one.lda, one.B.data(), one.ldb, beta, one.C.data(), one.ldc);
+      omp_set_num_threads(2);
+      gemm(s, two.A.data(), two.lda, two.B.data(), two.ldb, beta, two.C.data(), two.ldc);
+      EXPECT_EQ(one.C, two.C) << describe({s, 0, beta});
+    }
+  }
+  omp_set_num_threads(before);
+}
+
+struct StoredWeights {
+  std::vector<float> f32;
+  std::vector<double> f64;
+  std::vector<uint16_t> half;
+  const void* data(DType type) const {
+    if (type == DType::kF64) return f64.data();
+    return type == DType::kF32 ? static_cast<const void*>(f32.data()) : half.data();
+  }
+};
+
+// f32 and f64 hold the values of the stored type exactly.
+StoredWeights stored(int64_t n, DType type) {
+  StoredWeights w;
+  w.f32 = random_floats(n, 7);
+  if (dtype_size(type) == 2) {
+    w.half.resize(w.f32.size());
+    convert(w.f32.data(), w.half.data(), n, type);
+    convert(w.half.data(), w.f32.data(), n, type);
+  }
+  w.f64 = widen(w.f32);
+  return w;
+}
+
+TEST(Linear, EveryStorageTypeAndRowCount) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
+    for (const auto& [N, K] : {std::pair<int64_t, int64_t>{1, 1}, {5, 33}, {70, 129}, {300, 200}}) {
+      const StoredWeights w = stored(N * K, type);
+      for (const int64_t M : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20}) {
+        const std::vector<float> x = random_floats(M * K, 8);
+        std::vector<float> y(static_cast<size_t>(M * N), kNaN);
+        std::vector<double> want(y.size());
+        linear(M, N, K, widen(x).data(), w.data(type), type, want.data());
+        linear(M, N, K, x.data(), w.data(type), type, y.data());
+        expect_near(y, want, tolerance(K), std::string(dtype_name(type)) + " M=" + std::to_string(M));
+        for (int64_t i = 0; i < M * N; ++i) {  // the double path against its definition
+          double sum = 0.0;
+          for (int64_t k = 0; k < K; ++k) {
+            sum += double{x[static_cast<size_t>(i / N * K + k)]} * w.f64[static_cast<size_t>(i % N * K + k)];
+          }
+          ASSERT_NEAR(want[static_cast<size_t>(i)], sum, 1e-12);
+        }
+      }
+    }
+  }
+}
+
+TEST(Linear, DecodeIsTheSameForOneAndTwoThreads) {
+  const int64_t N = 301, K = 257;
+  const std::vector<float> W = random_floats(N * K, 1);
+  const int before = omp_get_max_threads();
+  for (int64_t M = 1; M < 8; ++M) {
+    const std::vector<float> x = random_floats(M * K, 2);
+    std::vector<float> one(static_cast<size_t>(M * N), kNaN), two = one;
+    omp_set_num_threads(1);
+    linear(M, N, K, x.data(), W.data(), DType::kF32, one.data());
+    omp_set_num_threads(2);
+    linear(M, N, K, x.data(), W.data(), DType::kF32, two.data());
+    EXPECT_EQ(one, two) << M;
+  }
+  omp_set_num_threads(before);
+}
+
+TEST(Linear, WideWeightsInPanels) {
+  const int64_t M = 8, N = 1500, K = 1024;  // more than one panel of widened rows
+  const StoredWeights w = stored(N * K, DType::kBF16);
+  const std::vector<float> x = random_floats(M * K, 8);
+  std::vector<float> y(static_cast<size_t>(M * N), kNaN);
+  std::vector<double> want(y.size());
+  linear(M, N, K, widen(x).data(), w.data(DType::kBF16), DType::kBF16, want.data());
+  linear(M, N, K, x.data(), w.data(DType::kBF16), DType::kBF16, y.data());
+  expect_near(y, want, tolerance(K), "panels");
+}
+
 }  // namespace
 }  // namespace hindscan::kernels

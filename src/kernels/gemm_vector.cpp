@@ -59,22 +59,29 @@ void gemv_tile(int64_t begin, int64_t end, int64_t N, int64_t K, const float* x,
   for (int64_t n = begin; n < end; ++n) {
     const auto* w = W + n * K;
     V sum[MT][kUnroll];
-    for (auto& row : sum) {
-      for (V& v : row) v = hn::Zero(d);
+#pragma GCC unroll 8
+    for (int m = 0; m < MT; ++m) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnroll; ++u) sum[m][u] = hn::Zero(d);
     }
     int64_t k = 0;
     for (; k + kUnroll * L <= K; k += kUnroll * L) {
+#pragma GCC unroll 4
       for (int u = 0; u < kUnroll; ++u) {
         const V wv = From::load(d, w + k + u * L);
+#pragma GCC unroll 8
         for (int m = 0; m < MT; ++m) sum[m][u] = hn::MulAdd(wv, hn::LoadU(d, x + m * K + k + u * L), sum[m][u]);
       }
     }
     for (; k + L <= K; k += L) {
       const V wv = From::load(d, w + k);
+#pragma GCC unroll 8
       for (int m = 0; m < MT; ++m) sum[m][0] = hn::MulAdd(wv, hn::LoadU(d, x + m * K + k), sum[m][0]);
     }
+#pragma GCC unroll 8
     for (int m = 0; m < MT; ++m) {
       V all = sum[m][0];
+#pragma GCC unroll 4
       for (int u = 1; u < kUnroll; ++u) all = hn::Add(all, sum[m][u]);
       float total = hn::GetLane(hn::SumOfLanes(d, all));
       for (int64_t r = k; r < K; ++r) total += hn::GetLane(From::load(d1, w + r)) * x[m * K + r];
