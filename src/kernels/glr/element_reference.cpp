@@ -44,4 +44,34 @@ void element_tile(const ElementDims& dims, const ElementCoeffs<double>& c, Eleme
   reference::tile(dims, c, map, channel, rows, cols, mixer, tile);
 }
 
+void element_block_sums(const ElementDims& dims, const ElementCoeffs<double>& c, int64_t channel, const int64_t* edges,
+                        int64_t blocks, double* out) {
+  const Range channels = channel < 0 ? Range{0, dims.D} : Range{channel, channel + 1};
+  std::vector<double> one(static_cast<size_t>(blocks * blocks));  // [blocks, blocks]
+  std::fill(out, out + blocks * blocks, 0.0);
+  for (int64_t d = channels.begin; d < channels.end; ++d) {
+    reference::block_sums(reference::Channel<double>{dims, c, d}, edges, blocks, false, one.data());
+    for (size_t i = 0; i < one.size(); ++i) out[i] += one[i] / static_cast<double>(channels.end - channels.begin);
+  }
+}
+
+void element_block_bounds(const ElementDims& dims, const ElementCoeffs<double>& c, ElementMap map, const int64_t* edges,
+                          int64_t blocks, double* lower, double* upper) {
+  constexpr double kRounding = 1e-12;  // of the sums: the bounds are widened by it
+  const bool positive = map == ElementMap::kMeanPositive;
+  std::vector<double> sums(static_cast<size_t>(blocks * blocks)), absolute(sums.size());  // [blocks, blocks]
+  std::fill(lower, lower + blocks * blocks, 0.0);
+  std::fill(upper, upper + blocks * blocks, 0.0);
+  for (int64_t d = 0; d < dims.D; ++d) {
+    reference::block_sums(reference::Channel<double>{dims, c, d}, edges, blocks, false, sums.data());
+    reference::block_sums(reference::Channel<double>{dims, c, d}, edges, blocks, true, absolute.data());
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const double high = positive ? (absolute[i] + sums[i]) / 2 : absolute[i];
+      const double low = positive ? std::max(sums[i], 0.0) : std::abs(sums[i]);
+      upper[i] += (high + kRounding * absolute[i]) / static_cast<double>(dims.D);
+      lower[i] += std::max(0.0, low - kRounding * absolute[i]) / static_cast<double>(dims.D);
+    }
+  }
+}
+
 }  // namespace hindscan::kernels::glr

@@ -145,4 +145,25 @@ void tile(const ElementDims& dims, const ElementCoeffs<R>& c, ElementMap map, in
   }
 }
 
+// out[p, q], [blocks, blocks]: sum of one channel's alpha over rows of block p and columns of block q. Column block q
+// is the response to x = 1 inside it. absolute: with |C| and |B|, an upper bound of the sum of |alpha|.
+template <class R>
+void block_sums(const Channel<R>& ch, const int64_t* edges, int64_t blocks, bool absolute, R* out) {
+  const int64_t N = ch.dims.N;
+  const auto sign_free = [&](R v) { return absolute ? R(std::abs(v)) : v; };
+  for (int64_t q = 0; q < blocks; ++q) {
+    std::vector<R> s(static_cast<size_t>(N), R(0));  // [N]
+    for (int64_t p = 0; p < blocks; ++p) {
+      R& sum = out[p * blocks + q] = R(0);
+      for (int64_t t = p < q ? edges[p + 1] : edges[p]; t < edges[p + 1]; ++t) {
+        for (int64_t n = 0; n < N; ++n) {
+          R& state = s[static_cast<size_t>(n)];
+          state = ch.decay(t, n) * state + (p == q ? ch.dt(t) * sign_free(ch.B(t, n)) : R(0));
+          sum += sign_free(ch.C(t, n)) * state;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace hindscan::kernels::glr::reference
