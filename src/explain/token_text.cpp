@@ -8,7 +8,7 @@ TokenReport token_report(const Model& model, int32_t id) {
   TokenReport token;
   token.id = id;
   if (!model.has_tokenizer()) return token;
-  const std::string bytes = model.tokenizer().token_bytes(id);
+  const std::string bytes(model.tokenizer().token_bytes(id));
   token.text = replace_invalid_utf8(bytes);
   if (!valid_utf8(bytes)) token.bytes = bytes;
   return token;

@@ -1,0 +1,139 @@
+#include "eval/causal.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "eval/gold.h"
+#include "explain/target.h"
+#include "explain/test_support.h"
+
+namespace hindscan {
+namespace {
+
+// The target's value after other tokens, with the write of one of them dropped (silent < 0: none).
+double value_of(const Model& model, const std::vector<int32_t>& tokens, const TargetReport& target, int64_t silent) {
+  Input input;
+  input.tokens = tokens;
+  CtxOptions options;
+  options.compute = model.compute();
+  options.tap = [&](const TapView& view) {
+    if (silent < 0 || !view.name.ends_with(".mixer.k")) return;
+    double* row = static_cast<double*>(view.data) + silent * view.C;
+    std::fill(row, row + view.C, 0.0);
+  };
+  Ctx ctx(input, std::move(options));
+  const Var h = model.arch().forward(ctx);
+  const std::vector<double> seed = target_seed(model, target);
+  const double* last = ctx.data<double>(h) + (ctx.rows(h) - 1) * ctx.cols(h);
+  return std::inner_product(seed.begin(), seed.end(), last, 0.0);
+}
+
+std::vector<int32_t> edited(std::vector<int32_t> tokens, const Edit& e) {
+  if (e.kind == EditKind::kRemove) tokens.erase(tokens.begin() + e.position);
+  if (e.kind == EditKind::kReplace) tokens[static_cast<size_t>(e.position)] = e.replacement;
+  return tokens;
+}
+
+TEST(Causal, MeasuredChangesEqualRerunsOfTheEditedText) {
+  const Model model = tiny_model(DType::kF64);
+  for (int64_t T : {2, 5, 130, 700}) {
+    ExplainRequest r;
+    Rng rng(3, "text");
+    for (int64_t t = 0; t < T; ++t) r.tokens.push_back(static_cast<int32_t>(rng.below(160)));
+    r.chunk = 100;
+    ExplainReport report = explain(model, r);
+    EXPECT_EQ(report.window.last, T);
+    EXPECT_EQ(report.window.first, std::max<int64_t>(0, T - 1 - 512));
+    const std::vector<Edit> edits = add_causal(model, r, report);
+    ASSERT_EQ(edits.size(), static_cast<size_t>(std::min<int64_t>(24, 3 * (T - 1))));
+    const double base = value_of(model, r.tokens, report.target, -1);
+    for (const Edit& e : edits) {
+      ASSERT_GE(e.position, report.window.first);
+      ASSERT_LT(e.position, T - 1);
+      const double change = value_of(model, edited(r.tokens, e), report.target, e.kind == EditKind::kDropWrite ? e.position : -1) - base;
+      ASSERT_NEAR(e.measured, change, 1e-11 * std::max(1.0, std::abs(base))) << edit_name(e.kind) << " at " << e.position << " of " << T;
+    }
+    for (const MethodReport& m : report.methods) {
+      ASSERT_TRUE(m.causal);
+      EXPECT_EQ(m.causal->edits, static_cast<int>(edits.size()));
+      EXPECT_TRUE(m.causal->sign_agreement);
+    }
+  }
+}
+
+TEST(Causal, EditsAreDistinctAndReproducible) {
+  const Model model = tiny_model(DType::kF32);
+  ExplainRequest r = request_for(distinct_tokens(9));
+  r.causal_edits = 1000;
+  const ExplainReport report = explain(model, r);
+  const std::vector<Edit> a = draw_edits(model, r, report), b = draw_edits(model, r, report);
+  ASSERT_EQ(a.size(), 24u);  // three kinds at each of the eight tokens before the target
+  std::set<std::pair<int64_t, int>> seen;
+  for (size_t i = 0; i < a.size(); ++i) {
+    seen.insert({a[i].position, static_cast<int>(a[i].kind)});
+    EXPECT_EQ(a[i].position, b[i].position);
+    EXPECT_EQ(a[i].replacement, b[i].replacement);
+    EXPECT_NE(a[i].replacement, r.tokens[static_cast<size_t>(a[i].position)]);
+  }
+  EXPECT_EQ(seen.size(), 24u);
+  r.seed = 1;
+  bool differs = false;
+  const std::vector<Edit> c = draw_edits(model, r, report);
+  for (size_t i = 0; i < c.size(); ++i) differs |= c[i].position != a[i].position;
+  EXPECT_TRUE(differs);
+}
+
+// A small step of the embedding is what gradient-type methods predict; a whole replacement only roughly.
+TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
+  Model model = tiny_model(DType::kF64);
+  ExplainRequest r = request_for(distinct_tokens(12));
+  r.methods = {Method::kGradientXInput, Method::kRow};
+  const ExplainReport report = explain(model, r);
+  Weight& table = *model.weights().find(embedding_table(model).name);
+  int32_t spare = 0;
+  while (std::find(r.tokens.begin(), r.tokens.end(), spare) != r.tokens.end()) ++spare;
+  double* e = static_cast<double*>(table.data);
+  const int64_t C = table.cols();
+  for (int64_t c = 0; c < C; ++c) e[spare * C + c] = e[r.tokens[4] * C + c] + 1e-5 * static_cast<double>(c - 2);
+  std::vector<Edit> edits = {{EditKind::kReplace, 4, spare, 0}};
+  measure_edits(model, r, report, edits);
+  EXPECT_NEAR(predicted_changes(model, r, report, report.methods[0], edits)[0], edits[0].measured, 1e-3 * std::abs(edits[0].measured));
+  EXPECT_EQ(predicted_changes(model, r, report, report.methods[1], edits)[0], -report.methods[1].scores()[4]);
+  edits[0].kind = EditKind::kRemove;
+  EXPECT_EQ(predicted_changes(model, r, report, report.methods[0], edits)[0], -report.methods[0].scores()[4]);
+}
+
+TEST(Causal, OneTokenHasNothingToEdit) {
+  const Model model = tiny_model(DType::kF32);
+  const ExplainRequest r = request_for(distinct_tokens(1));
+  ExplainReport report = explain(model, r);
+  EXPECT_TRUE(add_causal(model, r, report).empty());
+  EXPECT_EQ(report.methods[0].causal->edits, 0);
+  EXPECT_FALSE(report.methods[0].causal->spearman);
+}
+
+TEST(Gold, TableHasARowForEveryScoring) {
+  const Model model = tiny_model(DType::kF32);
+  std::vector<GoldExample> examples(2);
+  for (size_t i = 0; i < 2; ++i) {
+    examples[i].tokens = distinct_tokens(20, i);
+    examples[i].position = 15;
+    examples[i].answer = 3;
+    examples[i].sources = {4, 7};
+    examples[i].resets = {9, 12, 14};
+  }
+  const GoldTable table = gold_table(model, examples, {});
+  std::vector<std::string> names;
+  for (const GoldRow& row : table.rows) {
+    names.push_back(row.name);
+    ASSERT_TRUE(row.auc && row.average_precision && row.spearman && row.sign_agreement) << row.name;
+    EXPECT_EQ(row.label.empty(), !row.reset_auc || *row.reset_auc >= kFindsReset);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
+  EXPECT_EQ(table.examples, 2);
+  EXPECT_LT(table.max_residual, 1e-5);
+}
+
+}  // namespace
+}  // namespace hindscan

@@ -1,0 +1,158 @@
+#include "explain/matrix.h"
+
+#include <gtest/gtest.h>
+
+#include "explain/test_support.h"
+
+namespace hindscan {
+namespace {
+
+struct Case {
+  MapKind map;
+  Fidelity fidelity;
+};
+
+std::vector<double> brute_map(const Model& model, const std::vector<int32_t>& tokens, size_t layer, const MatrixRequest& r) {
+  Recorded pass(model, tokens);
+  const ElementView<double> view(pass.ctx, pass.ctx.mixers()[layer]);
+  const int64_t T = static_cast<int64_t>(tokens.size());
+  const std::vector<double> alpha = r.fidelity == Fidelity::kCore ? brute_alpha(view) : brute_mixer(pass.ctx, view);
+  switch (r.map) {
+    case MapKind::kAbs: return channel_mean(alpha, T, [](double v) { return std::abs(v); });
+    case MapKind::kPositive: return channel_mean(alpha, T, [](double v) { return std::max(v, 0.0); });
+    case MapKind::kChannel: return {alpha.begin() + r.channel * T * T, alpha.begin() + (r.channel + 1) * T * T};
+    case MapKind::kMean: break;
+  }
+  return channel_mean(alpha, T, [](double v) { return v; });
+}
+
+const std::vector<Case> kCases = {{MapKind::kMean, Fidelity::kCore},     {MapKind::kAbs, Fidelity::kCore},  {MapKind::kPositive, Fidelity::kCore},
+                                  {MapKind::kChannel, Fidelity::kCore},  {MapKind::kMean, Fidelity::kMixer}, {MapKind::kAbs, Fidelity::kMixer},
+                                  {MapKind::kPositive, Fidelity::kMixer}, {MapKind::kChannel, Fidelity::kMixer}};
+
+MatrixRequest request_of(const std::vector<int32_t>& tokens, const Case& c, int64_t chunk) {
+  MatrixRequest r;
+  r.tokens = tokens;
+  r.layer = 1;
+  r.map = c.map;
+  r.channel = 5;
+  r.fidelity = c.fidelity;
+  r.chunk = chunk;
+  return r;
+}
+
+TEST(Matrix, TilesEqualTheDefinition) {
+  const Model reference = tiny_model(DType::kF64);
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const Model model = tiny_model(dtype);
+    for (int64_t T : {1, 2, 17, 63, 130}) {
+      const std::vector<int32_t> tokens = distinct_tokens(T);
+      for (const Case& c : kCases) {
+        MatrixRequest r = request_of(tokens, c, T == 63 ? 10 : 2000);
+        const std::vector<double> expected = brute_map(reference, tokens, 1, r);
+        const double bar = 2e-5 * largest(expected);
+        const auto compare = [&](const TokenRange& rows, const TokenRange& cols) {
+          const MatrixResult got = matrix(model, r);
+          ASSERT_EQ(got.rows, rows.end - rows.begin);
+          ASSERT_EQ(got.cols, cols.end - cols.begin);
+          for (int64_t i = 0; i < got.rows; ++i) {
+            for (int64_t j = 0; j < got.cols; ++j) {
+              ASSERT_NEAR(static_cast<double>(got.values[static_cast<size_t>(i * got.cols + j)]),
+                          expected[static_cast<size_t>((rows.begin + i) * T + cols.begin + j)], bar)
+                  << "T " << T << " map " << static_cast<int>(c.map) << " fidelity " << static_cast<int>(c.fidelity) << " at " << i << "," << j;
+            }
+          }
+        };
+        compare({0, T}, {0, T});
+        if (T < 17) continue;
+        for (const auto& [rows, cols] : {std::pair{TokenRange{T - 3, T}, TokenRange{0, 5}}, std::pair{TokenRange{2, 12}, TokenRange{7, T}},
+                                         std::pair{TokenRange{5, 6}, TokenRange{5, 6}}, std::pair{TokenRange{0, 3}, TokenRange{5, T}},
+                                         std::pair{TokenRange{9, 16}, TokenRange{3, 11}}}) {
+          r.rows = rows;
+          r.cols = cols;
+          compare(rows, cols);
+        }
+      }
+    }
+  }
+}
+
+TEST(Matrix, BlockSumsAndBounds) {
+  const Model reference = tiny_model(DType::kF64);
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const Model model = tiny_model(dtype);
+    for (int64_t T : {17, 130}) {
+      const std::vector<int32_t> tokens = distinct_tokens(T);
+      for (const Case& c : kCases) {
+        MatrixRequest r = request_of(tokens, c, 50);
+        r.blocks = 5;
+        const std::vector<double> full = brute_map(reference, tokens, 1, r);
+        const MatrixResult got = matrix(model, r);
+        ASSERT_EQ(got.rows, 5);
+        ASSERT_EQ(got.edges.back(), T);
+        std::vector<double> sums(25, 0.0);
+        for (size_t p = 0; p < 5; ++p) {
+          for (size_t q = 0; q <= p; ++q) {
+            for (int64_t i = got.edges[p]; i < got.edges[p + 1]; ++i) {
+              for (int64_t j = got.edges[q]; j < std::min(got.edges[q + 1], i + 1); ++j) sums[p * 5 + q] += full[static_cast<size_t>(i * T + j)];
+            }
+          }
+        }
+        const double bar = 2e-5 * largest(sums);
+        const bool bounds = c.fidelity == Fidelity::kCore && (c.map == MapKind::kAbs || c.map == MapKind::kPositive);
+        ASSERT_EQ(!got.lower.empty(), bounds);
+        ASSERT_EQ(got.tightness.has_value(), bounds);
+        for (size_t b = 0; b < 25; ++b) {
+          if (!bounds) {
+            ASSERT_NEAR(static_cast<double>(got.values[b]), sums[b], bar) << b;
+          } else {
+            ASSERT_LE(static_cast<double>(got.lower[b]), sums[b] + bar) << b;
+            ASSERT_GE(static_cast<double>(got.values[b]), sums[b] - bar) << b;
+          }
+        }
+        if (bounds) {
+          EXPECT_GT(*got.tightness, 0.0);
+          EXPECT_LE(*got.tightness, 1.0);
+        }
+      }
+    }
+  }
+}
+
+TEST(Matrix, RequestsAreChecked) {
+  const Model model = tiny_model(DType::kF32);
+  const auto code = [&](auto&& change) {
+    MatrixRequest r = request_of(distinct_tokens(20), {MapKind::kMean, Fidelity::kCore}, 2000);
+    change(r);
+    try {
+      matrix(model, r);
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code([](MatrixRequest& r) { r.layer = 3; }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.tokens.clear(); }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.map = MapKind::kChannel, r.channel = 12; }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.rows = TokenRange{4, 30}; }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.blocks = 21; }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.mem_limit = 1000; }), ErrorCode::kResource);
+  MatrixRequest r;
+  EXPECT_THROW(parse_map("median", r), Error);
+  parse_map("17", r);
+  EXPECT_TRUE(r.map == MapKind::kChannel && r.channel == 17);
+}
+
+TEST(Matrix, EstimateGrowsWithTheRequest) {
+  const Model model = tiny_model(DType::kF32);
+  MatrixRequest r = request_of(distinct_tokens(130), {MapKind::kAbs, Fidelity::kCore}, 2000);
+  const MatrixEstimate whole = estimate_matrix(model, r);
+  r.rows = TokenRange{100, 101};
+  const MatrixEstimate row = estimate_matrix(model, r);
+  EXPECT_EQ(row.rows, 1);
+  EXPECT_LT(row.bytes, whole.bytes);
+  EXPECT_LT(row.seconds, whole.seconds);
+}
+
+}  // namespace
+}  // namespace hindscan
