@@ -117,17 +117,16 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
       R* dh = pass.ctx.grad<R>(pass.h);
       std::copy(seed.begin(), seed.end(), dh + 62 * static_cast<int64_t>(seed.size()));
       pass.ctx.backward(exact_rules());
-      const double bar = dtype == DType::kF64 ? 1e-7 : 1e-4;  // shares are kept as float
+      const double bar = dtype == DType::kF64 ? 1e-6 : 1e-4;  // shares are kept as float
       for (size_t l = 0; l < 3; ++l) {
         const Var in = pass.ctx.mixers()[l].in;
         for (size_t t = 0; t < 63; ++t) {
-          double exact = 0, split = 0, selection = 0;
+          double exact = 0, split = 0;
           for (int64_t c = 0; c < pass.ctx.cols(in); ++c) {
             const size_t i = t * static_cast<size_t>(pass.ctx.cols(in)) + static_cast<size_t>(c);
             exact += static_cast<double>(pass.ctx.data<R>(in)[i]) * static_cast<double>(pass.ctx.grad<R>(in)[i]);
           }
           for (size_t p = 0; p < kMixerPaths; ++p) split += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
-          for (size_t p = 1; p < kMixerPaths; ++p) selection += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
           ASSERT_NEAR(split, exact, bar * std::max(1.0, std::abs(exact))) << "layer " << l << " token " << t;
           ASSERT_NEAR(static_cast<double>(m.maps[0].layers[l * 63 + t]), exact, bar * std::max(1.0, std::abs(exact)));
         }

@@ -7,7 +7,7 @@ namespace hindscan {
 TokenReport token_report(const Model& model, int32_t id) {
   TokenReport token;
   token.id = id;
-  if (!model.has_tokenizer()) return token;
+  if (!model.has_tokenizer() || id >= model.tokenizer().vocab_size()) return token;  // a padded vocabulary has no texts
   const std::string bytes(model.tokenizer().token_bytes(id));
   token.text = replace_invalid_utf8(bytes);
   if (!valid_utf8(bytes)) token.bytes = bytes;
