@@ -35,7 +35,7 @@ class Json {
   Json(Object v);
   template <class T>
   Json(const std::vector<T>& v) : Json(Array(v.begin(), v.end())) {}
-  static Json object() { return Json(Object()); }
+  static Json object();
   static Json array() { return Json(Array()); }
 
   Json(const Json&);
@@ -81,6 +81,8 @@ struct JsonMember {
   Json value;
   bool operator==(const JsonMember&) const = default;
 };
+
+inline Json Json::object() { return Json(Object()); }
 
 constexpr int kJsonDepth = 64;
 constexpr uint64_t kJsonBytes = uint64_t{256} << 20;
