@@ -1,0 +1,75 @@
+// What the trainer's tests share: small models with random weights, token lists, temporary directories.
+#pragma once
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "train/trainer.h"
+
+namespace hindscan::test {
+
+// Directories of tests/golden: two layers, d_model 24, every parameter random.
+inline std::string golden_dir(const std::string& name) {
+  return std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/mamba/" + name;
+}
+inline const std::vector<std::string> kGoldenModels = {"mamba_bias_untied", "falcon_bias_tied"};
+
+inline Model golden_model(const std::string& name, DType dtype = DType::kF32) {
+  return Model::load(golden_dir(name), {.dtype = dtype});
+}
+
+inline std::vector<int32_t> random_tokens(size_t n, uint64_t seed, int32_t vocab = 67) {
+  Rng rng(seed, "tokens");
+  std::vector<int32_t> out(n);
+  for (int32_t& t : out) t = static_cast<int32_t>(rng.below(static_cast<uint64_t>(vocab)));
+  return out;
+}
+
+// RMS(a - b) / RMS(b).
+template <class A, class B>
+double rms_ratio(const A* a, const B* b, int64_t n) {
+  double error = 0, norm = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    error += d * d;
+    norm += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return norm == 0 ? std::sqrt(error) : std::sqrt(error / norm);
+}
+
+class TemporaryDir {
+ public:
+  TemporaryDir() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "hindscan-test-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path = pattern;
+  }
+  ~TemporaryDir() { std::filesystem::remove_all(path); }
+  TemporaryDir(const TemporaryDir&) = delete;
+  TemporaryDir& operator=(const TemporaryDir&) = delete;
+  std::string path;
+};
+
+// A text of random documents; token 0 separates them.
+inline Corpus random_corpus(size_t tokens, uint64_t seed) {
+  Corpus corpus;
+  corpus.tokens = random_tokens(tokens, seed);
+  corpus.separator = 0;
+  corpus.hash = seed;
+  return corpus;
+}
+
+inline Checkpoint as_checkpoint(const std::vector<CheckpointFile>& files, int64_t step) {
+  Checkpoint c;
+  c.path = "memory";
+  c.step = step;
+  for (const CheckpointFile& f : files) c.files[f.name] = f.bytes;
+  return c;
+}
+
+}  // namespace hindscan::test
