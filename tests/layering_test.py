@@ -19,7 +19,7 @@ EDGES = {
     "train": ["model"],
     "explain": ["model"],
     "eval": ["explain"],
-    "viewer": ["base"],
+    "viewer": ["explain"],
     "api": ["eval"],
     "cli": ["train", "eval", "viewer"],
 }

@@ -1,6 +1,8 @@
 // Continues a prompt token by token.
 #pragma once
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,9 +41,11 @@ struct Generated {
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
-// Called with text as soon as it is final; `read` tokens of the prompt are done (for progress before the first text).
-using TextCallback = std::function<void(std::string_view text)>;
-using PrefillCallback = std::function<void(int64_t read)>;
+using TextCallback = std::function<void(std::string_view text)>;  // text that is final
+using PrefillCallback = std::function<void(int64_t read)>;        // tokens of the prompt read so far
+
+// The token that ends a text, by the config or the tokenizer.
+std::optional<int32_t> end_of_text_id(const Model& model);
 
 // Advances state over the prompt and the new tokens. Stops early, with what there is, when stop_requested().
 // A model without a tokenizer gives tokens and no text.

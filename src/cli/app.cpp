@@ -1,0 +1,116 @@
+#include "cli/app.h"
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <new>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "cli/commands.h"
+#include "cli/streams.h"
+#include "cli/suggest.h"
+
+namespace hindscan::cli {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* alias;
+  const char* summary;
+  int (*run)(Arguments);
+};
+
+constexpr Command kCommands[] = {
+    {"explain", "", "Which earlier tokens a prediction came from, how exactly, how causally", explain_command},
+    {"run", "generate", "Continue a text", run_command},
+    {"score", "perplexity", "Perplexity, bits per byte, log-probability of every token", score_command},
+    {"matrix", "", "Part of a layer's implicit attention matrix, as .npy", matrix_command},
+    {"logits", "", "Logits of every position, as .npy", logits_command},
+    {"train", "", "Train a model from text or a task; resumes to the last bit", train_command},
+    {"info", "", "What a model directory holds", info_command},
+};
+
+constexpr std::string_view kIntro =
+    "Hindscan runs, trains and explains state-space language models.\n\n"
+    "Examples:\n"
+    "  hindscan explain -p \"Once upon a time there was a little girl who lived in a\"\n"
+    "  hindscan explain -p \"The cat sat on the\" -o cat.html\n"
+    "  hindscan run -p \"Once upon a time\" -n 64\n"
+    "  hindscan score -f book.txt\n\n"
+    "Usage: hindscan COMMAND [options]\n\n"
+    "Commands:\n";
+
+std::string overview() {
+  std::string out(kIntro);
+  for (const Command& c : kCommands) {
+    out += fmt::format("  {:<10}{}{}\n", c.name, c.summary, *c.alias ? fmt::format(" (alias: {})", c.alias) : "");
+  }
+  return out + "\n'hindscan COMMAND --help' shows the options of a command; 'hindscan --version' the version.\n";
+}
+
+const Command& find_command(const std::string& word) {
+  std::vector<std::string> known;
+  for (const Command& c : kCommands) {
+    if (word == c.name || (*c.alias && word == c.alias)) return c;
+    known.emplace_back(c.name);
+    if (*c.alias) known.emplace_back(c.alias);
+  }
+  const auto meant = closest(word, known);
+  fail(ErrorCode::kUsage, "unknown command '{}'{}; see 'hindscan --help'", word,
+       meant ? fmt::format(", did you mean '{}'?", *meant) : "");
+}
+
+int dispatch(Arguments arguments) {
+  if (arguments.empty()) {
+    write_error(overview());
+    return static_cast<int>(ErrorCode::kUsage);
+  }
+  const std::string word = arguments.front();
+  arguments.erase(arguments.begin());
+  if (word == "--version" || word == "-V") {
+    Out::get().print("hindscan {}\n", HINDSCAN_VERSION);
+    return 0;
+  }
+  if (word == "--help" || word == "-h" || (word == "help" && arguments.empty())) {
+    Out::get().write(overview());
+    return 0;
+  }
+  if (word == "help") return find_command(arguments.front()).run({"--help"});
+  return find_command(word).run(std::move(arguments));
+}
+
+int report(ErrorCode code, std::string_view message) {
+  try {
+    Out::get().flush();  // what was finished before the failure
+  } catch (...) {
+    Out::get().drop();
+  }
+  error_line(message);
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_program(Arguments arguments) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const StopHandlers handlers;
+  try {
+    const int code = dispatch(std::move(arguments));
+    Out::get().flush();
+    return code;
+  } catch (const BrokenPipe&) {
+    return 0;  // the reader has seen enough
+  } catch (const Stopped& e) {
+    return report(e.code(), e.message());
+  } catch (const Error& e) {
+    return report(e.code(), e.message());
+  } catch (const std::bad_alloc&) {
+    return report(ErrorCode::kResource, "out of memory; use a shorter text, a smaller model or a tile");
+  } catch (const std::exception& e) {
+    return report(ErrorCode::kInternal, fmt::format("internal error: {}; please report it with the command line", e.what()));
+  }
+}
+
+}  // namespace hindscan::cli

@@ -1,0 +1,211 @@
+#include "cli/command_line.h"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/mmap.h"
+#include "base/utf8.h"
+#include "cli/printable.h"
+#include "cli/streams.h"
+#include "cli/suggest.h"
+#include "cli/terminal.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr uint64_t kMaxInput = uint64_t{4} << 30;
+constexpr int kMaxThreads = 1024;
+
+std::string with_examples(const std::string& what, const std::vector<std::string>& examples) {
+  std::string out = what + "\n\nExamples:\n";
+  for (const std::string& e : examples) out += "  hindscan " + e + "\n";
+  return out;
+}
+
+int64_t available_memory() {
+  const std::string info = read_file("/proc/meminfo", 1 << 16);
+  const size_t at = info.find("MemAvailable:");
+  if (at == std::string::npos) return INT64_MAX;
+  const size_t digits = info.find_first_of("0123456789", at);
+  int64_t kib = 0;
+  std::from_chars(info.data() + digits, info.data() + info.size(), kib);
+  return kib * 1024;
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples)
+    : name_(name), app_(with_examples(what, examples), "hindscan " + name) {
+  app_.set_help_flag("-h,--help", "This help");
+  app_.get_formatter()->column_width(34);
+  app_.allow_extras();
+  app_.option_defaults()->group(kCommonGroup);
+  app_.add_flag("--json", json_, "One JSON document on standard output");
+  app_.add_option("--color", color_, "auto, always or never (NO_COLOR and CLICOLOR_FORCE are heeded)")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app_.add_option("--progress", progress_flag_, "auto, bar, plain or none; always on standard error")
+      ->check(CLI::IsMember({"auto", "bar", "plain", "none"}));
+  app_.add_option("-t,--threads", threads_, "Threads (default: one per core)")->check(CLI::Range(1, kMaxThreads));
+  app_.add_flag("-q,--quiet", quiet_, "No notes");
+  app_.option_defaults()->group("Options");
+}
+
+void CommandLine::add_model() {
+  has_model_ = true;
+  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)");
+  app_.add_option("model", model_positional_, "The same as -m")->group("");
+  app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)");
+}
+
+void CommandLine::add_prompt() {
+  text_option_ = app_.add_option("-p,--prompt", text_, "Text, or - for standard input");
+  file_option_ = app_.add_option("-f,--file", file_, "Text file");
+  tokens_option_ = app_.add_option("--tokens", tokens_, "Token ids 1,2,3, or @FILE that holds them");
+}
+
+void CommandLine::add_memory() {
+  app_.add_option("--mem-limit", mem_limit_, "Most memory to use, e.g. 4G (default: what is available)");
+}
+
+bool CommandLine::parse(std::vector<std::string> arguments) {
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app_.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    Out::get().write(app_.help());
+    return false;
+  } catch (const CLI::ParseError& e) {
+    fail(ErrorCode::kUsage, "{}; see 'hindscan {} --help'", e.what(), name_);
+  }
+  const std::vector<std::string> extra = app_.remaining();
+  if (!extra.empty()) unknown_argument(extra.front());
+  check(model_option_.empty() || model_positional_.empty(), ErrorCode::kUsage,
+        "expected one model, found '{}' and '{}'; text goes after -p", model_option_, model_positional_);
+  apply();
+  return true;
+}
+
+void CommandLine::unknown_argument(const std::string& argument) const {
+  if (!argument.starts_with("-")) {
+    fail(ErrorCode::kUsage, "unexpected argument '{}'; text goes after -p (see 'hindscan {} --help')", argument, name_);
+  }
+  std::vector<std::string> known;
+  for (const CLI::Option* o : app_.get_options()) {
+    for (const std::string& n : o->get_lnames()) known.push_back("--" + n);
+    for (const std::string& n : o->get_snames()) known.push_back("-" + n);
+  }
+  const std::string word = argument.substr(0, argument.find('='));
+  const auto meant = closest(word, known);
+  fail(ErrorCode::kUsage, "unknown option '{}'{}; see 'hindscan {} --help'", word,
+       meant ? fmt::format(", did you mean '{}'?", *meant) : "", name_);
+}
+
+void CommandLine::apply() {
+  set_quiet(quiet_);
+  set_log_sink([](LogLevel, std::string_view text) { note(text); });
+  if (threads_ > 0) omp_set_num_threads(threads_);
+  ProgressMode mode = ProgressMode::kNone;
+  if (progress_flag_ == "bar") mode = ProgressMode::kBar;
+  if (progress_flag_ == "plain") mode = ProgressMode::kLines;
+  if (progress_flag_ == "auto" && !quiet_) {
+    mode = isatty(STDERR_FILENO) ? progress_mode(STDERR_FILENO) : ProgressMode::kLines;
+  }
+  progress_ = std::make_unique<ProgressPrinter>(mode, write_error, terminal_columns(STDERR_FILENO));
+}
+
+HeatmapStyle CommandLine::style() const {
+  const Environment env = [](const char* name) { return std::getenv(name); };
+  return {choose_color(color_, isatty(STDOUT_FILENO) != 0, env), dark_background(env), terminal_columns(STDOUT_FILENO)};
+}
+
+Model CommandLine::load_model(bool refuse_non_finite) const {
+  const std::string given = model_option_.empty() ? model_positional_ : model_option_;
+  LoadOptions options;
+  if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
+  Model model = Model::load(given.empty() ? default_model_directory() : given, options);
+  const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
+  check(damaged.empty(), ErrorCode::kData, "[{}/model.safetensors] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+  return model;
+}
+
+Prompt CommandLine::read_prompt(const Model& model) const {
+  const auto given = text_option_->count() + file_option_->count() + tokens_option_->count();
+  check(given == 1, ErrorCode::kUsage, "expected one of -p TEXT, -f FILE or --tokens 1,2,3, found {}",
+        given == 0 ? "none" : "more than one");
+  Prompt out;
+  if (tokens_option_->count() > 0) {
+    out.from_tokens = true;
+    const bool from_file = tokens_.starts_with('@');
+    out.tokens = parse_tokens(from_file ? read_file(tokens_.substr(1), kMaxInput) : tokens_);
+    model.check_tokens(out.tokens);
+    return out;
+  }
+  const bool from_file = file_option_->count() > 0 || text_ == "-";
+  out.text = !from_file ? text_ : file_option_->count() > 0 ? read_file(file_, kMaxInput) : read_file("/dev/stdin", kMaxInput);
+  check(!out.text.empty(), from_file ? ErrorCode::kData : ErrorCode::kUsage,
+        "[{}] expected some text, found none; give at least one character", file_option_->count() > 0 ? file_ : "prompt");
+  size_t invalid = 0;
+  if (!valid_utf8(out.text)) replace_invalid_utf8(out.text, &invalid);
+  if (invalid > 0) note(fmt::format("{} piece{} of the text are not valid UTF-8; they pass through as bytes", invalid, invalid == 1 ? "" : "s"));
+  out.tokens = model.tokenizer().encode(out.text);
+  return out;
+}
+
+int64_t CommandLine::memory_limit() const {
+  const int64_t available = available_memory();
+  return mem_limit_.empty() ? available : std::min(available, parse_bytes(mem_limit_));
+}
+
+std::vector<int32_t> parse_tokens(std::string_view text) {
+  std::vector<int32_t> out;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  const auto skip = [&] {
+    while (at != end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
+  };
+  for (skip(); at != end; skip()) {
+    int32_t id = 0;
+    const auto [next, error] = std::from_chars(at, end, id);
+    check(error == std::errc() && id >= 0, ErrorCode::kUsage, "[--tokens] expected token ids such as 1,2,3, found '{}'",
+          std::string_view(at, std::min<size_t>(20, static_cast<size_t>(end - at))));
+    out.push_back(id);
+    at = next;
+    skip();
+    if (at != end && *at == ',') {
+      ++at;
+      skip();
+      check(at != end, ErrorCode::kUsage, "[--tokens] expected a token id after the last comma, found nothing");
+    }
+  }
+  check(!out.empty(), ErrorCode::kUsage, "[--tokens] expected at least one token id, found none");
+  return out;
+}
+
+int64_t parse_bytes(const std::string& text) {
+  double number = 0;
+  const auto [next, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(next, text.data() + text.size());
+  if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("B")) unit.pop_back();
+  constexpr std::string_view units = "KMGT";
+  const size_t power = unit.empty() ? 0 : unit.size() == 1 ? units.find(static_cast<char>(unit[0] & ~0x20)) + 1 : 0;
+  const bool good = error == std::errc() && number > 0 && (unit.empty() || power > 0) && number < 1e6;
+  const bool plain = error == std::errc() && unit.empty() && number > 0 && number < 9e18;
+  check(good || plain, ErrorCode::kUsage, "[--mem-limit] expected a size such as 512M or 4G, found '{}'", text);
+  return static_cast<int64_t>(number * static_cast<double>(uint64_t{1} << (10 * power)));
+}
+
+DType parse_dtype(const std::string& text) {
+  if (text == "f32") return DType::kF32;
+  if (text == "bf16") return DType::kBF16;
+  if (text == "f16") return DType::kF16;
+  if (text == "f64") return DType::kF64;
+  fail(ErrorCode::kUsage, "[--dtype] expected auto, f32, bf16, f16 or f64, found '{}'", text);
+}
+
+}  // namespace hindscan::cli

@@ -1,0 +1,62 @@
+// What every subcommand shares: its flags, help with examples first, the model, the prompt.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "cli/heatmap.h"
+#include "model/model.h"
+
+namespace hindscan::cli {
+
+inline constexpr const char* kCommonGroup = "Output and machine";
+
+struct Prompt {
+  std::string text;             // empty for --tokens
+  bool from_tokens = false;
+  std::vector<int32_t> tokens;  // [T]
+};
+
+class CommandLine {
+ public:
+  // examples: without the program's name, one a line.
+  CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples);
+
+  CLI::App& app() { return app_; }
+  void add_model();   // -m, also first positional
+  void add_prompt();  // -p, -f, --tokens
+  void add_memory();  // --mem-limit
+
+  // False: help was printed and nothing is left to do. Error(kUsage) with a suggestion for what is unknown.
+  bool parse(std::vector<std::string> arguments);
+
+  bool json() const { return json_; }
+  ProgressSink* progress() { return progress_.get(); }
+  HeatmapStyle style() const;
+  Model load_model(bool refuse_non_finite = true) const;
+  // Error(kUsage) unless exactly one source is given; empty text is an error of its own.
+  Prompt read_prompt(const Model& model) const;
+  int64_t memory_limit() const;  // bytes: the flag or what is available, whichever is less
+
+ private:
+  void apply();
+  [[noreturn]] void unknown_argument(const std::string& argument) const;
+
+  std::string name_;
+  CLI::App app_;
+  bool json_ = false, quiet_ = false, has_model_ = false;
+  std::string color_ = "auto", progress_flag_ = "auto";
+  int threads_ = 0;
+  std::string model_option_, model_positional_, dtype_ = "auto";
+  std::string text_, file_, tokens_, mem_limit_;
+  CLI::Option *text_option_ = nullptr, *file_option_ = nullptr, *tokens_option_ = nullptr;
+  std::unique_ptr<ProgressPrinter> progress_;
+};
+
+std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)
+int64_t parse_bytes(const std::string& text);              // "512M", "4G"; Error(kUsage)
+DType parse_dtype(const std::string& text);                // Error(kUsage)
+
+}  // namespace hindscan::cli

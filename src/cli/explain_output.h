@@ -1,0 +1,21 @@
+// What a person sees of an explanation in the terminal.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "cli/heatmap.h"
+#include "explain/report.h"
+
+namespace hindscan::cli {
+
+struct ExplainView {
+  HeatmapStyle style;
+  std::string show;  // method of the heatmap; empty: the one that agrees best with real edits
+  int64_t top = 10;  // rows of the table of sources
+};
+
+// Index of the method that `view` shows; Error(kUsage) for one that was not computed.
+size_t shown_method(const ExplainReport& report, const std::string& show);
+std::string explain_text(const ExplainReport& report, const ExplainView& view);
+
+}  // namespace hindscan::cli

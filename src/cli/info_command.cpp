@@ -1,0 +1,114 @@
+// hindscan info: what a model directory holds.
+#include <fmt/format.h>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/printable.h"
+#include "cli/streams.h"
+#include "io/json.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr int64_t kHeadDim = 64;  // of the Transformer it is compared with
+
+struct Counts {
+  int64_t parameters = 0;
+  size_t bytes = 0;
+  std::map<std::string, int64_t> by_type;
+};
+
+Counts count(const WeightTable& weights) {
+  Counts c;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    c.parameters += weights[i].size();
+    c.bytes += static_cast<size_t>(weights[i].size()) * dtype_size(weights[i].dtype);
+    c.by_type[dtype_name(weights[i].dtype)] += weights[i].size();
+  }
+  return c;
+}
+
+int64_t transformer_maps(const ArchitectureSizes& s) { return s.n_layer * std::max<int64_t>(1, s.d_model / kHeadDim); }
+
+Json config_json(const Config& config) {
+  Json out = Json::object();
+  for (const auto& [key, value] : config.values()) std::visit([&](const auto& v) { out.set(key, Json(v)); }, value);
+  return out;
+}
+
+Json to_json(const Model& model, bool checked, const std::string& damaged) {
+  const ArchitectureSizes s = model.arch().sizes();
+  const Counts c = count(model.weights());
+  Json tensors = Json::array();
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    const Weight& w = model.weights()[i];
+    tensors.push(Json::object().set("name", w.name).set("shape", w.shape).set("dtype", dtype_name(w.dtype)));
+  }
+  Json out = Json::object();
+  out.set("schema", "hindscan.info/1").set("model", model.path()).set("config", config_json(model.arch().hf_config()));
+  out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
+  out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
+  out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));
+  out.set("transformer_head_dim", kHeadDim).set("state_numbers", s.state_numbers);
+  out.set("flops_per_token", model.arch().flops_per_token());
+  if (checked) out.set("finite", damaged.empty()).set("first_non_finite", damaged.empty() ? Json() : Json(damaged));
+  return out.set("tensors", std::move(tensors));
+}
+
+std::string config_line(const Config& config) {
+  std::string out;
+  for (const auto& [key, value] : config.values()) {
+    std::visit([&](const auto& v) { out += fmt::format("{}{}={}", out.empty() ? "" : "  ", key, v); }, value);
+  }
+  return out;
+}
+
+void print(const Model& model, bool with_tensors) {
+  const ArchitectureSizes s = model.arch().sizes();
+  const Counts c = count(model.weights());
+  std::vector<std::string> types;
+  for (const auto& [name, n] : c.by_type) types.push_back(fmt::format("{} {}", format_count(static_cast<double>(n)), name));
+  Out& out = Out::get();
+  out.print("model       {}\n", printable(model.path()).text);
+  out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
+  out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
+            static_cast<double>(c.bytes) / 1e6, model.weights().size());
+  out.print("vocabulary  {} tokens{}\n", s.vocab_size, model.has_tokenizer() ? "" : " (no tokenizer.json: use --tokens)");
+  out.print("attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of {})\n",
+            s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
+            s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
+  out.print("state       {} numbers, {:.1f} KB, whatever the length of the text\n", s.state_numbers,
+            static_cast<double>(s.state_numbers) * 4 / 1e3);
+  out.print("work        {} multiply-adds per token\n", format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
+  if (!with_tensors) return;
+  out.print("\n{:<48} {:<6} {}\n", "tensor", "dtype", "shape");
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    const Weight& w = model.weights()[i];
+    out.print("{} {:<6} [{}]\n", pad_right(printable(w.name), 48), dtype_name(w.dtype), fmt::join(w.shape, ", "));
+  }
+}
+
+}  // namespace
+
+int info_command(Arguments arguments) {
+  CommandLine line("info", "What a model directory holds: sizes, tensors, implicit attention matrices.",
+                   {"info", "info -m models/english --tensors", "info some-model --check --json"});
+  line.add_model();
+  bool with_tensors = false, check_values = false;
+  line.app().add_flag("--tensors", with_tensors, "List every tensor (always in --json)");
+  line.app().add_flag("--check", check_values, "Look for NaN and infinities; exit code 65 if there are any");
+  if (!line.parse(std::move(arguments))) return 0;
+
+  const Model model = line.load_model(false);
+  const std::string damaged = check_values ? find_non_finite(model.weights()) : "";
+  if (line.json()) {
+    Out::get().write(to_string(to_json(model, check_values, damaged), {.indent = 2}) + "\n");
+  } else {
+    print(model, with_tensors);
+    if (check_values && damaged.empty()) Out::get().print("check       every weight is finite\n");
+  }
+  check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+  return 0;
+}
+
+}  // namespace hindscan::cli

@@ -1,0 +1,110 @@
+// hindscan matrix: part of a layer's implicit attention matrix.
+#include "explain/matrix.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/streams.h"
+#include "io/json.h"
+#include "io/npy.h"
+
+namespace hindscan::cli {
+namespace {
+
+struct MatrixFlags {
+  std::string output, map = "mean", fidelity = "core", rows, cols, state_in;
+};
+
+// "a:b", "a:", ":b" or "a"; negative numbers count from the end.
+TokenRange parse_range(const std::string& text, const char* flag, int64_t length) {
+  const auto number = [&](std::string_view s, int64_t fallback) {
+    if (s.empty()) return fallback;
+    int64_t v = 0;
+    const auto [next, error] = std::from_chars(s.data(), s.data() + s.size(), v);
+    check(error == std::errc() && next == s.data() + s.size(), ErrorCode::kUsage, "[{}] expected a range such as 0:100 or -50:, found '{}'",
+          flag, text);
+    return v < 0 ? v + length : v;
+  };
+  const size_t colon = text.find(':');
+  const std::string_view all = text;
+  if (colon == std::string::npos) {
+    const int64_t at = number(all, 0);
+    return {at, at + 1};
+  }
+  return {number(all.substr(0, colon), 0), number(all.substr(colon + 1), length)};
+}
+
+void write(const MatrixResult& m, const std::string& path) {
+  const std::vector<uint64_t> shape = {static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.cols)};
+  if (path.ends_with(".npy")) return write_npy(real_fs(), path, npy_array("values", shape, m.values));
+  std::vector<NpyArray> arrays = {npy_array("values", shape, m.values)};
+  if (!m.lower.empty()) arrays.push_back(npy_array("lower", shape, m.lower));
+  std::vector<int32_t> edges(m.edges.begin(), m.edges.end());
+  if (!edges.empty()) arrays.push_back(npy_array("edges", {edges.size()}, edges));
+  write_npz(real_fs(), path, arrays);
+}
+
+void report(const Model& model, const MatrixRequest& request, const MatrixResult& m, const MatrixFlags& flags, bool json) {
+  if (json) {
+    Json out = Json::object();
+    out.set("schema", "hindscan.matrix/1").set("model", model.path()).set("output", flags.output).set("layer", m.layer);
+    out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
+    out.set("blocks", request.blocks).set("bound", !m.lower.empty());
+    out.set("tightness", m.tightness ? Json(*m.tightness) : Json());
+    Out::get().write(to_string(out, {.indent = 2}) + "\n");
+    return;
+  }
+  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map, flags.fidelity, m.rows, m.cols));
+  if (m.tightness) note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
+}
+
+}  // namespace
+
+int matrix_command(Arguments arguments) {
+  CommandLine line("matrix", "Part of a layer's implicit attention matrix as a NumPy file, float32 [rows, columns].",
+                   {"matrix -p \"The cat sat on the mat\" --layer 3 -o m.npy",
+                    "matrix -f doc.txt --layer -1 --map abs --fidelity mixer --rows -100: --cols 0:500 -o tile.npy",
+                    "matrix -f book.txt --layer 0 --blocks 256 -o blocks.npy"});
+  line.add_model();
+  line.add_prompt();
+  line.add_memory();
+  MatrixFlags flags;
+  MatrixRequest request;
+  line.app().add_option("--layer", request.layer, "Layer, from 0; negative: from the last")->capture_default_str();
+  line.app().add_option("--map", flags.map, "Over channels: mean, abs (mean of |.|), positive (mean of (.)+), or a channel number")
+      ->capture_default_str();
+  line.app().add_option("--fidelity", flags.fidelity, "core (the recurrence) or mixer (convolution, activation and gate folded in)")
+      ->check(CLI::IsMember({"core", "mixer"}))->capture_default_str();
+  line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
+  line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
+  line.app().add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")->check(CLI::NonNegativeNumber);
+  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state");
+  line.app().add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")->required();
+  if (!line.parse(std::move(arguments))) return 0;
+  check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz"), ErrorCode::kUsage,
+        "[matrix] expected an output file ending in .npy or .npz, found '{}'", flags.output);
+  parse_map(flags.map, request);
+  request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
+
+  const Model model = line.load_model();
+  request.tokens = line.read_prompt(model).tokens;
+  const auto T = static_cast<int64_t>(request.tokens.size());
+  if (!flags.rows.empty()) request.rows = parse_range(flags.rows, "--rows", T);
+  if (!flags.cols.empty()) request.cols = parse_range(flags.cols, "--cols", T);
+  request.mem_limit = line.memory_limit();
+  request.progress = line.progress();
+  SequenceState state;
+  if (!flags.state_in.empty()) {
+    state = load_state(flags.state_in, model);
+    request.state_in = &state;
+  }
+  const MatrixResult result = matrix(model, request);
+  write(result, flags.output);
+  report(model, request, result, flags, line.json());
+  return 0;
+}
+
+}  // namespace hindscan::cli

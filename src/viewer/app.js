@@ -1,0 +1,332 @@
+'use strict';
+// Everything from the data island is text: it reaches the page through textContent and drawing calls only.
+const data = JSON.parse(document.getElementById('data').textContent);
+const report = data.report, tokens = report.tokens, T = tokens.length, L = data.layers, position = report.target.position;
+const $ = id => document.getElementById(id);
+const make = (tag, text, cls) => {
+  const e = document.createElement(tag);
+  if (text !== undefined) e.textContent = text;
+  if (cls) e.className = cls;
+  return e;
+};
+
+// Names controls, format characters and lone bytes instead of showing them.
+function visible(text) {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, c => {
+    if (c === '\n') return '\u23ce';
+    if (c === '\t') return '\u21e5';
+    return '\\u{' + c.codePointAt(0).toString(16) + '}';
+  });
+}
+function nameOf(token) {
+  if (token.bytes) return token.bytes.replace(/../g, byte => {
+    const code = parseInt(byte, 16);
+    return code > 31 && code < 127 ? String.fromCharCode(code) : '<' + byte.toUpperCase() + '>';
+  });
+  return token.text === '' ? '<' + token.id + '>' : visible(token.text);
+}
+const names = tokens.map(nameOf);
+const number = (v, digits = 4) => v === null || v === undefined ? '\u2013' : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(1) : v.toFixed(digits);
+
+function decode(field) {  // little-endian integers in base64 -> numbers
+  if (!field) return null;
+  const raw = atob(field.data), step = field.bits / 8, shift = 32 - field.bits, out = new Float32Array(raw.length / step);
+  for (let i = 0; i < out.length; ++i) {
+    let v = 0;
+    for (let b = step - 1; b >= 0; --b) v = v << 8 | raw.charCodeAt(i * step + b);
+    out[i] = (v << shift >> shift) * field.scale;
+  }
+  return out;
+}
+
+// What can be looked at for each method: its maps, then the paths of its gradient.
+const views = report.methods.map((m, i) => {
+  const extra = data.methods[i];
+  const list = extra.maps.map(map => ({name: map.fidelity, scores: map.scores || m.scores, layers: decode(map.layers)}));
+  if (m.selection) list.push({name: 'selection (write, decay, read, gate)', scores: m.selection, layers: null});
+  (extra.paths || []).forEach(path => list.push({name: path.name + ' path', scores: path.scores, layers: decode(path.layers)}));
+  return list;
+});
+
+const state = {method: data.shown, map: 0, token: position, layer: L - 1, magnitude: false};
+const view = () => views[state.method][state.map];
+const peak = values => {
+  let top = 0;
+  for (const v of values) if (Number.isFinite(v)) top = Math.max(top, Math.abs(v));
+  return top;
+};
+
+const isDark = () => {
+  const theme = document.documentElement.dataset.theme;
+  return theme ? theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+};
+const arms = {dark: [[0x16, 0x16, 0x16], [0xfd, 0x9a, 0x3a], [0x6f, 0xa8, 0xf5]], light: [[0xff, 0xff, 0xff], [0xd9, 0x5f, 0x02], [0x2c, 0x5f, 0xb8]]};
+function color(relative) {
+  const [zero, raise, lower] = arms[isDark() ? 'dark' : 'light'];
+  const v = state.magnitude ? Math.abs(relative) : relative, arm = v < 0 ? lower : raise;
+  const t = Math.pow(Math.min(Math.abs(v) || 0, 1), 0.7);
+  return zero.map((z, i) => Math.round(z + (arm[i] - z) * t));
+}
+function textOn(rgb) {  // black or white, whichever contrasts more: at least 4.5 on any background
+  const [r, g, b] = rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff';
+}
+const css = rgb => 'rgb(' + rgb.join(',') + ')';
+
+// ---- token strip
+const spans = [];
+function buildStrip() {
+  const strip = $('strip'), size = 256;
+  strip.classList.toggle('long', T > 4 * size);
+  for (let first = 0; first < T; first += size) {
+    const block = make('span', undefined, 'block');
+    for (let i = first; i < Math.min(first + size, T); ++i) {
+      const span = make('span', names[i], i > position ? 'token after' : 'token');
+      span.dataset.i = i;
+      spans.push(span);
+      block.append(span);
+      if (tokens[i].text.endsWith('\n')) block.append(make('br'));
+    }
+    strip.append(block);
+    if (first <= position && position < first + size) {
+      const predicted = make('span', nameOf({id: report.target.id, text: report.target.text}), 'token predicted');
+      predicted.title = 'the predicted token';
+      spans[position].after(predicted);
+    }
+  }
+}
+function paintStrip() {
+  const scores = view().scores, top = peak(scores);
+  for (let i = 0; i <= position; ++i) {
+    const relative = top > 0 && Number.isFinite(scores[i]) ? scores[i] / top : 0;
+    const style = spans[i].style;
+    if (Math.abs(relative) < 0.02) {
+      style.background = style.color = '';
+      continue;
+    }
+    const rgb = color(relative);
+    style.background = css(rgb);
+    style.color = textOn(rgb);
+  }
+  $('low').textContent = state.magnitude ? '0' : number(-top, 3);
+  $('high').textContent = number(top, 3);
+  const canvas = $('scale'), g = canvas.getContext('2d');
+  for (let x = 0; x < canvas.width; ++x) {
+    const t = x / (canvas.width - 1);
+    g.fillStyle = css(color(state.magnitude ? t : 2 * t - 1));
+    g.fillRect(x, 0, 1, canvas.height);
+  }
+}
+
+// ---- layer x token ribbon
+const columns = position + 1;
+function paintRibbon() {
+  const layers = view().layers;
+  $('ribbon-section').hidden = !layers;
+  if (!layers) return;
+  const canvas = $('ribbon'), ratio = window.devicePixelRatio || 1, rowHeight = Math.max(6, Math.min(22, Math.floor(360 / L)));
+  const width = canvas.clientWidth || 800, height = rowHeight * L;
+  canvas.style.height = height + 'px';
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const bins = Math.min(columns, canvas.width), cell = new Float32Array(bins * L);
+  for (let l = 0; l < L; ++l) {
+    for (let t = 0; t < columns; ++t) {  // a bin shows its strongest token
+      const at = l * bins + Math.floor(t * bins / columns), v = layers[l * T + t];
+      if (Math.abs(v) > Math.abs(cell[at])) cell[at] = v;
+    }
+  }
+  const top = peak(cell) || 1, image = new ImageData(bins, L);
+  for (let l = 0; l < L; ++l) {
+    for (let b = 0; b < bins; ++b) {
+      const at = 4 * ((L - 1 - l) * bins + b);  // the last layer on top
+      image.data.set(color(cell[l * bins + b] / top), at);
+      image.data[at + 3] = 255;
+    }
+  }
+  const small = document.createElement('canvas');
+  small.width = bins;
+  small.height = L;
+  small.getContext('2d').putImageData(image, 0, 0);
+  const g = canvas.getContext('2d');
+  g.imageSmoothingEnabled = false;
+  g.drawImage(small, 0, 0, canvas.width, canvas.height);
+  if (state.token < columns) {
+    g.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--mark');
+    g.lineWidth = ratio;
+    const w = canvas.width / columns, h = canvas.height / L;
+    g.strokeRect(state.token * w, 0, Math.max(w, 2), canvas.height);
+    g.strokeRect(state.token * w, (L - 1 - state.layer) * h, Math.max(w, 2), h);
+  }
+}
+
+// ---- tables
+function table(head, rows, textColumn) {
+  const out = make('table'), row = make('tr');
+  head.forEach((h, i) => row.append(make('th', h, i === textColumn ? 'text' : '')));
+  const thead = make('thead'), body = make('tbody');
+  thead.append(row);
+  rows.forEach(r => {
+    const tr = make('tr');
+    r.cells.forEach((c, i) => {
+      if (c instanceof Node) {
+        const td = make('td', undefined, 'bar');
+        td.append(c);
+        tr.append(td);
+      } else {
+        tr.append(make('td', c, i === textColumn ? 'text' : ''));
+      }
+    });
+    if (r.pick !== undefined) {
+      tr.className = 'pick';
+      tr.onclick = () => select(r.pick, state.layer);
+    }
+    body.append(tr);
+  });
+  out.append(thead, body);
+  return out;
+}
+function bar(relative) {
+  const ns = 'http://www.w3.org/2000/svg', svg = document.createElementNS(ns, 'svg'), rect = document.createElementNS(ns, 'rect');
+  svg.setAttribute('width', 140);
+  svg.setAttribute('height', 12);
+  const w = Math.min(Math.abs(relative) || 0, 1) * 70;
+  rect.setAttribute('x', relative < 0 ? 70 - w : 70);
+  rect.setAttribute('width', w);
+  rect.setAttribute('height', 12);
+  rect.setAttribute('fill', css(arms[isDark() ? 'dark' : 'light'][relative < 0 ? 2 : 1]));
+  svg.append(rect);
+  return svg;
+}
+function paintSources() {
+  const scores = view().scores, layers = view().layers, top = peak(scores) || 1;
+  let total = 0;
+  for (const s of scores) total += Math.abs(s) || 0;
+  const order = scores.map((s, i) => i).filter(i => scores[i]).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b).slice(0, 20);
+  const strongest = t => {
+    let best = 0;
+    for (let l = 1; l < L; ++l) if (Math.abs(layers[l * T + t]) > Math.abs(layers[best * T + t])) best = l;
+    return String(best);
+  };
+  $('sources').replaceChildren(table(['rank', 'token', 'position', 'score', 'share', ''].concat(layers ? ['strongest in layer'] : []),
+    order.map((t, i) => ({pick: t, cells: [String(i + 1), names[t], String(t), number(scores[t]), total ? (100 * Math.abs(scores[t]) / total).toFixed(1) + ' %' : '', bar(scores[t] / top)].concat(layers ? [strongest(t)] : [])})), 1));
+}
+function paintDetail() {
+  const t = state.token, scores = view().scores, layers = view().layers;
+  $('detail').textContent = 'Token ' + t + ' of ' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
+    (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
+  $('by-method').replaceChildren(table(['', 'score', ''], views.flatMap((list, i) => list.map(v => (
+    {cells: [report.methods[i].name + ', ' + v.name, number(v.scores[t]), bar(v.scores[t] / (peak(v.scores) || 1))]}))), 0));
+  if (!layers) return $('by-layer').replaceChildren();
+  const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
+  $('by-layer').replaceChildren(table(['layer', view().name, ''], column.map((v, l) => ({cells: [String(l), number(v), bar(v / top)]}))));
+}
+function paintChecks() {
+  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'bias', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
+    report.methods.map(m => ({cells: [m.name, number(m.sum), number(m.initial_state_share), number(m.bias_share), number(m.skip_share), number(m.target_value),
+      m.residual === null ? 'none: not a decomposition' : number(m.residual), m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) : '\u2013',
+      m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' : '\u2013', m.label || '']})), 0));
+  const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
+  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'Edits are tokens really replaced or removed and run again; a perfect method has rank correlation 1 and sign agreement 100 %. ' +
+    report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
+  $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.kind, number(l.max_residual)]})), 1));
+}
+
+// ---- state
+let selected = null;
+function select(t, layer, scroll = true) {
+  state.token = Math.max(0, Math.min(t, T - 1));
+  state.layer = Math.max(0, Math.min(layer, L - 1));
+  if (selected) selected.classList.remove('selected');
+  selected = spans[state.token];
+  selected.classList.add('selected');
+  if (scroll) {
+    const strip = $('strip'), box = strip.getBoundingClientRect(), at = selected.getBoundingClientRect();
+    if (at.top < box.top || at.bottom > box.bottom) strip.scrollTop += at.top - box.top - box.height / 2;
+  }
+  paintRibbon();
+  paintDetail();
+}
+function fillMaps() {
+  $('map').replaceChildren(...views[state.method].map((v, i) => {
+    const o = make('option', v.name);
+    o.value = i;
+    return o;
+  }));
+}
+function setMethod(i) {
+  state.method = i;
+  state.map = 0;
+  $('method').value = i;
+  fillMaps();
+  paintAll();
+}
+function setMap(i) {
+  state.map = i;
+  $('map').value = i;
+  paintAll();
+}
+function paintAll() {
+  paintStrip();
+  paintSources();
+  paintChecks();
+  select(state.token, state.layer, false);
+}
+
+const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1], Home: [-T, 0], End: [T, 0]};
+addEventListener('keydown', e => {
+  if (e.ctrlKey || e.metaKey || e.altKey || /SELECT|INPUT|SUMMARY/.test(e.target.tagName)) return;
+  const onPicture = e.target === $('strip') || e.target === $('ribbon');
+  if (moves[e.key] && (onPicture || e.key === 'ArrowLeft' || e.key === 'ArrowRight')) select(state.token + moves[e.key][0], state.layer + moves[e.key][1]);
+  else if (e.key === 'm') setMethod((state.method + 1) % views.length);
+  else if (e.key === 'd') setMap((state.map + 1) % views[state.method].length);
+  else if (e.key === 's') $('magnitude').click();
+  else if (e.key === 't') setTheme(isDark() ? 'light' : 'dark');
+  else return;
+  e.preventDefault();
+});
+function setTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  $('theme').value = theme;
+  paintAll();
+}
+const tokenAt = e => e.target.dataset && e.target.dataset.i !== undefined ? Number(e.target.dataset.i) : -1;
+$('strip').addEventListener('click', e => tokenAt(e) >= 0 && select(tokenAt(e), state.layer, false));
+$('strip').addEventListener('mouseover', e => {
+  const t = tokenAt(e);
+  if (t >= 0) e.target.title = t + ': ' + number(view().scores[t]);
+});
+function pointed(e) {
+  const box = $('ribbon').getBoundingClientRect();
+  return [Math.floor((e.clientX - box.left) / box.width * columns), L - 1 - Math.floor((e.clientY - box.top) / box.height * L)];
+}
+$('ribbon').addEventListener('click', e => select(...pointed(e)));
+$('ribbon').addEventListener('mousemove', e => {
+  const [t, l] = pointed(e);
+  if (t < 0 || t >= columns || l < 0 || l >= L) return;
+  $('ribbon').title = 'layer ' + l + ', token ' + t + ' "' + names[t] + '": ' + number(view().layers[l * T + t]);
+});
+$('method').addEventListener('change', e => setMethod(Number(e.target.value)));
+$('map').addEventListener('change', e => setMap(Number(e.target.value)));
+$('magnitude').addEventListener('change', e => {
+  state.magnitude = e.target.checked;
+  paintAll();
+});
+$('theme').addEventListener('change', e => setTheme(e.target.value));
+addEventListener('resize', paintRibbon);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
+
+const target = report.target, predicted = nameOf({id: target.id, text: target.text});
+document.title = 'Hindscan: "' + predicted + '"';
+$('target').textContent = 'After token ' + position + ' the model predicts "' + predicted + '" with probability ' + number(target.probability, 3) +
+  (target.contrast_id === null ? '.' : ', rather than "' + nameOf({id: target.contrast_id, text: target.contrast_text}) + '" (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
+$('model').textContent = 'Model ' + visible(report.model) + ', ' + L + ' layers, ' + T + ' tokens.';
+report.methods.forEach((m, i) => {
+  const o = make('option', m.name);
+  o.value = i;
+  $('method').append(o);
+});
+buildStrip();
+setMethod(state.method);
+select(position, L - 1);

@@ -1,0 +1,16 @@
+// The page's static files, embedded at build time (cmake/embed.cmake).
+#pragma once
+#include <string_view>
+
+namespace hindscan::viewer {
+
+struct Asset {
+  std::string_view text;
+  std::string_view sha256;  // hex
+};
+
+extern const Asset kShell;   // shell.html
+extern const Asset kScript;  // app.js
+extern const Asset kStyle;   // style.css
+
+}  // namespace hindscan::viewer

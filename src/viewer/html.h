@@ -1,0 +1,12 @@
+// A page that explores one explanation: complete in itself, offline, and deaf to whatever the tokens say.
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "explain/report.h"
+
+namespace hindscan::viewer {
+
+std::string html_report(const ExplainReport& report, size_t shown_method = 0);
+
+}  // namespace hindscan::viewer
