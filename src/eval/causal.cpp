@@ -100,7 +100,8 @@ class EditedBatch {
     double sum = 0;
     for (size_t c = 0; c < seed.size(); ++c) {
       const size_t i = static_cast<size_t>(t) * seed.size() + c;
-      sum += seed[c] * (ctx.compute() == DType::kF64 ? ctx.data<double>(h)[i] : static_cast<double>(ctx.data<float>(h)[i]));
+      sum += seed[c] *
+             (ctx.compute() == DType::kF64 ? ctx.data<double>(h)[i] : static_cast<double>(ctx.data<float>(h)[i]));
     }
     return sum;
   }
@@ -114,11 +115,14 @@ class EditedBatch {
 
 }  // namespace
 
-void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report, std::span<Edit> edits) {
+void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                   std::span<Edit> edits) {
   if (edits.empty()) return;
   const Window& w = report.window;
   const std::span<const int32_t> tokens(request.tokens);
-  const auto range = [&](int64_t a, int64_t b) { return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a)); };
+  const auto range = [&](int64_t a, int64_t b) {
+    return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
+  };
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
   const std::vector<double> seed = target_seed(model, report.target);
   const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPackedTokens / (w.last - w.first) - 1));

@@ -1,4 +1,5 @@
-// Does a method predict what really happens? Token edits re-run through the model against the change its scores predict.
+// Does a method predict what really happens? Token edits re-run through the model against the change its scores
+// predict.
 #pragma once
 #include <span>
 #include <vector>
@@ -12,15 +13,16 @@ const char* edit_name(EditKind kind);  // "replace", "drop-write", "remove"
 
 struct Edit {
   EditKind kind = EditKind::kReplace;
-  int64_t position = 0;      // in the request's tokens
-  int32_t replacement = 0;   // kReplace
-  double measured = 0;       // change of the target; 0 below the noise of the arithmetic
+  int64_t position = 0;     // in the request's tokens
+  int32_t replacement = 0;  // kReplace
+  double measured = 0;      // change of the target; 0 below the noise of the arithmetic
 };
 
 // request.causal_edits edits among the last tokens before the target, the same for the same seed.
 std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report);
 // Runs them, packed as sequences of one pass, from the state before the window; fills `measured`.
-void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report, std::span<Edit> edits);
+void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                   std::span<Edit> edits);
 // Change a method predicts: -score, or (e' - e) . adjoint for a replacement and a method that keeps the adjoint.
 std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                                       const MethodReport& method, std::span<const Edit> edits);

@@ -51,8 +51,10 @@ TEST(Causal, MeasuredChangesEqualRerunsOfTheEditedText) {
     for (const Edit& e : edits) {
       ASSERT_GE(e.position, report.window.first);
       ASSERT_LT(e.position, T - 1);
-      const double change = value_of(model, edited(r.tokens, e), report.target, e.kind == EditKind::kDropWrite ? e.position : -1) - base;
-      ASSERT_NEAR(e.measured, change, 1e-11 * std::max(1.0, std::abs(base))) << edit_name(e.kind) << " at " << e.position << " of " << T;
+      const double change =
+          value_of(model, edited(r.tokens, e), report.target, e.kind == EditKind::kDropWrite ? e.position : -1) - base;
+      ASSERT_NEAR(e.measured, change, 1e-11 * std::max(1.0, std::abs(base)))
+          << edit_name(e.kind) << " at " << e.position << " of " << T;
     }
     for (const MethodReport& m : report.methods) {
       ASSERT_TRUE(m.causal);
@@ -98,7 +100,8 @@ TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
   for (int64_t c = 0; c < C; ++c) e[spare * C + c] = e[r.tokens[4] * C + c] + 1e-5 * static_cast<double>(c - 2);
   std::vector<Edit> edits = {{EditKind::kReplace, 4, spare, 0}};
   measure_edits(model, r, report, edits);
-  EXPECT_NEAR(predicted_changes(model, r, report, report.methods[0], edits)[0], edits[0].measured, 1e-3 * std::abs(edits[0].measured));
+  EXPECT_NEAR(predicted_changes(model, r, report, report.methods[0], edits)[0], edits[0].measured,
+              1e-3 * std::abs(edits[0].measured));
   EXPECT_EQ(predicted_changes(model, r, report, report.methods[1], edits)[0], -report.methods[1].scores()[4]);
   edits[0].kind = EditKind::kRemove;
   EXPECT_EQ(predicted_changes(model, r, report, report.methods[0], edits)[0], -report.methods[0].scores()[4]);
@@ -130,7 +133,8 @@ TEST(Gold, TableHasARowForEveryScoring) {
     ASSERT_TRUE(row.auc && row.average_precision && row.spearman && row.sign_agreement) << row.name;
     EXPECT_EQ(row.label.empty(), !row.reset_auc || *row.reset_auc >= kFindsReset);
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
   EXPECT_EQ(table.examples, 2);
   EXPECT_LT(table.max_residual, 1e-5);
 }

@@ -18,7 +18,9 @@ struct Mean {
     sum += *v;
     ++n;
   }
-  std::optional<double> value() const { return n == 0 ? std::nullopt : std::optional<double>(sum / static_cast<double>(n)); }
+  std::optional<double> value() const {
+    return n == 0 ? std::nullopt : std::optional<double>(sum / static_cast<double>(n));
+  }
 };
 
 struct RowMeans {
@@ -39,7 +41,8 @@ std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position
   return out;
 }
 
-std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request, const ExplainReport& report, std::span<const Edit> edits) {
+std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                              std::span<const Edit> edits) {
   std::vector<Scoring> out;
   for (const MethodReport& m : report.methods) {
     for (const ScoreMap& map : m.maps) {
@@ -53,7 +56,8 @@ std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request,
     if (m.selection.empty()) continue;
     MethodReport selection;
     selection.maps = {ScoreMap{"model", m.selection, {}}};
-    out.push_back({"selection", sizes_of(m.selection, request.target), predicted_changes(model, request, report, selection, edits)});
+    out.push_back({"selection", sizes_of(m.selection, request.target),
+                   predicted_changes(model, request, report, selection, edits)});
   }
   return out;
 }
@@ -71,7 +75,8 @@ std::vector<int64_t> causal_resets(const Model& model, const ExplainRequest& req
                                    const std::vector<int64_t>& resets) {
   if (resets.empty()) return {};
   std::vector<Edit> removals;
-  for (int64_t p = report.window.first; p + 1 < report.window.last; ++p) removals.push_back({EditKind::kRemove, p, 0, 0});
+  for (int64_t p = report.window.first; p + 1 < report.window.last; ++p)
+    removals.push_back({EditKind::kRemove, p, 0, 0});
   measure_edits(model, request, report, removals);
   double largest = 0;
   for (const Edit& e : removals) largest = std::max(largest, std::abs(e.measured));
@@ -113,7 +118,8 @@ class TableBuilder {
       m.sign.add(sign_agreement(all[i].predicted, measured));
       m.reset.add(auc(all[i].size, resets));
     }
-    for (const LayerReport& layer : report.layers) table_.max_residual = std::max(table_.max_residual, layer.max_residual);
+    for (const LayerReport& layer : report.layers)
+      table_.max_residual = std::max(table_.max_residual, layer.max_residual);
     right_ += report.target.value() > 0 ? 1 : 0;  // the answer beats the best other token
     ++table_.examples;
   }
@@ -121,7 +127,8 @@ class TableBuilder {
   GoldTable finish() {
     table_.accuracy = table_.examples == 0 ? 0 : static_cast<double>(right_) / static_cast<double>(table_.examples);
     for (const RowMeans& m : means_) {
-      GoldRow row{m.name, m.auc.value(), m.precision.value(), m.spearman.value(), m.sign.value(), m.reset.value(), m.reset.n, ""};
+      GoldRow row{m.name,         m.auc.value(),   m.precision.value(), m.spearman.value(),
+                  m.sign.value(), m.reset.value(), m.reset.n,           ""};
       if (row.reset_auc && *row.reset_auc < kFindsReset) row.label = "value path only";
       table_.rows.push_back(std::move(row));
     }

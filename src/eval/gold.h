@@ -13,7 +13,7 @@ namespace hindscan {
 
 struct GoldExample {
   std::vector<int32_t> tokens;
-  int64_t position = 0;          // the answer follows this token
+  int64_t position = 0;  // the answer follows this token
   int32_t answer = 0;
   std::vector<int64_t> sources;  // tokens the answer comes from
   std::vector<int64_t> resets;   // tokens that cleared or replaced what was stored before
@@ -21,19 +21,19 @@ struct GoldExample {
 
 // Means over the examples. Scores are ranked by size, |score|, over all tokens up to the position.
 struct GoldRow {
-  std::string name;                     // "row", "row mixer", ..., "selection" (shares of gradient x input)
+  std::string name;  // "row", "row mixer", ..., "selection" (shares of gradient x input)
   std::optional<double> auc, average_precision;
   std::optional<double> spearman, sign_agreement;  // of predicted against measured token edits
-  std::optional<double> reset_auc;      // rank of reset tokens whose removal changes the target
+  std::optional<double> reset_auc;                 // rank of reset tokens whose removal changes the target
   int64_t reset_examples = 0;
-  std::string label;                    // "value path only": reset_auc below kFindsReset
+  std::string label;  // "value path only": reset_auc below kFindsReset
 };
 
 struct GoldTable {
   std::vector<GoldRow> rows;
   int64_t examples = 0;
-  double accuracy = 0;       // of the model's answers
-  double max_residual = 0;   // of any layer of any example
+  double accuracy = 0;      // of the model's answers
+  double max_residual = 0;  // of any layer of any example
 };
 
 constexpr double kFindsReset = 0.8;    // AUC a method needs to count as seeing resets

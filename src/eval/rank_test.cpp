@@ -12,7 +12,8 @@ TEST(Rank, TiesShareTheirMean) { EXPECT_EQ(ranks(Values{3, 1, 3, 2}), (Values{3.
 TEST(Rank, SpearmanIsOneForAnyIncreasingRelation) {
   EXPECT_DOUBLE_EQ(*spearman(Values{1, 2, 5, 9}, Values{-4, 0, 0.1, 100}), 1.0);
   EXPECT_DOUBLE_EQ(*spearman(Values{1, 2, 5, 9}, Values{4, 3, 2, 1}), -1.0);
-  EXPECT_NEAR(*spearman(Values{1, 2, 3, 4, 5}, Values{5, 6, 7, 8, 7}), 0.8207826816681233, 1e-12);  // scipy.stats.spearmanr
+  EXPECT_NEAR(*spearman(Values{1, 2, 3, 4, 5}, Values{5, 6, 7, 8, 7}), 0.8207826816681233,
+              1e-12);  // scipy.stats.spearmanr
   EXPECT_FALSE(spearman(Values{1, 1, 1}, Values{1, 2, 3}));
   EXPECT_FALSE(spearman(Values{1}, Values{1}));
 }

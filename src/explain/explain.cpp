@@ -21,7 +21,8 @@ int64_t resolve_target(const ExplainRequest& r) {
   const int64_t T = static_cast<int64_t>(r.tokens.size());
   check(T > 0, ErrorCode::kUsage, "[explain] expected at least one token, found none; give a prompt");
   const int64_t target = r.target < 0 ? T + r.target : r.target;
-  check(target >= 0 && target < T, ErrorCode::kUsage, "[explain] target {} is outside the {} tokens of the prompt", r.target, T);
+  check(target >= 0 && target < T, ErrorCode::kUsage, "[explain] target {} is outside the {} tokens of the prompt",
+        r.target, T);
   return target;
 }
 
@@ -29,7 +30,8 @@ void check_request(const Model& model, const ExplainRequest& r) {
   const int64_t V = model.arch().head().rows();
   model.check_tokens(r.tokens);
   const auto known = [&](int32_t id, const char* what) {
-    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id, V - 1);
+    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id,
+          V - 1);
   };
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
@@ -53,7 +55,9 @@ int64_t fitting_chunk(const Model& model, const ExplainRequest& r, int64_t token
   int64_t chunk = r.chunk;
   while (chunk > kSmallestChunk && kept + each * std::min(chunk, tokens) > limit) chunk = (chunk + 1) / 2;
   const int64_t need = kept + each * std::min(chunk, tokens);
-  check(need <= limit, ErrorCode::kResource, "[explain] {} tokens need about {} MiB in chunks of {} and the limit is {} MiB; raise the limit or explain fewer tokens",
+  check(need <= limit, ErrorCode::kResource,
+        "[explain] {} tokens need about {} MiB in chunks of {} and the limit is {} MiB; raise the limit or explain "
+        "fewer tokens",
         tokens, (need >> 20) + 1, chunk, limit >> 20);
   return chunk;
 }
@@ -61,7 +65,8 @@ int64_t fitting_chunk(const Model& model, const ExplainRequest& r, int64_t token
 template <class R>
 class Explainer {
  public:
-  Explainer(const Model& model, const ExplainRequest& request, int64_t target) : model_(model), request_(request), target_(target) {}
+  Explainer(const Model& model, const ExplainRequest& request, int64_t target)
+      : model_(model), request_(request), target_(target) {}
 
   ExplainReport run() {
     const int64_t tokens = target_ + 1;
@@ -85,16 +90,25 @@ class Explainer {
   int64_t window_first() const { return std::max<int64_t>(0, target_ - kWindow); }
 
   void start(const std::vector<std::unique_ptr<MixerView<R>>>& views) {
-    const WalkSizes sizes{static_cast<int64_t>(request_.tokens.size()), target_, static_cast<int64_t>(views.size()), window_first()};
+    const WalkSizes sizes{static_cast<int64_t>(request_.tokens.size()), target_, static_cast<int64_t>(views.size()),
+                          window_first()};
     states_.resize(views.size());
     for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, 0, 0});
     rows_ = std::make_unique<RowScan<R>>(sizes);
     for (Method m : request_.methods) {
       switch (m) {
-        case Method::kRow: methods_.push_back(make_row<R>(sizes, *rows_)); break;
-        case Method::kRollout: methods_.push_back(make_rollout<R>(sizes)); break;
-        case Method::kGradientXInput: methods_.push_back(make_gradient_x_input<R>(sizes)); break;
-        case Method::kFrozen: methods_.push_back(make_frozen<R>(sizes)); break;
+        case Method::kRow:
+          methods_.push_back(make_row<R>(sizes, *rows_));
+          break;
+        case Method::kRollout:
+          methods_.push_back(make_rollout<R>(sizes));
+          break;
+        case Method::kGradientXInput:
+          methods_.push_back(make_gradient_x_input<R>(sizes));
+          break;
+        case Method::kFrozen:
+          methods_.push_back(make_frozen<R>(sizes));
+          break;
       }
     }
   }
@@ -105,7 +119,8 @@ class Explainer {
     std::vector<double> residual(static_cast<size_t>(count));  // [count]
     for (size_t l = 0; l < views.size(); ++l) {
       views[l]->forward_residual(states_[l], residual.data());
-      for (double r : residual) report_.layers[l].max_residual = std::isnan(r) ? r : std::max(report_.layers[l].max_residual, r);
+      for (double r : residual)
+        report_.layers[l].max_residual = std::isnan(r) ? r : std::max(report_.layers[l].max_residual, r);
     }
     if (first + count <= target_) return;
     const int64_t C = ctx.cols(h);

@@ -1,14 +1,14 @@
-#include "explain/report.h"
-
 #include <gtest/gtest.h>
 
+#include "explain/report.h"
 #include "explain/target.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
 namespace {
 
-void expect_close(const std::vector<double>& a, const std::vector<double>& b, double tolerance, const std::string& what) {
+void expect_close(const std::vector<double>& a, const std::vector<double>& b, double tolerance,
+                  const std::string& what) {
   ASSERT_EQ(a.size(), b.size()) << what;
   const double scale = std::max(largest(a), 1e-12);
   for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], tolerance * scale) << what << " at " << i;
@@ -22,15 +22,16 @@ void expect_same_report(const ExplainReport& a, const ExplainReport& b, double t
     ASSERT_NEAR(a.methods[m].bias_share, b.methods[m].bias_share, tolerance * 10);
     ASSERT_NEAR(a.methods[m].skip_share, b.methods[m].skip_share, tolerance * 10);
     for (size_t s = 0; s < a.methods[m].shares.size(); ++s) {
-      ASSERT_NEAR(a.methods[m].shares[s].value, b.methods[m].shares[s].value, tolerance * 10) << a.methods[m].shares[s].name;
+      ASSERT_NEAR(a.methods[m].shares[s].value, b.methods[m].shares[s].value, tolerance * 10)
+          << a.methods[m].shares[s].name;
     }
   }
 }
 
 class Lengths : public ::testing::TestWithParam<std::tuple<DType, int64_t, int64_t>> {};
 INSTANTIATE_TEST_SUITE_P(All, Lengths,
-                         ::testing::Combine(::testing::Values(DType::kF64, DType::kF32), ::testing::Values(1, 2, 17, 63, 130),
-                                            ::testing::Values(1, 7, 64, 2000)));
+                         ::testing::Combine(::testing::Values(DType::kF64, DType::kF32),
+                                            ::testing::Values(1, 2, 17, 63, 130), ::testing::Values(1, 7, 64, 2000)));
 
 TEST_P(Lengths, FrozenAddsUpToTheTarget) {
   const auto [dtype, T, chunk] = GetParam();
@@ -51,7 +52,8 @@ TEST_P(Lengths, FrozenAddsUpToTheTarget) {
 TEST_P(Lengths, ChunksDoNotChangeTheResult) {
   const auto [dtype, T, chunk] = GetParam();
   const Model model = tiny_model(dtype);
-  const ExplainReport whole = explain(model, request_for(distinct_tokens(T))), split = explain(model, request_for(distinct_tokens(T), chunk));
+  const ExplainReport whole = explain(model, request_for(distinct_tokens(T))),
+                      split = explain(model, request_for(distinct_tokens(T), chunk));
   expect_same_report(whole, split, dtype == DType::kF64 ? 1e-12 : 3e-5);
 }
 
@@ -132,8 +134,10 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
         }
       }
     };
-    if (dtype == DType::kF64) check_against(double{});
-    else check_against(float{});
+    if (dtype == DType::kF64)
+      check_against(double{});
+    else
+      check_against(float{});
     for (size_t t = 0; t < 63; ++t) {
       double selection = 0;
       for (size_t p = 1; p < kMixerPaths; ++p) {
@@ -143,7 +147,8 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
     }
     for (size_t p = 0; p < kMixerPaths; ++p) {
       EXPECT_NE(m.shares[p].value, 0.0) << m.shares[p].name;
-      const double total = std::accumulate(m.paths.begin() + static_cast<int64_t>(p * 189), m.paths.begin() + static_cast<int64_t>((p + 1) * 189), 0.0);
+      const double total = std::accumulate(m.paths.begin() + static_cast<int64_t>(p * 189),
+                                           m.paths.begin() + static_cast<int64_t>((p + 1) * 189), 0.0);
       EXPECT_NEAR(m.shares[p].value, total, 1e-5 * std::max(1.0, std::abs(total)));
     }
   }
@@ -163,7 +168,8 @@ TEST(RowAndRollout, EqualExplicitMatrices) {
       const auto same = [](double v) { return v; };
       for (size_t l = 3; l-- > 0;) {
         const ElementView<double> view(pass.ctx, pass.ctx.mixers()[l]);
-        const std::vector<double> core = channel_mean(brute_alpha(view), T, same), mixer = channel_mean(brute_mixer(pass.ctx, view), T, same);
+        const std::vector<double> core = channel_mean(brute_alpha(view), T, same),
+                                  mixer = channel_mean(brute_mixer(pass.ctx, view), T, same);
         std::vector<double> next = r;
         for (size_t i = 0; i < n; ++i) {
           for (size_t j = 0; j <= i; ++j) next[j] += r[i] * core[i * n + j];
@@ -204,7 +210,8 @@ TEST(State, AContinuedTextExplainsItsTailAsTheWholeDoes) {
     }
     const MethodReport& frozen = method_of(part, Method::kFrozen);
     EXPECT_NE(frozen.initial_state_share, 0.0);
-    EXPECT_LE(std::abs(*frozen.residual), (dtype == DType::kF64 ? 1e-10 : 1e-4) * std::max(1.0, std::abs(*frozen.target_value)));
+    EXPECT_LE(std::abs(*frozen.residual),
+              (dtype == DType::kF64 ? 1e-10 : 1e-4) * std::max(1.0, std::abs(*frozen.target_value)));
     for (const LayerReport& layer : part.layers) EXPECT_LE(layer.max_residual, dtype == DType::kF64 ? 1e-11 : 1e-5);
   }
 }
@@ -298,10 +305,12 @@ TEST(Report, JsonHasTheSchemasFields) {
   const ExplainReport report = explain(tiny_model(DType::kF32), request_for(distinct_tokens(6)));
   const Json json = to_json(report);
   EXPECT_EQ(json.find("schema")->as_string(), "hindscan.explain/1");
-  for (const char* key : {"model", "tokens", "target", "methods", "layers", "seconds", "peak_bytes"}) EXPECT_NE(json.find(key), nullptr) << key;
+  for (const char* key : {"model", "tokens", "target", "methods", "layers", "seconds", "peak_bytes"})
+    EXPECT_NE(json.find(key), nullptr) << key;
   EXPECT_EQ(json.find("tokens")->items().size(), 6u);
   for (const Json& m : json.find("methods")->items()) {
-    for (const char* key : {"name", "scores", "shares", "target_value", "sum", "initial_state_share", "bias_share", "skip_share", "residual", "causal"}) {
+    for (const char* key : {"name", "scores", "shares", "target_value", "sum", "initial_state_share", "bias_share",
+                            "skip_share", "residual", "causal"}) {
       EXPECT_NE(m.find(key), nullptr) << key;
     }
     EXPECT_EQ(m.find("scores")->items().size(), 6u);

@@ -1,5 +1,5 @@
-// "frozen": the adjoint of the whole model with every data-dependent coefficient held at the value it took. The model is
-// then affine in its embeddings, so the scores, the initial state and the biases add up to the target.
+// "frozen": the adjoint of the whole model with every data-dependent coefficient held at the value it took. The model
+// is then affine in its embeddings, so the scores, the initial state and the biases add up to the target.
 #include "explain/methods.h"
 
 namespace hindscan {

@@ -13,7 +13,9 @@ template <class R>
 class GradientXInput final : public ReverseMethod<R> {
  public:
   explicit GradientXInput(const WalkSizes& sizes)
-      : sizes_(sizes), map_(make_map("model", sizes)), paths_(static_cast<size_t>(kMixerPaths * sizes.layers * sizes.T), 0.0f),
+      : sizes_(sizes),
+        map_(make_map("model", sizes)),
+        paths_(static_cast<size_t>(kMixerPaths * sizes.layers * sizes.T), 0.0f),
         selection_(static_cast<size_t>(sizes.T), 0.0) {}
 
   void back(const Chunk<R>& chunk) override {
@@ -38,7 +40,8 @@ class GradientXInput final : public ReverseMethod<R> {
     report.maps = {std::move(map_)};
     report.sum = sum_of(report.scores());
     report.initial_state_share = state_dot(state_in, carry_);
-    for (int p = 0; p < kMixerPaths; ++p) report.shares.push_back({mixer_path_name(static_cast<MixerPath>(p + 1)), totals_[p]});
+    for (int p = 0; p < kMixerPaths; ++p)
+      report.shares.push_back({mixer_path_name(static_cast<MixerPath>(p + 1)), totals_[p]});
     report.selection = std::move(selection_);
     report.paths = std::move(paths_);
     report.adjoint = std::move(adjoint_);
@@ -58,9 +61,9 @@ class GradientXInput final : public ReverseMethod<R> {
     const size_t n_out = static_cast<size_t>(ctx.rows(scope.out) * ctx.cols(scope.out));
     const size_t n_in = static_cast<size_t>(ctx.rows(scope.in) * ctx.cols(scope.in));
     const R* dy = ctx.template grad<R>(scope.out);
-    const std::vector<R> seed(dy, dy + n_out);          // [count, d_model]
+    const std::vector<R> seed(dy, dy + n_out);  // [count, d_model]
     R* du = ctx.template grad<R>(scope.in);
-    std::vector<R> total(du, du + n_in);                // [count, d_model]
+    std::vector<R> total(du, du + n_in);  // [count, d_model]
     const Var interior = first_interior(ctx, scope);
     for (int p = 0; p < kMixerPaths; ++p) {
       AdjointRules rules = exact_rules();
@@ -95,7 +98,7 @@ class GradientXInput final : public ReverseMethod<R> {
   std::vector<double> selection_;  // [T]
   double totals_[kMixerPaths] = {};
   SequenceState carry_;
-  std::vector<double> adjoint_;    // [window, d_model]
+  std::vector<double> adjoint_;  // [window, d_model]
 };
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "explain/matrix.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 #include "base/signals.h"
+#include "explain/matrix_plan.h"
 #include "explain/matrix_window.h"
 #include "explain/reverse_walk.h"
 
@@ -16,90 +16,40 @@ namespace {
 
 constexpr int64_t kTile = 512;
 
-struct Plan {
-  int64_t T = 0;
-  int layer = 0;
-  TokenRange rows, cols;
-  TokenRange window;  // tokens whose coefficients are needed
-  bool fold = false;
-};
-
-TokenRange resolve(const std::optional<TokenRange>& range, int64_t T, const char* what) {
-  if (!range) return {0, T};
-  const TokenRange r{range->begin < 0 ? T + range->begin : range->begin, range->end < 0 ? T + range->end : range->end};
-  check(r.begin >= 0 && r.begin < r.end && r.end <= T, ErrorCode::kUsage, "[matrix] expected {} a:b inside 0:{}, found {}:{}", what, T,
-        range->begin, range->end);
-  return r;
-}
-
-Plan make_plan(const Model& model, const MatrixRequest& r) {
-  Plan p;
-  p.T = static_cast<int64_t>(r.tokens.size());
-  check(p.T > 0, ErrorCode::kUsage, "[matrix] expected at least one token, found none; give a prompt");
-  model.check_tokens(r.tokens);
-  const int64_t L = model.arch().sizes().n_layer;
-  p.layer = r.layer < 0 ? static_cast<int>(L) + r.layer : r.layer;
-  check(p.layer >= 0 && p.layer < L, ErrorCode::kUsage, "[matrix] expected a layer in 0..{}, found {}", L - 1, r.layer);
-  check(r.chunk > 0, ErrorCode::kUsage, "[matrix] expected a chunk of at least 1 token, found {}", r.chunk);
-  check(r.blocks >= 0 && r.blocks <= p.T, ErrorCode::kUsage, "[matrix] expected at most one block a token ({}), found {}", p.T, r.blocks);
-  check(r.blocks == 0 || (!r.rows && !r.cols), ErrorCode::kUsage, "[matrix] blocks cover all tokens; leave out rows and cols");
-  p.rows = resolve(r.rows, p.T, "rows");
-  p.cols = resolve(r.cols, p.T, "cols");
-  p.fold = r.fidelity == Fidelity::kMixer;
-  p.window = {std::min(p.cols.begin, p.rows.end), p.rows.end};
-  return p;
-}
-
-bool bounded(const MatrixRequest& r) {
-  return r.blocks > 0 && r.fidelity == Fidelity::kCore && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
-}
-bool exact_sums(const MatrixRequest& r) { return r.blocks > 0 && r.fidelity == Fidelity::kCore && !bounded(r); }
-
-glr::ElementMap element_map(MapKind map) {
-  switch (map) {
-    case MapKind::kAbs: return glr::ElementMap::kMeanAbs;
-    case MapKind::kPositive: return glr::ElementMap::kMeanPositive;
-    case MapKind::kChannel: return glr::ElementMap::kChannel;
-    case MapKind::kMean: break;
-  }
-  return glr::ElementMap::kMean;
-}
-
-std::vector<int64_t> block_edges(int64_t T, int64_t blocks) {
-  std::vector<int64_t> edges;
-  for (int64_t b = 0; b <= blocks; ++b) edges.push_back(b * T / blocks);
-  return edges;
-}
-
 // Channels and states of a layer, from the state a one-token pass leaves.
 template <class R>
 glr::ElementDims layer_dims(const Model& model, const MatrixRequest& r, int layer) {
   WalkPlan plan;
   plan.tokens = std::span(r.tokens).first(1);
   glr::ElementDims dims{0, 0, 0};
-  ReverseWalk(model, plan).run_forward([&](Ctx& ctx, Var, int64_t, int64_t) {
-    for (const MixerScope& scope : ctx.mixers()) {
-      if (scope.layer == layer) dims = ElementView<R>(ctx, scope).dims();
-    }
-  }, 0);
+  ReverseWalk(model, plan)
+      .run_forward(
+          [&](Ctx& ctx, Var, int64_t, int64_t) {
+            for (const MixerScope& scope : ctx.mixers()) {
+              if (scope.layer == layer) dims = ElementView<R>(ctx, scope).dims();
+            }
+          },
+          0);
   check(dims.D > 0, ErrorCode::kUsage, "[matrix] layer {} does not mix tokens", layer);
   return dims;
 }
 
 template <class R>
-MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const Plan& p) {
+MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   const glr::ElementDims dims = layer_dims<R>(model, r, p.layer);
   const double D = static_cast<double>(dims.D), N = static_cast<double>(dims.N);
   MatrixEstimate e;
   e.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
-  const int64_t maps = bounded(r) ? 4 : 1;  // kernel results and their float copies
+  const int64_t maps = has_bounds(r) ? 4 : 1;  // kernel results and their float copies
   const int64_t chunk = std::min(r.chunk, p.window.end);
-  e.bytes = e.rows * e.cols * maps * static_cast<int64_t>(sizeof(R)) + ElementWindow<R>::bytes(p.window.end - p.window.begin, dims.D, dims.N, p.fold) +
+  e.bytes = e.rows * e.cols * maps * static_cast<int64_t>(sizeof(R)) +
+            ElementWindow<R>::bytes(p.window.end - p.window.begin, dims.D, dims.N, p.fold) +
             chunk * recorded_bytes_per_token(model, r.tokens);
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
   const bool tiles = r.blocks == 0 || p.fold;
-  const double T = static_cast<double>(p.T), entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
+  const double T = static_cast<double>(p.T),
+               entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
   const double channels = r.map == MapKind::kChannel ? 1 : D;
   const double sums = 4 * T * D * N + static_cast<double>(e.rows * e.cols) * D * N;
   e.seconds = forward + (tiles ? 2 * entries * channels * N / 15e9 : sums / 1e9);
@@ -108,7 +58,7 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
 
 // Tiles of at most kTile x kTile tokens, handed out from the top left.
 template <class R, class Sink>
-void each_tile(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p, Sink&& sink) {
+void each_tile(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, Sink&& sink) {
   const glr::ElementMixer<R> mixer = w.mixer();
   const int64_t rows = p.rows.end - p.rows.begin, cols = p.cols.end - p.cols.begin;
   std::vector<R> tile(static_cast<size_t>(std::min(rows, kTile) * std::min(cols, kTile)));
@@ -127,7 +77,7 @@ void each_tile(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p,
 }
 
 template <class R>
-void fill_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p, MatrixResult& out) {
+void fill_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
   each_tile(w, r, p, [&](TokenRange I, TokenRange J, const R* tile) {
     for (int64_t i = I.begin; i < I.end; ++i) {
       float* row = out.values.data() + (i - p.rows.begin) * out.cols - p.cols.begin;
@@ -138,10 +88,12 @@ void fill_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p
 
 // Exact block sums where no linear-time form exists: every entry is visited once.
 template <class R>
-void sum_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p, MatrixResult& out) {
+void sum_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
   std::vector<double> sums(out.values.size(), 0.0);  // [blocks, blocks]
   std::vector<int64_t> block_of(static_cast<size_t>(p.T));
-  for (int64_t b = 0; b < r.blocks; ++b) std::fill(block_of.begin() + out.edges[static_cast<size_t>(b)], block_of.begin() + out.edges[static_cast<size_t>(b) + 1], b);
+  for (int64_t b = 0; b < r.blocks; ++b)
+    std::fill(block_of.begin() + out.edges[static_cast<size_t>(b)],
+              block_of.begin() + out.edges[static_cast<size_t>(b) + 1], b);
   each_tile(w, r, p, [&](TokenRange I, TokenRange J, const R* tile) {
     for (int64_t i = I.begin; i < I.end; ++i) {
       double* row = sums.data() + block_of[static_cast<size_t>(i)] * r.blocks;
@@ -154,15 +106,17 @@ void sum_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const Plan& p,
 template <class R>
 void fill_bounds(const ElementWindow<R>& w, const MatrixRequest& r, MatrixResult& out) {
   std::vector<R> lower(out.values.size()), upper(out.values.size());  // [blocks, blocks]
-  glr::element_block_bounds(w.dims(), w.coeffs(), element_map(r.map), out.edges.data(), r.blocks, lower.data(), upper.data());
+  glr::element_block_bounds(w.dims(), w.coeffs(), element_map(r.map), out.edges.data(), r.blocks, lower.data(),
+                            upper.data());
   out.lower.assign(lower.begin(), lower.end());
   out.values.assign(upper.begin(), upper.end());
-  const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0), sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
+  const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
+               sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
   out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
 }
 
 template <class R>
-ElementWindow<R> collect(const Model& model, const MatrixRequest& r, const Plan& p) {
+ElementWindow<R> collect(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   ElementWindow<R> w;
   w.begin = p.window.begin;
   w.end = p.window.end;
@@ -171,16 +125,19 @@ ElementWindow<R> collect(const Model& model, const MatrixRequest& r, const Plan&
   plan.state_in = r.state_in;
   plan.chunk = r.chunk;
   plan.progress = r.progress;
-  ReverseWalk(model, plan).run_forward([&](Ctx& ctx, Var, int64_t first, int64_t) {
-    for (const MixerScope& scope : ctx.mixers()) {
-      if (scope.layer == p.layer) w.append(ctx, ElementView<R>(ctx, scope), first, p.fold);
-    }
-  }, p.window.end - 1);
+  ReverseWalk(model, plan)
+      .run_forward(
+          [&](Ctx& ctx, Var, int64_t first, int64_t) {
+            for (const MixerScope& scope : ctx.mixers()) {
+              if (scope.layer == p.layer) w.append(ctx, ElementView<R>(ctx, scope), first, p.fold);
+            }
+          },
+          p.window.end - 1);
   return w;
 }
 
 template <class R>
-MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Plan& p) {
+MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   MatrixResult out;
   out.layer = p.layer;
   out.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
@@ -188,14 +145,15 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Plan
   out.values.assign(static_cast<size_t>(out.rows * out.cols), 0.0f);
   if (p.window.begin == p.window.end) return out;  // all of it above the diagonal
   const ElementWindow<R> w = collect<R>(model, r, p);
-  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < w.D), ErrorCode::kUsage, "[matrix] expected a channel in 0..{}, found {}",
-        w.D - 1, r.channel);
+  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < w.D), ErrorCode::kUsage,
+        "[matrix] expected a channel in 0..{}, found {}", w.D - 1, r.channel);
   if (r.blocks > 0) out.edges = block_edges(p.T, r.blocks);
-  if (bounded(r)) {
+  if (has_bounds(r)) {
     fill_bounds(w, r, out);
-  } else if (exact_sums(r)) {
+  } else if (has_exact_sums(r)) {
     std::vector<R> sums(out.values.size());  // [blocks, blocks]
-    glr::element_block_sums(w.dims(), w.coeffs(), r.map == MapKind::kChannel ? r.channel : -1, out.edges.data(), r.blocks, sums.data());
+    glr::element_block_sums(w.dims(), w.coeffs(), r.map == MapKind::kChannel ? r.channel : -1, out.edges.data(),
+                            r.blocks, sums.data());
     out.values.assign(sums.begin(), sums.end());
   } else if (r.blocks > 0) {
     sum_tiles(w, r, p, out);
@@ -207,31 +165,22 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Plan
 
 }  // namespace
 
-void parse_map(const std::string& text, MatrixRequest& request) {
-  if (text == "mean") request.map = MapKind::kMean;
-  else if (text == "abs") request.map = MapKind::kAbs;
-  else if (text == "positive") request.map = MapKind::kPositive;
-  else {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), request.channel);
-    check(error == std::errc() && end == text.data() + text.size() && request.channel >= 0, ErrorCode::kUsage,
-          "[matrix] expected a map mean, abs, positive or a channel number, found \"{}\"", text);
-    request.map = MapKind::kChannel;
-  }
-}
-
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request) {
-  const Plan plan = make_plan(model, request);
-  return model.compute() == DType::kF64 ? estimate_typed<double>(model, request, plan) : estimate_typed<float>(model, request, plan);
+  const MatrixPlan plan = make_matrix_plan(model, request);
+  return model.compute() == DType::kF64 ? estimate_typed<double>(model, request, plan)
+                                        : estimate_typed<float>(model, request, plan);
 }
 
 MatrixResult matrix(const Model& model, const MatrixRequest& request) {
-  const Plan plan = make_plan(model, request);
+  const MatrixPlan plan = make_matrix_plan(model, request);
   const MatrixEstimate e = estimate_matrix(model, request);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   check(e.bytes <= limit, ErrorCode::kResource,
-        "[matrix] {} x {} entries need about {} MiB and {:.0f} s, and the limit is {} MiB; ask for fewer rows and columns or for blocks", e.rows,
-        e.cols, (e.bytes >> 20) + 1, e.seconds, limit >> 20);
-  return model.compute() == DType::kF64 ? matrix_typed<double>(model, request, plan) : matrix_typed<float>(model, request, plan);
+        "[matrix] {} x {} entries need about {} MiB and {:.0f} s, and the limit is {} MiB; ask for fewer rows and "
+        "columns or for blocks",
+        e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds, limit >> 20);
+  return model.compute() == DType::kF64 ? matrix_typed<double>(model, request, plan)
+                                        : matrix_typed<float>(model, request, plan);
 }
 
 }  // namespace hindscan

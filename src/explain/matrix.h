@@ -19,16 +19,16 @@ struct TokenRange {
 };
 
 struct MatrixRequest {
-  std::vector<int32_t> tokens;         // [T]
-  int layer = 0;                       // < 0: from the last
+  std::vector<int32_t> tokens;  // [T]
+  int layer = 0;                // < 0: from the last
   MapKind map = MapKind::kMean;
-  int64_t channel = 0;                 // with kChannel
+  int64_t channel = 0;  // with kChannel
   Fidelity fidelity = Fidelity::kCore;
   std::optional<TokenRange> rows, cols;  // default: all tokens; ends < 0 count from the end
-  int64_t blocks = 0;                  // > 0: [blocks, blocks] sums over blocks of tokens instead
+  int64_t blocks = 0;                    // > 0: [blocks, blocks] sums over blocks of tokens instead
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
-  int64_t mem_limit = 0;               // bytes; 0: what the machine has available
+  int64_t mem_limit = 0;  // bytes; 0: what the machine has available
   ProgressSink* progress = nullptr;
 };
 
@@ -44,10 +44,10 @@ MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request)
 
 struct MatrixResult {
   int64_t rows = 0, cols = 0;
-  std::vector<float> values;         // [rows, cols]; upper bounds when `lower` is not empty
-  std::vector<float> lower;          // block bounds of abs and positive at core fidelity, else empty (values exact)
-  std::optional<double> tightness;   // sum(lower) / sum(values) with bounds
-  std::vector<int64_t> edges;        // [blocks + 1] with blocks
+  std::vector<float> values;        // [rows, cols]; upper bounds when `lower` is not empty
+  std::vector<float> lower;         // block bounds of abs and positive at core fidelity, else empty (values exact)
+  std::optional<double> tightness;  // sum(lower) / sum(values) with bounds
+  std::vector<int64_t> edges;       // [blocks + 1] with blocks
   int layer = 0;
 };
 

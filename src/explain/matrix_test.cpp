@@ -12,22 +12,28 @@ struct Case {
   Fidelity fidelity;
 };
 
-std::vector<double> brute_map(const Model& model, const std::vector<int32_t>& tokens, size_t layer, const MatrixRequest& r) {
+std::vector<double> brute_map(const Model& model, const std::vector<int32_t>& tokens, size_t layer,
+                              const MatrixRequest& r) {
   Recorded pass(model, tokens);
   const ElementView<double> view(pass.ctx, pass.ctx.mixers()[layer]);
   const int64_t T = static_cast<int64_t>(tokens.size());
   const std::vector<double> alpha = r.fidelity == Fidelity::kCore ? brute_alpha(view) : brute_mixer(pass.ctx, view);
   switch (r.map) {
-    case MapKind::kAbs: return channel_mean(alpha, T, [](double v) { return std::abs(v); });
-    case MapKind::kPositive: return channel_mean(alpha, T, [](double v) { return std::max(v, 0.0); });
-    case MapKind::kChannel: return {alpha.begin() + r.channel * T * T, alpha.begin() + (r.channel + 1) * T * T};
-    case MapKind::kMean: break;
+    case MapKind::kAbs:
+      return channel_mean(alpha, T, [](double v) { return std::abs(v); });
+    case MapKind::kPositive:
+      return channel_mean(alpha, T, [](double v) { return std::max(v, 0.0); });
+    case MapKind::kChannel:
+      return {alpha.begin() + r.channel * T * T, alpha.begin() + (r.channel + 1) * T * T};
+    case MapKind::kMean:
+      break;
   }
   return channel_mean(alpha, T, [](double v) { return v; });
 }
 
-const std::vector<Case> kCases = {{MapKind::kMean, Fidelity::kCore},     {MapKind::kAbs, Fidelity::kCore},  {MapKind::kPositive, Fidelity::kCore},
-                                  {MapKind::kChannel, Fidelity::kCore},  {MapKind::kMean, Fidelity::kMixer}, {MapKind::kAbs, Fidelity::kMixer},
+const std::vector<Case> kCases = {{MapKind::kMean, Fidelity::kCore},      {MapKind::kAbs, Fidelity::kCore},
+                                  {MapKind::kPositive, Fidelity::kCore},  {MapKind::kChannel, Fidelity::kCore},
+                                  {MapKind::kMean, Fidelity::kMixer},     {MapKind::kAbs, Fidelity::kMixer},
                                   {MapKind::kPositive, Fidelity::kMixer}, {MapKind::kChannel, Fidelity::kMixer}};
 
 MatrixRequest request_of(const std::vector<int32_t>& tokens, const Case& c, int64_t chunk) {
@@ -59,15 +65,17 @@ TEST(Matrix, TilesEqualTheDefinition) {
             for (int64_t j = 0; j < got.cols; ++j) {
               ASSERT_NEAR(static_cast<double>(got.values[static_cast<size_t>(i * got.cols + j)]),
                           expected[static_cast<size_t>((rows.begin + i) * T + cols.begin + j)], bar)
-                  << "T " << T << " map " << static_cast<int>(c.map) << " fidelity " << static_cast<int>(c.fidelity) << " at " << i << "," << j;
+                  << "T " << T << " map " << static_cast<int>(c.map) << " fidelity " << static_cast<int>(c.fidelity)
+                  << " at " << i << "," << j;
             }
           }
         };
         compare({0, T}, {0, T});
         if (T < 17) continue;
-        for (const auto& [rows, cols] : {std::pair{TokenRange{T - 3, T}, TokenRange{0, 5}}, std::pair{TokenRange{2, 12}, TokenRange{7, T}},
-                                         std::pair{TokenRange{5, 6}, TokenRange{5, 6}}, std::pair{TokenRange{0, 3}, TokenRange{5, T}},
-                                         std::pair{TokenRange{9, 16}, TokenRange{3, 11}}}) {
+        for (const auto& [rows, cols] :
+             {std::pair{TokenRange{T - 3, T}, TokenRange{0, 5}}, std::pair{TokenRange{2, 12}, TokenRange{7, T}},
+              std::pair{TokenRange{5, 6}, TokenRange{5, 6}}, std::pair{TokenRange{0, 3}, TokenRange{5, T}},
+              std::pair{TokenRange{9, 16}, TokenRange{3, 11}}}) {
           r.rows = rows;
           r.cols = cols;
           compare(rows, cols);
@@ -94,7 +102,8 @@ TEST(Matrix, BlockSumsAndBounds) {
         for (size_t p = 0; p < 5; ++p) {
           for (size_t q = 0; q <= p; ++q) {
             for (int64_t i = got.edges[p]; i < got.edges[p + 1]; ++i) {
-              for (int64_t j = got.edges[q]; j < std::min(got.edges[q + 1], i + 1); ++j) sums[p * 5 + q] += full[static_cast<size_t>(i * T + j)];
+              for (int64_t j = got.edges[q]; j < std::min(got.edges[q + 1], i + 1); ++j)
+                sums[p * 5 + q] += full[static_cast<size_t>(i * T + j)];
             }
           }
         }

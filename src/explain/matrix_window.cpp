@@ -32,7 +32,8 @@ void ElementWindow<R>::append(Ctx& ctx, const ElementView<R>& view, int64_t firs
   if (!fold) return;
   const MixerOps& ops = view.ops();
   if (ops.gate != MixerOps::npos) append_rows(ctx.data<R>(ctx.nodes()[ops.gate].in[1]), from, to, D, gate);
-  if (ops.activation != MixerOps::npos) append_rows(frozen_slope<R>(ctx, ctx.nodes()[ops.activation]).data(), from, to, D, slope);
+  if (ops.activation != MixerOps::npos)
+    append_rows(frozen_slope<R>(ctx, ctx.nodes()[ops.activation]).data(), from, to, D, slope);
   if (ops.conv == MixerOps::npos) return;
   const Weight& w = *ctx.nodes()[ops.conv].weights[0];
   K = w.shape.back();

@@ -26,8 +26,8 @@ double row_dot(int64_t C, const R* a, const R* b) {
 }
 
 static double slot_dot(const SequenceState::Slot& a, const SequenceState::Slot& b, const std::string& name) {
-  check(a.shape == b.shape && a.dtype == b.dtype, ErrorCode::kData, "[state {}] expected {} numbers, found {}", name, a.bytes.size(),
-        b.bytes.size());
+  check(a.shape == b.shape && a.dtype == b.dtype, ErrorCode::kData, "[state {}] expected {} numbers, found {}", name,
+        a.bytes.size(), b.bytes.size());
   const void *x = a.bytes.data(), *y = b.bytes.data();
   const int64_t n = static_cast<int64_t>(a.bytes.size() / dtype_size(a.dtype));
   if (a.dtype == DType::kF64) return row_dot(n, static_cast<const double*>(x), static_cast<const double*>(y));
@@ -52,7 +52,8 @@ static Var embedding_of(const Ctx& ctx) {
 }
 
 template <class R>
-void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores, std::vector<double>& window) {
+void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores,
+                      std::vector<double>& window) {
   const Var emb = embedding_of(chunk.ctx);
   const int64_t C = chunk.ctx.cols(emb);
   const R* e = chunk.ctx.template data<R>(emb);   // [count, d_model]
@@ -76,16 +77,17 @@ ScoreMap make_map(const char* fidelity, const WalkSizes& sizes) {
 void average_layers(const WalkSizes& sizes, ScoreMap& map) {
   for (int64_t t = 0; t < sizes.T; ++t) {
     double sum = 0;
-    for (int64_t l = 0; l < sizes.layers; ++l) sum += static_cast<double>(map.layers[static_cast<size_t>(l * sizes.T + t)]);
+    for (int64_t l = 0; l < sizes.layers; ++l)
+      sum += static_cast<double>(map.layers[static_cast<size_t>(l * sizes.T + t)]);
     map.scores[static_cast<size_t>(t)] = sizes.layers == 0 ? 0 : sum / static_cast<double>(sizes.layers);
   }
 }
 
 double sum_of(const std::vector<double>& scores) { return std::accumulate(scores.begin(), scores.end(), 0.0); }
 
-#define HS_INSTANTIATE(R)                                                                                       \
-  template void seed_output<R>(const Chunk<R>&);                                                                \
-  template double row_dot<R>(int64_t, const R*, const R*);                                                      \
+#define HS_INSTANTIATE(R)                                  \
+  template void seed_output<R>(const Chunk<R>&);           \
+  template double row_dot<R>(int64_t, const R*, const R*); \
   template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)

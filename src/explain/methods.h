@@ -10,19 +10,19 @@
 namespace hindscan {
 
 struct WalkSizes {
-  int64_t T = 0;         // tokens of the request
-  int64_t target = 0;    // position explained; later tokens do not exist for it
-  int64_t layers = 0;    // mixers
-  int64_t window = 0;    // first token whose adjoint is kept
+  int64_t T = 0;       // tokens of the request
+  int64_t target = 0;  // position explained; later tokens do not exist for it
+  int64_t layers = 0;  // mixers
+  int64_t window = 0;  // first token whose adjoint is kept
 };
 
 // One recorded chunk. Its token `first + t` is row t of every array of the pass.
 template <class R>
 struct Chunk {
   Ctx& ctx;
-  Var h;                  // [count, d_model] after the final norm
+  Var h;  // [count, d_model] after the final norm
   int64_t first, count;
-  int64_t target_row;     // row of the target, or -1 when it lies in a later chunk
+  int64_t target_row;       // row of the target, or -1 when it lies in a later chunk
   std::span<const R> seed;  // [d_model] adjoint of h at the target
   const std::vector<std::unique_ptr<MixerView<R>>>& views;
 };
@@ -42,7 +42,7 @@ class RowScan {
  public:
   explicit RowScan(const WalkSizes& sizes);
   void back(const Chunk<R>& chunk);
-  std::vector<double> residuals() const;  // [layers] ||sum - y|| / ||y|| at the target
+  std::vector<double> residuals() const;        // [layers] ||sum - y|| / ||y|| at the target
   const ScoreMap& map() const { return map_; }  // "core"
 
  private:
@@ -80,7 +80,8 @@ double row_dot(int64_t C, const R* a, const R* b);
 double state_dot(const SequenceState* state, const SequenceState& adjoint);
 // Scores of the chunk's tokens: embedding times its adjoint; keeps the adjoint of the window's tokens.
 template <class R>
-void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores, std::vector<double>& window);
+void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores,
+                      std::vector<double>& window);
 
 ScoreMap make_map(const char* fidelity, const WalkSizes& sizes);
 // scores = mean over the layers.

@@ -29,7 +29,8 @@ static MixerOps find_ops(const Ctx& ctx, const MixerScope& scope) {
   for (size_t i = scope.first; i < scope.last; ++i) {
     if (ctx.nodes()[i].role == Role::kGlr) ops.core = i;
   }
-  check(ops.core != MixerOps::npos, ErrorCode::kInternal, "[{}] expected a recurrence in the mixer, found none", scope.where);
+  check(ops.core != MixerOps::npos, ErrorCode::kInternal, "[{}] expected a recurrence in the mixer, found none",
+        scope.where);
   const OpNode& core = ctx.nodes()[ops.core];
   Var values = core.in[2];
   ops.activation = producer(ctx, scope, values, Role::kActivation);
@@ -45,8 +46,8 @@ static MixerOps find_ops(const Ctx& ctx, const MixerScope& scope) {
 
 template <class R>
 ElementView<R>::ElementView(const Ctx& ctx, const MixerScope& scope) : ops_(find_ops(ctx, scope)) {
-  check(ctx.segments().size() == 1, ErrorCode::kInternal, "[{}] expected one sequence without resets, found {} segments", scope.where,
-        ctx.segments().size());
+  check(ctx.segments().size() == 1, ErrorCode::kInternal,
+        "[{}] expected one sequence without resets, found {} segments", scope.where, ctx.segments().size());
   this->layer = scope.layer;
   this->kind = scope.kind;
   const OpNode& core = ctx.nodes()[ops_.core];
@@ -85,13 +86,13 @@ void ElementView<R>::add_carried_in(const R* carry, double* out) const {
   }
 }
 
-static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<float>& c, const float* x, double* S, const float* y,
-                        double* residual) {
+static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<float>& c, const float* x, double* S,
+                        const float* y, double* residual) {
   glr::element_forward_residual(dims, c, x, S, y, residual);
 }
 
-static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<double>& c, const double* x, double* S, const double* y,
-                        double* residual) {
+static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<double>& c, const double* x, double* S,
+                        const double* y, double* residual) {
   std::vector<double> reference(static_cast<size_t>(dims.T * dims.D));  // [T, D]
   glr::element_forward(dims, c, x, S, reference.data());
   for (int64_t t = 0; t < dims.T; ++t) {
@@ -118,8 +119,8 @@ template <class R>
 std::vector<std::unique_ptr<MixerView<R>>> mixer_views(const Ctx& ctx) {
   std::vector<std::unique_ptr<MixerView<R>>> views;
   for (const MixerScope& scope : ctx.mixers()) {
-    check(scope.kind == "glr.element", ErrorCode::kUsage, "[explain] layer {} mixes tokens by \"{}\", which has no maps yet", scope.layer,
-          scope.kind);
+    check(scope.kind == "glr.element", ErrorCode::kUsage,
+          "[explain] layer {} mixes tokens by \"{}\", which has no maps yet", scope.layer, scope.kind);
     views.push_back(std::make_unique<ElementView<R>>(ctx, scope));
   }
   return views;
@@ -137,8 +138,8 @@ std::vector<R> frozen_slope(Ctx& ctx, const OpNode& activation) {
   return slope;
 }
 
-#define HS_INSTANTIATE(R)                                                     \
-  template class ElementView<R>;                                              \
+#define HS_INSTANTIATE(R)                                                         \
+  template class ElementView<R>;                                                  \
   template std::vector<std::unique_ptr<MixerView<R>>> mixer_views<R>(const Ctx&); \
   template std::vector<R> frozen_slope<R>(Ctx&, const OpNode&);
 HS_INSTANTIATE(float)

@@ -28,7 +28,8 @@ class MixerView {
   virtual int64_t channels() const = 0;
   virtual const MixerOps& ops() const = 0;
   virtual size_t carry_size() const = 0;  // numbers an adjoint carries from chunk to chunk
-  // out[j] = sum_i r[i] mean_d alpha[d,i,j] ([T]); carry [carry_size] in: from the chunk after, out: for the one before.
+  // out[j] = sum_i r[i] mean_d alpha[d,i,j] ([T]); carry [carry_size] in: from the chunk after, out: for the one
+  // before.
   virtual void row_times_mean(const R* r, R* carry, R* out) const = 0;
   // row[j,d] = alpha[d,t,j] ([T, D]); t < 0: the row lies in a later chunk and only what is carried reaches this one.
   virtual void row(int64_t t, R* carry, R* out) const = 0;

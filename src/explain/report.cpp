@@ -17,7 +17,8 @@ std::vector<Method> parse_methods(const std::string& list) {
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string name = list.substr(begin, end - begin);
-    const Method* found = std::find_if(std::begin(all), std::end(all), [&](Method m) { return name == method_name(m); });
+    const Method* found =
+        std::find_if(std::begin(all), std::end(all), [&](Method m) { return name == method_name(m); });
     check(found != std::end(all), ErrorCode::kUsage,
           "[explain] expected methods out of row, rollout, gradient-x-input, frozen or all, found \"{}\"", name);
     if (std::find(out.begin(), out.end(), *found) == out.end()) out.push_back(*found);
@@ -64,7 +65,8 @@ static Json map_json(const ScoreMap& map, bool with_scores, bool per_layer) {
   out.set("fidelity", map.fidelity);
   if (with_scores) out.set("scores", map.scores);
   const size_t T = map.scores.size();
-  if (per_layer && T > 0 && !map.layers.empty()) out.set("layers", rows_json(map.layers.data(), map.layers.size() / T, T));
+  if (per_layer && T > 0 && !map.layers.empty())
+    out.set("layers", rows_json(map.layers.data(), map.layers.size() / T, T));
   return out;
 }
 
@@ -104,7 +106,10 @@ Json to_json(const ExplainReport& report, bool per_layer) {
   for (const MethodReport& m : report.methods) methods.push(method_json(m, per_layer));
   for (const LayerReport& l : report.layers) {
     Json layer = Json::object();
-    layer.set("layer", l.layer).set("kind", l.kind).set("max_residual", l.max_residual).set("target_residual", l.target_residual);
+    layer.set("layer", l.layer)
+        .set("kind", l.kind)
+        .set("max_residual", l.max_residual)
+        .set("target_residual", l.target_residual);
     layers.push(std::move(layer));
   }
   out.set("tokens", std::move(tokens)).set("target", target_json(report.target));

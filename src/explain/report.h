@@ -14,23 +14,23 @@
 namespace hindscan {
 
 enum class Method : uint8_t { kRow, kRollout, kGradientXInput, kFrozen };
-const char* method_name(Method method);                     // "row", "rollout", "gradient-x-input", "frozen"
-std::vector<Method> parse_methods(const std::string& list); // "row,frozen" or "all"; Error(kUsage) lists what is known
+const char* method_name(Method method);                      // "row", "rollout", "gradient-x-input", "frozen"
+std::vector<Method> parse_methods(const std::string& list);  // "row,frozen" or "all"; Error(kUsage) lists what is known
 
 enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain logit; a given token
 
 struct ExplainRequest {
-  std::vector<int32_t> tokens;                                      // [T], T >= 1
+  std::vector<int32_t> tokens;  // [T], T >= 1
   std::vector<Method> methods = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
-  int64_t target = -1;                                              // position whose prediction is explained; < 0: from the end
-  std::optional<int32_t> target_id;                                 // predicted token; default: the most likely one
+  int64_t target = -1;               // position whose prediction is explained; < 0: from the end
+  std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
-  int32_t contrast_id = 0;                                          // with Contrast::kId
-  const SequenceState* state_in = nullptr;                          // what came before tokens[0]
-  int causal_edits = 24;                                            // used by eval/causal.h; 0: none
-  uint64_t seed = 0;                                                // of the edits
-  int64_t chunk = 2000;                                             // tokens kept at a time
-  int64_t mem_limit = 0;                                            // bytes; 0: what the machine has available
+  int32_t contrast_id = 0;                  // with Contrast::kId
+  const SequenceState* state_in = nullptr;  // what came before tokens[0]
+  int causal_edits = 24;                    // used by eval/causal.h; 0: none
+  uint64_t seed = 0;                        // of the edits
+  int64_t chunk = 2000;                     // tokens kept at a time
+  int64_t mem_limit = 0;                    // bytes; 0: what the machine has available
   ProgressSink* progress = nullptr;
 };
 
@@ -54,9 +54,9 @@ struct TargetReport {
 
 // Scores of one fidelity: per layer and token, and how they add up to one number per token.
 struct ScoreMap {
-  std::string fidelity;             // "core", "mixer", "model"
-  std::vector<double> scores;       // [T]; 0 after the target
-  std::vector<float> layers;        // [L, T]; empty when the method has none
+  std::string fidelity;        // "core", "mixer", "model"
+  std::vector<double> scores;  // [T]; 0 after the target
+  std::vector<float> layers;   // [L, T]; empty when the method has none
 };
 
 struct CausalReport {
@@ -73,18 +73,18 @@ struct NamedShare {
 
 struct MethodReport {
   std::string name;
-  std::vector<ScoreMap> maps;           // maps[0] holds the scores; "row" has "core" and "mixer"
-  std::vector<NamedShare> shares;       // gradient-x-input: value, write, decay, read, gate over all tokens and layers
-  std::vector<double> selection;        // [T] write + decay + read + gate over all layers, or empty
-  std::vector<float> paths;             // [5, L, T] in MixerPath order, or empty
-  std::optional<double> target_value;   // only of a decomposition
-  double sum = 0;                       // of the scores
+  std::vector<ScoreMap> maps;          // maps[0] holds the scores; "row" has "core" and "mixer"
+  std::vector<NamedShare> shares;      // gradient-x-input: value, write, decay, read, gate over all tokens and layers
+  std::vector<double> selection;       // [T] write + decay + read + gate over all layers, or empty
+  std::vector<float> paths;            // [5, L, T] in MixerPath order, or empty
+  std::optional<double> target_value;  // only of a decomposition
+  double sum = 0;                      // of the scores
   double initial_state_share = 0, bias_share = 0;
-  double skip_share = 0;                // the part of the scores that went through D x
-  std::optional<double> residual;       // target_value - sum - initial_state_share - bias_share
+  double skip_share = 0;           // the part of the scores that went through D x
+  std::optional<double> residual;  // target_value - sum - initial_state_share - bias_share
   std::optional<CausalReport> causal;
-  std::string label;                    // e.g. "value path only", set by eval/
-  std::vector<double> adjoint;          // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
+  std::string label;            // e.g. "value path only", set by eval/
+  std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const std::vector<double>& scores() const { return maps.front().scores; }
 };
 
@@ -97,8 +97,8 @@ struct LayerReport {
 
 // Where a causal check may start from: the last tokens before the target and a state at or before them.
 struct Window {
-  int64_t first = 0, last = 0;     // [first, last), last = target + 1
-  int64_t state_at = 0;            // tokens consumed by `state`
+  int64_t first = 0, last = 0;  // [first, last), last = target + 1
+  int64_t state_at = 0;         // tokens consumed by `state`
   SequenceState state;
 };
 

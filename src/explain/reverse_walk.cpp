@@ -1,8 +1,10 @@
 #include "explain/reverse_walk.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <string>
 
 #include "base/signals.h"
 
@@ -80,8 +82,12 @@ int64_t recorded_bytes_per_token(const Model& model, std::span<const int32_t> to
 }
 
 int64_t available_memory() {
-  const long pages = sysconf(_SC_AVPHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-  return pages <= 0 || size <= 0 ? int64_t{1} << 40 : static_cast<int64_t>(pages) * size;
+  std::ifstream info("/proc/meminfo");
+  for (std::string line; std::getline(info, line);) {
+    long long kib = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kib) == 1) return static_cast<int64_t>(kib) * 1024;
+  }
+  return std::numeric_limits<int64_t>::max();  // not known: nothing is refused
 }
 
 }  // namespace hindscan

@@ -11,7 +11,7 @@
 namespace hindscan {
 
 struct WalkPlan {
-  std::span<const int32_t> tokens;         // up to and with the target
+  std::span<const int32_t> tokens;  // up to and with the target
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
   ProgressSink* progress = nullptr;

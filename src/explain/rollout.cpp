@@ -9,7 +9,8 @@ namespace {
 template <class R>
 class Rollout final : public ReverseMethod<R> {
  public:
-  explicit Rollout(const WalkSizes& sizes) : sizes_(sizes), carries_(static_cast<size_t>(sizes.layers)), map_(make_map("core", sizes)) {}
+  explicit Rollout(const WalkSizes& sizes)
+      : sizes_(sizes), carries_(static_cast<size_t>(sizes.layers)), map_(make_map("core", sizes)) {}
 
   void back(const Chunk<R>& chunk) override {
     const size_t n = static_cast<size_t>(chunk.count);

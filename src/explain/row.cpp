@@ -23,7 +23,9 @@ void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, Layer& l
   for (int64_t d = 0; d < D; ++d) {
     double value = static_cast<double>(y[d]);
     layer.norm += value * value;
-    if (skip) value -= static_cast<double>(node->weights[0]->template as<R>()[d]) * chunk.ctx.template data<R>(node->in[1])[at + d];
+    if (skip)
+      value -=
+          static_cast<double>(node->weights[0]->template as<R>()[d]) * chunk.ctx.template data<R>(node->in[1])[at + d];
     layer.missing[static_cast<size_t>(d)] = value;
   }
 }
@@ -44,7 +46,8 @@ void RowScan<R>::back(const Chunk<R>& chunk) {
         sum += alpha;
         layer.missing[static_cast<size_t>(d)] -= alpha * static_cast<double>(view.values()[t * D + d]);
       }
-      map_.layers[l * static_cast<size_t>(sizes_.T) + static_cast<size_t>(chunk.first + t)] = static_cast<float>(sum / static_cast<double>(D));
+      map_.layers[l * static_cast<size_t>(sizes_.T) + static_cast<size_t>(chunk.first + t)] =
+          static_cast<float>(sum / static_cast<double>(D));
     }
     if (chunk.first > 0) continue;
     std::vector<double> carried(static_cast<size_t>(D), 0.0);  // [D]

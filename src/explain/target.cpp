@@ -12,13 +12,23 @@ std::vector<double> weight_row(const Weight& w, int64_t row) {
   const int64_t C = w.cols();
   std::vector<double> out(static_cast<size_t>(C));  // [C]
   const size_t at = static_cast<size_t>(row * C);
-  const auto fill = [&](const auto* from, auto&& widen) { std::transform(from + at, from + at + C, out.begin(), widen); };
+  const auto fill = [&](const auto* from, auto&& widen) {
+    std::transform(from + at, from + at + C, out.begin(), widen);
+  };
   const auto same = [](auto v) { return static_cast<double>(v); };
   switch (w.dtype) {
-    case DType::kF64: fill(static_cast<const double*>(w.data), same); break;
-    case DType::kF32: fill(static_cast<const float*>(w.data), same); break;
-    case DType::kBF16: fill(static_cast<const uint16_t*>(w.data), bf16_to_float); break;
-    case DType::kF16: fill(static_cast<const uint16_t*>(w.data), f16_to_float); break;
+    case DType::kF64:
+      fill(static_cast<const double*>(w.data), same);
+      break;
+    case DType::kF32:
+      fill(static_cast<const float*>(w.data), same);
+      break;
+    case DType::kBF16:
+      fill(static_cast<const uint16_t*>(w.data), bf16_to_float);
+      break;
+    case DType::kF16:
+      fill(static_cast<const uint16_t*>(w.data), f16_to_float);
+      break;
   }
   return out;
 }

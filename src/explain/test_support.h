@@ -93,7 +93,8 @@ inline std::vector<double> brute_alpha(const ElementView<double>& view) {
       for (int64_t i = j; i < T; ++i) {
         if (i > j) steps += c.dt[i * D + d];
         double sum = 0;
-        for (int64_t n = 0; n < N; ++n) sum += c.C[i * N + n] * std::exp(c.A[d * N + n] * steps) * c.dt[j * D + d] * c.B[j * N + n];
+        for (int64_t n = 0; n < N; ++n)
+          sum += c.C[i * N + n] * std::exp(c.A[d * N + n] * steps) * c.dt[j * D + d] * c.B[j * N + n];
         out[static_cast<size_t>((d * T + i) * T + j)] = sum;
       }
     }
@@ -135,7 +136,8 @@ std::vector<double> channel_mean(const std::vector<double>& alpha, int64_t T, F&
 
 // One recorded pass in double.
 struct Recorded {
-  Recorded(const Model& model, const std::vector<int32_t>& tokens) : input(make_input(tokens)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
+  Recorded(const Model& model, const std::vector<int32_t>& tokens)
+      : input(make_input(tokens)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
   static Input make_input(const std::vector<int32_t>& tokens) {
     Input in;
     in.tokens = tokens;

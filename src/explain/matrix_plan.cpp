@@ -1,0 +1,78 @@
+#include "explain/matrix_plan.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace hindscan {
+
+namespace glr = kernels::glr;
+
+static TokenRange resolve(const std::optional<TokenRange>& range, int64_t T, const char* what) {
+  if (!range) return {0, T};
+  const TokenRange r{range->begin < 0 ? T + range->begin : range->begin, range->end < 0 ? T + range->end : range->end};
+  check(r.begin >= 0 && r.begin < r.end && r.end <= T, ErrorCode::kUsage,
+        "[matrix] expected {} a:b inside 0:{}, found {}:{}", what, T, range->begin, range->end);
+  return r;
+}
+
+MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
+  MatrixPlan p;
+  p.T = static_cast<int64_t>(r.tokens.size());
+  check(p.T > 0, ErrorCode::kUsage, "[matrix] expected at least one token, found none; give a prompt");
+  model.check_tokens(r.tokens);
+  const int64_t L = model.arch().sizes().n_layer;
+  p.layer = r.layer < 0 ? static_cast<int>(L) + r.layer : r.layer;
+  check(p.layer >= 0 && p.layer < L, ErrorCode::kUsage, "[matrix] expected a layer in 0..{}, found {}", L - 1, r.layer);
+  check(r.chunk > 0, ErrorCode::kUsage, "[matrix] expected a chunk of at least 1 token, found {}", r.chunk);
+  check(r.blocks >= 0 && r.blocks <= p.T, ErrorCode::kUsage,
+        "[matrix] expected at most one block a token ({}), found {}", p.T, r.blocks);
+  check(r.blocks == 0 || (!r.rows && !r.cols), ErrorCode::kUsage,
+        "[matrix] blocks cover all tokens; leave out rows and cols");
+  p.rows = resolve(r.rows, p.T, "rows");
+  p.cols = resolve(r.cols, p.T, "cols");
+  p.fold = r.fidelity == Fidelity::kMixer;
+  p.window = {std::min(p.cols.begin, p.rows.end), p.rows.end};
+  return p;
+}
+
+bool has_bounds(const MatrixRequest& r) {
+  return r.blocks > 0 && r.fidelity == Fidelity::kCore && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
+}
+bool has_exact_sums(const MatrixRequest& r) { return r.blocks > 0 && r.fidelity == Fidelity::kCore && !has_bounds(r); }
+
+glr::ElementMap element_map(MapKind map) {
+  switch (map) {
+    case MapKind::kAbs:
+      return glr::ElementMap::kMeanAbs;
+    case MapKind::kPositive:
+      return glr::ElementMap::kMeanPositive;
+    case MapKind::kChannel:
+      return glr::ElementMap::kChannel;
+    case MapKind::kMean:
+      break;
+  }
+  return glr::ElementMap::kMean;
+}
+
+std::vector<int64_t> block_edges(int64_t T, int64_t blocks) {
+  std::vector<int64_t> edges;
+  for (int64_t b = 0; b <= blocks; ++b) edges.push_back(b * T / blocks);
+  return edges;
+}
+
+void parse_map(const std::string& text, MatrixRequest& request) {
+  if (text == "mean")
+    request.map = MapKind::kMean;
+  else if (text == "abs")
+    request.map = MapKind::kAbs;
+  else if (text == "positive")
+    request.map = MapKind::kPositive;
+  else {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), request.channel);
+    check(error == std::errc() && end == text.data() + text.size() && request.channel >= 0, ErrorCode::kUsage,
+          "[matrix] expected a map mean, abs, positive or a channel number, found \"{}\"", text);
+    request.map = MapKind::kChannel;
+  }
+}
+
+}  // namespace hindscan
