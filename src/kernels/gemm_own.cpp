@@ -112,9 +112,13 @@ HWY_EXPORT(MultiplyItem);
 // One panel: element (i, k) of the operand at from[i * i_stride + k * k_stride] goes to to[k * width + i].
 void pack_panel(int64_t used, int64_t width, int64_t K, const float* from, int64_t i_stride, int64_t k_stride,
                 float* to) {
+  if (used < width) std::fill_n(to, K * width, 0.0f);
   for (int64_t k = 0; k < K; ++k) {
-    for (int64_t i = 0; i < used; ++i) to[k * width + i] = from[i * i_stride + k * k_stride];
-    for (int64_t i = used; i < width; ++i) to[k * width + i] = 0.0f;
+    if (i_stride == 1) {
+      std::copy_n(from + k * k_stride, used, to + k * width);
+    } else {
+      for (int64_t i = 0; i < used; ++i) to[k * width + i] = from[i * i_stride + k * k_stride];
+    }
   }
 }
 

@@ -67,25 +67,22 @@ void RmsBackwardRows(int64_t begin, int64_t end, int64_t C, const float* x, cons
   for (int64_t t = begin; t < end; ++t) {
     const float* xt = x + t * C;
     const float r = rstd[t];
-    if (dx != nullptr) {
-      float coupling = 0.0f;  // r^3 / C * sum(dy w x): the adjoint of rstd spread over the row
-      if (!freeze_scale) {
-        const float dot = sum_lanes(C, [&](auto d, int64_t i) { return hn::Mul(weighted(d, t, i), hn::LoadU(d, xt + i)); });
-        coupling = dot * r * r * r / static_cast<float>(C);
-      }
-      float* dxt = dx + t * C;
-      for_lanes(C, [&](auto d, int64_t i) {
-        const auto g = hn::Mul(weighted(d, t, i), hn::Set(d, r));
-        const auto v = hn::NegMulAdd(hn::LoadU(d, xt + i), hn::Set(d, coupling), g);
+    float coupling = 0.0f;  // r^3 / C * sum(dy w x): the adjoint of rstd spread over the row
+    if (dx != nullptr && !freeze_scale) {
+      const float dot = sum_lanes(C, [&](auto d, int64_t i) { return hn::Mul(weighted(d, t, i), hn::LoadU(d, xt + i)); });
+      coupling = dot * r * r * r / static_cast<float>(C);
+    }
+    for_lanes(C, [&](auto d, int64_t i) {
+      const auto xv = hn::LoadU(d, xt + i), rv = hn::Set(d, r);
+      if (dx != nullptr) {
+        float* dxt = dx + t * C;
+        const auto v = hn::NegMulAdd(xv, hn::Set(d, coupling), hn::Mul(weighted(d, t, i), rv));
         hn::StoreU(hn::Add(hn::LoadU(d, dxt + i), v), d, dxt + i);
-      });
-    }
-    if (dw != nullptr) {
-      for_lanes(C, [&](auto d, int64_t i) {
-        const auto xhat = hn::Mul(hn::LoadU(d, xt + i), hn::Set(d, r));
-        hn::StoreU(hn::MulAdd(hn::LoadU(d, dy + t * C + i), xhat, hn::LoadU(d, dw + i)), d, dw + i);
-      });
-    }
+      }
+      if (dw != nullptr) {
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, dy + t * C + i), hn::Mul(xv, rv), hn::LoadU(d, dw + i)), d, dw + i);
+      }
+    });
   }
 }
 
