@@ -12,8 +12,8 @@ for command in explain run score matrix logits train info; do
   out_has "Examples:"
   out_has "hindscan $command"
   expect 0 help "$command"
-  expect_error 2 "did you mean" "$command" --jsonn
-  expect_error 2 "--no-such-option-anywhere" "$command" --no-such-option-anywhere
+  expect_error 2 "did you mean '--json'" "$command" --jsonn -o x
+  expect_error 2 "--no-such-option-anywhere" "$command" --no-such-option-anywhere -o x
 done
 expect 2
 holds grep -q "Usage" err
@@ -22,6 +22,5 @@ expect_error 2 "unknown command" nonsense
 expect_error 2 "expected one of -p TEXT" explain
 expect_error 2 "more than one" explain -p a --tokens 1
 
-# Every exit path above is quick: no model was needed. The words of a person come out as typed.
 expect_error 2 "twenty" explain -p a --target twenty
 finish

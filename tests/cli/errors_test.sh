@@ -16,13 +16,15 @@ expect_error 2 "layer" matrix -m "$model" -p "a b c" --layer 7 -o m.npy
 expect_error 2 "map" matrix -m "$model" -p "a b c" --layer 0 --map median -o m.npy
 expect_error 2 "rows" matrix -m "$model" -p "a b c" --layer 0 --rows 5:1 -o m.npy
 expect_error 2 "channel" matrix -m "$model" -p "a b c" --layer 0 --map 32 -o m.npy
-expect_error 2 "-o" explain -m "$model" -p "a b c" -o picture.doc
+expect_error 2 "picture.doc" explain -m "$model" -p "a b c" -o picture.doc
 holds test ! -e m.npy
 
 # 65: a file is not what it should be.
-for fault in truncated overlap wrong-shape nan missing huge-header trailing; do
+for fault in truncated overlap nan huge-header trailing; do
   expect_error 65 "model.safetensors" run -m "$(make_model "$fault")" -p "a"
 done
+expect_error 65 "conv1d.weight must be [32, 1, 4] but is [32, 4, 1]" run -m "$(make_model wrong-shape)" -p "a"
+expect_error 65 "norm_f.weight [16] is missing" run -m "$(make_model missing)" -p "a"
 expect_error 65 "config.json" run -m "$(make_model bad-config)" -p "a"
 expect_error 65 "tokenizer.json" run -m "$(make_model bad-tokenizer)" -p "a"
 echo '{"model_type": "rwkv99"}' >"$(make_model)/../odd.json"
@@ -47,7 +49,7 @@ expect_error 66 "safetensors" run -m no-weights -p a
 
 # 71: it does not fit; the message says how much it would take.
 python3 -c 'print("word " * 20000)' >long.txt
-expect_error 71 "GiB" matrix -m "$model" -f long.txt --layer 0 --map mean --mem-limit 64M -o big.npy
+expect_error 71 "1542 MiB" matrix -m "$model" -f long.txt --layer 0 --map mean --mem-limit 64M -o big.npy
 holds test ! -e big.npy
 
 # 73: the output cannot be created.
