@@ -1,0 +1,177 @@
+// Whole runs on a real directory: stop, resume, export, locks.
+#include "train/run.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "io/json_reader.h"
+#include "train/lock.h"
+#include "train/tasks.h"
+#include "train/test_support.h"
+
+namespace hindscan {
+namespace {
+
+TrainOptions task_options(const std::string& out) {
+  TrainOptions o;
+  o.config = test::golden_dir(test::kGoldenModels[0]) + "/config.json";
+  o.task = "reset";
+  o.out = out;
+  o.steps = 12;
+  o.sequences = 4;
+  o.length = 24;
+  o.warmup = 2;
+  o.checkpoint_steps = 4;
+  o.checkpoint_seconds = 0;
+  o.keep = 2;
+  o.gemm = DType::kF32;
+  return o;
+}
+
+// step -> loss; a step that was repeated after a resume must have repeated its loss.
+std::map<int64_t, double> losses(const std::string& log) {
+  std::map<int64_t, double> out;
+  std::ifstream file(log);
+  for (std::string line; std::getline(file, line);) {
+    const Json json = parse_json(line, log);
+    const JsonReader reader(json, log);
+    if (!reader.has("loss")) continue;
+    const double loss = reader.get_double("loss");
+    const auto [it, fresh] = out.emplace(reader.get_int("step"), loss);
+    if (!fresh) {
+      EXPECT_EQ(it->second, loss);
+    }
+  }
+  return out;
+}
+
+TEST(Run, StoppedAndResumedEqualsUninterrupted) {
+  const test::TemporaryDir dir;
+  const TrainReport whole = train(task_options(dir.path + "/a"), {});
+  EXPECT_EQ(whole.end, TrainReport::End::kFinished);
+  ASSERT_TRUE(whole.accuracy);
+
+  TrainOptions o = task_options(dir.path + "/b");
+  o.stop_after = 5;
+  EXPECT_EQ(train(o, {}).end, TrainReport::End::kStopAfter);
+  TrainOverrides one_more;
+  one_more.stop_after = 6;
+  EXPECT_EQ(resume(o.out, one_more, {}).steps, 6);
+  const TrainReport end = resume(o.out, {}, {});
+  EXPECT_EQ(end.steps, 12);
+  EXPECT_EQ(end.accuracy, whole.accuracy);
+  EXPECT_EQ(losses(dir.path + "/a/log.jsonl").size(), 12u);
+  EXPECT_EQ(losses(dir.path + "/a/log.jsonl"), losses(dir.path + "/b/log.jsonl"));
+  const auto read = [&](const char* file) { return real_fs().read(dir.path + file, 1u << 30); };
+  EXPECT_EQ(read("/a/model/model.safetensors"), read("/b/model/model.safetensors"));
+  EXPECT_EQ(read("/a/ckpt-0000012/optim.safetensors"), read("/b/ckpt-0000012/optim.safetensors"));
+}
+
+TEST(Run, FinishedRunIsAModelAndCanBeExportedAndContinued) {
+  const test::TemporaryDir dir;
+  const TrainOptions o = task_options(dir.path + "/a");
+  const TrainReport report = train(o, {});
+  const Model model = Model::load(report.model_dir);
+  EXPECT_EQ(model.weights()[0].dtype, DType::kBF16);
+  EXPECT_EQ(checkpoint_steps(real_fs(), o.out), (std::vector<int64_t>{8, 12}));
+  EXPECT_EQ(real_fs().kind(o.out + "/lock"), FileKind::kRegular);
+
+  export_model(o.out, dir.path + "/exported", DType::kF32);
+  const Model exported = Model::load(dir.path + "/exported");
+  EXPECT_EQ(exported.weights()[0].dtype, DType::kF32);
+  // The checkpoint itself is a model directory too.
+  const Model direct = Model::load(o.out + "/ckpt-0000012");
+  for (size_t k = 0; k < direct.weights().size(); ++k) {
+    const Weight &a = direct.weights()[k], &b = exported.weights()[k];
+    EXPECT_TRUE(std::equal(a.as<float>(), a.as<float>() + a.size(), b.as<float>()));
+  }
+  TrainOverrides longer;
+  longer.steps = 15;
+  EXPECT_EQ(resume(o.out, longer, {}).steps, 15);
+}
+
+TEST(Run, TextFromFilesWithHeldOutLoss) {
+  const test::TemporaryDir dir;
+  const std::string text = dir.path + "/text.txt";
+  {
+    std::ofstream out(text);
+    for (int i = 0; i < 300; ++i) out << "aab#?ch." << (i % 50 == 49 ? "<|endoftext|>\n" : "bba");
+  }
+  TrainOptions o = task_options(dir.path + "/a");
+  const std::unique_ptr<Task> task = make_task("reset");
+  std::ofstream(dir.path + "/tokenizer.json") << task->tokenizer_json();
+  o.task.clear();
+  o.tokenizer = dir.path + "/tokenizer.json";
+  o.data = {text};
+  o.valid = text;
+  o.eval_steps = 5;
+  o.eval_tokens = 200;
+  std::vector<int64_t> evaluated;
+  TrainEvents events;
+  events.on_held_out = [&](int64_t step, const HeldOut& h) {
+    evaluated.push_back(step);
+    EXPECT_NEAR(h.bits_per_byte, h.nats_per_token / std::log(2.0), 1e-9);  // one byte a token
+    EXPECT_EQ(h.tokens, h.bytes);
+  };
+  o.steps = 40;
+  o.lr = 1e-2;
+  const TrainReport report = train(o, events);
+  ASSERT_TRUE(report.held_out);
+  EXPECT_LT(report.held_out->nats_per_token, 2.0);  // uniform: 4.2
+  EXPECT_GT(report.held_out->tokens, 200);
+  EXPECT_EQ(evaluated, (std::vector<int64_t>{5, 10, 15, 20, 25, 30, 35, 40}));
+  EXPECT_TRUE(Model::load(report.model_dir).has_tokenizer());
+}
+
+TEST(Run, RefusesWhatItCannotDo) {
+  const test::TemporaryDir dir;
+  TrainOptions o = task_options(dir.path + "/a");
+  o.stop_after = 1;
+  train(o, {});
+  const auto code = [](auto f) {
+    try {
+      f();
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code([&] { train(o, {}); }), ErrorCode::kCannotCreate);
+  EXPECT_EQ(code([&] { resume(dir.path + "/none", {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code([&] { resume(dir.path, {}, {}); }), ErrorCode::kNotFound);
+  const RunLock lock(o.out);
+  EXPECT_EQ(code([&] { resume(o.out, {}, {}); }), ErrorCode::kTryAgain);
+}
+
+TEST(Run, GivesUpAfterManyNonFiniteSteps) {
+  const test::TemporaryDir dir;
+  TrainOptions o = task_options(dir.path + "/a");
+  o.lr = 1e30;
+  o.warmup = 0;
+  o.clip = 0;
+  o.max_skipped = 3;
+  o.steps = 1000;
+  EXPECT_THROW(train(o, {}), Error);
+  EXPECT_TRUE(load_newest_checkpoint(real_fs(), o.out));
+}
+
+TEST(Lock, HoldsWhileAliveAndIsTakenOverWhenStale) {
+  const test::TemporaryDir dir;
+  {
+    const RunLock held(dir.path);
+    try {
+      const RunLock second(dir.path);
+      FAIL();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kTryAgain);
+      EXPECT_NE(e.message().find(std::to_string(::getpid())), std::string::npos) << e.message();
+    }
+  }
+  EXPECT_NO_THROW(RunLock(dir.path));
+  std::ofstream(dir.path + "/lock") << "process 1 on a host that died\n";
+  EXPECT_NO_THROW(RunLock(dir.path));
+}
+
+}  // namespace
+}  // namespace hindscan

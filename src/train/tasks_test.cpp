@@ -1,0 +1,101 @@
+#include "train/tasks.h"
+
+#include <gtest/gtest.h>
+
+#include "train/test_support.h"
+
+namespace hindscan {
+namespace {
+
+std::string text_of(const Task& task, const TaskBatch& b, int64_t s) {
+  std::string out;
+  for (int64_t t = 0; t < b.length; ++t)
+    out += task.symbols()[static_cast<size_t>(b.tokens[static_cast<size_t>(s * b.length + t)])];
+  return out;
+}
+
+// The answer to the question at `position`, from the text alone.
+char answer(const std::string& task, const std::string& text, size_t position) {
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'h'; };
+  if (task == "selective-copy") {
+    std::string letters;
+    for (char c : text) letters += is_letter(c) ? std::string(1, c) : "";
+    return letters[position - text.find('?')];
+  }
+  if (task == "induction") return text[text.find('!') + 1];
+  char stored = 0;
+  for (char c : text.substr(0, position)) stored = is_letter(c) || c == '#' ? c : stored;
+  return stored;
+}
+
+class TaskTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(TaskTest, TargetsFollowFromTheTextAndGoldIsTheirSource) {
+  const auto task = make_task(GetParam());
+  const TaskBatch b = task->generate(1, 0, 200, 40);
+  size_t masked = 0;
+  for (float m : b.mask) masked += m != 0;
+  ASSERT_EQ(masked, b.gold.size());
+  for (const Gold& g : b.gold) {
+    const std::string text = text_of(*task, b, g.sequence);
+    const auto at = static_cast<size_t>(g.sequence * b.length + g.position);
+    EXPECT_EQ(b.mask[at], 1.0f);
+    const char want = answer(GetParam(), text, static_cast<size_t>(g.position));
+    EXPECT_EQ(task->symbols()[static_cast<size_t>(b.targets[at])], want) << text;
+    ASSERT_EQ(g.sources.size(), 1u);
+    EXPECT_LT(g.sources[0], g.position);
+    // Changing the source changes the answer; changing another letter does not.
+    std::string edited = text;
+    char& source = edited[static_cast<size_t>(g.sources[0])];
+    EXPECT_EQ(source, want);
+    source = want == 'a' ? 'b' : 'a';
+    EXPECT_NE(answer(GetParam(), edited, static_cast<size_t>(g.position)), want) << text;
+  }
+}
+
+TEST_P(TaskTest, IsDeterministicAndSeedsDiffer) {
+  const auto task = make_task(GetParam());
+  const TaskBatch all = task->generate(1, 0, 8, 40), tail = task->generate(1, 5, 3, 40),
+                  other = task->generate(2, 0, 8, 40);
+  EXPECT_TRUE(std::equal(tail.tokens.begin(), tail.tokens.end(), all.tokens.begin() + 5 * 40));
+  EXPECT_NE(all.tokens, other.tokens);
+}
+
+TEST_P(TaskTest, TokenizerSpeaksItsSymbols) {
+  const auto task = make_task(GetParam());
+  const Tokenizer tokenizer = Tokenizer::from_json(task->tokenizer_json(), "task");
+  EXPECT_EQ(tokenizer.vocab_size(), task->vocab_size());
+  const TaskBatch b = task->generate(1, 0, 1, 40);
+  EXPECT_EQ(tokenizer.encode(text_of(*task, b, 0)), b.tokens);
+}
+
+TEST_P(TaskTest, TooShortIsAnError) { EXPECT_THROW(make_task(GetParam())->generate(1, 0, 1, 1), Error); }
+
+INSTANTIATE_TEST_SUITE_P(All, TaskTest, testing::ValuesIn(task_names()));
+
+TEST(Tasks, ResetAsksAfterClearingAndAfterReplacing) {
+  const auto task = make_task("reset");
+  const TaskBatch b = task->generate(1, 0, 100, 64);
+  int cleared = 0, replaced = 0;
+  for (const Gold& g : b.gold) {
+    ASSERT_EQ(g.selectors.size(), 1u);
+    const std::string text = text_of(*task, b, g.sequence);
+    const auto at = static_cast<size_t>(g.selectors[0]);
+    (text[at] == '#' ? cleared : replaced) += text.substr(0, at).find_first_of("abcdefgh") != std::string::npos;
+  }
+  EXPECT_GT(cleared, 100);
+  EXPECT_GT(replaced, 100);
+}
+
+TEST(Tasks, UnknownNameListsTheKnown) {
+  try {
+    make_task("sort");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUsage);
+    EXPECT_NE(e.message().find("induction"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace hindscan
