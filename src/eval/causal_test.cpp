@@ -4,7 +4,6 @@
 
 #include <set>
 
-#include "eval/gold.h"
 #include "explain/target.h"
 #include "explain/test_support.h"
 
@@ -114,29 +113,6 @@ TEST(Causal, OneTokenHasNothingToEdit) {
   EXPECT_TRUE(add_causal(model, r, report).empty());
   EXPECT_EQ(report.methods[0].causal->edits, 0);
   EXPECT_FALSE(report.methods[0].causal->spearman);
-}
-
-TEST(Gold, TableHasARowForEveryScoring) {
-  const Model model = tiny_model(DType::kF32);
-  std::vector<GoldExample> examples(2);
-  for (size_t i = 0; i < 2; ++i) {
-    examples[i].tokens = distinct_tokens(20, i);
-    examples[i].position = 15;
-    examples[i].answer = 3;
-    examples[i].sources = {4, 7};
-    examples[i].resets = {9, 12, 14};
-  }
-  const GoldTable table = gold_table(model, examples, {});
-  std::vector<std::string> names;
-  for (const GoldRow& row : table.rows) {
-    names.push_back(row.name);
-    ASSERT_TRUE(row.auc && row.average_precision && row.spearman && row.sign_agreement) << row.name;
-    EXPECT_EQ(row.label.empty(), !row.reset_auc || *row.reset_auc >= kFindsReset);
-  }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
-  EXPECT_EQ(table.examples, 2);
-  EXPECT_LT(table.max_residual, 1e-5);
 }
 
 }  // namespace
