@@ -174,7 +174,11 @@ class Run {
 Model new_model(const TrainOptions& o) {
   if (!o.model.empty()) return Model::load(o.model, {.dtype = DType::kF32});
   Model model = Model::create(config_from_json(load_json(o.config), o.config), DType::kF32, o.seed);
-  if (!o.tokenizer.empty()) attach_tokenizer(model, read_file(o.tokenizer), o.tokenizer);
+  if (!o.tokenizer.empty()) {
+    attach_tokenizer(model, read_file(o.tokenizer), o.tokenizer);
+  } else if (!o.task.empty()) {
+    attach_tokenizer(model, make_task(o.task)->tokenizer_json(), o.task);
+  }
   return model;
 }
 
