@@ -224,10 +224,10 @@ function paintDetail() {
 function paintChecks() {
   $('methods').replaceChildren(table(['method', 'sum', 'state before', 'bias', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
     report.methods.map(m => ({cells: [m.name, number(m.sum), number(m.initial_state_share), number(m.bias_share), number(m.skip_share), number(m.target_value),
-      m.residual === null ? 'none: not a decomposition' : number(m.residual), m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) : '\u2013',
+      m.residual === null ? 'none' : number(m.residual), m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) : '\u2013',
       m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' : '\u2013', m.label || '']})), 0));
   const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
-  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'Edits are tokens really replaced or removed and run again; a perfect method has rank correlation 1 and sign agreement 100 %. ' +
+  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'Methods without a residual are no decomposition of the target. Edits are tokens really replaced or removed and run again; a perfect method has rank correlation 1 and sign agreement 100 %. ' +
     report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
   $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.kind, number(l.max_residual)]})), 1));
 }

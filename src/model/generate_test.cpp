@@ -1,0 +1,137 @@
+#include "model/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/mmap.h"
+
+namespace hindscan {
+namespace {
+
+Model tiny(int64_t end_id = -1, bool with_tokenizer = true) {
+  Config config;
+  config.set("model_type", std::string("mamba"));
+  config.set("hidden_size", int64_t{16});
+  config.set("num_hidden_layers", int64_t{2});
+  config.set("vocab_size", int64_t{4096});
+  config.set("state_size", int64_t{4});
+  if (end_id >= 0) config.set("eos_token_id", end_id);
+  Model model = Model::create(config, DType::kF32, 5);
+  // Embeddings as drawn are so small that every logit is nearly the same.
+  float* table = static_cast<float*>(model.weights()[0].data);
+  for (int64_t i = 0; i < model.weights()[0].size(); ++i) table[i] *= 50;
+  if (!with_tokenizer) return model;
+  const std::string path = std::string(HINDSCAN_SOURCE_DIR) + "/models/english/tokenizer.json";
+  std::string json = read_file(path);
+  auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_json(json, path));
+  model.set_tokenizer(std::move(tokenizer), std::move(json));
+  return model;
+}
+
+std::vector<int32_t> ids(const Generated& g) {
+  std::vector<int32_t> out;
+  for (const GeneratedToken& t : g.tokens) out.push_back(t.id);
+  return out;
+}
+
+GenerateOptions sampled(int64_t n) {
+  GenerateOptions o;
+  o.max_tokens = n;
+  o.sampling.seed = 3;
+  o.ignore_end = true;
+  return o;
+}
+
+const std::vector<int32_t> kPrompt = {300, 301, 302, 303, 304};
+
+TEST(Generate, SplitPromptsGiveTheSameTokens) {
+  const Model model = tiny();
+  SequenceState whole, parts;
+  const Generated once = generate(model, kPrompt, whole, sampled(12));
+  generate(model, std::span(kPrompt).first(2), parts, sampled(0));
+  EXPECT_EQ(parts.tokens, 2);
+  GenerateOptions o = sampled(12);
+  o.chunk = 1;
+  EXPECT_EQ(ids(generate(model, std::span(kPrompt).subspan(2), parts, o)), ids(once));
+  EXPECT_EQ(once.reason, StopReason::kLength);
+  EXPECT_EQ(ids(once).size(), 12u);
+}
+
+TEST(Generate, CommitLastMovesTheStatePastTheLastToken) {
+  const Model model = tiny();
+  SequenceState open, committed;
+  generate(model, kPrompt, open, sampled(4));
+  GenerateOptions o = sampled(4);
+  o.commit_last = true;
+  generate(model, kPrompt, committed, o);
+  EXPECT_EQ(open.tokens, 5 + 3);
+  EXPECT_EQ(committed.tokens, 5 + 4);
+}
+
+TEST(Generate, StreamsExactlyTheText) {
+  const Model model = tiny();
+  SequenceState state;
+  std::string streamed;
+  const Generated g = generate(model, kPrompt, state, sampled(30), [&](std::string_view t) { streamed += t; });
+  EXPECT_EQ(streamed, g.text);
+  EXPECT_EQ(g.text, model.tokenizer().decode(ids(g)));
+}
+
+TEST(Generate, StopsBeforeAStopString) {
+  const Model model = tiny();
+  SequenceState first, second;
+  const Generated whole = generate(model, kPrompt, first, sampled(30));
+  GenerateOptions o = sampled(30);
+  o.stop = {whole.text.substr(whole.text.size() / 2, 4)};
+  const Generated cut = generate(model, kPrompt, second, o);
+  EXPECT_EQ(cut.reason, StopReason::kStopString);
+  EXPECT_EQ(cut.text, whole.text.substr(0, whole.text.find(o.stop[0])));
+  EXPECT_LT(cut.tokens.size(), whole.tokens.size());
+}
+
+TEST(Generate, EndsAtTheEndOfTextToken) {
+  SequenceState state;
+  const Generated free = generate(tiny(), kPrompt, state, sampled(6));
+  const Model ending = tiny(free.tokens[3].id);
+  GenerateOptions o = sampled(6);
+  o.ignore_end = false;
+  SequenceState again;
+  const Generated g = generate(ending, kPrompt, again, o);
+  EXPECT_EQ(g.reason, StopReason::kEndOfText);
+  EXPECT_LE(g.tokens.size(), 3u);
+  EXPECT_EQ(end_of_text_id(tiny()), tiny().tokenizer().eos_id());
+}
+
+TEST(Generate, LogProbabilitiesAreTheModels) {
+  const Model model = tiny(-1, false);
+  SequenceState state;
+  GenerateOptions o = sampled(1);
+  o.top_log_probs = 4096;
+  o.sampling.temperature = 0;
+  const Generated g = generate(model, kPrompt, state, o);
+  ASSERT_EQ(g.tokens[0].top.size(), 4096u);
+  double total = 0;
+  for (const TokenChoice& c : g.tokens[0].top) total += std::exp(c.log_prob);
+  EXPECT_NEAR(total, 1, 1e-9);
+  EXPECT_EQ(g.tokens[0].id, g.tokens[0].top[0].id);
+  EXPECT_EQ(g.tokens[0].log_prob, g.tokens[0].top[0].log_prob);
+  EXPECT_TRUE(g.text.empty());
+}
+
+TEST(Generate, DamagedWeightsAreDataErrors) {
+  Model model = tiny(-1, false);
+  static_cast<float*>(model.weights()[0].data)[0] = std::numeric_limits<float>::quiet_NaN();
+  SequenceState state;
+  const std::vector<int32_t> prompt = {0};
+  try {
+    generate(model, prompt, state, sampled(1));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kData);
+  }
+}
+
+}  // namespace
+}  // namespace hindscan
