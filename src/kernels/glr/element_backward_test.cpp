@@ -109,7 +109,8 @@ TEST_P(ElementBackwardIsa, MatchesDouble) {
                                 {40, 16, 16},
                                 {15, 33, 17},
                                 {33, 150, 3},
-                                {1000, 20, 16}}) {
+                                {1000, 20, 16},
+                                {20, 3, 256}}) {
     SCOPED_TRACE(::testing::Message() << "T " << T << " D " << D << " N " << N);
     const Problem<float> p = random_problem(T, D, N);
     expect_close(gradients(p), gradients(p.as<double>()), 1e-5);

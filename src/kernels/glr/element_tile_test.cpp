@@ -105,7 +105,8 @@ TEST(ElementTile, ReferenceEqualsTheFormula) {
 class ElementTileIsa : public ElementIsa {};
 
 TEST_P(ElementTileIsa, WholeMatrixEqualsTheFormula) {
-  for (const auto& [T, D, N] : {std::array<int64_t, 3>{1, 1, 1}, {2, 16, 4}, {17, 7, 16}, {63, 18, 17}, {256, 3, 16}}) {
+  for (const auto& [T, D, N] :
+       {std::array<int64_t, 3>{1, 1, 1}, {2, 16, 4}, {17, 7, 16}, {63, 18, 17}, {256, 3, 16}, {70, 2, 256}}) {
     SCOPED_TRACE(::testing::Message() << "T " << T << " D " << D << " N " << N);
     const Problem<float> p = random_problem(T, D, N);
     check_tile(p, Mixer<float>{}, {0, T}, {0, T}, 1e-5);
