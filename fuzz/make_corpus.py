@@ -1,0 +1,125 @@
+"""Writes the seed inputs of the fuzz targets to the folder given as argument, one sub-folder per target."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+MAMBA_HF = {
+    "model_type": "mamba", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100, "state_size": 16, "expand": 2,
+    "conv_kernel": 4, "time_step_rank": "auto", "use_bias": False, "use_conv_bias": True, "layer_norm_epsilon": 1e-5,
+    "residual_in_fp32": True, "tie_word_embeddings": True, "hidden_act": "silu", "intermediate_size": 128,
+}
+FALCON = {**MAMBA_HF, "model_type": "falcon_mamba", "mixer_rms_eps": 1e-6, "time_step_rank": 4}
+MAMBA_SSM = {
+    "d_model": 64, "n_layer": 2, "vocab_size": 100, "d_intermediate": 0,
+    "ssm_cfg": {"layer": "Mamba1", "d_state": 16, "expand": 2, "dt_rank": "auto"}, "attn_layer_idx": [], "attn_cfg": {},
+    "rms_norm": True, "residual_in_fp32": True, "fused_add_norm": True, "pad_vocab_size_multiple": 8, "tie_embeddings": True,
+}
+JSON_TEXTS = [
+    '{"a":[1,-2,18446744073709551615,1.5e-3,true,false,null],"b":{"c":"x\\u00e9\\ud83d\\ude00\\n"}}', "[]", "{}", '"s"', "0",
+    "[[[[[[[[[[]]]]]]]]]]", '{"k":1,"k":2}', "[1e999]", "[-0.0,5e-324,1.7976931348623157e308]", '["\\ud800"]', "nul", "[1,",
+    '{"":{"":{"":""}}}', "[9223372036854775807,-9223372036854775808,9223372036854775808]", '["\\u2028<>&\\""]',
+]
+
+
+def st_file(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors_seeds():
+    one = {"a": tensor("F32", [2], 0, 8)}
+    two = {"__metadata__": {"format": "pt"}, "b.w": tensor("BF16", [2, 2], 8, 16), **one}
+    yield st_file({}), st_file(one, bytes(8)), st_file(two, bytes(16))
+    for dtype, size in {"F64": 8, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}.items():
+        yield (st_file({"t": tensor(dtype, [3], 0, 3 * size)}, bytes(3 * size)),)
+    yield st_file({"s": tensor("F32", [], 0, 4), "e": tensor("F32", [0, 3], 4, 4)}, bytes(4)), b"", bytes(8)
+    yield st_file(one, bytes(7)), st_file(one, bytes(9)), st_file({"a": tensor("F32", [2**62, 4], 0, 8)}, bytes(8))
+    yield st_file({"a": tensor("F32", [1], 0, 4), "b": tensor("F32", [1], 0, 4)}, bytes(4)), struct.pack("<Q", 2**63)
+    yield st_file(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'), b"{}"
+    yield st_file(b'{"\\u00e9\\ud83d\\ude00\\"\\\\\\/\\b\\f\\n\\r\\t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}  ', b"x"), st_file(b" \n{ } ")
+    yield json.dumps(two).encode(), b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'
+    index = {"metadata": {"total_size": 8}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    yield json.dumps(index).encode(), b'{"weight_map":{"a":"../x.safetensors"}}', b'{"weight_map":{"a":1}}'
+
+
+def byte_symbols():
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in printable]
+    return {b: chr(b) if b in printable else chr(0x100 + others.index(b)) for b in range(256)}
+
+
+def tokenizer_json(**sections):
+    space = byte_symbols()[0x20]
+    words = ["I", "t", "'", "s", "1", "2", "a", "b", "c", "<unk>", space, byte_symbols()[0x0A], "\u00c3", "\u00a9", "\u00ff"]
+    merges = ["a b", "ab c", f"{space} a", f"{space} {space}", "1 2"]
+    vocab = {word: i for i, word in enumerate(words + [m.replace(" ", "") for m in merges])}
+    model = {"type": "BPE", "unk_token": "<unk>", "vocab": vocab, "merges": merges}
+    pre = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    base = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": pre, "decoder": pre, "model": model}
+    options = sections.pop("model", {})
+    result = {**base, **sections}
+    result["model"] = {**model, **options}
+    return result
+
+
+def tokenizer_seeds():
+    level = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+
+    def steps(*first):
+        return {"type": "Sequence", "pretokenizers": [*first, level]}
+
+    def split(pattern, behavior, invert=False):
+        return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+    def added(i, content, **flags):
+        return {"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, **flags}
+
+    extra = [added(20, "<s>", special=True), added(21, "ab", normalized=True, single_word=True), added(22, "\u00e9", normalized=True)]
+    extra += [added(23, "x", lstrip=True, rstrip=True), added(0, "I")]
+    template = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<s>", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [20], "tokens": ["<s>"]}},
+    }
+    files = [
+        tokenizer_json(),
+        tokenizer_json(normalizer={"type": "NFC"}, added_tokens=extra, post_processor={"type": "Sequence", "processors": [level, template]}),
+        tokenizer_json(pre_tokenizer=steps(split({"Regex": r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|[\s]+(?!\S)|\s"}, "Isolated")), model={"ignore_merges": True}),
+        tokenizer_json(pre_tokenizer=steps(split({"Regex": r"\s+"}, "Removed"), split({"String": "a"}, "Contiguous", True))),
+        tokenizer_json(pre_tokenizer={"type": "Sequence", "pretokenizers": [{"type": "Punctuation", "behavior": "Contiguous"}, {**level, "use_regex": True}, {"type": "Digits", "individual_digits": False}, split({"Regex": "[0-9][0-9]"}, "Isolated")]}),
+        tokenizer_json(pre_tokenizer=steps({"type": "Digits", "individual_digits": True}, {"type": "Punctuation"})),
+        tokenizer_json(pre_tokenizer={**level, "add_prefix_space": True}, model={"merges": [["a", "b"], ["ab", "c"]], "unk_token": None}),
+        tokenizer_json(pre_tokenizer=steps(split({"Regex": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"}, "Removed", True)), normalizer={"type": "Sequence", "normalizers": []}),
+        tokenizer_json(model={"byte_fallback": True}), tokenizer_json(model={"type": "Unigram"}), tokenizer_json(model={"vocab": {"a": -1}}),
+        tokenizer_json(model={"merges": ["a"]}), tokenizer_json(model={"merges": ["x y"]}), tokenizer_json(pre_tokenizer=None),
+        tokenizer_json(pre_tokenizer=steps(split({"Regex": "("}, "Isolated"))), tokenizer_json(pre_tokenizer=steps(split({"Regex": "(a+)+$"}, "Isolated"))),
+        tokenizer_json(added_tokens=[added(3, "zz")]), tokenizer_json(model={"dropout": 0.1, "fuse_unk": True}),
+    ]
+    texts = ["", "It's 12 abc\n", "<s>ab \u00e9e\u0301x  x", "a" * 100, "\u1100\u1161\u11a8 \u0301\u0323", "abc12.!?\u3000\u00a0 \r\n\n  "]
+    for i, file in enumerate(files):
+        yield json.dumps(file, ensure_ascii=i % 2 == 0).encode() + b"\0" + texts[i % len(texts)].encode()
+    for text in texts:
+        yield b"T" + text.encode()
+    yield b"T\xff\xfe a\xcc\x81\xed\xa0\x80\xf0\x9f"
+    yield b"T" + b"aab <s>  " * 30
+
+
+def main():
+    root = Path(sys.argv[1])
+    configs = [json.dumps(c).encode() for c in (MAMBA_HF, FALCON, MAMBA_SSM)] + [t.encode() for t in JSON_TEXTS]
+    targets = {"safetensors": [s for group in safetensors_seeds() for s in group], "config": configs, "tokenizer": list(tokenizer_seeds())}
+    for target, seeds in targets.items():
+        folder = root / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, seed in enumerate(seeds):
+            (folder / f"{i:03d}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main()

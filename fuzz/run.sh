@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets (clang, ASan + UBSan, source coverage) and runs each.
+# Usage: fuzz/run.sh [executions, default 20000] [target ...]    A finding is kept in the build folder and ends the run.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=${HINDSCAN_FUZZ_BUILD:-$root/build/fuzz}
+runs=${1:-20000}
+shift $(($# > 0 ? 1 : 0))
+targets=("${@:-}")
+[ -n "${targets[0]}" ] || targets=(safetensors config tokenizer)
+
+declare -A parser=(
+  [safetensors]="src/io/safetensors_header.cpp src/io/safetensors_parse.cpp"
+  [config]="src/io/json.cpp src/io/json_parse.cpp src/io/json_write.cpp src/io/json_reader.cpp"
+  [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
+    src/io/split_regex.cpp src/io/split_emit.h src/io/added_tokens.cpp src/io/bpe.cpp src/io/bpe.h src/io/nfc.cpp
+    src/io/unicode_class.cpp src/io/byte_level.cpp"
+)
+
+tool() { command -v "$1" || command -v "$1-14"; }
+profdata=$(tool llvm-profdata)
+cov=$(tool llvm-cov)
+
+export CXX=${CXX:-$(tool clang++)}
+(cd "$root" && cmake --preset fuzz -B "$build" -DCMAKE_CXX_COMPILER="$CXX" >/dev/null)
+cmake --build "$build" --parallel "${HINDSCAN_JOBS:-2}" --target "${targets[@]/%/_fuzz}"
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+
+for target in "${targets[@]}"; do
+  work=$build/work/$target
+  mkdir -p "$work/corpus" "$work/findings"
+  echo "== $target: $runs executions"
+  log=$work/log.txt
+  if ! LLVM_PROFILE_FILE=$work/run.profraw "$(find "$build" -name "${target}_fuzz" -type f -perm -u+x | head -1)" -runs="$runs" -seed=1 -max_len=8192 \
+    -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -dict="$root/fuzz/json.dict" \
+    -artifact_prefix="$work/findings/" "$work/corpus" "$root/fuzz/corpus/$target" >"$log" 2>&1; then
+    tail -n 40 "$log"
+    echo "finding in $target; the input is in $work/findings"
+    exit 1
+  fi
+  grep -E "^Done|stat::(number_of_executed_units|average_exec_per_sec|peak_rss_mb)" "$log"
+  "$profdata" merge -o "$work/run.profdata" "$work/run.profraw"
+  sources=()
+  for file in ${parser[$target]}; do sources+=("$root/$file"); done
+  binary=$(find "$build" -name "${target}_fuzz" -type f -perm -u+x | head -1)
+  "$cov" report "$binary" -instr-profile="$work/run.profdata" "${sources[@]}" |
+    awk '/^Filename|^TOTAL|\.(cpp|h) /{print $1, $(NF-3)=="" ? "" : $0}' | awk '{$1=""; print}'
+done

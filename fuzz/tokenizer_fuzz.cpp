@@ -1,0 +1,62 @@
+// "T" + text: encode it with a fixed tokenizer. Otherwise: tokenizer.json, a NUL byte, text to encode with it.
+#include "fuzz_util.h"
+#include "io/byte_level.h"
+#include "io/json.h"
+#include "io/tokenizer.h"
+
+using namespace hindscan;
+
+namespace {
+
+Tokenizer make_fixed(bool nfc) {
+  Json vocab = Json::object(), merges = Json::array(), added = Json::array();
+  int id = 0;
+  for (int b = 0; b < 256; ++b) vocab.set(symbols_of_bytes(std::string(1, static_cast<char>(b))), id++);
+  for (const char* merge : {"a a", "aa aa", "a b", "b aa", "\xC4\xA0 a", "\xC4\xA0 \xC4\xA0", "\xC3\x83 \xC2\xA9", "1 2"}) {
+    std::string token = merge;
+    std::erase(token, ' ');
+    vocab.set(token, id++);
+    merges.push(merge);
+  }
+  for (const char* content : {"<s>", "  ", "aab"}) {
+    added.push(Json::object().set("id", id++).set("content", content).set("normalized", nfc).set("rstrip", id % 2 == 0));
+  }
+  Json json = Json::object();
+  json.set("model", Json::object().set("vocab", vocab).set("merges", merges)).set("added_tokens", added);
+  json.set("pre_tokenizer", Json::object().set("type", "ByteLevel").set("add_prefix_space", false));
+  if (nfc) json.set("normalizer", Json::object().set("type", "NFC"));
+  return Tokenizer::from_json(to_string(json), "fixed");
+}
+
+void check_encoding(const Tokenizer& tokenizer, std::string_view text) {
+  StreamDecoder stream(tokenizer);
+  std::string shown;
+  for (const int32_t id : tokenizer.encode(text)) {
+    require(id >= 0 && id < tokenizer.vocab_size());
+    shown += stream.push(id);
+  }
+  shown += stream.finish();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Tokenizer plain = make_fixed(false), nfc = make_fixed(true);
+  const std::string_view input = as_text(data, size);
+  if (input.starts_with('T')) {
+    check_encoding(nfc, input.substr(1));
+    const std::string back = plain.decode(plain.encode(input.substr(1)));
+    if (input.find("<s>") == std::string_view::npos && input.find("aab") == std::string_view::npos &&
+        input.find("  ") == std::string_view::npos) {
+      require(back == input.substr(1));
+    }
+    return 0;
+  }
+  allow_refusal([&] {
+    const size_t end = std::min(input.find('\0'), input.size());
+    const Tokenizer tokenizer = Tokenizer::from_json(input.substr(0, end), "fuzz");
+    check_encoding(tokenizer, input.substr(std::min(end + 1, input.size())));
+    check_encoding(tokenizer, "It's  12 \xC3\xA9\xFF\n");
+  });
+  return 0;
+}
