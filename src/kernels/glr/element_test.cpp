@@ -2,6 +2,9 @@
 // set.
 #include <omp.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "kernels/glr/element_test_support.h"
 
 namespace hindscan::kernels::glr {
@@ -131,22 +134,29 @@ TEST(Element, ReferenceEqualsTheFormula) {
   }
 }
 
-TEST(Element, ForcedInstructionSetTookEffect) {
-  const std::string name = element_isa();
-  if (allowed_isa() == Isa::kScalar) {
-    EXPECT_EQ(name, "SCALAR");
-  } else if (allowed_isa() == Isa::kSse4) {
-    EXPECT_EQ(name, "SSE4");
-  } else if (allowed_isa() == Isa::kAvx2) {
-    EXPECT_EQ(name, "AVX2");
-  } else {
-    EXPECT_EQ(name, "AVX3");
+constexpr const char* kHighwayNames[] = {"SCALAR", "SSE4", "AVX2", "AVX3", "AVX3"};  // by Isa
+
+// Meaningful with the variable set, as ObeysTheEnvironment runs it.
+TEST(Element, UsesTheForcedInstructionSet) {
+  const char* forced = std::getenv("HINDSCAN_FORCE_ISA");
+  int level = static_cast<int>(detected_isa());
+  for (int k = 0; forced && k < level; ++k) {
+    if (std::string(forced) == isa_name(static_cast<Isa>(k))) level = k;
+  }
+  EXPECT_STREQ(element_isa(), kHighwayNames[level]);
+}
+
+TEST(Element, ObeysTheEnvironment) {
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  for (const char* isa : {"scalar", "sse4", "avx2", "avx512"}) {
+    const std::string command = std::string("HINDSCAN_FORCE_ISA=") + isa + " '" + program +
+                                "' --gtest_filter=Element.UsesTheForcedInstructionSet >/dev/null 2>&1";
+    EXPECT_EQ(std::system(command.c_str()), 0) << isa;
   }
 }
 
 TEST_P(ElementIsa, RunsOnTheSelectedInstructionSet) {
-  constexpr const char* kNames[] = {"SCALAR", "SSE4", "AVX2", "AVX3"};
-  EXPECT_STREQ(element_isa(), kNames[static_cast<int>(GetParam())]);
+  EXPECT_STREQ(element_isa(), kHighwayNames[static_cast<int>(GetParam())]);
 }
 
 TEST_P(ElementIsa, EqualsTheFormula) {
