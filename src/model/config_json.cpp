@@ -28,7 +28,7 @@ Config config_from_json(const Json& json, const std::string& label) {
 Json config_to_json(const Config& config) {
   Json out = Json::object();
   for (const auto& [key, value] : config.values()) {
-    std::visit([&](const auto& v) { out.set(key, Json(v)); }, value);
+    std::visit([&out, &name = key](const auto& v) { out.set(name, Json(v)); }, value);
   }
   return out;
 }
