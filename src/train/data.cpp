@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mmap.h"
 #include "base/rng.h"
+#include "base/signals.h"
 
 namespace hindscan {
 namespace {
@@ -30,6 +31,7 @@ std::vector<std::vector<int32_t>> encode_documents(const std::vector<std::string
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < n; ++i) {
     const auto k = static_cast<size_t>(i);
+    if (stop_requested()) continue;
     try {
       out[k] = encoder.encode(documents[k]);
       const std::lock_guard<std::mutex> lock(mutex);
@@ -40,6 +42,7 @@ std::vector<std::vector<int32_t>> encode_documents(const std::vector<std::string
     }
   }
   if (error) std::rethrow_exception(error);
+  throw_if_stopped();
   return out;
 }
 

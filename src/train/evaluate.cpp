@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "train/data.h"
 #include "train/source.h"
 
@@ -26,6 +27,11 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
   double nats = 0;
   ProgressTask task(progress, "held-out loss", "token", static_cast<uint64_t>(part * static_cast<double>(tokens_)));
   Runner runner(model);
+  uint64_t done = 0;
+  runner.on_chunk = [&](int64_t in_document) {
+    throw_if_stopped();
+    task.set(done + static_cast<uint64_t>(in_document));
+  };
   for (const std::vector<int32_t>& document : documents_) {
     const auto count = static_cast<size_t>(std::ceil(part * static_cast<double>(document.size())));
     const std::span<const int32_t> tokens(document.data(), count);
@@ -37,7 +43,7 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
     for (double p : log_probs) nats -= p;
     for (int32_t id : tokens) out.bytes += static_cast<int64_t>(model.tokenizer().token_bytes(id).size());
     out.tokens += static_cast<int64_t>(count);
-    task.step(count);
+    done += count;
   }
   out.nats_per_token = nats / static_cast<double>(out.tokens);
   out.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(out.bytes);

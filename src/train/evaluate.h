@@ -19,7 +19,7 @@ struct HeldOut {
 class HeldOutSet {
  public:
   HeldOutSet(std::string_view text, const Model& model);  // documents as in data.h
-  // max_tokens: of the whole set, taken from the front of every document in proportion; 0: all.
+  // max_tokens: of the whole set, taken from the front of every document in proportion; 0: all. Throws Stopped.
   HeldOut evaluate(const Model& model, int64_t max_tokens, ProgressSink* progress) const;
   int64_t tokens() const { return tokens_; }
 

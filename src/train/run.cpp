@@ -20,6 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int64_t kTaskTests = 500;  // sequences, none of which is trained on
+Fs& file_system(const TrainEvents& events) { return events.fs != nullptr ? *events.fs : real_fs(); }
 double since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
 // When to save: every so many steps, every so many seconds, and after a failure not before some time has passed.
@@ -55,7 +56,12 @@ class SavePlan {
 class Run {
  public:
   Run(Trainer& trainer, const TrainEvents& events)
-      : trainer_(trainer), o_(trainer_.options()), events_(events), log_(real_fs(), o_.log_path()), plan_(o_) {
+      : trainer_(trainer),
+        o_(trainer_.options()),
+        events_(events),
+        fs_(file_system(events)),
+        log_(fs_, o_.log_path()),
+        plan_(o_) {
     if (!o_.valid.empty()) held_out_.emplace(read_file(o_.valid), trainer_.model());
     log_.start(o_, trainer_.steps_done(), trainer_.model().weights().parameters());
   }
@@ -63,11 +69,9 @@ class Run {
   TrainReport loop(bool resumed) {
     if (resumed) plan_.succeeded(trainer_.steps_done());
     if (!resumed) save(true);  // so that even a run killed in its first minute resumes
-    if (run_steps() == TrainReport::End::kFinished) {
-      finish();
-    } else {
-      log_.note(trainer_.steps_done(), "stop", stop_reason());
-    }
+    run_steps();
+    if (report_.end == TrainReport::End::kFinished) finish();
+    if (report_.end != TrainReport::End::kFinished) log_.note(trainer_.steps_done(), "stop", stop_reason());
     report_.steps = trainer_.steps_done();
     report_.skipped = trainer_.skipped();
     report_.seconds = since(start_);
@@ -75,7 +79,7 @@ class Run {
   }
 
  private:
-  TrainReport::End run_steps() {
+  void run_steps() {
     ProgressTask progress(events_.progress, "training", "step", static_cast<uint64_t>(o_.steps),
                           static_cast<uint64_t>(trainer_.steps_done()));
     while (trainer_.steps_done() < o_.steps) {
@@ -91,13 +95,11 @@ class Run {
       if (plan_.due(r.step)) save(false);
     }
     if (!plan_.saved(trainer_.steps_done())) save(true);
-    return report_.end;
   }
 
   bool should_stop() {
     if (stop_requested()) {
-      report_.end = TrainReport::End::kSignal;
-      report_.signal = stop_signal();
+      stopped_by(stop_signal());
     } else if (o_.max_seconds > 0 && since(start_) >= o_.max_seconds) {
       report_.end = TrainReport::End::kTimeLimit;
     } else if (o_.stop_after > 0 && trainer_.steps_done() >= o_.stop_after) {
@@ -106,6 +108,11 @@ class Run {
       return false;
     }
     return true;
+  }
+
+  void stopped_by(int signal) {
+    report_.end = TrainReport::End::kSignal;
+    report_.signal = signal;
   }
 
   std::string stop_reason() const {
@@ -131,7 +138,11 @@ class Run {
       if (events_.on_accuracy) events_.on_accuracy(trainer_.steps_done(), *report_.accuracy);
     }
     if (!held_out_) return;
-    report_.held_out = held_out_->evaluate(trainer_.model(), tokens, events_.progress);
+    try {
+      report_.held_out = held_out_->evaluate(trainer_.model(), tokens, events_.progress);
+    } catch (const Stopped& s) {
+      return stopped_by(s.signal());
+    }
     log_.held_out(trainer_.steps_done(), *report_.held_out);
     if (events_.on_held_out) events_.on_held_out(trainer_.steps_done(), *report_.held_out);
   }
@@ -140,7 +151,7 @@ class Run {
   void save(bool must) {
     const int64_t step = trainer_.steps_done();
     try {
-      save_checkpoint(real_fs(), o_.out, step, trainer_.snapshot(), o_.keep);
+      save_checkpoint(fs_, o_.out, step, trainer_.snapshot(), o_.keep);
     } catch (const Error& e) {
       if (must) throw;
       const int64_t wait = plan_.failed();
@@ -155,6 +166,7 @@ class Run {
 
   void finish() {
     evaluate(0);
+    if (report_.end == TrainReport::End::kSignal) return;  // a resumed run comes straight back here
     report_.model_dir = join_path(o_.out, "model");
     trainer_.model().save(report_.model_dir, o_.save_dtype);
     log_.note(trainer_.steps_done(), "finished", report_.model_dir);
@@ -163,6 +175,7 @@ class Run {
   Trainer& trainer_;
   const TrainOptions& o_;
   const TrainEvents& events_;
+  Fs& fs_;
   LogFile log_;
   SavePlan plan_;
   std::optional<HeldOutSet> held_out_;
@@ -203,7 +216,7 @@ Checkpoint newest(const std::string& run_dir) {
 
 TrainReport train(const TrainOptions& options, const TrainEvents& events) {
   options.check_ranges();
-  Fs& fs = real_fs();
+  Fs& fs = file_system(events);
   make_dirs(fs, options.out);
   const RunLock lock(options.out);
   check(checkpoint_steps(fs, options.out).empty(), ErrorCode::kCannotCreate,
@@ -220,7 +233,7 @@ TrainReport resume(const std::string& run_dir, const TrainOverrides& overrides, 
   check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
         "[{}] expected a run directory, found none", run_dir);
   const RunLock lock(run_dir);
-  clean_run_dir(real_fs(), run_dir);
+  clean_run_dir(file_system(events), run_dir);
   const Checkpoint checkpoint = newest(run_dir);
   TrainOptions options = checkpoint_options(checkpoint);
   const uint64_t before = arithmetic_hash(options);

@@ -12,6 +12,7 @@ namespace hindscan {
 
 struct TrainEvents {
   ProgressSink* progress = nullptr;
+  Fs* fs = nullptr;                                // where checkpoints and log go; null: the real one
   std::function<void(const StepRecord&)> on_step;  // after every step
   std::function<void(int64_t step, const HeldOut&)> on_held_out;
   std::function<void(int64_t step, double accuracy)> on_accuracy;  // of a task

@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <fstream>
 
+#include "base/log.h"
+#include "base/signals.h"
 #include "io/json_reader.h"
 #include "train/lock.h"
 #include "train/tasks.h"
@@ -154,6 +158,75 @@ TEST(Run, GivesUpAfterManyNonFiniteSteps) {
   o.steps = 1000;
   EXPECT_THROW(train(o, {}), Error);
   EXPECT_TRUE(load_newest_checkpoint(real_fs(), o.out));
+}
+
+// The real file system whose syncs fail while `broken`.
+class FullDisk final : public Fs {
+ public:
+  bool broken = false;
+  int open(const std::string& path, OpenMode mode) override { return real_fs().open(path, mode); }
+  size_t write(int handle, std::span<const uint8_t> bytes) override { return real_fs().write(handle, bytes); }
+  void fsync(int handle) override {
+    if (broken) fail_errno(ENOSPC, "sync", "disk", FileUse::kOutput);
+    real_fs().fsync(handle);
+  }
+  void close(int handle) override { real_fs().close(handle); }
+  void rename(const std::string& from, const std::string& to) override { real_fs().rename(from, to); }
+  void unlink(const std::string& path) override { real_fs().unlink(path); }
+  void mkdir(const std::string& path) override { real_fs().mkdir(path); }
+  void rmdir(const std::string& path) override { real_fs().rmdir(path); }
+  void fsync_dir(const std::string& path) override { real_fs().fsync_dir(path); }
+  std::vector<std::string> list(const std::string& path) override { return real_fs().list(path); }
+  std::string read(const std::string& path, uint64_t limit) override { return real_fs().read(path, limit); }
+  FileKind kind(const std::string& path) override { return real_fs().kind(path); }
+  uint64_t free_bytes(const std::string& path) override { return real_fs().free_bytes(path); }
+};
+
+TEST(Run, AFullDiskIsAWarningUntilTheEnd) {
+  std::vector<std::string> remarks;
+  const LogSink before = set_log_sink([&](LogLevel, std::string_view text) { remarks.emplace_back(text); });
+  for (bool stays_full : {false, true}) {
+    const test::TemporaryDir dir;
+    const TrainOptions o = task_options(dir.path + "/a");
+    FullDisk disk;
+    TrainEvents events;
+    events.fs = &disk;
+    events.on_step = [&](const StepRecord& r) { disk.broken = r.step >= 6 && (stays_full || r.step < 12); };
+    remarks.clear();
+    if (stays_full) {
+      EXPECT_THROW(train(o, events), Error);
+      EXPECT_EQ(load_newest_checkpoint(real_fs(), o.out)->step, 4);
+      EXPECT_EQ(resume(o.out, {}, {}).steps, 12);
+    } else {
+      EXPECT_EQ(train(o, events).steps, 12);
+      EXPECT_EQ(load_newest_checkpoint(real_fs(), o.out)->step, 12);
+    }
+    EXPECT_EQ(losses(o.log_path()).size(), 12u);
+    EXPECT_EQ(std::count_if(remarks.begin(), remarks.end(),
+                            [](const std::string& r) { return r.find("step 8 not saved") != std::string::npos; }),
+              1);
+    for (const std::string& name : real_fs().list(o.out)) EXPECT_EQ(name.find("tmp"), std::string::npos) << name;
+  }
+  set_log_sink(before);
+}
+
+TEST(Run, ASignalSavesAndStops) {
+  const test::TemporaryDir dir;
+  const TrainOptions o = task_options(dir.path + "/a");
+  TrainReport report;
+  {
+    const StopHandlers handlers;
+    TrainEvents events;
+    events.on_step = [](const StepRecord& r) {
+      if (r.step == 5) ::raise(SIGTERM);
+    };
+    report = train(o, events);
+  }
+  EXPECT_EQ(report.end, TrainReport::End::kSignal);
+  EXPECT_EQ(report.signal, SIGTERM);
+  EXPECT_EQ(load_newest_checkpoint(real_fs(), o.out)->step, 5);
+  EXPECT_TRUE(report.model_dir.empty());
+  EXPECT_EQ(resume(o.out, {}, {}).steps, 12);
 }
 
 TEST(Lock, HoldsWhileAliveAndIsTakenOverWhenStale) {

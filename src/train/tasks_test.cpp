@@ -71,6 +71,12 @@ TEST_P(TaskTest, TokenizerSpeaksItsSymbols) {
 
 TEST_P(TaskTest, TooShortIsAnError) { EXPECT_THROW(make_task(GetParam())->generate(1, 0, 1, 1), Error); }
 
+TEST_P(TaskTest, CommittedModelAnswers) {
+  const Model model = Model::load(std::string(HINDSCAN_SOURCE_DIR) + "/models/gold/" + GetParam());
+  EXPECT_EQ(model.tokenizer_json(), make_task(GetParam())->tokenizer_json());
+  EXPECT_GE(task_accuracy(model, *make_task(GetParam()), 64, 300), 0.99);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, TaskTest, testing::ValuesIn(task_names()));
 
 TEST(Tasks, ResetAsksAfterClearingAndAfterReplacing) {

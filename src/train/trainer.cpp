@@ -1,5 +1,7 @@
 #include "train/trainer.h"
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -8,6 +10,11 @@
 #include "train/schedule.h"
 
 namespace hindscan {
+
+static size_t peak_resident_bytes() {
+  rusage usage = {};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<size_t>(usage.ru_maxrss) * 1024 : 0;
+}
 
 Trainer::Trainer(Model model, TrainOptions options, std::unique_ptr<BatchSource> source)
     : model_(std::move(model)),
@@ -91,7 +98,7 @@ StepRecord Trainer::step() {
   }
   r.step = ++step_;
   r.tokens = step_ * tokens_per_step();
-  r.peak_bytes = arena_.peak();
+  r.peak_bytes = peak_resident_bytes();
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;
 }

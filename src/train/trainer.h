@@ -20,11 +20,11 @@ struct StepRecord {
   int64_t step = 0;  // steps done, this one included
   double loss = 0;   // nats per token, mean over the mask
   double lr = 0;
-  double grad_norm = 0;  // before clipping
-  int64_t tokens = 0;    // seen so far
-  double seconds = 0;    // of this step
-  size_t peak_bytes = 0;
-  bool skipped = false;  // not finite: nothing was updated
+  double grad_norm = 0;   // before clipping
+  int64_t tokens = 0;     // seen so far
+  double seconds = 0;     // of this step
+  size_t peak_bytes = 0;  // most memory the process has held
+  bool skipped = false;   // not finite: nothing was updated
 };
 
 class Trainer {
