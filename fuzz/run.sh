@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets (clang, ASan + UBSan, source coverage) and runs each.
+# Prints executions, speed and line coverage of the parser; fails on a finding or below 90 % of its lines.
 # Usage: fuzz/run.sh [executions, default 20000] [target ...]    A finding is kept in the build folder and ends the run.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,10 +29,11 @@ export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
 for target in "${targets[@]}"; do
   work=$build/work/$target
+  binary=$build/bin/${target}_fuzz
   mkdir -p "$work/corpus" "$work/findings"
   echo "== $target: $runs executions"
   log=$work/log.txt
-  if ! LLVM_PROFILE_FILE=$work/run.profraw "$(find "$build" -name "${target}_fuzz" -type f -perm -u+x | head -1)" -runs="$runs" -seed=1 -max_len=8192 \
+  if ! LLVM_PROFILE_FILE=$work/run.profraw "$binary" -runs="$runs" -seed=1 -max_len=8192 \
     -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -dict="$root/fuzz/json.dict" \
     -artifact_prefix="$work/findings/" "$work/corpus" "$root/fuzz/corpus/$target" >"$log" 2>&1; then
     tail -n 40 "$log"
@@ -42,7 +44,6 @@ for target in "${targets[@]}"; do
   "$profdata" merge -o "$work/run.profdata" "$work/run.profraw"
   sources=()
   for file in ${parser[$target]}; do sources+=("$root/$file"); done
-  binary=$(find "$build" -name "${target}_fuzz" -type f -perm -u+x | head -1)
-  "$cov" report "$binary" -instr-profile="$work/run.profdata" "${sources[@]}" |
-    awk '/^Filename|^TOTAL|\.(cpp|h) /{print $1, $(NF-3)=="" ? "" : $0}' | awk '{$1=""; print}'
+  "$cov" export -summary-only -instr-profile="$work/run.profdata" "$binary" "${sources[@]}" >"$work/coverage.json"
+  python3 "$root/fuzz/coverage.py" "$work/coverage.json"
 done
