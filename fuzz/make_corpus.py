@@ -80,7 +80,7 @@ def tokenizer_seeds():
     def added(i, content, **flags):
         return {"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, **flags}
 
-    extra = [added(20, "<s>", special=True), added(21, "ab", normalized=True, single_word=True), added(22, "\u00e9", normalized=True)]
+    extra = [added(20, "<s>", special=True), added(21, "abz", normalized=True, single_word=True), added(22, "\u00e9", normalized=True)]
     extra += [added(23, "x", lstrip=True, rstrip=True), added(0, "I")]
     template = {
         "type": "TemplateProcessing",
@@ -101,11 +101,12 @@ def tokenizer_seeds():
         tokenizer_json(pre_tokenizer=steps(split({"Regex": "("}, "Isolated"))), tokenizer_json(pre_tokenizer=steps(split({"Regex": "(a+)+$"}, "Isolated"))),
         tokenizer_json(added_tokens=[added(3, "zz")]), tokenizer_json(model={"dropout": 0.1, "fuse_unk": True}),
     ]
-    texts = ["", "It's 12 abc\n", "<s>ab \u00e9e\u0301x  x", "a" * 100, "\u1100\u1161\u11a8 \u0301\u0323", "abc12.!?\u3000\u00a0 \r\n\n  "]
+    texts = ["", "<s> abz abzs x  \u00e9\u0640abz_ \u30a2abz\u24d0  x", "It's 12 abc\n", "<s>ab \u00e9e\u0301x  x", "a" * 100, "\u1100\u1161\u11a8 \u0301\u0323", "abc12.!?\u3000\u00a0 \r\n\n  "]
     for i, file in enumerate(files):
         yield json.dumps(file, ensure_ascii=i % 2 == 0).encode() + b"\0" + texts[i % len(texts)].encode()
     for text in texts:
         yield b"T" + text.encode()
+        yield b"N" + text.encode()
     yield b"T\xff\xfe a\xcc\x81\xed\xa0\x80\xf0\x9f"
     yield b"T" + b"aab <s>  " * 30
 

@@ -33,7 +33,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$work/corpus" "$work/findings"
   echo "== $target: $runs executions"
   log=$work/log.txt
-  if ! LLVM_PROFILE_FILE=$work/run.profraw "$binary" -runs="$runs" -seed=1 -max_len=8192 \
+  if ! LLVM_PROFILE_FILE=$work/run.profraw "$binary" -runs="$runs" -seed=1 -max_len=2048 \
     -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -dict="$root/fuzz/json.dict" \
     -artifact_prefix="$work/findings/" "$work/corpus" "$root/fuzz/corpus/$target" >"$log" 2>&1; then
     tail -n 40 "$log"
