@@ -12,7 +12,8 @@ constexpr Rgb kBlack{0, 0, 0}, kWhite{255, 255, 255};
 // Ends of the two arms; the start is close to the terminal's own background.
 constexpr Rgb kRaise{0xfd, 0x9a, 0x3a}, kLower{0x6f, 0xa8, 0xf5};            // on dark
 constexpr Rgb kRaiseLight{0xd9, 0x5f, 0x02}, kLowerLight{0x2c, 0x5f, 0xb8};  // on light
-constexpr double kSmallest = 0.02, kSmallest16 = 0.1;
+constexpr double kCurve = 0.7;  // lifts weak scores
+constexpr double kSmallest = 0.02, kSmallest256 = 0.05, kSmallest16 = 0.1;
 
 double linear(uint8_t v) {
   const double x = v / 255.0;
@@ -29,12 +30,19 @@ Rgb readable_on(Rgb background) {
   return contrast(background, kBlack) >= contrast(background, kWhite) ? kBlack : kWhite;
 }
 
-int cube_level(uint8_t v) { return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40; }
-
-CellColor color_256(Rgb wanted) {
-  const int r = cube_level(wanted.r), g = cube_level(wanted.g), b = cube_level(wanted.b);
+Rgb cube_color(int index) {
   const auto value = [](int level) { return static_cast<uint8_t>(level == 0 ? 0 : 55 + 40 * level); };
-  CellColor c{true, {value(r), value(g), value(b)}, {}, 16 + 36 * r + 6 * g + b, 0};
+  const int i = index - 16;
+  return {value(i / 36), value(i / 6 % 6), value(i % 6)};
+}
+
+// Five steps of each arm out of the 6 x 6 x 6 cube; nearest colours would turn weak scores grey.
+CellColor color_256(double score, bool dark) {
+  constexpr int raise[2][5] = {{223, 216, 208, 166, 130}, {94, 130, 172, 208, 215}};
+  constexpr int lower[2][5] = {{189, 153, 111, 69, 25}, {18, 24, 25, 32, 75}};
+  const int step = std::clamp(static_cast<int>(std::pow(std::abs(score), kCurve) * 5), 0, 4);
+  CellColor c{true, {}, {}, (score > 0 ? raise : lower)[dark][step], 0};
+  c.background = cube_color(c.background_code);
   c.text = readable_on(c.background);
   c.text_code = c.text == kBlack ? 16 : 231;
   return c;
@@ -55,13 +63,14 @@ double contrast(Rgb a, Rgb b) {
 }
 
 CellColor score_color(double score, ColorDepth depth, bool dark) {
-  if (depth == ColorDepth::kNone || !(std::abs(score) >= (depth == ColorDepth::k16 ? kSmallest16 : kSmallest))) return {};
+  const double smallest = depth == ColorDepth::k16 ? kSmallest16 : depth == ColorDepth::k256 ? kSmallest256 : kSmallest;
+  if (depth == ColorDepth::kNone || !(std::abs(score) >= smallest)) return {};
   score = std::clamp(score, -1.0, 1.0);
   if (depth == ColorDepth::k16) return color_16(score);
+  if (depth == ColorDepth::k256) return color_256(score, dark);
   const Rgb start = dark ? Rgb{0x30, 0x30, 0x30} : Rgb{0xf4, 0xf4, 0xf4};
   const Rgb end = score > 0 ? (dark ? kRaise : kRaiseLight) : (dark ? kLower : kLowerLight);
-  const Rgb wanted = mix(start, end, std::pow(std::abs(score), 0.7));
-  if (depth == ColorDepth::k256) return color_256(wanted);
+  const Rgb wanted = mix(start, end, std::pow(std::abs(score), kCurve));
   return {true, wanted, readable_on(wanted), 0, 0};
 }
 

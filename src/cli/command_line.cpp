@@ -8,8 +8,10 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/mmap.h"
 #include "base/utf8.h"
+#include "cli/help.h"
 #include "cli/printable.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
@@ -27,22 +29,12 @@ std::string with_examples(const std::string& what, const std::vector<std::string
   return out;
 }
 
-int64_t available_memory() {
-  const std::string info = read_file("/proc/meminfo", 1 << 16);
-  const size_t at = info.find("MemAvailable:");
-  if (at == std::string::npos) return INT64_MAX;
-  const size_t digits = info.find_first_of("0123456789", at);
-  int64_t kib = 0;
-  std::from_chars(info.data() + digits, info.data() + info.size(), kib);
-  return kib * 1024;
-}
-
 }  // namespace
 
 CommandLine::CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples)
     : name_(name), app_(with_examples(what, examples), "hindscan " + name) {
+  update_usage();
   app_.set_help_flag("-h,--help", "This help");
-  app_.get_formatter()->column_width(34);
   app_.allow_extras();
   app_.option_defaults()->group(kCommonGroup);
   app_.add_flag("--json", json_, "One JSON document on standard output");
@@ -55,21 +47,26 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
   app_.option_defaults()->group("Options");
 }
 
+void CommandLine::update_usage() {
+  app_.formatter(std::make_shared<HelpFormatter>("hindscan " + name_ + (has_model_ ? " [MODEL]" : "") + " [options]"));
+}
+
 void CommandLine::add_model() {
   has_model_ = true;
-  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)");
+  update_usage();
+  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)")->type_name("DIR");
   app_.add_option("model", model_positional_, "The same as -m")->group("");
-  app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)");
+  app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)")->type_name("TYPE");
 }
 
 void CommandLine::add_prompt() {
   text_option_ = app_.add_option("-p,--prompt", text_, "Text, or - for standard input");
-  file_option_ = app_.add_option("-f,--file", file_, "Text file");
-  tokens_option_ = app_.add_option("--tokens", tokens_, "Token ids 1,2,3, or @FILE that holds them");
+  file_option_ = app_.add_option("-f,--file", file_, "Text file")->type_name("FILE");
+  tokens_option_ = app_.add_option("--tokens", tokens_, "Token ids 1,2,3, or @FILE that holds them")->type_name("IDS");
 }
 
 void CommandLine::add_memory() {
-  app_.add_option("--mem-limit", mem_limit_, "Most memory to use, e.g. 4G (default: what is available)");
+  app_.add_option("--mem-limit", mem_limit_, "Most memory to use, e.g. 4G (default: what is available)")->type_name("SIZE");
 }
 
 bool CommandLine::parse(std::vector<std::string> arguments) {

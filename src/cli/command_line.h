@@ -41,6 +41,7 @@ class CommandLine {
   int64_t memory_limit() const;  // bytes: the flag or what is available, whichever is less
 
  private:
+  void update_usage();
   void apply();
   [[noreturn]] void unknown_argument(const std::string& argument) const;
 

@@ -34,9 +34,9 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       ->check(CLI::Range(0, 10000))->capture_default_str();
   app.add_option("-s,--seed", r.seed, "Of the edits")->capture_default_str();
   app.add_option("--chunk", r.chunk, "Tokens kept in memory at a time")->check(CLI::Range(1, 1 << 24))->capture_default_str();
-  app.add_option("--state-in", f.state_in, "What came before: a state file of 'run --state-out'");
+  app.add_option("--state-in", f.state_in, "What came before: a state file of 'run --state-out'")->type_name("FILE");
   app.add_flag("--per-layer", f.per_layer, "With --json or -o out.json: the scores of every layer too");
-  app.add_option("-o,--output", f.outputs, "out.html, out.json, out.npz or out.png (may be repeated)")
+  app.add_option("-o,--output", f.outputs, "out.html, out.json, out.npz or out.png (may be repeated)")->type_name("FILE")
       ->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

@@ -17,8 +17,8 @@ int logits_command(Arguments arguments) {
   line.add_prompt();
   line.add_memory();
   std::string output, state_in;
-  line.app().add_option("-o,--output", output, "File to write, .npy")->required();
-  line.app().add_option("--state-in", state_in, "Continue after the text that left this state");
+  line.app().add_option("-o,--output", output, "File to write, .npy")->type_name("FILE")->required();
+  line.app().add_option("--state-in", state_in, "Continue after the text that left this state")->type_name("FILE");
   if (!line.parse(std::move(arguments))) return 0;
   check(output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'", output);
 

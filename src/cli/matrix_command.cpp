@@ -81,8 +81,8 @@ int matrix_command(Arguments arguments) {
   line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
   line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
   line.app().add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")->check(CLI::NonNegativeNumber);
-  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state");
-  line.app().add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")->required();
+  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state")->type_name("FILE");
+  line.app().add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")->type_name("FILE")->required();
   if (!line.parse(std::move(arguments))) return 0;
   check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz"), ErrorCode::kUsage,
         "[matrix] expected an output file ending in .npy or .npz, found '{}'", flags.output);

@@ -27,8 +27,8 @@ void add_flags(CLI::App& app, RunFlags& f) {
   app.add_option("--stop", g.stop, "Stop before this text (may be repeated)")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--ignore-end", g.ignore_end, "Go on after the end-of-text token");
   app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")->check(CLI::Range(0, 1000));
-  app.add_option("--state-in", f.state_in, "Continue after the text that left this state");
-  app.add_option("--state-out", f.state_out, "Write the state after the last token");
+  app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
+  app.add_option("--state-out", f.state_out, "Write the state after the last token")->type_name("FILE");
   app.add_option("--chunk", g.chunk, "Tokens of the prompt read at a time")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_flag("--no-prompt", f.no_prompt, "Print the new text only");
   app.add_flag("-v,--verbose", f.verbose, "Speed on standard error at the end");

@@ -127,8 +127,8 @@ int score_command(Arguments arguments) {
   line.add_prompt();
   ScoreFlags flags;
   line.app().add_flag("--logprobs", flags.log_probs, "Every token with its log-probability (nats); in --json as \"tokens\"");
-  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state");
-  line.app().add_option("--state-out", flags.state_out, "Write the state after the text");
+  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state")->type_name("FILE");
+  line.app().add_option("--state-out", flags.state_out, "Write the state after the text")->type_name("FILE");
   line.app().add_option("--chunk", flags.chunk, "Tokens in memory at a time")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   if (!line.parse(std::move(arguments))) return 0;
 

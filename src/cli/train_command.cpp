@@ -15,22 +15,23 @@ struct TrainFlags {
   TrainOptions options;
   TrainOverrides overrides;  // the flags a resumed run may change, as far as they were given
   std::string resume, export_dir, schedule = "cosine", gemm = "bf16", save_dtype = "bf16";
+  bool no_carry = false;
   CLI::Option* resume_option = nullptr;
 };
 
 void add_data_flags(CLI::App& app, TrainFlags& f) {
   TrainOptions& o = f.options;
   app.option_defaults()->group("What and where");
-  app.add_option("-m,--model", o.model, "Start from this model directory");
-  app.add_option("--config", o.config, "Or from fresh weights of this config.json");
-  app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights");
-  app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")->delimiter(',');
-  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset)");
-  app.add_option("--valid", o.valid, "Held-out text file");
-  app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end");
-  app.add_option("--log", o.log, "JSONL log (default: OUT/log.jsonl)");
-  f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")->expected(0, 1);
-  app.add_option("--export", f.export_dir, "Only write the newest checkpoint of the run as a model directory");
+  app.add_option("-m,--model", o.model, "Start from this model directory")->type_name("DIR");
+  app.add_option("--config", o.config, "Or from fresh weights of this config.json")->type_name("FILE");
+  app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")->type_name("FILE");
+  app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")->type_name("FILE")->delimiter(',');
+  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset)")->type_name("NAME");
+  app.add_option("--valid", o.valid, "Held-out text file")->type_name("FILE");
+  app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");
+  app.add_option("--log", o.log, "JSONL log (default: OUT/log.jsonl)")->type_name("FILE");
+  f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")->type_name("DIR")->expected(0, 1);
+  app.add_option("--export", f.export_dir, "Only write the newest checkpoint of the run as a model directory")->type_name("DIR");
 }
 
 void add_number_flags(CLI::App& app, TrainFlags& f) {
@@ -52,7 +53,7 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("-s,--seed", o.seed, "Of weights, order and tasks")->capture_default_str();
   app.add_option("--gemm", f.gemm, "Products in bf16 or f32; weights are f32")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str();
   app.add_flag("--recompute", o.recompute, "Less memory: run blocks again in the backward pass");
-  app.add_flag("!--no-carry", o.carry, "Every sequence starts from a state of zeros");
+  app.add_flag("--no-carry", f.no_carry, "Every sequence starts from a state of zeros");
   app.add_option("--forget", o.forget, "Probability that a sequence starts from zeros all the same")->capture_default_str();
 }
 
@@ -103,6 +104,7 @@ void finish_options(TrainFlags& f) {
   TrainOptions& o = f.options;
   o.schedule = f.schedule == "linear" ? Schedule::kLinear : f.schedule == "constant" ? Schedule::kConstant
                : f.schedule == "wsd" ? Schedule::kWsd : Schedule::kCosine;
+  o.carry = !f.no_carry;
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
   check(!o.out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");

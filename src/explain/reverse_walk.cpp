@@ -1,8 +1,6 @@
 #include "explain/reverse_walk.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 #include <limits>
 #include <string>
 
@@ -79,15 +77,6 @@ int64_t recorded_bytes_per_token(const Model& model, std::span<const int32_t> to
   tokens = sample;
   const int64_t slope = (used(64) - used(16)) / 48;
   return 2 * std::max<int64_t>(slope, 1);  // every array has an adjoint of its size
-}
-
-int64_t available_memory() {
-  std::ifstream info("/proc/meminfo");
-  for (std::string line; std::getline(info, line);) {
-    long long kib = 0;
-    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kib) == 1) return static_cast<int64_t>(kib) * 1024;
-  }
-  return std::numeric_limits<int64_t>::max();  // not known: nothing is refused
 }
 
 }  // namespace hindscan

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/memory.h"
 #include "core/context.h"
 #include "explain/report.h"
 
@@ -40,6 +41,5 @@ class ReverseWalk {
 
 // Bytes a recorded token takes with its adjoint, measured on a short pass over the first tokens.
 int64_t recorded_bytes_per_token(const Model& model, std::span<const int32_t> tokens);
-int64_t available_memory();  // bytes the machine can still give
 
 }  // namespace hindscan
