@@ -38,8 +38,8 @@ static std::vector<GoldExample> gold_examples(const Task& task, int64_t count, i
 static std::string number(const std::optional<double>& v) { return v ? fmt::format("{:6.3f}", *v) : "     -"; }
 
 static void print_table(const std::string& model, const Task& task, const GoldTable& table) {
-  fmt::print("model {}  task {}  examples {}  accuracy {:.3f}  max_residual {:.1e}\n", model, task.name(),
-             table.examples, table.accuracy, table.max_residual);
+  fmt::print("model {}  task {}  examples {}  accuracy {:.3f}  max_residual {:.1e}  frozen conserves within {:.1e}\n",
+             model, task.name(), table.examples, table.accuracy, table.max_residual, table.max_conservation);
   fmt::print("{:18} {:>6} {:>6} {:>8} {:>6} {:>9} {:>7}\n", "method", "AUC", "AP", "spearman", "sign", "reset AUC",
              "resets");
   for (const GoldRow& r : table.rows) {

@@ -120,6 +120,11 @@ class TableBuilder {
     }
     for (const LayerReport& layer : report.layers)
       table_.max_residual = std::max(table_.max_residual, layer.max_residual);
+    for (const MethodReport& m : report.methods) {
+      if (!m.residual) continue;
+      const double share = std::abs(*m.residual) / std::max(1.0, std::abs(*m.target_value));
+      table_.max_conservation = std::max(table_.max_conservation, share);
+    }
     right_ += report.target.value() > 0 ? 1 : 0;  // the answer beats the best other token
     ++table_.examples;
   }

@@ -32,8 +32,9 @@ struct GoldRow {
 struct GoldTable {
   std::vector<GoldRow> rows;
   int64_t examples = 0;
-  double accuracy = 0;      // of the model's answers
-  double max_residual = 0;  // of any layer of any example
+  double accuracy = 0;          // of the model's answers
+  double max_residual = 0;      // of any layer of any example
+  double max_conservation = 0;  // of |residual| / max(|target|, 1) where the scores decompose the target
 };
 
 constexpr double kFindsReset = 0.8;    // AUC a method needs to count as seeing resets

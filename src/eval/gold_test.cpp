@@ -73,6 +73,7 @@ TEST(Gold, ATokenThatOnlyClearsIsInvisibleToTheValuePathAndFoundBySelection) {
   EXPECT_GE(*selection.reset_auc, kFindsReset);
   EXPECT_EQ(selection.label, "");
   EXPECT_LT(table.max_residual, 1e-12);
+  EXPECT_LT(table.max_conservation, 1e-12);
 }
 
 TEST(Gold, TableHasARowForEveryScoring) {
@@ -96,6 +97,8 @@ TEST(Gold, TableHasARowForEveryScoring) {
             (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
   EXPECT_EQ(table.examples, 2);
   EXPECT_LT(table.max_residual, 1e-5);
+  EXPECT_GT(table.max_conservation, 0.0);
+  EXPECT_LT(table.max_conservation, 1e-4);
 }
 
 }  // namespace
