@@ -1,6 +1,8 @@
 #include "cli/app.h"
 
-#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <exception>
 #include <new>
@@ -81,6 +83,14 @@ int dispatch(Arguments arguments) {
   return find_command(word).run(std::move(arguments));
 }
 
+// A closed descriptor would be taken by the next file that is opened, and results or messages would land in it.
+void occupy_closed_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0) return;  // writing results fails, as it should
+  }
+}
+
 int report(ErrorCode code, std::string_view message) {
   try {
     Out::get().flush();  // what was finished before the failure
@@ -94,6 +104,7 @@ int report(ErrorCode code, std::string_view message) {
 }  // namespace
 
 int run_program(Arguments arguments) {
+  occupy_closed_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   const StopHandlers handlers;
   try {
