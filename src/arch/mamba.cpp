@@ -133,11 +133,12 @@ class Mamba final : public Architecture {
 };
 
 constexpr int64_t kMaxDim = int64_t{1} << 24;
+constexpr int64_t kMaxLayers = 10000;
 
 MambaConfig read_hf(const Config& c, bool falcon) {
   MambaConfig m;
   m.d_model = c.integer("hidden_size", 1, kMaxDim);
-  m.n_layer = c.integer("num_hidden_layers", 0, 100000);
+  m.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers);
   m.vocab_size = c.integer("vocab_size", 1, kMaxDim);
   m.d_inner = c.integer("intermediate_size", 1, kMaxDim, c.integer("expand", 1, 1024, 2) * m.d_model);
   m.d_state = c.integer("state_size", 1, 256, 16);
@@ -157,7 +158,7 @@ MambaConfig read_hf(const Config& c, bool falcon) {
 MambaConfig read_mamba_ssm(const Config& c) {
   MambaConfig m;
   m.d_model = c.integer("d_model", 1, kMaxDim);
-  m.n_layer = c.integer("n_layer", 0, 100000);
+  m.n_layer = c.integer("n_layer", 0, kMaxLayers);
   const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 8);
   m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
   m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;

@@ -39,13 +39,14 @@ WeightTable::WeightTable(WeightTable&&) noexcept = default;
 WeightTable& WeightTable::operator=(WeightTable&&) noexcept = default;
 
 Weight& WeightTable::add(std::string name, std::vector<int64_t> shape, Init init) {
-  check(find(name) == nullptr, ErrorCode::kInternal, "[weights] \"{}\" is declared twice", name);
+  check(!by_name_.contains(name), ErrorCode::kInternal, "[weights] \"{}\" is declared twice", name);
   auto w = std::make_unique<Weight>();
   w->name = std::move(name);
   w->shape = std::move(shape);
   w->init = init;
   w->index = static_cast<int>(weights_.size());
   weights_.push_back(std::move(w));
+  by_name_.emplace(weights_.back()->name, weights_.back().get());
   return *weights_.back();
 }
 
@@ -57,8 +58,9 @@ Weight& WeightTable::add_matrix(std::string name, std::vector<int64_t> shape, In
 }
 
 Weight* WeightTable::find(const std::string& name) {
+  if (const auto it = by_name_.find(name); it != by_name_.end()) return it->second;
   for (auto& w : weights_) {
-    if (w->name == name || std::find(w->aliases.begin(), w->aliases.end(), name) != w->aliases.end()) return w.get();
+    if (std::find(w->aliases.begin(), w->aliases.end(), name) != w->aliases.end()) return w.get();
   }
   return nullptr;
 }
@@ -73,9 +75,12 @@ static size_t aligned64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 void WeightTable::allocate(DType matrix_type) {
   const DType vector_type = matrix_type == DType::kF64 ? DType::kF64 : DType::kF32;
+  constexpr size_t kMost = size_t{1} << 48;  // keeps the sum far from overflow
   size_t total = 0;
   for (auto& w : weights_) {
     w->dtype = w->matrix ? matrix_type : vector_type;
+    check(static_cast<size_t>(w->size()) < kMost && total < kMost, ErrorCode::kResource,
+          "[weights] {} [{}] makes the model larger than any memory; check the configuration", w->name, fmt::join(w->shape, ", "));
     total += aligned64(static_cast<size_t>(w->size()) * dtype_size(w->dtype));
   }
   storage_->weights = HugeBuffer(std::max<size_t>(total, 64));

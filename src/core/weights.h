@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -72,6 +73,7 @@ class WeightTable {
  private:
   struct Storage;
   std::vector<std::unique_ptr<Weight>> weights_;
+  std::unordered_map<std::string, Weight*> by_name_;
   std::unique_ptr<Storage> storage_;
 };
 

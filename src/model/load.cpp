@@ -113,10 +113,6 @@ DType stored_matrix_type(const std::vector<Match>& matches) {
   return type && *type != DType::kF64 ? *type : DType::kF32;
 }
 
-TensorDType tensor_type(DType t) {
-  return t == DType::kF64 ? TensorDType::kF64 : t == DType::kBF16 ? TensorDType::kBF16 : t == DType::kF16 ? TensorDType::kF16 : TensorDType::kF32;
-}
-
 }  // namespace
 
 Model Model::load(const std::string& directory, const LoadOptions& options) {
@@ -141,27 +137,6 @@ Model Model::load(const std::string& directory, const LoadOptions& options) {
     m.set_tokenizer(std::move(tokenizer), std::move(json));
   }
   return m;
-}
-
-void Model::save(const std::string& directory, DType dtype) const {
-  Fs& fs = real_fs();
-  make_dirs(fs, directory);
-  const std::unique_ptr<Architecture> arch = make_architecture(config_);
-  WeightTable out;
-  arch->declare(out);
-  out.allocate(dtype);
-  out.copy_from(weights_);
-  std::vector<TensorToWrite> tensors;
-  for (size_t k = 0; k < out.size(); ++k) {
-    const Weight& w = out[k];
-    tensors.push_back({w.name, tensor_type(w.dtype), {w.shape.begin(), w.shape.end()},
-                       {static_cast<const uint8_t*>(w.data), static_cast<size_t>(w.size()) * dtype_size(w.dtype)}});
-  }
-  Config config = arch_->hf_config();
-  config.set("torch_dtype", std::string(dtype == DType::kBF16 ? "bfloat16" : dtype == DType::kF16 ? "float16" : dtype == DType::kF64 ? "float64" : "float32"));
-  write_safetensors(fs, join_path(directory, "model.safetensors"), std::move(tensors), {{"format", "pt"}});
-  write_file_atomic(fs, join_path(directory, "config.json"), to_string(config_to_json(config), {.indent = 2}) + "\n");
-  if (tokenizer_ != nullptr) write_file_atomic(fs, join_path(directory, "tokenizer.json"), tokenizer_json_);
 }
 
 }  // namespace hindscan

@@ -15,6 +15,8 @@
 
 namespace hindscan {
 
+inline constexpr uint64_t kShardBytes = 5'000'000'000;  // as Hugging Face cuts them
+
 struct LoadOptions {
   std::optional<DType> dtype;  // storage of matrices; default: as in the file (f64: the reference mode)
 };
@@ -26,8 +28,9 @@ class Model {
   // Directory with config.json, model.safetensors (or index + shards) and, if there is one, tokenizer.json.
   // Error(kNotFound, kData, kIo); all mismatches of names, shapes and types are listed in one message.
   static Model load(const std::string& directory, const LoadOptions& options = {});
-  // Writes config.json, model.safetensors (matrices as dtype), and tokenizer.json when there is one; each file atomically.
-  void save(const std::string& directory, DType dtype) const;
+  // Writes config.json, model.safetensors (matrices as dtype; shards with an index above shard_bytes), and tokenizer.json
+  // when there is one; each file atomically.
+  void save(const std::string& directory, DType dtype, uint64_t shard_bytes = kShardBytes) const;
 
   Model to(DType dtype) const;  // a copy with other storage (kF64: for the reference mode)
 
