@@ -48,7 +48,7 @@ const views = report.methods.map((m, i) => {
   return list;
 });
 
-const state = {method: data.shown, map: 0, token: position, layer: L - 1, magnitude: false};
+const state = {method: data.shown, map: 0, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];
 const peak = values => {
   let top = 0;
@@ -120,6 +120,10 @@ function paintStrip() {
 
 // ---- layer x token ribbon
 const columns = position + 1;
+function shownTokens() {  // [first, count]
+  const count = Math.min(state.range || columns, columns);
+  return [Math.max(0, Math.min(state.token - Math.floor(count / 2), columns - count)), count];
+}
 function paintRibbon() {
   const layers = view().layers;
   $('ribbon-section').hidden = !layers;
@@ -129,10 +133,10 @@ function paintRibbon() {
   canvas.style.height = height + 'px';
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
-  const bins = Math.min(columns, canvas.width), cell = new Float32Array(bins * L);
+  const [first, count] = shownTokens(), bins = Math.min(count, canvas.width), cell = new Float32Array(bins * L);
   for (let l = 0; l < L; ++l) {
-    for (let t = 0; t < columns; ++t) {  // a bin shows its strongest token
-      const at = l * bins + Math.floor(t * bins / columns), v = layers[l * T + t];
+    for (let t = 0; t < count; ++t) {  // a bin shows its strongest token
+      const at = l * bins + Math.floor(t * bins / count), v = layers[l * T + first + t];
       if (Math.abs(v) > Math.abs(cell[at])) cell[at] = v;
     }
   }
@@ -151,12 +155,13 @@ function paintRibbon() {
   const g = canvas.getContext('2d');
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
+  $('shown').textContent = 'tokens ' + first + ' to ' + (first + count - 1) + ', last layer on top';
   if (state.token < columns) {
     g.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--mark');
     g.lineWidth = ratio;
-    const w = canvas.width / columns, h = canvas.height / L;
-    g.strokeRect(state.token * w, 0, Math.max(w, 2), canvas.height);
-    g.strokeRect(state.token * w, (L - 1 - state.layer) * h, Math.max(w, 2), h);
+    const w = canvas.width / count, h = canvas.height / L, x = (state.token - first) * w;
+    g.strokeRect(x, 0, Math.max(w, 2), canvas.height);
+    g.strokeRect(x, (L - 1 - state.layer) * h, Math.max(w, 2), h);
   }
 }
 
@@ -298,8 +303,8 @@ $('strip').addEventListener('mouseover', e => {
   if (t >= 0) e.target.title = t + ': ' + number(view().scores[t]);
 });
 function pointed(e) {
-  const box = $('ribbon').getBoundingClientRect();
-  return [Math.floor((e.clientX - box.left) / box.width * columns), L - 1 - Math.floor((e.clientY - box.top) / box.height * L)];
+  const box = $('ribbon').getBoundingClientRect(), [first, count] = shownTokens();
+  return [first + Math.floor((e.clientX - box.left) / box.width * count), L - 1 - Math.floor((e.clientY - box.top) / box.height * L)];
 }
 $('ribbon').addEventListener('click', e => select(...pointed(e)));
 $('ribbon').addEventListener('mousemove', e => {
@@ -312,6 +317,10 @@ $('map').addEventListener('change', e => setMap(Number(e.target.value)));
 $('magnitude').addEventListener('change', e => {
   state.magnitude = e.target.checked;
   paintAll();
+});
+$('range').addEventListener('change', e => {
+  state.range = Number(e.target.value);
+  paintRibbon();
 });
 $('theme').addEventListener('change', e => setTheme(e.target.value));
 addEventListener('resize', paintRibbon);
@@ -327,6 +336,8 @@ report.methods.forEach((m, i) => {
   o.value = i;
   $('method').append(o);
 });
+$('zoom').hidden = columns <= 256;
+$('range').value = state.range;
 buildStrip();
 setMethod(state.method);
 select(position, L - 1);
