@@ -87,7 +87,8 @@ int dispatch(Arguments arguments) {
 void occupy_closed_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
-    if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0) return;  // writing results fails, as it should
+    if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return;  // writing results fails, as it should
   }
 }
 
@@ -120,7 +121,8 @@ int run_program(Arguments arguments) {
   } catch (const std::bad_alloc&) {
     return report(ErrorCode::kResource, "out of memory; use a shorter text, a smaller model or a tile");
   } catch (const std::exception& e) {
-    return report(ErrorCode::kInternal, fmt::format("internal error: {}; please report it with the command line", e.what()));
+    return report(ErrorCode::kInternal,
+                  fmt::format("internal error: {}; please report it with the command line", e.what()));
   }
 }
 

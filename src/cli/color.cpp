@@ -12,7 +12,7 @@ constexpr Rgb kBlack{0, 0, 0}, kWhite{255, 255, 255};
 // Ends of the two arms; the start is close to the terminal's own background.
 constexpr Rgb kRaise{0xfd, 0x9a, 0x3a}, kLower{0x6f, 0xa8, 0xf5};            // on dark
 constexpr Rgb kRaiseLight{0xd9, 0x5f, 0x02}, kLowerLight{0x2c, 0x5f, 0xb8};  // on light
-constexpr double kCurve = 0.7;  // lifts weak scores
+constexpr double kCurve = 0.7;                                               // lifts weak scores
 constexpr double kSmallest = 0.02, kSmallest256 = 0.05, kSmallest16 = 0.1;
 
 double linear(uint8_t v) {

@@ -1,4 +1,5 @@
-// Colours of scores: orange raises the target, blue lowers it (told apart by colour-blind eyes too), with readable text.
+// Colours of scores: orange raises the target, blue lowers it (told apart by colour-blind eyes too), with readable
+// text.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -54,9 +54,11 @@ void CommandLine::update_usage() {
 void CommandLine::add_model() {
   has_model_ = true;
   update_usage();
-  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)")->type_name("DIR");
+  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)")
+      ->type_name("DIR");
   app_.add_option("model", model_positional_, "The same as -m")->group("");
-  app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)")->type_name("TYPE");
+  app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)")
+      ->type_name("TYPE");
 }
 
 void CommandLine::add_prompt() {
@@ -66,7 +68,8 @@ void CommandLine::add_prompt() {
 }
 
 void CommandLine::add_memory() {
-  app_.add_option("--mem-limit", mem_limit_, "Most memory to use, e.g. 4G (default: what is available)")->type_name("SIZE");
+  app_.add_option("--mem-limit", mem_limit_, "Most memory to use, e.g. 4G (default: what is available)")
+      ->type_name("SIZE");
 }
 
 bool CommandLine::parse(std::vector<std::string> arguments) {
@@ -126,7 +129,8 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
   if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
   Model model = Model::load(given.empty() ? default_model_directory() : given, options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
-  check(damaged.empty(), ErrorCode::kData, "[{}/model.safetensors] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+  check(damaged.empty(), ErrorCode::kData,
+        "[{}/model.safetensors] expected finite weights, found {}; fetch the file again", model.path(), damaged);
   return model;
 }
 
@@ -143,12 +147,17 @@ Prompt CommandLine::read_prompt(const Model& model) const {
     return out;
   }
   const bool from_file = file_option_->count() > 0 || text_ == "-";
-  out.text = !from_file ? text_ : file_option_->count() > 0 ? read_file(file_, kMaxInput) : read_file("/dev/stdin", kMaxInput);
+  out.text = !from_file                  ? text_
+             : file_option_->count() > 0 ? read_file(file_, kMaxInput)
+                                         : read_file("/dev/stdin", kMaxInput);
   check(!out.text.empty(), from_file ? ErrorCode::kData : ErrorCode::kUsage,
-        "[{}] expected some text, found none; give at least one character", file_option_->count() > 0 ? file_ : "prompt");
+        "[{}] expected some text, found none; give at least one character",
+        file_option_->count() > 0 ? file_ : "prompt");
   size_t invalid = 0;
   if (!valid_utf8(out.text)) replace_invalid_utf8(out.text, &invalid);
-  if (invalid > 0) note(fmt::format("{} piece{} of the text are not valid UTF-8; they pass through as bytes", invalid, invalid == 1 ? "" : "s"));
+  if (invalid > 0)
+    note(fmt::format("{} piece{} of the text are not valid UTF-8; they pass through as bytes", invalid,
+                     invalid == 1 ? "" : "s"));
   out.tokens = model.tokenizer().encode(out.text);
   return out;
 }

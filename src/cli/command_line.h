@@ -14,7 +14,7 @@ namespace hindscan::cli {
 inline constexpr const char* kCommonGroup = "Output and machine";
 
 struct Prompt {
-  std::string text;             // empty for --tokens
+  std::string text;  // empty for --tokens
   bool from_tokens = false;
   std::vector<int32_t> tokens;  // [T]
 };

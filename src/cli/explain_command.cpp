@@ -24,20 +24,28 @@ struct ExplainFlags {
 };
 
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
-  app.add_option("--target", r.target, "Position whose prediction is explained; negative: from the end")->capture_default_str();
+  app.add_option("--target", r.target, "Position whose prediction is explained; negative: from the end")
+      ->capture_default_str();
   app.add_option("--target-token", f.target_token, "Explain this token instead of the most likely one");
-  app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")->capture_default_str();
-  app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")->capture_default_str();
+  app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")
+      ->capture_default_str();
+  app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")
+      ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: best agreement with real edits)");
   app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
   app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
-      ->check(CLI::Range(0, 10000))->capture_default_str();
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
   app.add_option("-s,--seed", r.seed, "Of the edits")->capture_default_str();
-  app.add_option("--chunk", r.chunk, "Tokens kept in memory at a time")->check(CLI::Range(1, 1 << 24))->capture_default_str();
+  app.add_option("--chunk", r.chunk, "Tokens kept in memory at a time")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
   app.add_option("--state-in", f.state_in, "What came before: a state file of 'run --state-out'")->type_name("FILE");
   app.add_flag("--per-layer", f.per_layer, "With --json or -o out.json: the scores of every layer too");
-  app.add_option("-o,--output", f.outputs, "out.html, out.json, out.npz or out.png (may be repeated)")->type_name("FILE")
-      ->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("-o,--output", f.outputs, "out.html, out.json, out.npz or out.png (may be repeated)")
+      ->type_name("FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 bool known_output(const std::string& path) {
@@ -54,8 +62,9 @@ int32_t single_token(const Model& model, const std::string& text, const char* fl
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> pieces;
   for (const int32_t id : ids) pieces.push_back("'" + std::string(model.tokenizer().token_bytes(id)) + "'");
-  fail(ErrorCode::kUsage, "[{}] expected the text of one token, found '{}', which is {} ({}); words usually begin with a space", flag, text,
-       ids.empty() ? "none" : fmt::format("{} tokens", ids.size()), fmt::join(pieces, " "));
+  fail(ErrorCode::kUsage,
+       "[{}] expected the text of one token, found '{}', which is {} ({}); words usually begin with a space", flag,
+       text, ids.empty() ? "none" : fmt::format("{} tokens", ids.size()), fmt::join(pieces, " "));
 }
 
 void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
@@ -68,7 +77,8 @@ void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
   const size_t shown = shown_method(report, f.view.show);
   if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown));
-  if (path.ends_with(".json")) write_file_atomic(real_fs(), path, to_string(to_json(report, f.per_layer), {.indent = 1}) + "\n");
+  if (path.ends_with(".json"))
+    write_file_atomic(real_fs(), path, to_string(to_json(report, f.per_layer), {.indent = 1}) + "\n");
   if (path.ends_with(".npz")) viewer::write_report_npz(real_fs(), path, report);
   if (path.ends_with(".png")) viewer::write_ribbon_png(real_fs(), path, report, shown);
   note("wrote " + path);
@@ -77,11 +87,13 @@ void write(const ExplainReport& report, const ExplainFlags& f, const std::string
 }  // namespace
 
 int explain_command(Arguments arguments) {
-  CommandLine line("explain", "Which earlier tokens a prediction came from, how exact the picture is, and how well it predicts real edits.",
-                   {"explain -p \"Once upon a time there was a little girl who lived in a\"",
-                    "explain -p \"The cat sat on the\" --target-token \" mat\" --contrast \" dog\"",
-                    "explain -f story.txt --target 120 --method frozen,gradient-x-input -o story.html",
-                    "explain -m some-model -f long.txt --json -o long.npz"});
+  CommandLine line(
+      "explain",
+      "Which earlier tokens a prediction came from, how exact the picture is, and how well it predicts real edits.",
+      {"explain -p \"Once upon a time there was a little girl who lived in a\"",
+       "explain -p \"The cat sat on the\" --target-token \" mat\" --contrast \" dog\"",
+       "explain -f story.txt --target 120 --method frozen,gradient-x-input -o story.html",
+       "explain -m some-model -f long.txt --json -o long.npz"});
   line.add_model();
   line.add_prompt();
   line.add_memory();
@@ -91,7 +103,8 @@ int explain_command(Arguments arguments) {
   if (!line.parse(std::move(arguments))) return 0;
   request.methods = parse_methods(flags.methods);
   for (const std::string& path : flags.outputs) {
-    check(known_output(path), ErrorCode::kUsage, "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);
+    check(known_output(path), ErrorCode::kUsage,
+          "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);
   }
 
   const Model model = line.load_model();
@@ -113,7 +126,10 @@ int explain_command(Arguments arguments) {
   }
   flags.view.style = line.style();
   Out::get().write(explain_text(report, flags.view));
-  if (flags.outputs.empty()) Out::get().write("next    -o out.html for a page to explore, --json for numbers, --target-token and --contrast for other questions\n");
+  if (flags.outputs.empty())
+    Out::get().write(
+        "next    -o out.html for a page to explore, --json for numbers, --target-token and --contrast for other "
+        "questions\n");
   return 0;
 }
 

@@ -17,9 +17,13 @@ constexpr int kTokenColumn = 18;
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
-std::string_view bytes_of(const TokenReport& t) { return t.bytes.empty() ? std::string_view(t.text) : std::string_view(t.bytes); }
+std::string_view bytes_of(const TokenReport& t) {
+  return t.bytes.empty() ? std::string_view(t.text) : std::string_view(t.bytes);
+}
 
-std::string name_of(const TokenReport& t) { return bytes_of(t).empty() ? fmt::format("<{}>", t.id) : std::string(bytes_of(t)); }
+std::string name_of(const TokenReport& t) {
+  return bytes_of(t).empty() ? fmt::format("<{}>", t.id) : std::string(bytes_of(t));
+}
 
 std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
 
@@ -37,8 +41,8 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   out += fmt::format("target  what follows token {} of {}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
                      quoted(name_of(t.id, t.text)), t.probability);
   if (t.contrast_id) {
-    out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}", quoted(name_of(*t.contrast_id, t.contrast_text)), t.logit,
-                       t.contrast_logit, t.value());
+    out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
+                       quoted(name_of(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
   } else {
     out += fmt::format("   logit {:.3f}", t.logit);
   }
@@ -78,7 +82,8 @@ std::vector<int64_t> strongest(const std::vector<double>& scores, int64_t count)
 std::vector<double> over_layers(const ScoreMap& map, int64_t t) {
   const size_t T = map.scores.size();
   std::vector<double> out;
-  for (size_t at = static_cast<size_t>(t); T > 0 && at < map.layers.size(); at += T) out.push_back(static_cast<double>(map.layers[at]));
+  for (size_t at = static_cast<size_t>(t); T > 0 && at < map.layers.size(); at += T)
+    out.push_back(static_cast<double>(map.layers[at]));
   return out;
 }
 
@@ -86,30 +91,35 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, int64_t 
   const ScoreMap& map = m.maps.front();
   double total = 0;
   for (const double s : map.scores) total += std::isfinite(s) ? std::abs(s) : 0;
-  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", "token", kTokenColumn,
-                                map.layers.empty() ? "" : fmt::format("where it enters (layers 0..{})", r.layers.size() - 1));
+  std::string out =
+      fmt::format(" rank     pos  {:<{}}      score   share   {}\n", "token", kTokenColumn,
+                  map.layers.empty() ? "" : fmt::format("where it enters (layers 0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const int64_t t : strongest(map.scores, top)) {
     const double score = map.scores[static_cast<size_t>(t)];
     if (score == 0) break;
     const Printable token = printable(name_of(r.tokens[static_cast<size_t>(t)]), kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
-    out += fmt::format(" {:4} {:7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, t, name, score, total > 0 ? 100 * std::abs(score) / total : 0.0,
-                       sparkline(over_layers(map, t)));
+    out += fmt::format(" {:4} {:7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, t, name, score,
+                       total > 0 ? 100 * std::abs(score) / total : 0.0, sparkline(over_layers(map, t)));
   }
   return out + "\n";
 }
 
-std::string number(const std::optional<double>& v, const char* none = "-") { return v ? fmt::format("{:.3f}", *v) : none; }
+std::string number(const std::optional<double>& v, const char* none = "-") {
+  return v ? fmt::format("{:.3f}", *v) : none;
+}
 
 std::string method_table(const ExplainReport& r) {
-  std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>7} {:>6}\n", "method", "sum", "state in", "bias", "target",
-                                "residual", "causal", "sign");
+  std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>7} {:>6}\n", "method", "sum", "state in",
+                                "bias", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
-    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>7} {:>6}{}\n", m.name, m.sum, m.initial_state_share, m.bias_share,
-                       number(m.target_value), m.residual ? fmt::format("{:.1e}", *m.residual) : "none", number(causal.spearman),
-                       causal.sign_agreement ? fmt::format("{:.0f}%", *causal.sign_agreement * 100) : "-", m.label.empty() ? "" : "  (" + m.label + ")");
+    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>7} {:>6}{}\n", m.name, m.sum,
+                       m.initial_state_share, m.bias_share, number(m.target_value),
+                       m.residual ? fmt::format("{:.1e}", *m.residual) : "none", number(causal.spearman),
+                       causal.sign_agreement ? fmt::format("{:.0f}%", *causal.sign_agreement * 100) : "-",
+                       m.label.empty() ? "" : "  (" + m.label + ")");
   }
   return out;
 }
@@ -126,14 +136,18 @@ std::string shares(const MethodReport& m) {
 std::string checks(const ExplainReport& r) {
   std::string out;
   if (!r.layers.empty()) {
-    const auto worst = std::max_element(r.layers.begin(), r.layers.end(),
-                                        [](const LayerReport& a, const LayerReport& b) { return a.max_residual < b.max_residual; });
-    out += fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {})\n", worst->max_residual, worst->layer);
+    const auto worst =
+        std::max_element(r.layers.begin(), r.layers.end(),
+                         [](const LayerReport& a, const LayerReport& b) { return a.max_residual < b.max_residual; });
+    out += fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {})\n",
+                       worst->max_residual, worst->layer);
   }
   for (const MethodReport& m : r.methods) {
     if (!m.causal || m.causal->edits == 0) continue;
-    out += fmt::format("causal  {} edits of tokens {}..{} really re-run: rank correlation and sign agreement above; 1 and 100% are perfect\n",
-                       m.causal->edits, m.causal->first, m.causal->last - 1);
+    out += fmt::format(
+        "causal  {} edits of tokens {}..{} really re-run: rank correlation and sign agreement above; 1 and 100% are "
+        "perfect\n",
+        m.causal->edits, m.causal->first, m.causal->last - 1);
     break;
   }
   return out;
@@ -162,7 +176,8 @@ std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   out += method_table(report) + "\n";
   for (const MethodReport& each : report.methods) out += shares(each);
   out += checks(report);
-  return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MB\n", report.seconds, static_cast<double>(report.peak_bytes) / 1e6);
+  return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MB\n", report.seconds,
+                           static_cast<double>(report.peak_bytes) / 1e6);
 }
 
 }  // namespace hindscan::cli

@@ -65,7 +65,8 @@ std::string render_heatmap(std::span<const HeatToken> tokens, double scale, cons
   const int room = std::max(8, std::min(kMaxTokenWidth, style.columns - 2));
   Lines lines(style);
   for (const HeatToken& t : tokens) {
-    lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale), t.target);
+    lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale),
+              t.target);
   }
   return lines.finish();
 }

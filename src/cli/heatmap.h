@@ -24,7 +24,7 @@ struct HeatmapStyle {
 std::string render_heatmap(std::span<const HeatToken> tokens, double scale, const HeatmapStyle& style);
 std::string heatmap_legend(double scale, const HeatmapStyle& style);
 
-char bar_char(double score);  // " .:-=+*#%@" for 0..1, digits 1..9 for negative scores
+char bar_char(double score);                            // " .:-=+*#%@" for 0..1, digits 1..9 for negative scores
 std::string sparkline(std::span<const double> values);  // eight heights of the magnitudes, scaled to the largest
 
 }  // namespace hindscan::cli

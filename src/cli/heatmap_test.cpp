@@ -26,7 +26,10 @@ bool harmless(std::string_view text) {
 }
 
 TEST(Printable, NamesWhatCannotBeShown) {
-  EXPECT_EQ(printable("a\nb\tc").text, "a\u23ce" "b\u21e5" "c");
+  EXPECT_EQ(printable("a\nb\tc").text,
+            "a\u23ce"
+            "b\u21e5"
+            "c");
   EXPECT_EQ(printable("\x1b[2J").text, "\\x1b[2J");
   EXPECT_EQ(printable("\r\x07\x7f").text, "\\x0d\\x07\\x7f");
   EXPECT_EQ(printable("\u009b31m").text, "\\u009b31m");
@@ -37,8 +40,8 @@ TEST(Printable, NamesWhatCannotBeShown) {
 
 TEST(Printable, WidthsFollowUnicode) {
   EXPECT_EQ(printable("abc").width, 3);
-  EXPECT_EQ(printable("\u4e2d\u6587").width, 4);   // wide
-  EXPECT_EQ(printable("e\u0301").width, 1);        // combining
+  EXPECT_EQ(printable("\u4e2d\u6587").width, 4);  // wide
+  EXPECT_EQ(printable("e\u0301").width, 1);       // combining
   EXPECT_EQ(printable("\u0301").text, "\u25cc\u0301");
   EXPECT_EQ(printable("\U0001f600").width, 2);
   EXPECT_EQ(printable("\x1b").width, 4);
@@ -58,7 +61,8 @@ TEST(Printable, LinesKeepNewlines) { EXPECT_EQ(printable_lines("a\n\tb\x1b"), "a
 
 TEST(Printable, RandomBytesAreHarmless) {
   Rng rng(1, "printable");
-  const std::string_view nasty[] = {"\x1b]0;x\x07", "\x1b[31m", "\u202e", "\u2066", "\u200b", "\u009b", "\r", "\xf4\x90\x80\x80", "\u2028", "\U000e0041", "</script>"};
+  const std::string_view nasty[] = {"\x1b]0;x\x07", "\x1b[31m",         "\u202e", "\u2066",     "\u200b",   "\u009b",
+                                    "\r",           "\xf4\x90\x80\x80", "\u2028", "\U000e0041", "</script>"};
   for (int i = 0; i < 20000; ++i) {
     std::string s;
     for (uint64_t n = rng.below(12); n > 0; --n) {

@@ -2,7 +2,8 @@
 
 namespace hindscan::cli {
 
-std::string HelpFormatter::make_group(std::string group, bool is_positional, std::vector<const CLI::Option*> options) const {
+std::string HelpFormatter::make_group(std::string group, bool is_positional,
+                                      std::vector<const CLI::Option*> options) const {
   std::string out = CLI::Formatter::make_group(group, is_positional, options);
   return out.starts_with('\n') ? out.substr(1) : out;
 }

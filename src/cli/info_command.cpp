@@ -67,19 +67,24 @@ void print(const Model& model, bool with_tensors) {
   const ArchitectureSizes s = model.arch().sizes();
   const Counts c = count(model.weights());
   std::vector<std::string> types;
-  for (const auto& [name, n] : c.by_type) types.push_back(fmt::format("{} {}", format_count(static_cast<double>(n)), name));
+  for (const auto& [name, n] : c.by_type)
+    types.push_back(fmt::format("{} {}", format_count(static_cast<double>(n)), name));
   Out& out = Out::get();
   out.print("model       {}\n", printable(model.path()).text);
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
   out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
             static_cast<double>(c.bytes) / 1e6, model.weights().size());
-  out.print("vocabulary  {} tokens{}\n", s.vocab_size, model.has_tokenizer() ? "" : " (no tokenizer.json: use --tokens)");
-  out.print("attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of {})\n",
-            s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
-            s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
+  out.print("vocabulary  {} tokens{}\n", s.vocab_size,
+            model.has_tokenizer() ? "" : " (no tokenizer.json: use --tokens)");
+  out.print(
+      "attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of "
+      "{})\n",
+      s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
+      s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
   out.print("state       {} numbers, {:.1f} KB, whatever the length of the text\n", s.state_numbers,
             static_cast<double>(s.state_numbers) * 4 / 1e3);
-  out.print("work        {} multiply-adds per token\n", format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
+  out.print("work        {} multiply-adds per token\n",
+            format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
   if (!with_tensors) return;
   out.print("\n{:<48} {:<6} {}\n", "tensor", "dtype", "shape");
   for (size_t i = 0; i < model.weights().size(); ++i) {
@@ -107,7 +112,8 @@ int info_command(Arguments arguments) {
     print(model, with_tensors);
     if (check_values && damaged.empty()) Out::get().print("check       every weight is finite\n");
   }
-  check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+  check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
+        damaged);
   return 0;
 }
 

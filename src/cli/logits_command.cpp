@@ -11,8 +11,9 @@
 namespace hindscan::cli {
 
 int logits_command(Arguments arguments) {
-  CommandLine line("logits", "Logits of every position as a NumPy file, float32 [tokens, vocabulary].",
-                   {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3 -o logits.npy --json"});
+  CommandLine line(
+      "logits", "Logits of every position as a NumPy file, float32 [tokens, vocabulary].",
+      {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3 -o logits.npy --json"});
   line.add_model();
   line.add_prompt();
   line.add_memory();
@@ -20,7 +21,8 @@ int logits_command(Arguments arguments) {
   line.app().add_option("-o,--output", output, "File to write, .npy")->type_name("FILE")->required();
   line.app().add_option("--state-in", state_in, "Continue after the text that left this state")->type_name("FILE");
   if (!line.parse(std::move(arguments))) return 0;
-  check(output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'", output);
+  check(output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'",
+        output);
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model);
@@ -28,7 +30,8 @@ int logits_command(Arguments arguments) {
   const double bytes = static_cast<double>(T) * static_cast<double>(V) * 4;
   const auto limit = static_cast<double>(line.memory_limit());
   check(bytes <= limit, ErrorCode::kResource,
-        "[logits] {} x {} numbers need {:.2f} GB, {:.2f} GB may be used; use a shorter text, or 'hindscan score' for log-probabilities of the text itself",
+        "[logits] {} x {} numbers need {:.2f} GB, {:.2f} GB may be used; use a shorter text, or 'hindscan score' for "
+        "log-probabilities of the text itself",
         T, V, bytes / 1e9, limit / 1e9);
 
   SequenceState state;
@@ -44,7 +47,11 @@ int logits_command(Arguments arguments) {
   write_npy(real_fs(), output, npy_array("logits", {T, V}, values));
   if (line.json()) {
     Json out = Json::object();
-    out.set("schema", "hindscan.logits/1").set("model", model.path()).set("output", output).set("rows", T).set("columns", V);
+    out.set("schema", "hindscan.logits/1")
+        .set("model", model.path())
+        .set("output", output)
+        .set("rows", T)
+        .set("columns", V);
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
   } else {
     note(fmt::format("wrote {} [{}, {}]", output, T, V));

@@ -1,6 +1,4 @@
 // hindscan matrix: part of a layer's implicit attention matrix.
-#include "explain/matrix.h"
-
 #include <fmt/format.h>
 
 #include <charconv>
@@ -8,6 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/streams.h"
+#include "explain/matrix.h"
 #include "io/json.h"
 #include "io/npy.h"
 
@@ -24,8 +23,8 @@ TokenRange parse_range(const std::string& text, const char* flag, int64_t length
     if (s.empty()) return fallback;
     int64_t v = 0;
     const auto [next, error] = std::from_chars(s.data(), s.data() + s.size(), v);
-    check(error == std::errc() && next == s.data() + s.size(), ErrorCode::kUsage, "[{}] expected a range such as 0:100 or -50:, found '{}'",
-          flag, text);
+    check(error == std::errc() && next == s.data() + s.size(), ErrorCode::kUsage,
+          "[{}] expected a range such as 0:100 or -50:, found '{}'", flag, text);
     return v < 0 ? v + length : v;
   };
   const size_t colon = text.find(':');
@@ -47,7 +46,8 @@ void write(const MatrixResult& m, const std::string& path) {
   write_npz(real_fs(), path, arrays);
 }
 
-void report(const Model& model, const MatrixRequest& request, const MatrixResult& m, const MatrixFlags& flags, bool json) {
+void report(const Model& model, const MatrixRequest& request, const MatrixResult& m, const MatrixFlags& flags,
+            bool json) {
   if (json) {
     Json out = Json::object();
     out.set("schema", "hindscan.matrix/1").set("model", model.path()).set("output", flags.output).set("layer", m.layer);
@@ -57,8 +57,10 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
-  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map, flags.fidelity, m.rows, m.cols));
-  if (m.tightness) note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
+  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map,
+                   flags.fidelity, m.rows, m.cols));
+  if (m.tightness)
+    note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
 }
 
 }  // namespace
@@ -74,15 +76,27 @@ int matrix_command(Arguments arguments) {
   MatrixFlags flags;
   MatrixRequest request;
   line.app().add_option("--layer", request.layer, "Layer, from 0; negative: from the last")->capture_default_str();
-  line.app().add_option("--map", flags.map, "Over channels: mean, abs (mean of |.|), positive (mean of (.)+), or a channel number")
+  line.app()
+      .add_option("--map", flags.map,
+                  "Over channels: mean, abs (mean of |.|), positive (mean of (.)+), or a channel number")
       ->capture_default_str();
-  line.app().add_option("--fidelity", flags.fidelity, "core (the recurrence) or mixer (convolution, activation and gate folded in)")
-      ->check(CLI::IsMember({"core", "mixer"}))->capture_default_str();
+  line.app()
+      .add_option("--fidelity", flags.fidelity,
+                  "core (the recurrence) or mixer (convolution, activation and gate folded in)")
+      ->check(CLI::IsMember({"core", "mixer"}))
+      ->capture_default_str();
   line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
   line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
-  line.app().add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")->check(CLI::NonNegativeNumber);
-  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state")->type_name("FILE");
-  line.app().add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")->type_name("FILE")->required();
+  line.app()
+      .add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")
+      ->check(CLI::NonNegativeNumber);
+  line.app()
+      .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
+      ->type_name("FILE");
+  line.app()
+      .add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")
+      ->type_name("FILE")
+      ->required();
   if (!line.parse(std::move(arguments))) return 0;
   check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz"), ErrorCode::kUsage,
         "[matrix] expected an output file ending in .npy or .npz, found '{}'", flags.output);

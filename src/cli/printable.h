@@ -7,8 +7,8 @@ namespace hindscan::cli {
 
 struct Printable {
   std::string text;
-  int width = 0;            // cells
-  bool ends_line = false;   // the source ended with a newline
+  int width = 0;           // cells
+  bool ends_line = false;  // the source ended with a newline
 };
 
 // Newline as U+23CE, tab as U+21E5, other controls, format and bidi characters as \x1b or \u202e, bytes that are not

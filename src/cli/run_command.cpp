@@ -23,25 +23,41 @@ void add_flags(CLI::App& app, RunFlags& f) {
   GenerateOptions& g = f.generate;
   g.sampling.temperature = 0.8;
   app.add_option("-n,--max-tokens,--predict", g.max_tokens, "Tokens to write; 0: only read (with --state-out)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))->capture_default_str();
-  app.add_option("--stop", g.stop, "Stop before this text (may be repeated)")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str();
+  app.add_option("--stop", g.stop, "Stop before this text (may be repeated)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--ignore-end", g.ignore_end, "Go on after the end-of-text token");
   app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")->check(CLI::Range(0, 1000));
   app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
   app.add_option("--state-out", f.state_out, "Write the state after the last token")->type_name("FILE");
-  app.add_option("--chunk", g.chunk, "Tokens of the prompt read at a time")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--chunk", g.chunk, "Tokens of the prompt read at a time")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   app.add_flag("--no-prompt", f.no_prompt, "Print the new text only");
   app.add_flag("-v,--verbose", f.verbose, "Speed on standard error at the end");
   app.option_defaults()->group("Sampling");
   app.add_flag("--greedy", f.greedy, "Always the most likely token (the same as --temp 0)");
-  app.add_option("--temp,--temperature", g.sampling.temperature, "0: greedy")->check(CLI::Range(0.0, 1000.0))->capture_default_str();
-  app.add_option("--top-k", g.sampling.top_k, "Keep the k most likely tokens; 0: all")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--top-p", g.sampling.top_p, "Keep the smallest set with this probability; 1: all")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  app.add_option("--min-p", g.sampling.min_p, "Drop tokens below this share of the most likely one")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  app.add_option("--repeat-penalty", g.sampling.repeat_penalty, "Above 1: avoid tokens already seen")->capture_default_str();
-  app.add_option("--presence-penalty", g.sampling.presence_penalty, "Subtracted from the logit of a token already seen");
+  app.add_option("--temp,--temperature", g.sampling.temperature, "0: greedy")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->capture_default_str();
+  app.add_option("--top-k", g.sampling.top_k, "Keep the k most likely tokens; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--top-p", g.sampling.top_p, "Keep the smallest set with this probability; 1: all")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--min-p", g.sampling.min_p, "Drop tokens below this share of the most likely one")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--repeat-penalty", g.sampling.repeat_penalty, "Above 1: avoid tokens already seen")
+      ->capture_default_str();
+  app.add_option("--presence-penalty", g.sampling.presence_penalty,
+                 "Subtracted from the logit of a token already seen");
   app.add_option("--frequency-penalty", g.sampling.frequency_penalty, "Subtracted for every time it was seen");
-  app.add_option("--penalty-window", g.sampling.penalty_window, "Tokens the penalties look back; -1: all")->capture_default_str();
+  app.add_option("--penalty-window", g.sampling.penalty_window, "Tokens the penalties look back; -1: all")
+      ->capture_default_str();
   app.add_option("-s,--seed", g.sampling.seed, "The same seed gives the same text")->capture_default_str();
 }
 
@@ -59,7 +75,9 @@ Json to_json(const Model& model, const Prompt& prompt, const Generated& g) {
   }
   Json out = Json::object();
   out.set("schema", "hindscan.run/1").set("model", model.path()).set("prompt", prompt.text);
-  out.set("prompt_tokens", static_cast<int64_t>(prompt.tokens.size())).set("text", g.text).set("tokens", std::move(tokens));
+  out.set("prompt_tokens", static_cast<int64_t>(prompt.tokens.size()))
+      .set("text", g.text)
+      .set("tokens", std::move(tokens));
   out.set("stop", stop_reason_name(g.reason)).set("prefill_seconds", g.prefill_seconds);
   return out.set("decode_seconds", g.decode_seconds);
 }
@@ -74,16 +92,17 @@ void show(std::string_view text) {
 std::string speed(const Prompt& prompt, const Generated& g) {
   const auto rate = [](size_t n, double s) { return s > 0 ? static_cast<double>(n) / s : 0.0; };
   return fmt::format("read {} tokens at {:.0f} tok/s, wrote {} at {:.1f} tok/s, ended by {}", prompt.tokens.size(),
-                     rate(prompt.tokens.size(), g.prefill_seconds), g.tokens.size(), rate(g.tokens.size(), g.decode_seconds),
-                     stop_reason_name(g.reason));
+                     rate(prompt.tokens.size(), g.prefill_seconds), g.tokens.size(),
+                     rate(g.tokens.size(), g.decode_seconds), stop_reason_name(g.reason));
 }
 
 }  // namespace
 
 int run_command(Arguments arguments) {
-  CommandLine line("run", "Continue a text. The same seed always gives the same text.",
-                   {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 64 --temp 0.7 --top-p 0.9 --seed 3",
-                    "run -f book.txt -n 0 --state-out book.state", "run -p \" Then the king\" --state-in book.state --json"});
+  CommandLine line(
+      "run", "Continue a text. The same seed always gives the same text.",
+      {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 64 --temp 0.7 --top-p 0.9 --seed 3",
+       "run -f book.txt -n 0 --state-out book.state", "run -p \" Then the king\" --state-in book.state --json"});
   line.add_model();
   line.add_prompt();
   RunFlags flags;
@@ -103,8 +122,12 @@ int run_command(Arguments arguments) {
   Generated result;
   {
     ProgressTask progress(line.progress(), "reading", "tok", prompt.tokens.size());
-    result = generate(model, prompt.tokens, state, flags.generate, [&](std::string_view text) { if (stream) show(text); },
-                      [&](int64_t read) { progress.set(static_cast<uint64_t>(read)); });
+    result = generate(
+        model, prompt.tokens, state, flags.generate,
+        [&](std::string_view text) {
+          if (stream) show(text);
+        },
+        [&](int64_t read) { progress.set(static_cast<uint64_t>(read)); });
   }
   if (stream && !model.has_tokenizer()) {
     for (const GeneratedToken& t : result.tokens) Out::get().print("{}{}", &t == result.tokens.data() ? "" : ",", t.id);
@@ -112,7 +135,8 @@ int run_command(Arguments arguments) {
   if (stream) Out::get().write("\n");
   if (line.json()) Out::get().write(to_string(to_json(model, prompt, result), {.indent = 2}) + "\n");
   if (flags.verbose) write_error(speed(prompt, result) + "\n");
-  if (result.reason != StopReason::kInterrupted && !flags.state_out.empty()) save_state(real_fs(), flags.state_out, state, model);
+  if (result.reason != StopReason::kInterrupted && !flags.state_out.empty())
+    save_state(real_fs(), flags.state_out, state, model);
   if (result.reason == StopReason::kInterrupted) {
     Out::get().flush();
     throw_if_stopped();

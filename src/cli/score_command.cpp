@@ -57,7 +57,8 @@ class TokenPrinter {
   bool on_, json_;
 };
 
-Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, SequenceState& state, CommandLine& line) {
+Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, SequenceState& state,
+             CommandLine& line) {
   const int64_t T = static_cast<int64_t>(prompt.tokens.size());
   std::vector<double> log_probs(prompt.tokens.size());  // [T]
   TokenPrinter printer(model, flags.log_probs, line.json());
@@ -70,8 +71,10 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
       const int32_t id = prompt.tokens[t];
       printer.add(taken, id, log_probs[t]);
       if (t == 0) continue;
-      check(std::isfinite(log_probs[t]), ErrorCode::kData, "[score] the log-probability of token {} is {}: the model's weights are damaged; try 'hindscan info --check'",
-            taken, log_probs[t]);
+      check(
+          std::isfinite(log_probs[t]), ErrorCode::kData,
+          "[score] the log-probability of token {} is {}: the model's weights are damaged; try 'hindscan info --check'",
+          taken, log_probs[t]);
       totals.tokens += 1;
       totals.bytes += model.has_tokenizer() ? static_cast<int64_t>(model.tokenizer().token_bytes(id).size()) : 0;
       totals.sum -= log_probs[t];
@@ -82,7 +85,8 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
   runner.on_chunk = [&](int64_t done) {
     throw_if_stopped();
     take(std::min(done + 1, T));
-    progress.set(static_cast<uint64_t>(done), totals.tokens > 0 ? fmt::format("ppl {:.2f}", std::exp(totals.mean())) : "");
+    progress.set(static_cast<uint64_t>(done),
+                 totals.tokens > 0 ? fmt::format("ppl {:.2f}", std::exp(totals.mean())) : "");
   };
   runner.score(prompt.tokens, state, log_probs);
   return totals;
@@ -113,29 +117,39 @@ void print_summary(const Model& model, const Totals& t, int64_t tokens, const Sc
     out.write(to_string(all, {.indent = 2}) + "\n");
     return;
   }
-  out.print("tokens {}   nll {:.4f} +- {:.4f}   ppl {:.2f} +- {:.2f}   bits/byte {:.4f}   state carried over the whole text (no window)\n",
-            tokens, t.mean(), t.standard_error(), std::exp(t.mean()), std::exp(t.mean()) * t.standard_error(), t.bits_per_byte());
+  out.print(
+      "tokens {}   nll {:.4f} +- {:.4f}   ppl {:.2f} +- {:.2f}   bits/byte {:.4f}   state carried over the whole text "
+      "(no window)\n",
+      tokens, t.mean(), t.standard_error(), std::exp(t.mean()), std::exp(t.mean()) * t.standard_error(),
+      t.bits_per_byte());
 }
 
 }  // namespace
 
 int score_command(Arguments arguments) {
-  CommandLine line("score", "Perplexity with its standard error, bits per byte and log-probabilities of a text of any length.",
-                   {"score -f book.txt", "score -p \"The little girl said hello.\" --logprobs", "score -f book.txt --json",
-                    "score -m some-model --tokens 5,17,3"});
+  CommandLine line("score",
+                   "Perplexity with its standard error, bits per byte and log-probabilities of a text of any length.",
+                   {"score -f book.txt", "score -p \"The little girl said hello.\" --logprobs",
+                    "score -f book.txt --json", "score -m some-model --tokens 5,17,3"});
   line.add_model();
   line.add_prompt();
   ScoreFlags flags;
-  line.app().add_flag("--logprobs", flags.log_probs, "Every token with its log-probability (nats); in --json as \"tokens\"");
-  line.app().add_option("--state-in", flags.state_in, "Continue after the text that left this state")->type_name("FILE");
+  line.app().add_flag("--logprobs", flags.log_probs,
+                      "Every token with its log-probability (nats); in --json as \"tokens\"");
+  line.app()
+      .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
+      ->type_name("FILE");
   line.app().add_option("--state-out", flags.state_out, "Write the state after the text")->type_name("FILE");
-  line.app().add_option("--chunk", flags.chunk, "Tokens in memory at a time")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  line.app()
+      .add_option("--chunk", flags.chunk, "Tokens in memory at a time")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   if (!line.parse(std::move(arguments))) return 0;
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model);
-  check(prompt.tokens.size() >= 2, ErrorCode::kUsage, "[score] expected at least two tokens, found {}; the first one has nothing before it",
-        prompt.tokens.size());
+  check(prompt.tokens.size() >= 2, ErrorCode::kUsage,
+        "[score] expected at least two tokens, found {}; the first one has nothing before it", prompt.tokens.size());
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);
   const Totals totals = score(model, prompt, flags, state, line);

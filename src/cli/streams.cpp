@@ -54,7 +54,9 @@ void note(std::string_view message) {
   if (!quiet_notes) write_error(fmt::format("hindscan: note: {}\n", printable_lines(message)));
 }
 
-void error_line(std::string_view message) { write_error(fmt::format("hindscan: error: {}\n", printable_lines(message))); }
+void error_line(std::string_view message) {
+  write_error(fmt::format("hindscan: error: {}\n", printable_lines(message)));
+}
 
 void set_quiet(bool quiet) { quiet_notes = quiet; }
 

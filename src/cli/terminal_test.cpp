@@ -21,7 +21,8 @@ TEST(ChooseColor, FlagBeatsEnvironmentBeatsTerminal) {
   EXPECT_EQ(choose_color("always", false, env_of({{"NO_COLOR", "1"}, {"TERM", "xterm"}})), ColorDepth::k16);
   EXPECT_EQ(choose_color("auto", true, env_of({{"NO_COLOR", "1"}, {"TERM", "xterm"}})), ColorDepth::kNone);
   EXPECT_EQ(choose_color("auto", true, env_of({{"NO_COLOR", ""}, {"TERM", "xterm"}})), ColorDepth::k16);
-  EXPECT_EQ(choose_color("auto", false, env_of({{"CLICOLOR_FORCE", "1"}, {"TERM", "xterm-256color"}})), ColorDepth::k256);
+  EXPECT_EQ(choose_color("auto", false, env_of({{"CLICOLOR_FORCE", "1"}, {"TERM", "xterm-256color"}})),
+            ColorDepth::k256);
   EXPECT_EQ(choose_color("auto", false, env_of({{"CLICOLOR_FORCE", "0"}, {"TERM", "xterm"}})), ColorDepth::kNone);
   EXPECT_EQ(choose_color("auto", false, env_of({{"TERM", "xterm"}})), ColorDepth::kNone);
   EXPECT_EQ(choose_color("auto", true, env_of({{"TERM", "dumb"}})), ColorDepth::kNone);

@@ -25,13 +25,19 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("-m,--model", o.model, "Start from this model directory")->type_name("DIR");
   app.add_option("--config", o.config, "Or from fresh weights of this config.json")->type_name("FILE");
   app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")->type_name("FILE");
-  app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")->type_name("FILE")->delimiter(',');
-  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset)")->type_name("NAME");
+  app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")
+      ->type_name("FILE")
+      ->delimiter(',');
+  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset)")
+      ->type_name("NAME");
   app.add_option("--valid", o.valid, "Held-out text file")->type_name("FILE");
   app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");
   app.add_option("--log", o.log, "JSONL log (default: OUT/log.jsonl)")->type_name("FILE");
-  f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")->type_name("DIR")->expected(0, 1);
-  app.add_option("--export", f.export_dir, "Only write the newest checkpoint of the run as a model directory")->type_name("DIR");
+  f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")
+                        ->type_name("DIR")
+                        ->expected(0, 1);
+  app.add_option("--export", f.export_dir, "Only write the newest checkpoint of the run as a model directory")
+      ->type_name("DIR");
 }
 
 void add_number_flags(CLI::App& app, TrainFlags& f) {
@@ -45,16 +51,20 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--min-lr", o.min_lr, "Learning rate at the end")->capture_default_str();
   app.add_option("--warmup", o.warmup, "Steps of warmup")->capture_default_str();
   app.add_option("--schedule", f.schedule, "cosine, linear, constant or wsd")
-      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))->capture_default_str();
+      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
+      ->capture_default_str();
   app.add_option("--beta1", o.beta1, "AdamW")->capture_default_str();
   app.add_option("--beta2", o.beta2, "AdamW")->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "On matrices and embeddings")->capture_default_str();
   app.add_option("--clip", o.clip, "Largest gradient norm; 0: no clipping")->capture_default_str();
   app.add_option("-s,--seed", o.seed, "Of weights, order and tasks")->capture_default_str();
-  app.add_option("--gemm", f.gemm, "Products in bf16 or f32; weights are f32")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str();
+  app.add_option("--gemm", f.gemm, "Products in bf16 or f32; weights are f32")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->capture_default_str();
   app.add_flag("--recompute", o.recompute, "Less memory: run blocks again in the backward pass");
   app.add_flag("--no-carry", f.no_carry, "Every sequence starts from a state of zeros");
-  app.add_option("--forget", o.forget, "Probability that a sequence starts from zeros all the same")->capture_default_str();
+  app.add_option("--forget", o.forget, "Probability that a sequence starts from zeros all the same")
+      ->capture_default_str();
 }
 
 void add_cadence_flags(CLI::App& app, TrainFlags& f) {
@@ -63,12 +73,15 @@ void add_cadence_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--checkpoint-steps", o.checkpoint_steps, "Save every so many steps")->capture_default_str();
   app.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Save every so many seconds")->capture_default_str();
   app.add_option("--keep", o.keep, "Checkpoints to keep")->capture_default_str();
-  app.add_option("--eval-steps", o.eval_steps, "Held-out loss every so many steps; 0: at the end")->capture_default_str();
+  app.add_option("--eval-steps", o.eval_steps, "Held-out loss every so many steps; 0: at the end")
+      ->capture_default_str();
   app.add_option("--eval-tokens", o.eval_tokens, "Held-out tokens on the way")->capture_default_str();
   app.add_option("--max-seconds", o.max_seconds, "Stop and save after this time; 0: no limit")->capture_default_str();
-  app.add_option("--stop-after", o.stop_after, "Stop and save at this step, schedule unchanged; 0: no")->capture_default_str();
+  app.add_option("--stop-after", o.stop_after, "Stop and save at this step, schedule unchanged; 0: no")
+      ->capture_default_str();
   app.add_option("--save-dtype", f.save_dtype, "Matrices of the final model: bf16, f16 or f32")
-      ->check(CLI::IsMember({"bf16", "f16", "f32"}))->capture_default_str();
+      ->check(CLI::IsMember({"bf16", "f16", "f32"}))
+      ->capture_default_str();
 }
 
 void take_overrides(const CLI::App& app, TrainFlags& f) {
@@ -90,28 +103,42 @@ void take_overrides(const CLI::App& app, TrainFlags& f) {
 
 // Whatever else decides a run is part of its checkpoint: naming it again would be ignored, so it is refused.
 void refuse_other_flags(const CLI::App& app) {
-  const std::set<std::string> allowed = {"--resume", "--out", "--export", "--save-dtype", "--steps", "--checkpoint-steps", "--keep",
-                                         "--eval-steps", "--eval-tokens", "--stop-after", "--lr", "--min-lr", "--checkpoint-seconds",
+  const std::set<std::string> allowed = {"--resume",
+                                         "--out",
+                                         "--export",
+                                         "--save-dtype",
+                                         "--steps",
+                                         "--checkpoint-steps",
+                                         "--keep",
+                                         "--eval-steps",
+                                         "--eval-tokens",
+                                         "--stop-after",
+                                         "--lr",
+                                         "--min-lr",
+                                         "--checkpoint-seconds",
                                          "--max-seconds"};
   for (const CLI::Option* o : app.get_options()) {
     if (o->count() == 0 || o->get_group() == kCommonGroup) continue;
     const std::string name = "--" + o->get_lnames().front();
-    check(allowed.count(name) != 0, ErrorCode::kUsage, "[train] {} cannot change on resume; leave it out, or begin a new run", name);
+    check(allowed.count(name) != 0, ErrorCode::kUsage,
+          "[train] {} cannot change on resume; leave it out, or begin a new run", name);
   }
 }
 
 void finish_options(TrainFlags& f) {
   TrainOptions& o = f.options;
-  o.schedule = f.schedule == "linear" ? Schedule::kLinear : f.schedule == "constant" ? Schedule::kConstant
-               : f.schedule == "wsd" ? Schedule::kWsd : Schedule::kCosine;
+  o.schedule = f.schedule == "linear"     ? Schedule::kLinear
+               : f.schedule == "constant" ? Schedule::kConstant
+               : f.schedule == "wsd"      ? Schedule::kWsd
+                                          : Schedule::kCosine;
   o.carry = !f.no_carry;
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
   check(!o.out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
-  check(o.model.empty() != o.config.empty(), ErrorCode::kUsage, "[train] expected one of --model DIR and --config FILE, found {}",
-        o.model.empty() ? "none" : "both");
-  check(o.data.empty() != o.task.empty(), ErrorCode::kUsage, "[train] expected one of --data FILE and --task NAME, found {}",
-        o.data.empty() ? "none" : "both");
+  check(o.model.empty() != o.config.empty(), ErrorCode::kUsage,
+        "[train] expected one of --model DIR and --config FILE, found {}", o.model.empty() ? "none" : "both");
+  check(o.data.empty() != o.task.empty(), ErrorCode::kUsage,
+        "[train] expected one of --data FILE and --task NAME, found {}", o.data.empty() ? "none" : "both");
 }
 
 const char* end_name(TrainReport::End end) {
@@ -125,7 +152,9 @@ void print(const TrainReport& r, bool json) {
     out.set("schema", "hindscan.train/1").set("end", end_name(r.end)).set("steps", r.steps).set("skipped", r.skipped);
     out.set("loss", r.loss).set("seconds", r.seconds).set("checkpoint", r.checkpoint).set("model", r.model_dir);
     if (r.held_out) {
-      out.set("held_out", Json::object().set("nats_per_token", r.held_out->nats_per_token).set("bits_per_byte", r.held_out->bits_per_byte));
+      out.set("held_out", Json::object()
+                              .set("nats_per_token", r.held_out->nats_per_token)
+                              .set("bits_per_byte", r.held_out->bits_per_byte));
     }
     if (r.accuracy) out.set("accuracy", *r.accuracy);
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
@@ -133,7 +162,9 @@ void print(const TrainReport& r, bool json) {
   }
   Out& out = Out::get();
   out.print("{} at step {}   loss {:.4f}   {}\n", end_name(r.end), r.steps, r.loss, format_duration(r.seconds));
-  if (r.held_out) out.print("held out    {:.4f} nats/token   {:.4f} bits/byte\n", r.held_out->nats_per_token, r.held_out->bits_per_byte);
+  if (r.held_out)
+    out.print("held out    {:.4f} nats/token   {:.4f} bits/byte\n", r.held_out->nats_per_token,
+              r.held_out->bits_per_byte);
   if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
   if (!r.model_dir.empty()) out.print("model       {}   next: hindscan run -m {} -p ...\n", r.model_dir, r.model_dir);
@@ -142,10 +173,11 @@ void print(const TrainReport& r, bool json) {
 }  // namespace
 
 int train_command(Arguments arguments) {
-  CommandLine line("train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
-                   {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
-                    "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
-                    "train --task induction --config tiny.json --out runs/c", "train --resume runs/a --export my-model"});
+  CommandLine line(
+      "train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
+      {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
+       "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
+       "train --task induction --config tiny.json --out runs/c", "train --resume runs/a --export my-model"});
   TrainFlags flags;
   add_data_flags(line.app(), flags);
   add_number_flags(line.app(), flags);
@@ -163,7 +195,8 @@ int train_command(Arguments arguments) {
   TrainEvents events;
   events.progress = line.progress();
   events.on_held_out = [](int64_t step, const HeldOut& h) {
-    note(fmt::format("step {}: held-out loss {:.4f} nats/token, {:.4f} bits/byte", step, h.nats_per_token, h.bits_per_byte));
+    note(fmt::format("step {}: held-out loss {:.4f} nats/token, {:.4f} bits/byte", step, h.nats_per_token,
+                     h.bits_per_byte));
   };
   TrainReport report;
   if (resuming) {

@@ -101,7 +101,8 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
     if (model.has_tokenizer()) emit(stream.push(model.tokenizer().token_bytes(id)));
     if (stream.stopped()) out.reason = StopReason::kStopString;
     if (stop_requested()) out.reason = StopReason::kInterrupted;
-    const bool last = out.reason != StopReason::kLength || static_cast<int64_t>(out.tokens.size()) == options.max_tokens;
+    const bool last =
+        out.reason != StopReason::kLength || static_cast<int64_t>(out.tokens.size()) == options.max_tokens;
     if (!last || options.commit_last) logits = runner.step({&id, 1}, state);
     if (last) break;
   }

@@ -16,10 +16,10 @@ struct GenerateOptions {
   int64_t max_tokens = 128;  // 0: only read the prompt
   SamplerOptions sampling;
   std::vector<std::string> stop;
-  bool ignore_end = false;   // go on after the end-of-text token
-  int64_t top_log_probs = 0; // alternatives kept per token
-  bool commit_last = false;  // the state also consumes the last token, so that a later run continues after it
-  int64_t chunk = 512;       // prefill
+  bool ignore_end = false;    // go on after the end-of-text token
+  int64_t top_log_probs = 0;  // alternatives kept per token
+  bool commit_last = false;   // the state also consumes the last token, so that a later run continues after it
+  int64_t chunk = 512;        // prefill
 };
 
 struct TokenChoice {

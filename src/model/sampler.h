@@ -1,4 +1,5 @@
-// Picks the next token from logits: penalties, then top-k, top-p, min-p on the model's own distribution, then temperature.
+// Picks the next token from logits: penalties, then top-k, top-p, min-p on the model's own distribution, then
+// temperature.
 #pragma once
 #include <cstdint>
 #include <deque>

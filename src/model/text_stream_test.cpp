@@ -30,7 +30,7 @@ TEST(TextStream, FinishGivesWhatWasHeld) {
 TEST(TextStream, InvalidBytesDoNotBlock) {
   TextStream s;
   EXPECT_EQ(s.push("\xff"), "\xff");
-  EXPECT_EQ(s.push("\xe2(") , "\xe2(");
+  EXPECT_EQ(s.push("\xe2("), "\xe2(");
 }
 
 TEST(TextStream, StopStringAcrossTokenBorders) {

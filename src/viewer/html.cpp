@@ -88,15 +88,19 @@ std::string fill(std::string_view shell, std::initializer_list<std::pair<std::st
 }  // namespace
 
 std::string html_report(const ExplainReport& report, size_t shown_method) {
-  check(!report.methods.empty() && !report.tokens.empty(), ErrorCode::kUsage, "[html] expected a report with tokens and methods, found none");
+  check(!report.methods.empty() && !report.tokens.empty(), ErrorCode::kUsage,
+        "[html] expected a report with tokens and methods, found none");
   const int bits = value_count(report) > kFineValues ? 8 : 16;
   Json methods = Json::array();
   for (const MethodReport& m : report.methods) methods.push(extra_json(m, report.tokens.size(), bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
   data.set("methods", std::move(methods));
-  const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) + "; style-src " + csp_hash(kStyle);
-  return fill(kShell.text, {{"csp", csp}, {"style", kStyle.text}, {"data", to_string(data, {.html = true})}, {"script", kScript.text}});
+  const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) +
+                          "; style-src " + csp_hash(kStyle);
+  return fill(
+      kShell.text,
+      {{"csp", csp}, {"style", kStyle.text}, {"data", to_string(data, {.html = true})}, {"script", kScript.text}});
 }
 
 }  // namespace hindscan::viewer

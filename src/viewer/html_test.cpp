@@ -47,9 +47,18 @@ size_t count(std::string_view text, std::string_view what) {
   return n;
 }
 
-const std::vector<std::string> kHostile = {
-    "</script><script>alert(1)</script>", "<!--<script>", "]]>", "\"'`${x}\\", "\xe2\x80\xa8\xe2\x80\xa9", "{{script}}{{csp}}",
-    "\x1b[2J", "<img src=x onerror=alert(1)>", "\xff\xfe<", "&lt;script&gt;", "javascript:alert(1)", "\xe2\x80\xae"};
+const std::vector<std::string> kHostile = {"</script><script>alert(1)</script>",
+                                           "<!--<script>",
+                                           "]]>",
+                                           "\"'`${x}\\",
+                                           "\xe2\x80\xa8\xe2\x80\xa9",
+                                           "{{script}}{{csp}}",
+                                           "\x1b[2J",
+                                           "<img src=x onerror=alert(1)>",
+                                           "\xff\xfe<",
+                                           "&lt;script&gt;",
+                                           "javascript:alert(1)",
+                                           "\xe2\x80\xae"};
 
 TEST(HtmlReport, HostileTokensStayInsideTheIsland) {
   const std::string page = html_report(report_of(kHostile)), benign = html_report(report_of({"a", "b"}));
@@ -62,7 +71,8 @@ TEST(HtmlReport, HostileTokensStayInsideTheIsland) {
   const Json parsed = parse_json(data, "island");
   const Json::Array& tokens = parsed.find("report")->find("tokens")->items();
   ASSERT_EQ(tokens.size(), kHostile.size());
-  for (size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(tokens[i].find("text")->as_string(), replace_invalid_utf8(kHostile[i]));
+  for (size_t i = 0; i < tokens.size(); ++i)
+    EXPECT_EQ(tokens[i].find("text")->as_string(), replace_invalid_utf8(kHostile[i]));
 }
 
 TEST(HtmlReport, RandomTokenSetsNeverOpenATag) {
@@ -71,7 +81,8 @@ TEST(HtmlReport, RandomTokenSetsNeverOpenATag) {
     std::vector<std::string> texts;
     for (uint64_t n = 1 + rng.below(20); n > 0; --n) {
       std::string text = kHostile[rng.below(kHostile.size())];
-      for (uint64_t k = rng.below(6); k > 0; --k) text.insert(rng.below(text.size() + 1), 1, static_cast<char>(rng.below(256)));
+      for (uint64_t k = rng.below(6); k > 0; --k)
+        text.insert(rng.below(text.size() + 1), 1, static_cast<char>(rng.below(256)));
       texts.push_back(text);
     }
     const std::string data = island(html_report(report_of(texts)));

@@ -10,7 +10,8 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
   std::vector<double> residuals;
   for (const LayerReport& l : report.layers) residuals.push_back(l.max_residual);
   const uint64_t T = tokens.size();
-  std::vector<NpyArray> arrays = {npy_array("tokens", {T}, tokens), npy_array("layer_residuals", {residuals.size()}, residuals)};
+  std::vector<NpyArray> arrays = {npy_array("tokens", {T}, tokens),
+                                  npy_array("layer_residuals", {residuals.size()}, residuals)};
   for (const MethodReport& m : report.methods) {
     arrays.push_back(npy_array(m.name + ".scores", {T}, m.scores()));
     for (const ScoreMap& map : m.maps) {
@@ -19,7 +20,8 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
       if (!map.layers.empty()) arrays.push_back(npy_array(name + ".layers", {map.layers.size() / T, T}, map.layers));
     }
     if (!m.selection.empty()) arrays.push_back(npy_array(m.name + ".selection", {T}, m.selection));
-    if (!m.paths.empty()) arrays.push_back(npy_array(m.name + ".paths", {kMixerPaths, m.paths.size() / kMixerPaths / T, T}, m.paths));
+    if (!m.paths.empty())
+      arrays.push_back(npy_array(m.name + ".paths", {kMixerPaths, m.paths.size() / kMixerPaths / T, T}, m.paths));
   }
   write_npz(fs, path, arrays);
 }

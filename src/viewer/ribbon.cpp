@@ -42,7 +42,8 @@ void draw_row(Image& image, uint32_t y, uint32_t height, const T* values, uint64
       if (std::isfinite(v) && std::abs(v) > std::abs(strongest)) strongest = v;
     }
     const Color c = color_of(scale > 0 ? strongest / scale : 0);
-    for (uint32_t r = y; r < y + height; ++r) std::copy(c.begin(), c.end(), image.rgb.begin() + 3 * (static_cast<int64_t>(r) * image.width + x));
+    for (uint32_t r = y; r < y + height; ++r)
+      std::copy(c.begin(), c.end(), image.rgb.begin() + 3 * (static_cast<int64_t>(r) * image.width + x));
   }
 }
 
@@ -60,7 +61,8 @@ Image ribbon_image(const ExplainReport& report, size_t method) {
   draw_row(image, 0, kTotalHeight, map.scores.data(), shown, largest(map.scores.data(), T));
   const double scale = largest(map.layers.data(), map.layers.size());
   for (uint32_t l = 0; l < L; ++l) {
-    draw_row(image, kTotalHeight + kGap + (L - 1 - l) * kRowHeight, kRowHeight, map.layers.data() + l * T, shown, scale);
+    draw_row(image, kTotalHeight + kGap + (L - 1 - l) * kRowHeight, kRowHeight, map.layers.data() + l * T, shown,
+             scale);
   }
   return image;
 }

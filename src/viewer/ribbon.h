@@ -1,4 +1,5 @@
-// The layer x token ribbon as an image: the scores of all layers together on top, then the last layer down to the first.
+// The layer x token ribbon as an image: the scores of all layers together on top, then the last layer down to the
+// first.
 #pragma once
 #include <cstdint>
 #include <string>
