@@ -18,7 +18,7 @@ struct Edit {
   double measured = 0;      // change of the target; 0 below the noise of the arithmetic
 };
 
-// request.causal_edits edits among the last tokens before the target, the same for the same seed.
+// request.causal_edits edits among the last tokens before the target, near ones more often; the same for the same seed.
 std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report);
 // Runs them, packed as sequences of one pass, from the state before the window; fills `measured`.
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
