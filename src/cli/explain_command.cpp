@@ -31,7 +31,7 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       ->capture_default_str();
   app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")
       ->capture_default_str();
-  app.add_option("--show", f.view.show, "Method of the heatmap (default: best agreement with real edits)");
+  app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
   app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
   app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
       ->check(CLI::Range(0, 10000))

@@ -155,19 +155,15 @@ std::string checks(const ExplainReport& r) {
 
 }  // namespace
 
+// By default the method whose scores add up to the target, else the first.
 size_t shown_method(const ExplainReport& report, const std::string& show) {
-  size_t best = 0;
-  double best_agreement = -2;
-  for (size_t i = 0; i < report.methods.size(); ++i) {
-    const MethodReport& m = report.methods[i];
-    if (m.name == show) return i;
-    const double agreement = m.causal && m.causal->spearman ? *m.causal->spearman : -1;
-    if (agreement <= best_agreement) continue;
-    best_agreement = agreement;
-    best = i;
+  size_t adds_up = 0;
+  for (size_t i = report.methods.size(); i-- > 0;) {
+    if (report.methods[i].name == show) return i;
+    if (report.methods[i].residual) adds_up = i;
   }
   check(show.empty(), ErrorCode::kUsage, "[explain] --show expects one of the computed methods, found '{}'", show);
-  return best;
+  return adds_up;
 }
 
 std::string explain_text(const ExplainReport& report, const ExplainView& view) {
