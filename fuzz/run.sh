@@ -12,7 +12,8 @@ targets=("${@:-}")
 
 declare -A parser=(
   [safetensors]="src/io/safetensors_header.cpp src/io/safetensors_parse.cpp"
-  [config]="src/io/json.cpp src/io/json_parse.cpp src/io/json_write.cpp src/io/json_reader.cpp"
+  [config]="src/io/json.cpp src/io/json_parse.cpp src/io/json_write.cpp src/io/json_reader.cpp
+    src/core/config.cpp src/model/config_json.cpp src/arch/registry.cpp"
   [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
     src/io/split_regex.cpp src/io/split_emit.h src/io/added_tokens.cpp src/io/bpe.cpp src/io/bpe.h src/io/nfc.cpp
     src/io/unicode_class.cpp src/io/byte_level.cpp"
@@ -34,7 +35,7 @@ for target in "${targets[@]}"; do
   echo "== $target: $runs executions"
   log=$work/log.txt
   if ! LLVM_PROFILE_FILE=$work/run.profraw "$binary" -runs="$runs" -seed=1 -max_len=2048 \
-    -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -dict="$root/fuzz/json.dict" \
+    -timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=256 -print_final_stats=1 -dict="$root/fuzz/json.dict" \
     -artifact_prefix="$work/findings/" "$work/corpus" "$root/fuzz/corpus/$target" >"$log" 2>&1; then
     tail -n 40 "$log"
     echo "finding in $target; the input is in $work/findings"
