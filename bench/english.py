@@ -49,6 +49,7 @@ def main():
     parser.add_argument("data", help="folder with books-valid.txt.xz, books-train.txt.xz, children-train.txt.xz")
     parser.add_argument("--model")
     parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--verbatim", type=int, default=1, help="samples searched for verbatim runs (a minute or two each)")
     parser.add_argument("--json")
     arguments = parser.parse_args()
     model = ["-m", arguments.model] if arguments.model else []
@@ -71,7 +72,7 @@ def main():
     words = [w for _, text in texts for w in whole_words(text)]
     report["words"] = len(words)
     report["words_known"] = sum(w in known for w in words) / len(words)
-    report["longest_verbatim"] = max((longest_verbatim(text, train) for _, text in texts[:10]), key=len)
+    report["longest_verbatim"] = max((longest_verbatim(text, train) for _, text in texts[:arguments.verbatim]), key=len)
     for key, value in report.items():
         print(f"{key:17} {value:.4f}" if isinstance(value, float) else f"{key:17} {value!r}")
     if arguments.json:

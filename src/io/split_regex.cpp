@@ -147,8 +147,10 @@ class RegexStep final : public PreTokenizerStep {
       if (rc == PCRE2_ERROR_NOMATCH) return;
       check(rc >= 0 && found[0] < found[1] && found[0] >= pos, ErrorCode::kResource,
             "[{}] expected a pattern that matches within its limits, found PCRE2 error {}", where_, rc);
-      emit.match(begin + found[0], begin + found[1]);
-      pos = found[1];
+      // A later step of the sequence may match within emit and overwrite `found`.
+      const size_t first = found[0], last = found[1];
+      emit.match(begin + first, begin + last);
+      pos = last;
     }
   }
 

@@ -336,6 +336,20 @@ TEST(TokenizerFile, MissingFileAndBrokenPattern) {
   EXPECT_EQ(t.encode("aab").size(), 3u);
 }
 
+// Found by the fuzzer: the inner pattern's matches must not disturb the outer one's.
+TEST(TokenizerFile, PatternsInSequenceDoNotDisturbEachOther) {
+  Json json = tiny({"1 2", "3 4", "a b", "c d"});
+  json.set("pre_tokenizer", parse_json(R"({"type":"Sequence","pretokenizers":[
+             {"type":"Split","behavior":"Isolated","pattern":{"Regex":"[0-9]+"}},
+             {"type":"Split","behavior":"Isolated","pattern":{"Regex":"b|2"}},
+             {"type":"ByteLevel","use_regex":false,"add_prefix_space":false}]})",
+                                       "t"));
+  const Tokenizer t = Tokenizer::from_json(to_string(json), "t");
+  std::vector<std::string> pieces;
+  for (const int32_t id : t.encode("12ab34cd12ab34")) pieces.emplace_back(t.token_bytes(id));
+  EXPECT_EQ(pieces, (std::vector<std::string>{"1", "2", "a", "b", "34", "cd", "1", "2", "a", "b", "34"}));
+}
+
 TEST(TokenizerFile, MissingByteIsAnErrorOrTheUnknownToken) {
   Json json = with_model(tiny(), "vocab", parse_json(R"({"a":0,"b":1,"?":2})", "t"));
   EXPECT_THROW(Tokenizer::from_json(to_string(json), "t").encode("abc"), Error);
