@@ -83,6 +83,10 @@ def variants(base):
         {"type": "Digits", "individual_digits": False},
         split({"Regex": "[0-9][0-9][0-9]"}, "Isolated"),
     )
+    yield "two_patterns", sequence(
+        split({"Regex": r"\p{N}{1,3}"}, "Isolated"), split({"Regex": r"\p{L}+|\s"}, "Isolated"), byte_level(use_regex=False)
+    )
+    yield "mapped_patterns", sequence(byte_level(), split({"Regex": "[0-9][0-9]"}, "Isolated"), split({"Regex": "[0-9]"}, "Isolated"))
     yield "digits", sequence({"type": "Digits", "individual_digits": True}, byte_level())
     yield "mapped_regex", sequence(byte_level(), split({"Regex": r"\p{L}"}, "Contiguous"))
     yield "added_nfc", {**tokens, "normalizer": {"type": "NFC"}}
