@@ -112,9 +112,7 @@ void CommandLine::apply() {
   ProgressMode mode = ProgressMode::kNone;
   if (progress_flag_ == "bar") mode = ProgressMode::kBar;
   if (progress_flag_ == "plain") mode = ProgressMode::kLines;
-  if (progress_flag_ == "auto" && !quiet_) {
-    mode = isatty(STDERR_FILENO) ? progress_mode(STDERR_FILENO) : ProgressMode::kLines;
-  }
+  if (progress_flag_ == "auto" && !quiet_) mode = progress_mode(STDERR_FILENO);  // nothing when piped
   progress_ = std::make_unique<ProgressPrinter>(mode, write_error, terminal_columns(STDERR_FILENO));
 }
 
