@@ -1,5 +1,5 @@
 // Table of acceptance 4: how well each method finds gold sources, predicts token edits and sees resets.
-//   bench_gold MODEL_DIR TASK [examples] [length]
+//   bench_gold [MODEL_DIR TASK [examples] [length]]    without arguments: the three gold models of the repository
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -48,15 +48,24 @@ static void print_table(const std::string& model, const Task& task, const GoldTa
   }
 }
 
+static void run_one(const std::string& directory, const std::string& name, int64_t count, int64_t length) {
+  const Model model = Model::load(directory);
+  const auto task = make_task(name);
+  print_table(directory, *task, gold_table(model, gold_examples(*task, count, length), {}));
+}
+
 static int run(int argc, char** argv) {
-  if (argc < 3) {
-    fmt::print(stderr, "usage: {} MODEL_DIR TASK [examples] [length]\n", argv[0]);
+  if (argc == 1) {
+    for (const char* name : {"selective-copy", "induction", "reset"}) {
+      run_one(std::string(HINDSCAN_SOURCE_DIR) + "/models/gold/" + name, name, 30, 64);
+    }
+    return 0;
+  }
+  if (argc == 2) {
+    fmt::print(stderr, "usage: {} [MODEL_DIR TASK [examples] [length]]\n", argv[0]);
     return 2;
   }
-  const Model model = Model::load(argv[1]);
-  const auto task = make_task(argv[2]);
-  const int64_t count = argc > 3 ? std::atoll(argv[3]) : 100, length = argc > 4 ? std::atoll(argv[4]) : 64;
-  print_table(argv[1], *task, gold_table(model, gold_examples(*task, count, length), {}));
+  run_one(argv[1], argv[2], argc > 3 ? std::atoll(argv[3]) : 100, argc > 4 ? std::atoll(argv[4]) : 64);
   return 0;
 }
 
