@@ -1,7 +1,6 @@
 #include "model/model.h"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "model/config_json.h"
 

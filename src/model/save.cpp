@@ -1,6 +1,4 @@
 // Writing Hugging Face directories: config.json, model.safetensors or shards with an index, tokenizer.json.
-#include <algorithm>
-
 #include "io/safetensors.h"
 #include "model/config_json.h"
 #include "model/model.h"
