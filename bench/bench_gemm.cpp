@@ -2,7 +2,6 @@
 //   bench_gemm
 #include <fmt/format.h>
 
-#include <exception>
 #include <vector>
 
 #include "machine.h"
@@ -76,12 +75,4 @@ void run() {
 }  // namespace
 }  // namespace hindscan::bench
 
-int main() {
-  try {
-    hindscan::bench::run();
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "bench_gemm: {}\n", e.what());
-    return 70;
-  }
-  return 0;
-}
+int main() { return hindscan::bench::run_main("bench_gemm", hindscan::bench::run); }

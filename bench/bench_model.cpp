@@ -2,7 +2,6 @@
 //   bench_model
 #include <fmt/format.h>
 
-#include <exception>
 
 #include "base/rng.h"
 #include "explain/report.h"
@@ -85,12 +84,4 @@ void run() {
 }  // namespace
 }  // namespace hindscan::bench
 
-int main() {
-  try {
-    hindscan::bench::run();
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "bench_model: {}\n", e.what());
-    return 70;
-  }
-  return 0;
-}
+int main() { return hindscan::bench::run_main("bench_model", hindscan::bench::run); }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <exception>
 #include <functional>
 #include <vector>
 
@@ -123,12 +122,4 @@ void run() {
 }  // namespace
 }  // namespace hindscan::bench
 
-int main() {
-  try {
-    hindscan::bench::run();
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "bench_scan: {}\n", e.what());
-    return 70;
-  }
-  return 0;
-}
+int main() { return hindscan::bench::run_main("bench_scan", hindscan::bench::run); }

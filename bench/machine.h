@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <string>
 
 #include "base/arena.h"
@@ -128,6 +129,17 @@ inline Machine measure_machine() {
              cpu_model(), isa_name(allowed_isa()), num_threads(), machine.f32_gflops, machine.bf16_gflops,
              machine.read_gbs);
   return machine;
+}
+
+// main() of a benchmark: 70 and a message when it throws.
+inline int run_main(const char* name, void (*run)()) {
+  try {
+    run();
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}: {}\n", name, e.what());
+    return 70;
+  }
+  return 0;
 }
 
 }  // namespace hindscan::bench
