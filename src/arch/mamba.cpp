@@ -188,4 +188,19 @@ std::unique_ptr<Architecture> make_mamba(const Config& c) {
 
 std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) { return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba"); }
 
+Config mamba_preset(const PresetSizes& sizes) {
+  Config c("preset mamba");
+  c.set("model_type", std::string("mamba"));
+  c.set("hidden_size", sizes.d_model);
+  c.set("num_hidden_layers", sizes.n_layer);
+  c.set("vocab_size", sizes.vocab_size);
+  return c;
+}
+
+Config falcon_mamba_preset(const PresetSizes& sizes) {
+  Config c = mamba_preset(sizes);
+  c.set("model_type", std::string("falcon_mamba"));
+  return c;
+}
+
 }  // namespace hindscan

@@ -5,10 +5,12 @@ namespace hindscan {
 
 using Factory = std::unique_ptr<Architecture> (*)(const Config&);
 using Recogniser = bool (*)(const Config&);
+using Preset = Config (*)(const PresetSizes&);
 
-#define HS_ARCH(name, factory, recogniser)                 \
+#define HS_ARCH(name, factory, recogniser, preset)         \
   std::unique_ptr<Architecture> factory(const Config&);    \
-  bool recogniser(const Config&);
+  bool recogniser(const Config&);                          \
+  Config preset(const PresetSizes&);
 #include "arch/archs.def"
 #undef HS_ARCH
 
@@ -18,9 +20,10 @@ struct Entry {
   const char* name;
   Factory factory;
   Recogniser recogniser;
+  Preset preset;
 };
 static const Entry kTable[] = {
-#define HS_ARCH(name, factory, recogniser) {name, factory, recogniser},
+#define HS_ARCH(name, factory, recogniser, preset) {name, factory, recogniser, preset},
 #include "arch/archs.def"
 #undef HS_ARCH
 };
@@ -38,6 +41,13 @@ std::unique_ptr<Architecture> make_architecture(const Config& config) {
   }
   fail(ErrorCode::kData, "[{}] expected \"model_type\" to be one of: {}; found {}", config.label(),
        fmt::join(architecture_names(), ", "), type.empty() ? "none" : "\"" + type + "\"");
+}
+
+Config architecture_preset(const std::string& name, const PresetSizes& sizes) {
+  for (const Entry& e : kTable) {
+    if (name == e.name) return e.preset(sizes);
+  }
+  fail(ErrorCode::kUsage, "[train] expected an architecture of: {}; found \"{}\"", fmt::join(architecture_names(), ", "), name);
 }
 
 }  // namespace hindscan

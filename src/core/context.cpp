@@ -46,21 +46,23 @@ Ctx::Ctx(const Input& input, CtxOptions options)
       arena_(options_.arena == nullptr ? own_arena_.get() : options_.arena),
       scratch_(options_.scratch == nullptr ? *own_scratch_ : *options_.scratch) {
   check(!options_.in_place || !options_.record, ErrorCode::kInternal, "[ctx] states advance in place only without record");
-  cu_ = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
-  check_input(input, cu_);
-  segments_ = make_segments(input, cu_);
-  pending_.resize(cu_.size() - 1);
-  adjoint_in.resize(cu_.size() - 1);
-  adjoint_out.resize(cu_.size() - 1);
+  std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
+  check_input(input, cu);
+  std::vector<Segment> segments = make_segments(input, cu);
+  pending_.resize(cu.size() - 1);
+  adjoint_in.resize(cu.size() - 1);
+  adjoint_out.resize(cu.size() - 1);
+  layouts_.push_back({std::move(cu), std::move(segments)});
   arena_->reset();
 }
 
 Ctx::~Ctx() = default;
 
-Var Ctx::make(int64_t T, int64_t C) {
+Var Ctx::make(int64_t T, int64_t C, int layout) {
   Slot slot;
   slot.T = T;
   slot.C = C;
+  slot.layout = layout;
   slot.data = arena_->allocate(static_cast<size_t>(T * C) * dtype_size(options_.compute));
   slots_.push_back(slot);
   return static_cast<Var>(slots_.size() - 1);
@@ -68,7 +70,24 @@ Var Ctx::make(int64_t T, int64_t C) {
 
 void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
                  std::function<void(const AdjointRules&)> backward) {
-  if (recording()) nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward)});
+  record(role, std::move(in), out, std::move(weights), std::move(backward), nullptr);
+}
+
+void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
+                 std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer) {
+  if (recording()) nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward), std::move(mixer)});
+}
+
+std::string Ctx::state_name(const char* op) {
+  std::string name = where() + "." + op;
+  const int count = ++names_[name];
+  return count == 1 ? name : name + std::to_string(count);
+}
+
+int64_t Ctx::position(const Segment& s, Var v) const {
+  if (!s.carries_in) return 0;
+  const bool has_state = &layout(v) == &layouts_[0] && !input_.states.empty() && input_.states[static_cast<size_t>(s.seq)] != nullptr;
+  return has_state ? input_.states[static_cast<size_t>(s.seq)]->tokens : 0;
 }
 
 std::string Ctx::where() const {
@@ -129,7 +148,7 @@ template double* Ctx::carry_out<double>(int, const std::string&, const std::vect
 void Ctx::commit() {
   for (size_t b = 0; b < input_.states.size(); ++b) {
     if (input_.states[b] == nullptr) continue;
-    const int64_t seen = input_.states[b]->tokens + cu_[b + 1] - cu_[b];
+    const int64_t seen = input_.states[b]->tokens + layouts_[0].cu[b + 1] - layouts_[0].cu[b];
     if (!options_.in_place) *input_.states[b] = std::move(pending_[b]);
     input_.states[b]->tokens = seen;
     pending_[b] = {};
@@ -154,8 +173,11 @@ Var Ctx::mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& bod
   return scope.out;
 }
 
-Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) {
+Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) { return block(layer, x, {}, body); }
+
+Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body) {
   layer_ = layer;
+  names_.clear();
   scopes_.push_back(fmt::format("blocks.{}", layer));
   const auto scoped = [this](Var v) {
     scopes_.pop_back();
@@ -168,12 +190,18 @@ Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) {
   replaying_forward_ = true;
   const Var y = forget_interior(x, body);
   replaying_forward_ = false;
-  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, body](const AdjointRules& rules) { run_block_back(layer, x, y, body, rules); });
+  const std::vector<Var> outer(uses.begin(), uses.end());
+  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, outer, body](const AdjointRules& rules) {
+    with_real([&]<class R>(R) {  // adjoints that outlive the block's second run
+      for (Var v : outer) grad<R>(v);
+    });
+    run_block_back(layer, x, y, body, rules);
+  });
   return scoped(y);
 }
 
 Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
-  const Var y = make(rows(x), cols(x));  // a residual block keeps the shape
+  const Var y = make_like(x, cols(x));  // a residual block keeps the shape
   const Arena::Mark mark = arena_->mark();
   const Var inner = body(*this, x);
   check(rows(inner) == rows(y) && cols(inner) == cols(y), ErrorCode::kInternal, "[block {}] expected the shape [{}, {}] to be kept", layer_,
@@ -189,6 +217,7 @@ void Ctx::run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, 
   const size_t first_node = nodes_.size(), first_slot = slots_.size();
   const Arena::Mark mark = arena_->mark();
   layer_ = layer;
+  names_.clear();
   in_recompute_ = true;
   scopes_.push_back(fmt::format("blocks.{}", layer));
   const Var inner = body(*this, x);

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,15 +11,14 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "core/mixer_detail.h"
+#include "core/op_inputs.h"
 #include "core/rules.h"
 #include "core/sequence_state.h"
 #include "core/weights.h"
 #include "kernels/pointwise.h"
 
 namespace hindscan {
-
-using Var = int32_t;  // index of a [T, C] array of the pass
-inline constexpr Var kNoVar = -1;
 
 // What a pass reads: tokens or feature vectors of several sequences, packed without padding.
 struct Input {
@@ -48,7 +48,23 @@ struct TapView {
 };
 using Tap = std::function<void(const TapView&)>;
 
-enum class Role : uint8_t { kEmbedding, kLinear, kNorm, kConv, kActivation, kDecay, kGlr, kSkip, kGate, kAdd, kSplit, kSelect, kTap };
+// The rows of the sequences in a [T, C] array. Index 0 is the input's; gathering tokens makes others.
+struct Layout {
+  std::vector<int64_t> cu;        // [B+1]
+  std::vector<Segment> segments;
+};
+
+// A sequence of tokens read in another order: output token i of each sequence is its token index[i].
+struct TokenOrder {
+  std::vector<int64_t> index;    // [L_out], each in 0..L_in-1; tokens may be left out or repeated
+  std::vector<uint8_t> resets;   // [L_out] or empty; non-zero: recurrences start from zero before this token
+};
+
+enum class Role : uint8_t {
+  kEmbedding, kLinear, kNorm, kConv, kActivation, kDecay, kGlr, kSkip, kGate, kAdd, kSplit, kSelect, kTap,
+  kScale, kConcat, kModulate, kTokenMix, kRotate, kSoftCap, kHeadDot, kHeadBroadcast, kAttention, kNonlinear,
+  kRoute, kOrder, kPool
+};
 
 struct OpNode {
   Role role;
@@ -56,6 +72,7 @@ struct OpNode {
   Var out = kNoVar;
   std::vector<const Weight*> weights;  // in the op's order; entries may be null
   std::function<void(const AdjointRules&)> backward;
+  std::shared_ptr<const MixerDetail> mixer;  // roles glr, attention, nonlinear: what explain/ reads
 };
 
 // A token mixer of a recorded pass: its nodes are nodes[first, last).
@@ -87,20 +104,57 @@ class Ctx {
   Ctx(const Ctx&) = delete;
   Ctx& operator=(const Ctx&) = delete;
 
-  // signal
+  // signal: linear in x under every rule
   Var embedding(const Weight& table);                                        // [T, d_model]; features pass through
+  void set_embedding(Var x) { embedding_ = x; }                              // what embedding() gives instead
+  Var features();                                                            // [T, feature_dim] the input as it is
   Var linear(const Weight& w, const Weight* bias, Var x);                    // [T, out]
   Var linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, int64_t count);  // rows of w only
+  Var linear_in(const Weight& w, Var x, int64_t first, int64_t count);       // x w[first, first+count), w [in, out]
+  Var linear_in(const Weight& w, Var x);                                     // [T, out], w stored [in, out]
+  Var block_linear(const Weight& w, const Weight* bias, Var x);              // w [H, in, out] per head: [T, H*out]
+  Var expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var x);  // w [E, out, in]
   Var causal_conv1d(const Weight& w, const Weight* bias, Var x);             // [T, C], w [C, 1, K]
-  Var skip(const Weight& d, Var base, Var x);                                // base + D x
+  Var skip(const Weight& d, Var base, Var x);                                // base + D x; d [C], or [H] with C % H == 0
   Var add(Var a, Var b);
+  Var scale(double factor, Var x);
+  Var channel_scale(const Weight& w, Var x);                                 // [T, C] w [C]
+  Var rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks);     // w [H,R,P]: [T,H*P] -> [T,R*H*P]
+  Var rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks);     // the transpose: [T,R*H*P] -> [T,H*P]
   Var split(Var x, int64_t first, int64_t count);                            // columns
+  Var split_strided(Var x, int64_t parts, int64_t stride, int64_t first, int64_t count);  // count columns of each part
+  Var concat(std::span<const Var> parts);                                    // columns
   Var select(Var x, std::span<const int64_t> rows);                          // [rows, C]
+  Var head_broadcast(Var x, int64_t heads, int64_t repeat);                  // each head repeat times, [T, heads*repeat*d]
+  Var token_shift(Var x);                                                    // row t-1 of x, carried from pass to pass
+  // order: other tokens, same channels
+  Var gather_tokens(Var x, const TokenOrder& order);                         // [B*L_out, C]
+  Var scatter_add_tokens(Var x, const TokenOrder& order, Var like);          // the transpose; rows of `like`
+  Var pool_tokens(Var x, const TokenOrder& order, int64_t window);           // means of `window` tokens of the order
+  Var insert_token(const Weight& token, Var x, int64_t position);            // [B*(L+1), C]; a class token
+  // a coefficient acts on a signal: coeff [T, C], or [T, H] for the heads of a [T, H*d] signal
+  Var gate(Var signal, Var gate);                                            // after the mixer core: two signal paths meet
+  Var modulate(Var coeff, Var signal);                                       // before it, or coefficient by coefficient
+  Var lerp(Var a, Var b, Var coeff);                                         // a + coeff (b - a)
+  Var mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x);   // x + (previous - x)(mu + delta); mu_of_x:
+                                                                             // mu x + (1 - mu) previous; delta or kNoVar
+  Var head_dot(Var a, Var b, const Weight* w, int64_t heads);                // [T, H] sum of a w b over the head
   // non-linear
   Var activation(kernels::Act kind, Var x);
-  Var gate(Var signal, Var gate);                                            // two signal paths meet
+  Var soft_cap(double cap, Var x);                                           // cap tanh(x / cap)
   Var decay(Var x, const Weight& bias);                                      // step dt = softplus(x + bias)
+  Var decay(Var x, const Weight& bias, double low, double high);             // clamped to [low, high]
+  Var decay_rate(RateMap map, Var x, const Weight& w, double factor = 1);    // factor * f(w) x, w [n], C % n == 0
+  Var decay_map(DecayMap map, Var x, const Weight* bias, double factor = 1); // factor * f(x + bias); x kNoVar: f(bias)
+  Var decay_constant(std::span<const double> g);                             // [T, n] the same row for every token
+  Var decay_bound(Var x, const Weight& lower, int64_t layer);                // HGRN2: log(b + (1 - b) sigmoid(x))
+  Var phase(Var angle, Var dt, int64_t heads);                               // Mamba-3: running sum of pi tanh(angle) dt
+  // norms
   Var rmsnorm(const Weight* w, Var x, double eps);                           // w null: weightless
+  Var norm(const NormOptions& options, const Weight* w, const Weight* bias, Var x);
+  // rotation of pairs of channels
+  Var rope(const Rope& rope, Var x);                                         // by the position in the sequence
+  Var rotate(Var x, Var theta, int64_t heads, bool interleaved);             // by theta [T, heads_theta * S]
   // mixers
   struct GlrElement {
     Var q, k, v;            // C [T,N], B [T,N], x [T,D]
@@ -108,14 +162,30 @@ class Ctx {
     const Weight* A_log;    // [D, N], A = -exp(A_log)
   };
   Var glr(const GlrElement& in);                                             // [T, D]
+  Var glr(const GlrHeads& in);                                               // [T, R*H*V]
+  Var glr(const GlrChannel& in);                                             // [T, D]
+  Var glr(const GlrWkv4& in);                                                // [T, D]
+  Var glr(const GlrMlstm& in);                                               // [T, H*V]
+  Var softmax_attention(const Attention& in);                                // [T, heads*v_dim]
+  Var nonlinear_recurrence(const Nonlinear& in);                             // [T, H*d]
+  // experts
+  Var moe_route(Var logits, const Route& route);                             // [T, E] weights, zero where not routed
+  std::vector<int64_t> routed_rows(Var route, int64_t expert) const;         // rows with a weight
+  Var combine_experts(Var route, std::span<const int64_t> experts, std::span<const Var> parts, int64_t channels);
   // structure
   Var tap(std::string_view name, Var x);                                     // name is relative to the open scopes
   Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);    // residual block, unit of recomputation
+  // uses: arrays from before the block that body reads besides x.
+  Var block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body);
   Var mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body);
   // ends. Losses in nats per position, never [T, vocab] at once; weight[t] multiplies the adjoint of loss t (0: masked).
   // With record, the adjoint of h (and of head, with grads) is accumulated at once: call backward() afterwards.
-  void cross_entropy(const Weight& head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
+  void cross_entropy(const LogitHead& head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
                      std::span<double> losses);
+
+  Var pool(Pool kind, Var x);                                                // [B, C] one row a sequence
+  // Mean squared error per row against targets [rows, C of h]; record as in cross_entropy.
+  void regression_loss(Var h, std::span<const float> targets, std::span<const float> weight, std::span<double> losses);
 
   // Moves what the sequences carry into Input::states. Call once, after the forward pass, and after backward() if any.
   void commit();
@@ -143,7 +213,9 @@ class Ctx {
     return static_cast<R*>(slots_[static_cast<size_t>(v)].data);
   }
   const Input& input() const { return input_; }
-  const std::vector<Segment>& segments() const { return segments_; }
+  const std::vector<Segment>& segments() const { return layouts_[0].segments; }
+  const Layout& layout(Var v) const { return layouts_[static_cast<size_t>(slots_[static_cast<size_t>(v)].layout)]; }
+  int64_t position(const Segment& s, Var v) const;  // of the segment's first token since its sequence (or reset) began
   DType compute() const { return options_.compute; }
   // State a slot of a sequence had before this pass, null for zeros; name relative to the where of its scope.
   const void* state_in(int seq, const std::string& name, const std::vector<int64_t>& shape) const;
@@ -152,6 +224,7 @@ class Ctx {
  private:
   struct Slot {
     int64_t T = 0, C = 0;
+    int layout = 0;
     void* data = nullptr;
     void* grad = nullptr;
     bool has_grad = false;
@@ -160,10 +233,15 @@ class Ctx {
   auto with_real(F&& f) const {
     return options_.compute == DType::kF64 ? f(double{}) : f(float{});
   }
-  Var make(int64_t T, int64_t C);
+  Var make(int64_t T, int64_t C, int layout = 0);
+  Var make_like(Var x, int64_t C) { return make(rows(x), C, slots_[static_cast<size_t>(x)].layout); }  // [rows of x, C]
+  std::string state_name(const char* op);  // "blocks.3.mixer.conv", ".conv2" when the scope has one already
+  void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
+              std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer);
   void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
               std::function<void(const AdjointRules&)> backward);
   bool recording() const { return options_.record && !replaying_forward_; }
+  Var reorder(Var x, const TokenOrder& order, int* layout);
   Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);
   void run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules);
   std::string where() const;
@@ -181,8 +259,7 @@ class Ctx {
 
   CtxOptions options_;
   Input input_;
-  std::vector<int64_t> cu_;
-  std::vector<Segment> segments_;
+  std::vector<Layout> layouts_;
   std::vector<SequenceState> pending_;
   std::unique_ptr<Arena> own_arena_, own_scratch_;
   Arena* arena_;
@@ -191,7 +268,9 @@ class Ctx {
   std::vector<OpNode> nodes_;
   std::vector<MixerScope> mixers_;
   std::vector<std::string> scopes_;
+  std::map<std::string, int> names_;  // state names given out in the open block
   int layer_ = -1;
+  Var embedding_ = kNoVar;
   bool replaying_forward_ = false;  // inside a block whose forward is not recorded (recompute)
   bool in_recompute_ = false;       // inside the second run of such a block
 };

@@ -71,6 +71,11 @@ int64_t WeightTable::parameters() const {
   return n;
 }
 
+bool WeightTable::ignores(const std::string& name) const {
+  return std::any_of(ignored_.begin(), ignored_.end(),
+                     [&](const std::string& part) { return name.starts_with(part) || name.ends_with(part); });
+}
+
 static size_t aligned64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 void WeightTable::allocate(DType matrix_type) {
@@ -100,6 +105,7 @@ static double initial_value(const Weight& w, int64_t i, Rng& rng) {
     case Init::Kind::kNormal: return w.init.a * rng.normal();
     case Init::Kind::kUniform: return w.init.a * (2 * rng.uniform() - 1);
     case Init::Kind::kLogArange: return std::log(static_cast<double>(i % w.cols() + 1));
+    case Init::Kind::kCustom: break;
     case Init::Kind::kInvSoftplusDt: {
       const double log_lo = std::log(w.init.a), log_hi = std::log(w.init.b);
       const double dt = std::max(std::exp(log_lo + rng.uniform() * (log_hi - log_lo)), w.init.c);
@@ -112,9 +118,14 @@ static double initial_value(const Weight& w, int64_t i, Rng& rng) {
 void WeightTable::initialise(uint64_t seed) {
   for (auto& w : weights_) {
     Rng rng(seed, w->name);
+    std::vector<double> custom;
+    if (w->init.fill) {
+      custom.assign(static_cast<size_t>(w->size()), 0.0);
+      w->init.fill(custom, w->shape, rng);
+    }
     for (int64_t i = 0; i < w->size(); ++i) {
       // Rounded to float first, so that an f64 table starts from the same numbers.
-      const float value = static_cast<float>(initial_value(*w, i, rng));
+      const float value = static_cast<float>(custom.empty() ? initial_value(*w, i, rng) : custom[static_cast<size_t>(i)]);
       if (w->dtype == DType::kF32) static_cast<float*>(w->data)[i] = value;
       if (w->dtype == DType::kF64) static_cast<double*>(w->data)[i] = value;
       if (w->dtype == DType::kBF16) static_cast<uint16_t*>(w->data)[i] = float_to_bf16(value);

@@ -1,19 +1,29 @@
 // One declaration per weight serves load, save, initialise, optimise and count.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
+#include "base/rng.h"
 #include "kernels/dtype.h"
 
 namespace hindscan {
 
 struct Init {
-  enum class Kind : uint8_t { kZeros, kOnes, kNormal, kUniform, kLogArange, kInvSoftplusDt } kind = Kind::kZeros;
+  enum class Kind : uint8_t { kZeros, kOnes, kNormal, kUniform, kLogArange, kInvSoftplusDt, kCustom } kind = Kind::kZeros;
   double a = 0, b = 0, c = 0;  // kNormal: std a; kUniform: +-a; kInvSoftplusDt: dt in [a, b], floor c
+  // kCustom: fills values [shape], row-major, from the weight's own random stream.
+  std::function<void(std::span<double> values, const std::vector<int64_t>& shape, Rng& rng)> fill = {};
+  static Init custom(decltype(fill) f) { return {Kind::kCustom, 0, 0, 0, std::move(f)}; }
+  static Init constant(double value);
+  static Init uniform_range(double low, double high);
+  static Init log_uniform(double low, double high);      // log of U(low, high): A_log of Mamba-2
+  static Init orthogonal(double gain);                   // rows or columns orthonormal, times gain
   static Init zeros() { return {}; }
   static Init ones() { return {Kind::kOnes}; }
   static Init normal(double std_dev) { return {Kind::kNormal, std_dev}; }
@@ -25,6 +35,7 @@ struct Init {
 struct Weight {
   std::string name;                 // checkpoint key
   std::vector<std::string> aliases; // other names under which checkpoints hold it
+  std::vector<std::string> transposed_aliases;  // names under which the matrix is stored as [cols, rows]
   std::vector<int64_t> shape;
   Init init;
   bool matrix = false;       // may be stored as bf16/f16; otherwise always compute type
@@ -56,6 +67,10 @@ class WeightTable {
   Weight& add(std::string name, std::vector<int64_t> shape, Init init);
   Weight& add_matrix(std::string name, std::vector<int64_t> shape, Init init);  // decays, may be 16 bit
 
+  // Tensors of checkpoints that this family has no use for: names that start or end with `part` are passed over.
+  void ignore(std::string part) { ignored_.push_back(std::move(part)); }
+  bool ignores(const std::string& name) const;
+
   size_t size() const { return weights_.size(); }
   Weight& operator[](size_t i) { return *weights_[i]; }
   const Weight& operator[](size_t i) const { return *weights_[i]; }
@@ -74,6 +89,7 @@ class WeightTable {
   struct Storage;
   std::vector<std::unique_ptr<Weight>> weights_;
   std::unordered_map<std::string, Weight*> by_name_;
+  std::vector<std::string> ignored_;
   std::unique_ptr<Storage> storage_;
 };
 

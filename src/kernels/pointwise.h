@@ -8,7 +8,7 @@ namespace hindscan::kernels {
 
 #define HS_FOR_REALS(X) X(float) X(double)
 
-enum class Act : uint8_t { kSilu, kSoftplus, kSigmoid, kGelu, kRelu2, kTanh, kIdentity };
+enum class Act : uint8_t { kSilu, kSoftplus, kSigmoid, kGelu, kRelu2, kTanh, kIdentity, kRelu, kGeluTanh };
 // Adjoint of an activation: the derivative; or y/x held fixed (identity rule: silu(x) = x * sigmoid(x), slope frozen).
 enum class ActRule : uint8_t { kExact, kFrozenSlope };
 

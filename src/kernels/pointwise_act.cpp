@@ -65,6 +65,26 @@ struct Relu2 {
   template <class V> static HWY_INLINE V value(V x) { return hn::Mul(slope(x), slope(x)); }
   template <class V> static HWY_INLINE V derivative(V x) { return hn::Add(slope(x), slope(x)); }
 };
+struct Relu {
+  template <class V> static HWY_INLINE V value(V x) { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), x); }
+  template <class V> static HWY_INLINE V slope(V x) { return hn::IfThenElseZero(hn::Gt(x, hn::Zero(hn::DFromV<V>())), one<V>()); }
+  template <class V> static HWY_INLINE V derivative(V x) { return slope(x); }
+};
+// x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), GELU by tanh.
+struct GeluTanh {
+  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(x, slope(x)); }
+  template <class V> static HWY_INLINE V slope(V x) {
+    const hn::DFromV<V> d;
+    const V cubic = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), one<V>());
+    return vsigmoid(hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691216f)));
+  }
+  template <class V> static HWY_INLINE V derivative(V x) {
+    const hn::DFromV<V> d;
+    const V s = slope(x);
+    const V du = hn::Mul(hn::Set(d, 1.5957691216f), hn::MulAdd(hn::Mul(x, x), hn::Set(d, 3 * 0.044715f), one<V>()));
+    return hn::MulAdd(hn::Mul(x, hn::Mul(s, hn::Sub(one<V>(), s))), du, s);
+  }
+};
 struct Tanh {
   template <class V> static HWY_INLINE V value(V x) { return vtanh(x); }
   template <class V> static HWY_INLINE V slope(V x) {
@@ -91,6 +111,8 @@ HWY_INLINE void with_act(Act act, const Body& body) {
     case Act::kRelu2: return body(Relu2());
     case Act::kTanh: return body(Tanh());
     case Act::kIdentity: return body(Identity());
+    case Act::kRelu: return body(Relu());
+    case Act::kGeluTanh: return body(GeluTanh());
   }
 }
 

@@ -14,6 +14,9 @@ double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 double normal_cdf(double x) { return 0.5 * std::erfc(-x * std::sqrt(0.5)); }
 
+// 2 sqrt(2/pi) (x + 0.044715 x^3): gelu_tanh(x) = x sigmoid of this.
+double gelu_argument(double x) { return 2 * std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x); }
+
 double value(Act act, double x) {
   switch (act) {
     case Act::kSilu: return x * sigmoid(x);
@@ -23,6 +26,8 @@ double value(Act act, double x) {
     case Act::kRelu2: return x < 0 ? 0.0 : x * x;
     case Act::kTanh: return std::tanh(x);
     case Act::kIdentity: return x;
+    case Act::kRelu: return x < 0 ? 0.0 : x;
+    case Act::kGeluTanh: return x * sigmoid(gelu_argument(x));
   }
   return x;
 }
@@ -34,6 +39,8 @@ double slope(Act act, double x) {
     case Act::kRelu2: return x < 0 ? 0.0 : x;
     case Act::kTanh: return x == 0 ? 1.0 : std::tanh(x) / x;
     case Act::kIdentity: return 1.0;
+    case Act::kRelu: return x > 0 ? 1.0 : 0.0;
+    case Act::kGeluTanh: return sigmoid(gelu_argument(x));
     case Act::kSoftplus:
     case Act::kSigmoid: return value(act, x) / x;
   }
@@ -49,6 +56,11 @@ double derivative(Act act, double x) {
     case Act::kRelu2: return x < 0 ? 0.0 : 2.0 * x;
     case Act::kTanh: return 1.0 - std::tanh(x) * std::tanh(x);
     case Act::kIdentity: return 1.0;
+    case Act::kRelu: return x > 0 ? 1.0 : 0.0;
+    case Act::kGeluTanh: {
+      const double s = sigmoid(gelu_argument(x)), du = 2 * std::sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * x * x);
+      return s + x * s * (1 - s) * du;
+    }
   }
   return 1.0;
 }

@@ -57,7 +57,7 @@ TEST(PointwiseGradient, RmsNorm) {
 
 TEST(PointwiseGradient, Activations) {
   const int64_t n = 33;
-  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity}) {
+  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity, Act::kRelu, Act::kGeluTanh}) {
     Vec<double> x = random_doubles(n, 1), r = random_doubles(n, 2), y = poisoned<double>(n), dx(x.size(), 0.0);
     for (double& v : x) v += v < 0 ? -0.1 : 0.1;  // the kink of relu^2 lies outside every difference
     const auto loss = [&] {

@@ -6,7 +6,7 @@
 namespace hindscan::kernels {
 namespace {
 
-const Act kActs[] = {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity};
+const Act kActs[] = {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity, Act::kRelu, Act::kGeluTanh};
 
 struct Size {
   int64_t T, C;

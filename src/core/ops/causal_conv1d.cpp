@@ -15,14 +15,15 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   check(w.shape == std::vector<int64_t>({C, 1, K}), ErrorCode::kData, "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]",
         w.name, C, K, fmt::join(w.shape, ", "));
   const std::vector<int64_t> past_shape = {K - 1, C};
-  const std::string name = where() + ".conv";
+  const std::string name = state_name("conv");
   const size_t past_n = static_cast<size_t>((K - 1) * C);
-  const Var out = make(T, C);  // [T, C]
+  const std::vector<Segment>& segments = layout(x).segments;
+  const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
-    R* pasts = recording() ? arena_->array<R>(segments_.size() * past_n) : nullptr;  // [segments, K-1, C] before each
+    R* pasts = recording() ? arena_->array<R>(segments.size() * past_n) : nullptr;  // [segments, K-1, C] before each
     const R* b = bias == nullptr ? nullptr : bias->as<R>();
-    for (size_t s = 0; s < segments_.size(); ++s) {
-      const Segment& g = segments_[s];
+    for (size_t s = 0; s < segments.size(); ++s) {
+      const Segment& g = segments[s];
       const void* carried = g.carries_in ? state_in(g.seq, name, past_shape) : nullptr;
       const ArenaScope scope(scratch_);
       R* moving = g.carries_out ? carry_out<R>(g.seq, name, past_shape) : scratch_.array<R>(past_n);  // [K-1, C]
@@ -36,8 +37,8 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
       R* dx = grad<R>(x);
       R* dw = rules.weights ? options_.grads->of<R>(w) : nullptr;
       const std::string slot = path_slot(name, rules.path);
-      for (size_t s = 0; s < segments_.size(); ++s) {
-        const Segment& g = segments_[s];
+      for (size_t s = 0; s < segments.size(); ++s) {
+        const Segment& g = segments[s];
         const ArenaScope scope(scratch_);
         R* dpast = scratch_.array<R>(past_n);  // [K-1, C]
         std::memset(dpast, 0, past_n * sizeof(R));

@@ -6,7 +6,8 @@
 
 namespace hindscan {
 
-void Ctx::cross_entropy(const Weight& head, Var h, std::span<const int32_t> targets, std::span<const float> weight, std::span<double> losses) {
+void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int32_t> targets, std::span<const float> weight, std::span<double> losses) {
+  const Weight& head = *logit_head.weight;
   const int64_t T = rows(h), C = cols(h), V = head.rows();
   check(static_cast<int64_t>(targets.size()) == T && static_cast<int64_t>(losses.size()) == T &&
             (weight.empty() || static_cast<int64_t>(weight.size()) == T),

@@ -33,17 +33,18 @@ Var Ctx::glr(const GlrElement& in) {
         fmt::join(in.A_log->shape, ", "));
   check(N <= 256, ErrorCode::kData, "[glr] expected d_state <= 256, found {}", N);
   const std::vector<int64_t> shape = {D, N};
-  const std::string name = where() + ".glr";
+  const std::string name = state_name("glr");
   const size_t state_n = static_cast<size_t>(D * N);
   const Weight* A_log = in.A_log;
-  const Var out = make(T, D);  // [T, D]
+  const std::vector<Segment>& segments = layout(in.v).segments;
+  const Var out = make_like(in.v, D);  // [T, D]
   with_real([&]<class R>(R) {
     R* A = arena_->array<R>(state_n);  // [D, N]
     kernels::neg_exp(D * N, A_log->as<R>(), A);
-    R* S0 = recording() ? arena_->array<R>(segments_.size() * state_n) : nullptr;  // [segments, D, N]
+    R* S0 = recording() ? arena_->array<R>(segments.size() * state_n) : nullptr;  // [segments, D, N]
     const ElementPass<R> pass{{T, D, N}, {data<R>(in.dt), A, data<R>(in.k), data<R>(in.q)}, data<R>(in.v), S0};
-    for (size_t s = 0; s < segments_.size(); ++s) {
-      const Segment& g = segments_[s];
+    for (size_t s = 0; s < segments.size(); ++s) {
+      const Segment& g = segments[s];
       const void* carried = g.carries_in ? state_in(g.seq, name, shape) : nullptr;
       const ArenaScope scope(scratch_);
       R* S = g.carries_out ? carry_out<R>(g.seq, name, shape) : scratch_.array<R>(state_n);
@@ -66,8 +67,8 @@ Var Ctx::glr(const GlrElement& in) {
       const ArenaScope outer(scratch_);
       R* dA = rules.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
       if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
-      for (size_t s = segments_.size(); s-- > 0;) {
-        const Segment& g = segments_[s];
+      for (size_t s = segments.size(); s-- > 0;) {
+        const Segment& g = segments[s];
         const int64_t b = g.begin;
         const ArenaScope scope(scratch_);
         R* dS = scratch_.array<R>(state_n);

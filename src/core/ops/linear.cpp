@@ -73,7 +73,7 @@ Var Ctx::linear(const Weight& w, const Weight* bias, Var x) { return linear_rows
 Var Ctx::linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, int64_t count) {
   check(cols(x) == w.cols(), ErrorCode::kData, "[linear] {} must be [out, {}] but is [{}]", w.name, cols(x), fmt::join(w.shape, ", "));
   const int64_t M = rows(x);
-  const Var out = make(M, count);  // [T, count]
+  const Var out = make_like(x, count);  // [T, count]
   with_real([&]<class R>(R) {
     linear_forward(w, first, count, M, data<R>(x), data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, count, bias->as<R>() + first, data<R>(out));

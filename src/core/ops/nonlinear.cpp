@@ -8,7 +8,7 @@ using kernels::ActRule;
 
 Var Ctx::activation(Act kind, Var x) {
   const int64_t n = rows(x) * cols(x);
-  const Var out = make(rows(x), cols(x));  // [T, C]
+  const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::act_forward(kind, n, data<R>(x), data<R>(out));
     record(Role::kActivation, {x}, out, {}, [=, this](const AdjointRules& rules) {
@@ -21,7 +21,7 @@ Var Ctx::activation(Act kind, Var x) {
 
 Var Ctx::gate(Var signal, Var gate) {
   const int64_t n = rows(signal) * cols(signal);
-  const Var out = make(rows(signal), cols(signal));  // [T, C]
+  const Var out = make_like(signal, cols(signal));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::gate_forward(n, data<R>(signal), data<R>(gate), data<R>(out));
     record(Role::kGate, {signal, gate}, out, {}, [=, this](const AdjointRules& rules) {
@@ -37,7 +37,7 @@ Var Ctx::gate(Var signal, Var gate) {
 Var Ctx::decay(Var x, const Weight& bias) {
   const int64_t T = rows(x), C = cols(x);
   check(bias.size() == C, ErrorCode::kData, "[decay] {} must be [{}] but is [{}]", bias.name, C, fmt::join(bias.shape, ", "));
-  const Var out = make(T, C);  // [T, C] step > 0
+  const Var out = make_like(x, C);  // [T, C] step > 0
   with_real([&]<class R>(R) {
     kernels::bias_act_forward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), data<R>(out));
     record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const AdjointRules& rules) {
@@ -51,7 +51,7 @@ Var Ctx::decay(Var x, const Weight& bias) {
 Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
   const int64_t T = rows(x), C = cols(x);
   check(w == nullptr || w->size() == C, ErrorCode::kData, "[rmsnorm] {} must be [{}]", w == nullptr ? "" : w->name, C);
-  const Var out = make(T, C);  // [T, C]
+  const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
     R* rstd = arena_->array<R>(static_cast<size_t>(T));  // [T]
     const R* wv = w == nullptr ? nullptr : w->as<R>();

@@ -21,6 +21,7 @@ static void gather_rows(const Weight& table, std::span<const int32_t> ids, doubl
 }
 
 Var Ctx::embedding(const Weight& table) {
+  if (embedding_ != kNoVar) return embedding_;
   const int64_t T = input_.length(), C = table.cols();
   const Var out = make(T, C);  // [T, d_model]
   with_real([&]<class R>(R) {
@@ -45,7 +46,7 @@ Var Ctx::embedding(const Weight& table) {
 Var Ctx::skip(const Weight& d, Var base, Var x) {
   const int64_t T = rows(x), C = cols(x);
   check(d.size() == C, ErrorCode::kData, "[skip] {} must be [{}] but is [{}]", d.name, C, fmt::join(d.shape, ", "));
-  const Var out = make(T, C);  // [T, C]
+  const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::skip_forward(T, C, data<R>(base), d.as<R>(), data<R>(x), data<R>(out));
     record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const AdjointRules& rules) {
@@ -69,7 +70,7 @@ Var Ctx::add(Var a, Var b) {
   check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ", rows(a), cols(a), rows(b),
         cols(b));
   const int64_t n = rows(a) * cols(a);
-  const Var out = make(rows(a), cols(a));  // [T, C]
+  const Var out = make_like(a, cols(a));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::add_forward(n, data<R>(a), data<R>(b), data<R>(out));
     record(Role::kAdd, {a, b}, out, {}, [=, this](const AdjointRules&) {
@@ -87,7 +88,7 @@ Var Ctx::add(Var a, Var b) {
 Var Ctx::split(Var x, int64_t first, int64_t count) {
   const int64_t T = rows(x), C = cols(x);
   check(first >= 0 && count >= 0 && first + count <= C, ErrorCode::kInternal, "[split] columns {}..{} of {}", first, first + count, C);
-  const Var out = make(T, count);  // [T, count]
+  const Var out = make_like(x, count);  // [T, count]
   with_real([&]<class R>(R) {
     const R* xv = data<R>(x);
     R* y = data<R>(out);

@@ -1,0 +1,67 @@
+// What a recorded mixer op leaves for explain/: the coefficients it ran with, as pointers into the tape's arena.
+// R is the compute type of the pass (Ctx::compute()).
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/glr/channel.h"
+#include "kernels/glr/element.h"
+#include "kernels/glr/head.h"
+
+namespace hindscan {
+
+struct MixerDetail {
+  enum class Kind : uint8_t { kElement, kChannel, kHeads, kSoftmax, kNonlinear } kind;
+  std::string state;                 // slot of the carried state
+  std::vector<int64_t> state_shape;
+  explicit MixerDetail(Kind k) : kind(k) {}
+  virtual ~MixerDetail() = default;
+};
+
+template <class R>
+struct ElementDetail final : MixerDetail {
+  ElementDetail() : MixerDetail(Kind::kElement) {}
+  kernels::glr::ElementDims dims{};
+  kernels::glr::ElementCoeffs<R> coeffs{};
+  const R *v = nullptr, *y = nullptr;  // [T, D]
+};
+
+// divisor: [T, D] (channel) or [T, H] (heads) what the output was divided by, or null; frozen in maps and named there.
+template <class R>
+struct ChannelDetail final : MixerDetail {
+  ChannelDetail() : MixerDetail(Kind::kChannel) {}
+  kernels::glr::ChannelDims dims{};
+  kernels::glr::ChannelCoeffs<R> coeffs{};
+  const R *v = nullptr, *y = nullptr;  // [T, D]; y after the division
+  const R* divisor = nullptr;
+};
+
+// With a divisor v has V + 1 columns in dims.V, the last of ones: the recurrence carries its own denominator.
+// Two taps (Mamba-3): coefficients are those of the equivalent single-tap form over this pass, see core/ops/glr_heads.cpp.
+template <class R>
+struct HeadDetail final : MixerDetail {
+  HeadDetail() : MixerDetail(Kind::kHeads) {}
+  kernels::glr::HeadDims dims{};
+  kernels::glr::HeadCoeffs<R> coeffs{};
+  const R* v = nullptr;        // [T, R, H, V]
+  const R* y = nullptr;        // [T, R, H, V_out]
+  const R* S0 = nullptr;       // [H, K, V] state the first segment started from
+  const R* divisor = nullptr;  // [T, H]
+  int64_t V_out = 0;           // V, or V - 1 with a divisor
+  bool key_dropping = false;   // has a rank-1 term (what other tools leave out)
+};
+
+template <class R>
+struct SoftmaxDetail final : MixerDetail {
+  SoftmaxDetail() : MixerDetail(Kind::kSoftmax) {}
+  int64_t T = 0, past = 0;         // tokens of the pass and cached tokens before it
+  int64_t heads = 0, kv_heads = 0, d = 0, d_v = 0;
+  int64_t window = 0;
+  double scale = 1, soft_cap = 0;
+  const R* q = nullptr;            // [T, heads*d]
+  const R *k = nullptr, *v = nullptr;  // [past + T, kv_heads*d], [past + T, kv_heads*d_v]
+  const R* y = nullptr;            // [T, heads*d_v]
+};
+
+}  // namespace hindscan
