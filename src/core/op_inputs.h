@@ -63,6 +63,13 @@ struct GlrHeads {
   double scale = 1;               // of q
 };
 
+// The current token beside a recurrence of heads, after its norm (RWKV-7): (sum over the head of q u k) v.
+struct CurrentToken {
+  int64_t heads;
+  Var q, k, v;      // [T, H*d]
+  const Weight* u;  // [H, d]
+};
+
 // One state number per channel, kernels/glr/channel.h.
 struct GlrChannel {
   Var v;

@@ -1,0 +1,92 @@
+// Role skip, as data: what the current token adds beside the recurrence, y = base + (sum over the head of q u k) v.
+// Adjoint: base always; v is the value path, q the read and k the write path; under frozen rules q and k are constants.
+#include "core/context.h"
+
+namespace hindscan {
+
+namespace {
+
+template <class R>
+struct Rows {
+  int64_t T, H, d;
+  const R *q, *k, *v;  // [T, H*d]
+  const R* u;          // [H, d]
+
+  R weight(int64_t t, int64_t h) const {  // of token t's own value
+    const int64_t at = (t * H + h) * d;
+    R sum = 0;
+    for (int64_t i = 0; i < d; ++i) sum += q[at + i] * u[h * d + i] * k[at + i];
+    return sum;
+  }
+};
+
+template <class R>
+struct RowGrads {
+  R *q, *k, *v, *u;  // null: not wanted
+};
+
+template <class R>
+void rows_forward(const Rows<R>& in, const R* base, R* y) {
+  for (int64_t t = 0; t < in.T; ++t) {
+    for (int64_t h = 0; h < in.H; ++h) {
+      const R w = in.weight(t, h);
+      const int64_t at = (t * in.H + h) * in.d;
+      for (int64_t i = at; i < at + in.d; ++i) y[i] = base[i] + w * in.v[i];
+    }
+  }
+}
+
+template <class R>
+void coefficient_backward(const Rows<R>& in, int64_t at, int64_t h, R dw, const RowGrads<R>& out) {
+  const R* u = in.u + h * in.d;
+  for (int64_t i = 0; i < in.d; ++i) {
+    if (out.q != nullptr) out.q[at + i] += dw * u[i] * in.k[at + i];
+    if (out.k != nullptr) out.k[at + i] += dw * u[i] * in.q[at + i];
+    if (out.u != nullptr) out.u[h * in.d + i] += dw * in.q[at + i] * in.k[at + i];
+  }
+}
+
+// Returns <weight v, dy>.
+template <class R>
+double rows_backward(const Rows<R>& in, const R* dy, const RowGrads<R>& out) {
+  double share = 0;
+  for (int64_t t = 0; t < in.T; ++t) {
+    for (int64_t h = 0; h < in.H; ++h) {
+      const R w = in.weight(t, h);
+      const int64_t at = (t * in.H + h) * in.d;
+      R dw = 0;
+      for (int64_t i = at; i < at + in.d; ++i) dw += in.v[i] * dy[i];
+      share += static_cast<double>(w) * static_cast<double>(dw);
+      for (int64_t i = at; out.v != nullptr && i < at + in.d; ++i) out.v[i] += w * dy[i];
+      coefficient_backward(in, at, h, dw, out);
+    }
+  }
+  return share;
+}
+
+}  // namespace
+
+Var Ctx::skip(const CurrentToken& in, Var base) {
+  const int64_t T = rows(in.v), C = cols(in.v), H = in.heads;
+  check(C % H == 0 && cols(in.q) == C && cols(in.k) == C && cols(base) == C && in.u->size() == C, ErrorCode::kData,
+        "[skip] expected {} heads and q, k, v, base and {} of {} channels, found {}, {}, {}, {} and [{}]", H, in.u->name, C, cols(in.q),
+        cols(in.k), C, cols(base), fmt::join(in.u->shape, ", "));
+  const Var out = make_like(in.v, C);  // [T, H*d]
+  with_real([&]<class R>(R) {
+    const Rows<R> x{T, H, C / H, data<R>(in.q), data<R>(in.k), data<R>(in.v), in.u->as<R>()};
+    rows_forward(x, data<R>(base), data<R>(out));
+    record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u}, [=, this](const AdjointRules& rules) {
+      const auto on = [&](MixerPath p) { return rules.path == MixerPath::kAll || rules.path == p; };
+      kernels::accumulate(T * C, grad<R>(out), grad<R>(base));
+      if (!rules.skip) return;
+      const bool exact = rules.recurrence == AdjointRules::Recurrence::kExact;
+      const RowGrads<R> to{exact && on(MixerPath::kRead) ? grad<R>(in.q) : nullptr, exact && on(MixerPath::kWrite) ? grad<R>(in.k) : nullptr,
+                           on(MixerPath::kValue) ? grad<R>(in.v) : nullptr, rules.weights ? options_.grads->of<R>(*in.u) : nullptr};
+      const double share = rows_backward(x, grad<R>(out), to);
+      if (on(MixerPath::kValue)) skip_share += share;
+    });
+  });
+  return out;
+}
+
+}  // namespace hindscan
