@@ -1,0 +1,64 @@
+// The functions of head.h by the reference.
+#include "kernels/glr/head.h"
+
+#include "kernels/glr/head_reference.h"
+
+namespace hindscan::kernels::glr {
+
+Algorithm head_algorithm(const HeadDims&, const HeadCoeffs<float>&) { return Algorithm::kSequential; }
+const char* head_isa() { return "reference"; }
+
+void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y, Algorithm) {
+  reference::forward(d, c, v, S, y);
+}
+void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, double* S, double* y, Algorithm) {
+  reference::forward(d, c, v, S, y);
+}
+
+void head_backward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0, const float* dy,
+                   const HeadGrads<float>& grads, Algorithm) {
+  reference::backward(d, c, v, S0, dy, grads);
+}
+void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, const double* S0, const double* dy,
+                   const HeadGrads<double>& grads, Algorithm) {
+  reference::backward(d, c, v, S0, dy, grads);
+}
+
+void head_value_adjoint(const HeadDims& d, const HeadCoeffs<float>& c, const float* dy, float* dS, float* dv) {
+  reference::value_adjoint(d, c, dy, dS, dv);
+}
+void head_value_adjoint(const HeadDims& d, const HeadCoeffs<double>& c, const double* dy, double* dS, double* dv) {
+  reference::value_adjoint(d, c, dy, dS, dv);
+}
+
+void head_row_times(const HeadDims& d, const HeadCoeffs<float>& c, const float* w, float* carry, float* out) {
+  reference::row_times(d, c, w, carry, out);
+}
+void head_row_times(const HeadDims& d, const HeadCoeffs<double>& c, const double* w, double* carry, double* out) {
+  reference::row_times(d, c, w, carry, out);
+}
+
+void head_tile(const HeadDims& d, const HeadCoeffs<float>& c, HeadMap map, int64_t head, TileRange I, TileRange J,
+               const HeadTileFold<float>& fold, float* out) {
+  reference::tile(d, c, map, head, I, J, fold, out);
+}
+void head_tile(const HeadDims& d, const HeadCoeffs<double>& c, HeadMap map, int64_t head, TileRange I, TileRange J,
+               const HeadTileFold<double>& fold, double* out) {
+  reference::tile(d, c, map, head, I, J, fold, out);
+}
+
+void head_block_sums(const HeadDims& d, const HeadCoeffs<float>& c, int64_t head, const int64_t* edges, int64_t blocks,
+                     float* out) {
+  reference::block_sums(d, c, head, edges, blocks, out);
+}
+void head_block_sums(const HeadDims& d, const HeadCoeffs<double>& c, int64_t head, const int64_t* edges,
+                     int64_t blocks, double* out) {
+  reference::block_sums(d, c, head, edges, blocks, out);
+}
+
+void head_forward_residual(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, double* S, const float* y,
+                           double* residual) {
+  reference::forward_residual(d, c, v, S, y, residual);
+}
+
+}  // namespace hindscan::kernels::glr
