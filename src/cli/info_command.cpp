@@ -1,11 +1,11 @@
-// hindscan info: what a model directory holds.
+// hindscan info: what a model holds.
 #include <fmt/format.h>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/printable.h"
 #include "cli/streams.h"
-#include "io/json.h"
+#include "model/config_json.h"
 
 namespace hindscan::cli {
 namespace {
@@ -30,12 +30,6 @@ Counts count(const WeightTable& weights) {
 
 int64_t transformer_maps(const ArchitectureSizes& s) { return s.n_layer * std::max<int64_t>(1, s.d_model / kHeadDim); }
 
-Json config_json(const Config& config) {
-  Json out = Json::object();
-  for (const auto& [key, value] : config.values()) std::visit([&](const auto& v) { out.set(key, Json(v)); }, value);
-  return out;
-}
-
 Json to_json(const Model& model, bool checked, const std::string& damaged) {
   const ArchitectureSizes s = model.arch().sizes();
   const Counts c = count(model.weights());
@@ -45,7 +39,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
     tensors.push(Json::object().set("name", w.name).set("shape", w.shape).set("dtype", dtype_name(w.dtype)));
   }
   Json out = Json::object();
-  out.set("schema", "hindscan.info/1").set("model", model.path()).set("config", config_json(model.arch().hf_config()));
+  out.set("schema", "hindscan.info/1").set("model", model.path()).set("config", config_to_json(model.arch().hf_config()));
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
   out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));

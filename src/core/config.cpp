@@ -41,4 +41,42 @@ std::string Config::text(const std::string& key, const std::string& fallback) co
   return *value;
 }
 
+int64_t Config::count(const std::string& key) const {
+  check(!has(key), ErrorCode::kData, "[{}] \"{}\" must be a list; correct the file", label_, key);
+  return is_list(key) ? integer(key + ".#", 0, INT32_MAX) : 0;
+}
+
+const Config::Value& Config::element(const std::string& key, int64_t i) const {
+  const auto it = values_.find(key + "." + std::to_string(i));
+  check(it != values_.end(), ErrorCode::kData, "[{}] element {} of \"{}\" must be a number or a string; correct the file", label_, i, key);
+  return it->second;
+}
+
+std::vector<int64_t> Config::integers(const std::string& key, int64_t low, int64_t high) const {
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < count(key); ++i) {
+    element(key, i);
+    out.push_back(integer(key + "." + std::to_string(i), low, high));
+  }
+  return out;
+}
+
+std::vector<double> Config::reals(const std::string& key) const {
+  std::vector<double> out;
+  for (int64_t i = 0; i < count(key); ++i) {
+    element(key, i);
+    out.push_back(real(key + "." + std::to_string(i), 0));
+  }
+  return out;
+}
+
+std::vector<std::string> Config::texts(const std::string& key) const {
+  std::vector<std::string> out;
+  for (int64_t i = 0; i < count(key); ++i) {
+    element(key, i);
+    out.push_back(text(key + "." + std::to_string(i), ""));
+  }
+  return out;
+}
+
 }  // namespace hindscan

@@ -1,9 +1,11 @@
-// Architecture settings as flat key -> scalar ("ssm_cfg.layer" for nested keys), read from config.json by model/.
+// Architecture settings as flat key -> scalar, read from config.json by model/. Nested keys are joined by dots: "ssm_cfg.layer";
+// a list is "key.0", "key.1", ... and its length "key.#".
 #pragma once
 #include <cstdint>
 #include <map>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/error.h"
 
@@ -27,7 +29,20 @@ class Config {
   bool flag(const std::string& key, bool fallback) const;
   std::string text(const std::string& key, const std::string& fallback) const;
 
+  // Lists. A key that is absent is an empty list; Error(kData) for a key that is no list or an element of another type.
+  bool is_list(const std::string& key) const { return has(key + ".#"); }
+  int64_t count(const std::string& key) const;
+  std::vector<int64_t> integers(const std::string& key, int64_t low, int64_t high) const;
+  std::vector<double> reals(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
+  template <class T>
+  void set_list(const std::string& key, const std::vector<T>& items) {
+    set(key + ".#", static_cast<int64_t>(items.size()));
+    for (size_t i = 0; i < items.size(); ++i) set(key + "." + std::to_string(i), Value(T(items[i])));
+  }
+
  private:
+  const Value& element(const std::string& key, int64_t i) const;
   std::string label_;
   std::map<std::string, Value> values_;
 };

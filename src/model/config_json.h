@@ -1,4 +1,4 @@
-// config.json <-> Config: nested objects become dotted keys, arrays and nulls are left out.
+// config.json <-> Config: nested objects become dotted keys, lists numbered ones; nulls are left out.
 #pragma once
 #include <string>
 
@@ -8,6 +8,6 @@
 namespace hindscan {
 
 Config config_from_json(const Json& json, const std::string& label);  // Error(kData) unless an object
-Json config_to_json(const Config& config);
+Json config_to_json(const Config& config);  // config_from_json gives the same Config back
 
 }  // namespace hindscan
