@@ -23,6 +23,7 @@ class GoldenFile {
 
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   const std::vector<TensorInfo>& tensors() const { return file_.tensors(); }
+  const std::string& metadata() const { return file_.metadata().at(0).second; }  // the JSON of the entry "golden"
 
   // F32 and F64 tensors as R.
   template <class R>

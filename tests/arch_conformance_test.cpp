@@ -1,0 +1,342 @@
+// Every architecture of the registry against its golden files: logits, gradients and rows of an independent reference;
+// one pass = any split = packed = restored; the frozen operator adds up. Nothing here knows a family.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <climits>
+#include <ostream>
+
+#include "arch_pass.h"
+#include "base/cpu.h"
+
+namespace hindscan {
+namespace {
+
+using testing::ArchGolden;
+using testing::golden_cases;
+using testing::kType;
+using testing::max_ratio;
+using testing::Packed;
+using testing::rms_ratio;
+using testing::run;
+using testing::run_in_chunks;
+using testing::Sequence;
+
+template <class R>
+constexpr bool kDouble = sizeof(R) == 8;
+
+// Bars of acceptance 1.3 in float; in double what rounding leaves.
+template <class R>
+constexpr double kLogits = kDouble<R> ? 1e-12 : 1e-6;  // RMS ratio
+template <class R>
+constexpr double kSplit = kDouble<R> ? 1e-12 : 2e-6;  // largest difference over largest value
+template <class R>
+constexpr double kGradient = kDouble<R> ? 1e-10 : 1e-5;  // RMS ratio
+
+struct Case {
+  std::string architecture, file;  // file empty: the architecture has no golden file
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.architecture << " " << c.file; }
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> out;
+  for (const std::string& name : architecture_names()) {
+    for (const std::string& file : golden_cases(name)) out.push_back({name, file});
+  }
+  return out;
+}
+
+TEST(ArchTable, EveryArchitectureHasAGoldenFile) {
+  for (const std::string& name : architecture_names()) EXPECT_FALSE(golden_cases(name).empty()) << name;
+}
+
+TEST(ArchTable, EveryGoldenFileBelongsToAnArchitecture) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::golden_path("arch"))) files += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(all_cases().size(), files);
+}
+
+class Conformance : public ::testing::TestWithParam<Case> {
+ protected:
+  Conformance() : golden_(GetParam().file) {}
+
+  // Whether there is one row of logits per token, rather than one per sequence.
+  static bool per_token(const Model& model) { return model.arch().sizes().labels == 0; }
+
+  template <class R>
+  void logits() const {
+    const Model model = golden_.model<R>();
+    for (size_t s = 0; s < 2; ++s) {
+      const std::vector<R> found = run<R>(model, golden_.sequences()[s]);
+      EXPECT_LT(rms_ratio(found, golden_.logits(s)), kLogits<R>) << "sequence " << s;
+    }
+  }
+
+  template <class R>
+  void expect_gradients(const Model& model, const GradTable& grads) const {
+    std::set<std::string> used;
+    for (size_t k = 0; k < model.weights().size(); ++k) {
+      const Weight& w = model.weights()[k];
+      const std::vector<double> ref = golden_.of_weight("grads.", w, &used);
+      const std::span<const R> found(grads.of<R>(w), static_cast<size_t>(w.size()));
+      EXPECT_LT(rms_ratio(found, std::span<const double>(ref)), kGradient<R>) << w.name;
+    }
+    EXPECT_EQ(used.size(), model.weights().size());
+  }
+
+  template <class R>
+  void gradients(bool recompute) const {
+    const Model model = golden_.model<R>();
+    Packed both;
+    std::vector<int32_t> targets;
+    std::vector<float> weights;
+    for (size_t s = 0; s < 2; ++s) {
+      both.add(golden_.sequences()[s]);
+      for (int32_t id : golden_.targets(s)) targets.push_back(id);
+      for (float w : golden_.loss_weights(s)) weights.push_back(w);
+    }
+    Input input = both.all.input();
+    input.cu_seqlens = both.cu;
+    GradTable grads(model.weights(), kType<R>);
+    grads.zero();
+    const double loss = testing::add_gradients<R>(model, input, targets, weights, recompute, grads);
+    EXPECT_NEAR(loss / golden_.file().reals<double>("loss")[0], 1, kLogits<R>);
+    expect_gradients<R>(model, grads);
+  }
+
+  // Reverse mode in time chunks: states forward, then the adjoint of the carried state from the last chunk to the first.
+  template <class R>
+  void gradients_in_chunks(int64_t chunk) const {
+    const Model model = golden_.model<R>();
+    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    GradTable grads(model.weights(), kType<R>);
+    grads.zero();
+    for (size_t s = 0; s < 2; ++s) {
+      const Sequence& sequence = golden_.sequences()[s];
+      const std::vector<int32_t> targets = golden_.targets(s);
+      const std::vector<float> weights = golden_.loss_weights(s);
+      const int64_t T = sequence.length();
+      std::vector<SequenceState> starts(1);
+      for (int64_t t = 0; t + chunk < T; t += chunk) {
+        SequenceState next = starts.back();
+        run<R>(model, sequence.part(t, chunk), &next);
+        starts.push_back(std::move(next));
+      }
+      SequenceState adjoint;
+      for (size_t c = starts.size(); c-- > 0;) {
+        const int64_t begin = static_cast<int64_t>(c) * chunk, n = std::min(chunk, T - begin);
+        const Sequence part = sequence.part(begin, n);
+        Input input = part.input();
+        input.states = {&starts[c]};
+        testing::add_gradients<R>(model, input, std::span(targets).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)),
+                                  std::span(weights).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)), c % 2 == 0, grads, &adjoint);
+      }
+    }
+    expect_gradients<R>(model, grads);
+  }
+
+  template <class R>
+  void splits() const {
+    const Model model = golden_.model<R>();
+    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    for (const Sequence& sequence : golden_.sequences()) {
+      const std::vector<R> whole = run<R>(model, sequence);
+      for (int64_t chunk : {1, 4, 7, 16}) {
+        SequenceState state;
+        EXPECT_LT(max_ratio(run_in_chunks<R>(model, sequence, chunk, state), whole), kSplit<R>) << "chunks of " << chunk;
+        EXPECT_EQ(state.tokens, sequence.length());
+      }
+      SequenceState state;  // a prompt, then one token at a time
+      const int64_t prompt = sequence.length() / 2;
+      std::vector<R> rows = run<R>(model, sequence.part(0, prompt), &state);
+      const std::vector<R> steps = run_in_chunks<R>(model, sequence.from(prompt), 1, state);
+      rows.insert(rows.end(), steps.begin(), steps.end());
+      EXPECT_LT(max_ratio(rows, whole), kSplit<R>) << "prompt and steps";
+    }
+  }
+
+  template <class R>
+  void expect_same_state(const SequenceState& found, const SequenceState& ref) const {
+    ASSERT_EQ(found.slots().size(), ref.slots().size());
+    for (const auto& [name, slot] : ref.slots()) {
+      const auto* a = static_cast<const R*>(found.get(name, slot.shape, slot.dtype));
+      const auto* b = static_cast<const R*>(ref.get(name, slot.shape, slot.dtype));
+      ASSERT_NE(a, nullptr) << name;
+      double worst = 0, scale = 1e-6;
+      for (size_t i = 0; i < slot.bytes.size() / sizeof(R); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(a[i] - b[i])));
+        scale = std::max(scale, std::abs(static_cast<double>(b[i])));
+      }
+      EXPECT_LT(worst, kSplit<R> * scale) << name;
+    }
+  }
+
+  template <class R>
+  void packed() const {
+    const Model model = golden_.model<R>();
+    const Sequence &first = golden_.sequences()[0], &second = golden_.sequences()[1];
+    SequenceState end_first, end_second, a, b;
+    std::vector<R> apart = run<R>(model, first, &end_first);
+    const std::vector<R> rest = run<R>(model, second, &end_second);
+    const int64_t V = static_cast<int64_t>(per_token(model) ? apart.size() : rest.size()) / (per_token(model) ? first.length() : 1);
+    apart.insert(apart.end(), rest.begin(), rest.end());
+    Packed both;
+    both.add(first);
+    both.add(second);
+    Input input = both.all.input();
+    input.cu_seqlens = both.cu;
+    input.states = {&a, &b};
+    EXPECT_LT(max_ratio(run<R>(model, input), apart), kSplit<R>);
+    EXPECT_EQ(a.tokens, first.length());
+    EXPECT_EQ(b.tokens, second.length());
+    expect_same_state<R>(a, end_first);
+    expect_same_state<R>(b, end_second);
+    if (!per_token(model)) return;
+
+    // The second parts of both, packed in the other order, each from its own state.
+    SequenceState half_first, half_second;
+    run<R>(model, first.part(0, 20), &half_first);
+    run<R>(model, second.part(0, 4), &half_second);
+    Packed ends;
+    ends.add(second.from(4));
+    ends.add(first.from(20));
+    input = ends.all.input();
+    input.cu_seqlens = ends.cu;
+    input.states = {&half_second, &half_first};
+    std::vector<R> expected(apart.begin() + (first.length() + 4) * V, apart.end());
+    expected.insert(expected.end(), apart.begin() + 20 * V, apart.begin() + first.length() * V);
+    EXPECT_LT(max_ratio(run<R>(model, input), expected), kSplit<R>);
+
+    // One sequence with a reset where the second begins.
+    std::vector<uint8_t> resets(static_cast<size_t>(both.all.length()), 0);
+    resets[static_cast<size_t>(first.length())] = 1;
+    SequenceState end;
+    input = both.all.input();
+    input.resets = resets;
+    input.states = {&end};
+    EXPECT_LT(max_ratio(run<R>(model, input), apart), kSplit<R>);
+    expect_same_state<R>(end, end_second);
+  }
+
+  template <class R>
+  void restored() const {
+    const Model model = golden_.model<R>();
+    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    const Sequence& sequence = golden_.sequences()[0];
+    const std::string path = ::testing::TempDir() + "arch_" + GetParam().file + fmt::format(".{}.{}.state", sizeof(R), ::getpid());
+    SequenceState state;
+    run<R>(model, sequence.part(0, 13), &state);
+    save_state(real_fs(), path, state, model);
+    SequenceState fork = state, back = load_state(path, model);
+    std::filesystem::remove(path);
+    EXPECT_EQ(back.tokens, 13);
+    const Sequence rest = sequence.from(13);
+    const std::vector<R> expected = run<R>(model, rest, &state);
+    EXPECT_EQ(run<R>(model, rest, &fork), expected);  // to the last bit
+    EXPECT_EQ(run<R>(model, rest, &back), expected);
+  }
+
+  static double state_share(const SequenceState& adjoint, const SequenceState& state) {
+    double sum = 0;
+    for (const auto& [name, slot] : state.slots()) {
+      const auto* lambda = static_cast<const double*>(adjoint.get(name, slot.shape, slot.dtype));
+      const auto* at = static_cast<const double*>(state.get(name, slot.shape, slot.dtype));
+      for (size_t i = 0; lambda != nullptr && i < slot.bytes.size() / sizeof(double); ++i) sum += lambda[i] * at[i];
+    }
+    return sum;
+  }
+
+  // With every coefficient frozen the model is linear: embeddings, carried state and biases add up to any output.
+  void complete(int64_t before) const {
+    const Model model = golden_.model<double>();
+    const Sequence& sequence = golden_.sequences()[0];
+    SequenceState state;
+    if (before > 0) run<double>(model, sequence.part(0, before), &state);
+    const Sequence part = sequence.from(before);
+    SequenceState start = state;
+    Input input = part.input();
+    input.states = {&start};
+    CtxOptions options;
+    options.compute = DType::kF64;
+    options.record = true;
+    Ctx ctx(input, options);
+    const Var h = model.arch().forward(ctx);  // [T, d_model]
+    const int64_t C = ctx.cols(h);
+    double output = 0, sum = 0;
+    for (int64_t c = 0; c < C; ++c) {  // an arbitrary read of the last row
+      const double seed = std::cos(1.0 + 2.7 * static_cast<double>(c));
+      ctx.grad<double>(h)[(ctx.rows(h) - 1) * C + c] = seed;
+      output += seed * ctx.data<double>(h)[(ctx.rows(h) - 1) * C + c];
+    }
+    ctx.backward(frozen_rules());
+    for (const OpNode& node : ctx.nodes()) {
+      if (node.role != Role::kEmbedding) continue;
+      for (int64_t i = 0; i < ctx.rows(node.out) * ctx.cols(node.out); ++i) {
+        sum += ctx.grad<double>(node.out)[i] * ctx.data<double>(node.out)[i];
+      }
+    }
+    const double total = sum + ctx.bias_share + state_share(ctx.adjoint_out[0], state);
+    EXPECT_NEAR(total, output, 1e-10 * std::max(1.0, std::abs(output))) << "input " << sum << ", bias " << ctx.bias_share;
+  }
+
+  ArchGolden golden_;
+};
+
+TEST_P(Conformance, LogitsF32) { logits<float>(); }
+TEST_P(Conformance, LogitsF64) { logits<double>(); }
+TEST_P(Conformance, GradientsF32) { gradients<float>(false); }
+TEST_P(Conformance, GradientsF64) { gradients<double>(false); }
+TEST_P(Conformance, GradientsRecomputedF32) { gradients<float>(true); }
+TEST_P(Conformance, GradientsRecomputedF64) { gradients<double>(true); }
+TEST_P(Conformance, GradientsInTimeChunksF32) { gradients_in_chunks<float>(8); }
+TEST_P(Conformance, GradientsInTimeChunksF64) {
+  for (int64_t chunk : {1, 7}) gradients_in_chunks<double>(chunk);
+}
+TEST_P(Conformance, AnySplitF32) { splits<float>(); }
+TEST_P(Conformance, AnySplitF64) { splits<double>(); }
+TEST_P(Conformance, PackedF32) { packed<float>(); }
+TEST_P(Conformance, PackedF64) { packed<double>(); }
+TEST_P(Conformance, SavedAndRestoredF32) { restored<float>(); }
+TEST_P(Conformance, SavedAndRestoredF64) { restored<double>(); }
+TEST_P(Conformance, FrozenOperatorAddsUp) { complete(0); }
+TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { complete(11); }
+
+TEST_P(Conformance, WrittenAndReadAgain) {
+  const Model model = golden_.model<float>();
+  const std::string folder = ::testing::TempDir() + "arch_saved_" + GetParam().file + fmt::format(".{}", ::getpid());
+  std::filesystem::remove_all(folder);
+  model.save(folder, DType::kF32);
+  const Model again = Model::load(folder);
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(run<float>(again, golden_.sequences()[0]), run<float>(model, golden_.sequences()[0]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Conformance, ::testing::ValuesIn(all_cases()), [](const auto& test) {
+  std::string name = test.param.file;
+  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name;
+});
+
+// The float tests once more on every instruction set below the one in use.
+class ConformanceIsa : public ::testing::TestWithParam<Isa> {};
+TEST_P(ConformanceIsa, ComputesTheSame) {
+  if (std::getenv("HINDSCAN_FORCE_ISA") != nullptr) GTEST_SKIP() << "already one of them";
+  if (GetParam() >= allowed_isa()) GTEST_SKIP() << "this machine has no more";
+  char program[PATH_MAX] = {};
+  ASSERT_GT(::readlink("/proc/self/exe", program, sizeof program - 1), 0);
+  const std::string command = fmt::format("HINDSCAN_FORCE_ISA={} '{}' --gtest_brief=1 --gtest_filter='*.LogitsF32/*:*.GradientsF32/*:*.AnySplitF32/*' 2>&1",
+                                          isa_name(GetParam()), program);
+  FILE* pipe = ::popen(command.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string output;
+  char buffer[4096];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) output += buffer;
+  EXPECT_EQ(::pclose(pipe), 0) << output;
+  EXPECT_NE(output.find("PASSED"), std::string::npos) << output;
+}
+INSTANTIATE_TEST_SUITE_P(Levels, ConformanceIsa, ::testing::Values(Isa::kScalar, Isa::kSse4, Isa::kAvx2, Isa::kAvx512),
+                         [](const auto& level) { return std::string(isa_name(level.param)); });
+
+}  // namespace
+}  // namespace hindscan
