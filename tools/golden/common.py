@@ -14,6 +14,7 @@ GOLDEN_DIR = Path(__file__).resolve().parents[2] / "tests" / "golden"
 class DoubleTorch:
     """Stands in for `torch` inside a modelling file: its float32 is float64."""
 
+    float = torch.float64
     float32 = torch.float64
 
     def __getattr__(self, name):

@@ -1,0 +1,86 @@
+// HGRN2 (arXiv 2404.07904): S_t = diag(f_t) S_{t-1} + (1 - f_t) i_t^T with a forget gate above a lower bound that rises
+// with depth. Names of flash-linear-attention's hgrn2.
+#include <cmath>
+
+#include "arch/residual_model.h"
+
+namespace hindscan {
+
+namespace {
+
+struct Hgrn2Layer {
+  Weight *q, *f, *i, *norm, *o;
+  nn::ShortConv q_conv, f_conv, i_conv;
+};
+
+class Hgrn2 final : public ResidualModel {
+ public:
+  explicit Hgrn2(const Config& c) : ResidualModel(c, read_residual_config(c, 4)) {
+    const int64_t D = base_.d_model;
+    const int64_t ratio = c.integer("expand_ratio", 1, D, c.has("num_heads") ? D / c.integer("num_heads", 1, D) : std::min<int64_t>(128, D));
+    heads_ = D / ratio;
+    check(heads_ * ratio == D, ErrorCode::kData, "[{}] expected \"expand_ratio\" to divide {}, found {}", c.label(), D, ratio);
+    K_ = ratio;
+    V_ = D / heads_;
+    use_bound_ = c.flag("use_lower_bound", true);
+    d_conv_ = c.flag("use_short_conv", false) ? c.integer("conv_size", 1, 64, 4) : 0;
+  }
+
+ protected:
+  void declare_shared(WeightTable& t) override {
+    if (use_bound_) bounds_ = &t.add("model.lower_bounds", {base_.n_layer, heads_ * K_}, Init::zeros());
+  }
+
+  void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
+    const int64_t D = base_.d_model, F = heads_ * K_;
+    Hgrn2Layer w;
+    w.q = &t.add_matrix(p + "q_proj.weight", {F, D}, init());
+    w.f = &t.add_matrix(p + "f_proj.weight", {F, D}, init());
+    w.i = &t.add_matrix(p + "i_proj.weight", {D, D}, init());
+    if (d_conv_ > 0) {
+      w.q_conv = nn::declare_short_conv(t, p + "q_conv1d", F, d_conv_, false, init());
+      w.f_conv = nn::declare_short_conv(t, p + "f_conv1d", F, d_conv_, false, init());
+      w.i_conv = nn::declare_short_conv(t, p + "i_conv1d", D, d_conv_, false, init());
+    }
+    w.norm = &t.add(p + "g_norm.weight", {D}, Init::ones());
+    w.o = &t.add_matrix(p + "o_proj.weight", {D, D}, init());
+    layers_.push_back(w);
+  }
+
+  Var mix(Ctx& c, int64_t layer, Var u) const override {
+    const Hgrn2Layer& w = layers_[static_cast<size_t>(layer)];
+    const Var q = nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u), true);                  // [T, H*K]
+    const Var f = nn::short_conv(c, w.f_conv, c.linear(*w.f, nullptr, u), false);                 // [T, H*K]
+    const Var i = nn::short_conv(c, w.i_conv, c.linear(*w.i, nullptr, u), false);                 // [T, H*V]
+    const Var g = bounds_ != nullptr ? c.decay_bound(f, *bounds_, layer)                          // [T, H*K] log f
+                                     : c.decay_map(DecayMap::kLogSigmoid, f, nullptr);
+    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q),
+                .k = c.tap("k", c.decay_map(DecayMap::kOneMinusExp, g, nullptr)), .v = c.tap("v", i)};
+    in.g = c.tap("g", g);
+    in.scale = 1 / std::sqrt(static_cast<double>(K_));
+    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), base_.norm_eps));                 // [T, d_model]
+  }
+
+  const char* kind() const override { return "glr.row"; }
+  MixerSizes mixer_sizes() const override {
+    return {heads_, heads_ * K_ * V_, 8 * base_.d_model * base_.d_model + 6 * heads_ * K_ * V_};
+  }
+
+ private:
+  int64_t heads_, K_, V_, d_conv_;
+  bool use_bound_;
+  Weight* bounds_ = nullptr;
+  std::vector<Hgrn2Layer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Architecture> make_hgrn2(const Config& c) { return std::make_unique<Hgrn2>(c); }
+
+Config hgrn2_preset(const PresetSizes& sizes) {
+  Config c = residual_preset("hgrn2", sizes, 4);
+  c.set("expand_ratio", sizes.d_model % 64 == 0 ? int64_t{64} : sizes.d_model);
+  return c;
+}
+
+}  // namespace hindscan

@@ -1,0 +1,76 @@
+#include "arch/residual_model.h"
+
+namespace hindscan {
+
+ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio) {
+  constexpr int64_t kMaxDim = int64_t{1} << 24;
+  ResidualConfig r;
+  r.d_model = c.integer("hidden_size", 1, kMaxDim);
+  r.n_layer = c.integer("num_hidden_layers", 0, 10000);
+  r.vocab_size = c.integer("vocab_size", 1, kMaxDim, 32000);
+  const int64_t ratio = c.integer("hidden_ratio", 0, 1024, hidden_ratio);
+  const int64_t rounded = (r.d_model * ratio * 2 / 3 + 255) / 256 * 256;
+  r.d_ffn = c.integer("intermediate_size", 0, kMaxDim, rounded);
+  r.tie_embeddings = c.flag("tie_word_embeddings", false);
+  r.norm_eps = c.real("norm_eps", 1e-6);
+  r.init_std = c.real("initializer_range", 0.02);
+  const std::string act = c.text("hidden_act", "swish");
+  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" swish, found \"{}\"", c.label(), act);
+  return r;
+}
+
+Config residual_preset(const std::string& model_type, const PresetSizes& sizes, int64_t hidden_ratio) {
+  Config c("preset " + model_type);
+  c.set("model_type", model_type);
+  c.set("hidden_size", sizes.d_model);
+  c.set("num_hidden_layers", sizes.n_layer);
+  c.set("vocab_size", sizes.vocab_size);
+  c.set("intermediate_size", (sizes.d_model * hidden_ratio * 2 / 3 + 31) / 32 * 32);
+  c.set("tie_word_embeddings", true);
+  return c;
+}
+
+void ResidualModel::declare(WeightTable& t) {
+  embeddings_ = &t.add_matrix("model.embeddings.weight", {base_.vocab_size, base_.d_model}, init());
+  declare_shared(t);
+  for (int64_t l = 0; l < base_.n_layer; ++l) {
+    const std::string prefix = fmt::format("model.layers.{}.", l);
+    Block b;
+    b.mixer_norm = &t.add(prefix + "attn_norm.weight", {base_.d_model}, Init::ones());
+    declare_mixer(t, prefix + "attn.", l);
+    if (base_.d_ffn > 0) {
+      b.mlp_norm = &t.add(prefix + "mlp_norm.weight", {base_.d_model}, Init::ones());
+      b.mlp = nn::declare_gated_mlp(t, prefix + "mlp.", base_.d_model, base_.d_ffn, init(), init());
+    }
+    blocks_.push_back(b);
+  }
+  norm_ = &t.add("model.norm.weight", {base_.d_model}, Init::ones());
+  head_ = embeddings_;
+  if (base_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
+  else head_ = &t.add_matrix("lm_head.weight", {base_.vocab_size, base_.d_model}, init());
+}
+
+Var ResidualModel::forward(Ctx& ctx) const {
+  Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+  for (int64_t l = 0; l < base_.n_layer; ++l) {
+    const Block& w = blocks_[static_cast<size_t>(l)];
+    h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
+      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                                              // [T, d_model]
+      const Var y = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));             // [T, d_model]
+      if (base_.d_ffn == 0) return y;
+      return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.mlp_norm, y, base_.norm_eps)));                    // [T, d_model]
+    });
+  }
+  return ctx.rmsnorm(norm_, h, base_.norm_eps);  // [T, d_model]
+}
+
+ArchitectureSizes ResidualModel::sizes() const {
+  const MixerSizes m = mixer_sizes();
+  return {base_.vocab_size, base_.d_model, base_.n_layer, base_.n_layer * m.maps, base_.n_layer * m.state};
+}
+
+int64_t ResidualModel::flops_per_token() const {
+  return base_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(base_.d_model, base_.d_ffn)) + 2 * base_.vocab_size * base_.d_model;
+}
+
+}  // namespace hindscan

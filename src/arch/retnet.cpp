@@ -1,0 +1,77 @@
+// RetNet (arXiv 2307.08621): S_t = gamma_h S_{t-1} + k_t v_t^T, y_t = q_t^T S_t / sqrt(K), gamma_h = 1 - 2^(-5-h), rotary q, k.
+// Names of flash-linear-attention's retnet.
+#include <cmath>
+
+#include "arch/residual_model.h"
+
+namespace hindscan {
+
+namespace {
+
+struct RetnetLayer {
+  Weight *q, *k, *v, *g, *norm, *o;
+};
+
+class Retnet final : public ResidualModel {
+ public:
+  explicit Retnet(const Config& c) : ResidualModel(c, read_residual_config(c, 2)) {
+    const int64_t D = base_.d_model;
+    heads_ = c.integer("num_heads", 1, 65536, 8);
+    kv_heads_ = c.integer("num_kv_heads", 1, heads_, heads_);
+    K_ = static_cast<int64_t>(static_cast<double>(D) * c.real("expand_k", 1.0)) / heads_;
+    V_ = static_cast<int64_t>(static_cast<double>(D) * c.real("expand_v", 2.0)) / heads_;
+    check(K_ > 0 && K_ % 2 == 0 && V_ > 0 && heads_ % kv_heads_ == 0, ErrorCode::kData,
+          "[{}] expected num_heads that gives an even key size per head, found {} heads of {}", c.label(), heads_, K_);
+    for (int64_t h = 0; h < heads_; ++h) log_gamma_.push_back(std::log1p(-std::exp2(-5.0 - static_cast<double>(h))));
+  }
+
+ protected:
+  void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
+    const int64_t D = base_.d_model;
+    RetnetLayer w;
+    w.q = &t.add_matrix(p + "q_proj.weight", {heads_ * K_, D}, init());
+    w.k = &t.add_matrix(p + "k_proj.weight", {kv_heads_ * K_, D}, init());
+    w.v = &t.add_matrix(p + "v_proj.weight", {kv_heads_ * V_, D}, init());
+    w.g = &t.add_matrix(p + "g_proj.weight", {heads_ * V_, D}, init());
+    w.norm = &t.add(p + "g_norm_swish_gate.weight", {V_}, Init::ones());
+    w.o = &t.add_matrix(p + "o_proj.weight", {D, heads_ * V_}, init());
+    layers_.push_back(w);
+  }
+
+  Var mix(Ctx& c, int64_t layer, Var u) const override {
+    const RetnetLayer& w = layers_[static_cast<size_t>(layer)];
+    const int64_t groups = heads_ / kv_heads_;
+    const Var q = c.rope({heads_, K_, K_}, c.linear(*w.q, nullptr, u));                            // [T, H*K]
+    const Var k = c.rope({kv_heads_, K_, K_}, c.linear(*w.k, nullptr, u));                         // [T, kv*K]
+    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, groups);                 // [T, H*V]
+    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q),
+                .k = c.tap("k", c.head_broadcast(k, kv_heads_, groups)), .v = c.tap("v", v)};
+    in.g = c.decay_constant(log_gamma_);                                                           // [T, H]
+    in.scale = 1 / std::sqrt(static_cast<double>(K_));
+    const Var y = c.glr(in);                                                                       // [T, H*V]
+    return c.linear(*w.o, nullptr, nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+  }
+
+  const char* kind() const override { return "glr.scalar"; }
+  MixerSizes mixer_sizes() const override {
+    const int64_t projections = 2 * base_.d_model * (heads_ * K_ + kv_heads_ * (K_ + V_) + 2 * heads_ * V_);
+    return {heads_, heads_ * K_ * V_, projections + 6 * heads_ * K_ * V_};
+  }
+
+ private:
+  int64_t heads_, kv_heads_, K_, V_;
+  std::vector<double> log_gamma_;  // [H]
+  std::vector<RetnetLayer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Architecture> make_retnet(const Config& c) { return std::make_unique<Retnet>(c); }
+
+Config retnet_preset(const PresetSizes& sizes) {
+  Config c = residual_preset("retnet", sizes, 2);
+  c.set("num_heads", std::max<int64_t>(1, sizes.d_model / 64));
+  return c;
+}
+
+}  // namespace hindscan

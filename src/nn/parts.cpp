@@ -1,0 +1,46 @@
+#include "nn/parts.h"
+
+namespace hindscan::nn {
+
+GatedMlp declare_gated_mlp(WeightTable& t, const std::string& prefix, int64_t d_model, int64_t d_ffn, const Init& in, const Init& out,
+                           bool bias) {
+  GatedMlp w;
+  w.gate = &t.add_matrix(prefix + "gate_proj.weight", {d_ffn, d_model}, in);
+  w.up = &t.add_matrix(prefix + "up_proj.weight", {d_ffn, d_model}, in);
+  w.down = &t.add_matrix(prefix + "down_proj.weight", {d_model, d_ffn}, out);
+  if (!bias) return w;
+  w.gate_bias = &t.add(prefix + "gate_proj.bias", {d_ffn}, Init::zeros());
+  w.up_bias = &t.add(prefix + "up_proj.bias", {d_ffn}, Init::zeros());
+  w.down_bias = &t.add(prefix + "down_proj.bias", {d_model}, Init::zeros());
+  return w;
+}
+
+Var gated_mlp(Ctx& c, const GatedMlp& w, Var x, kernels::Act act) {
+  const Var gate = c.activation(act, c.linear(*w.gate, w.gate_bias, x));  // [T, d_ffn]
+  const Var up = c.linear(*w.up, w.up_bias, x);                           // [T, d_ffn]
+  return c.linear(*w.down, w.down_bias, c.gate(up, gate));                // [T, d_model]
+}
+
+ShortConv declare_short_conv(WeightTable& t, const std::string& prefix, int64_t channels, int64_t d_conv, bool bias, const Init& init) {
+  ShortConv w;
+  w.weight = &t.add(prefix + ".weight", {channels, 1, d_conv}, init);
+  w.weight->weight_decay = true;
+  if (bias) w.bias = &t.add(prefix + ".bias", {channels}, Init::zeros());
+  return w;
+}
+
+Var short_conv(Ctx& c, const ShortConv& w, Var x, bool silu) {
+  const Var y = w.weight == nullptr ? x : c.causal_conv1d(*w.weight, w.bias, x);  // [T, channels]
+  return silu ? c.activation(kernels::Act::kSilu, y) : y;
+}
+
+Var gated_head_norm(Ctx& c, const Weight& w, Var y, Var z, int64_t heads, double eps, kernels::Act act) {
+  NormOptions norm;
+  norm.eps = eps;
+  norm.groups = heads;
+  return c.gate(c.norm(norm, &w, nullptr, y), c.activation(act, z));  // [T, heads*V]
+}
+
+int64_t gated_mlp_flops(int64_t d_model, int64_t d_ffn) { return 6 * d_model * d_ffn; }
+
+}  // namespace hindscan::nn
