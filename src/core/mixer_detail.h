@@ -8,6 +8,7 @@
 #include "kernels/glr/channel.h"
 #include "kernels/glr/element.h"
 #include "kernels/glr/head.h"
+#include "kernels/nonlinear_recurrence.h"
 
 namespace hindscan {
 
@@ -48,6 +49,7 @@ struct HeadDetail final : MixerDetail {
   const R* y = nullptr;        // [T, R, H, V_out]
   const R* S0 = nullptr;       // [H, K, V] state the first segment started from
   const R* divisor = nullptr;  // [T, H]
+  const R* previous = nullptr; // [H] two taps: weight the first token gives to the last write of the pass before
   int64_t V_out = 0;           // V, or V - 1 with a divisor
   bool key_dropping = false;   // has a rank-1 term (what other tools leave out)
 };
@@ -62,6 +64,16 @@ struct SoftmaxDetail final : MixerDetail {
   const R* q = nullptr;            // [T, heads*d]
   const R *k = nullptr, *v = nullptr;  // [past + T, kv_heads*d], [past + T, kv_heads*d_v]
   const R* y = nullptr;            // [T, heads*d_v]
+};
+
+// With gates and tanh(z)/z held the recurrence is linear in x: cell_frozen_adjoint of a one-hot dy is a frozen-gate row.
+template <class R>
+struct NonlinearDetail final : MixerDetail {
+  NonlinearDetail() : MixerDetail(Kind::kNonlinear) {}
+  kernels::CellDims dims{};
+  kernels::CellWeights<R> weights{};
+  const R *x = nullptr, *y = nullptr;  // [T, gates*H*d], [T, H*d]
+  const R* tape = nullptr;             // [T, cell_tape, H*d]
 };
 
 }  // namespace hindscan

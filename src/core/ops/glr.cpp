@@ -53,7 +53,15 @@ Var Ctx::glr(const GlrElement& in) {
       if (S0 != nullptr) std::memcpy(S0 + s * state_n, S, state_n * sizeof(R));
       kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S, data<R>(out) + g.begin * D);
     }
-    record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log}, [=, this](const AdjointRules& rules) {
+    if (!recording()) return;
+    auto detail = std::make_shared<ElementDetail<R>>();
+    detail->state = name;
+    detail->state_shape = shape;
+    detail->dims = pass.dims;
+    detail->coeffs = pass.coeffs;
+    detail->v = pass.v;
+    detail->y = data<R>(out);
+    const auto back = [=, this](const AdjointRules& rules) {
       using P = MixerPath;
       if (rules.path == P::kGate) return;
       const bool all = rules.path == P::kAll, frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
@@ -95,7 +103,8 @@ Var Ctx::glr(const GlrElement& in) {
       if (dA == nullptr) return;
       R* dA_log = options_.grads->of<R>(*A_log);
       for (size_t i = 0; i < state_n; ++i) dA_log[i] += dA[i] * A[i];  // A = -exp(A_log)
-    });
+    };
+    record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log}, back, std::move(detail));
   });
   return out;
 }

@@ -1,0 +1,385 @@
+// One mixer op under every promise of the tape: gradients, splits, packing, resets, paths, frozen rules, recomputation.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "core/context.h"
+
+namespace hindscan::mixer_test {
+
+// Features [T, C] are cut into the inputs of the op; its output goes through a fixed linear map back to C columns.
+struct MixerCase {
+  std::string name;
+  int64_t C = 0;
+  int64_t value_first = 0, value_count = 0;               // columns of the values
+  std::function<double(int64_t column, Rng&)> draw;       // a feature
+  std::function<Var(Ctx&, Var features, const WeightTable&)> op;  // declared weights come first in the table
+  std::function<void(WeightTable&)> declare = [](WeightTable&) {};
+  std::function<void(Ctx&)> inspect = [](Ctx&) {};        // after a recorded pass
+  int64_t out = 0;                                        // columns of the op
+  std::vector<MixerPath> empty_paths = {MixerPath::kGate};// paths without a share
+  bool linear_in_values = true;
+};
+
+struct Result {
+  std::vector<double> y, dx;  // [T, C]
+  std::vector<std::vector<double>> dw;
+};
+
+class Mixer {
+ public:
+  Mixer(const MixerCase& c, DType dtype) : case_(c), dtype_(dtype) {
+    case_.declare(table);
+    back_ = &table.add_matrix("back", {c.C, c.out}, Init::normal(0.5));
+    embedding_ = &table.add("embedding", {1, c.C}, Init::ones());  // features pass through
+    table.allocate(dtype);
+    table.initialise(11);
+  }
+  WeightTable table;
+
+  std::vector<float> features(int64_t T, uint64_t seed) const {
+    Rng rng(seed);
+    std::vector<float> x(static_cast<size_t>(T * case_.C));
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(case_.draw(static_cast<int64_t>(i) % case_.C, rng));
+    return x;
+  }
+  Input input(std::span<const float> x) const {
+    Input in;
+    in.features = x;
+    in.feature_dim = case_.C;
+    return in;
+  }
+  Var forward(Ctx& ctx) const {
+    const Var x = ctx.embedding(*embedding_);
+    return ctx.block(0, x, [&](Ctx& c, Var u) {
+      return c.mixer("test", u, [&](Ctx& m, Var w) { return m.linear(*back_, nullptr, case_.op(m, w, table)); });
+    });
+  }
+  static double seed_of(size_t i) { return std::sin(1.0 + static_cast<double>(i) * 1.7); }
+  CtxOptions options(bool record) const {
+    CtxOptions o;
+    o.record = record;
+    o.compute = dtype_;
+    return o;
+  }
+
+  // dx empty when not recorded.
+  Result run(const Input& in, const AdjointRules& rules, bool recompute = false) const {
+    GradTable grads(table, dtype_);
+    grads.zero();
+    CtxOptions o = options(true);
+    o.recompute = recompute;
+    o.grads = &grads;
+    Ctx ctx(in, o);
+    const Var y = forward(ctx);
+    if (!recompute) case_.inspect(ctx);
+    seed(ctx, y, 0);
+    Result r;
+    r.y = copy(ctx, y, false);
+    ctx.backward(rules);
+    r.dx = copy(ctx, 0, true);
+    if (rules.weights) {
+      for (size_t k = 0; k < table.size(); ++k) {
+        std::vector<double> w(static_cast<size_t>(table[k].size()));
+        for (size_t i = 0; i < w.size(); ++i) w[i] = dtype_ == DType::kF64 ? grads.of<double>(table[k])[i] : grads.of<float>(table[k])[i];
+        r.dw.push_back(w);
+      }
+    }
+    return r;
+  }
+  double loss(std::span<const float> x) const {
+    Ctx ctx(input(x), options(false));
+    const std::vector<double> y = copy(ctx, forward(ctx), false);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * seed_of(i);
+    return sum;
+  }
+  // The same text in chunks, forward and back, the state and its adjoint handed on.
+  Result run_chunks(std::span<const float> x, std::span<const uint8_t> resets, const std::vector<int64_t>& cuts, const AdjointRules& rules,
+                    const SequenceState* start = nullptr) const {
+    const size_t n = cuts.size() - 1;
+    std::vector<SequenceState> states(n + 1);
+    if (start != nullptr) states[0] = *start;
+    std::vector<std::unique_ptr<Ctx>> passes;
+    std::vector<Var> outs;
+    for (size_t i = 0; i < n; ++i) {
+      Input in = input(x.subspan(static_cast<size_t>(cuts[i] * case_.C), static_cast<size_t>((cuts[i + 1] - cuts[i]) * case_.C)));
+      if (!resets.empty()) in.resets = resets.subspan(static_cast<size_t>(cuts[i]), static_cast<size_t>(cuts[i + 1] - cuts[i]));
+      states[i + 1] = states[i];
+      in.states = {&states[i + 1]};
+      {
+        Ctx plain(in, options(false));
+        forward(plain);
+        plain.commit();
+      }
+      in.states = {&states[i]};
+      passes.push_back(std::make_unique<Ctx>(in, options(true)));
+      outs.push_back(forward(*passes.back()));
+    }
+    Result r;
+    std::vector<std::vector<double>> dx(n);
+    for (size_t i = n; i-- > 0;) {
+      Ctx& ctx = *passes[i];
+      if (i + 1 < n) ctx.adjoint_in[0] = passes[i + 1]->adjoint_out[0];
+      seed(ctx, outs[i], static_cast<size_t>(cuts[i] * case_.C));
+      const std::vector<double> y = copy(ctx, outs[i], false);
+      r.y.insert(r.y.begin(), y.begin(), y.end());
+      ctx.backward(rules);
+      dx[i] = copy(ctx, 0, true);
+    }
+    for (const auto& part : dx) r.dx.insert(r.dx.end(), part.begin(), part.end());
+    return r;
+  }
+  // Token by token with the state advanced in place.
+  std::vector<double> run_steps(std::span<const float> x, int64_t at_once) const {
+    SequenceState state;
+    std::vector<double> y;
+    for (int64_t t = 0; t < static_cast<int64_t>(x.size()) / case_.C; t += at_once) {
+      const size_t first = static_cast<size_t>(t * case_.C);
+      Input in = input(x.subspan(first, std::min(x.size() - first, static_cast<size_t>(at_once * case_.C))));
+      in.states = {&state};
+      CtxOptions o = options(false);
+      o.in_place = true;
+      Ctx ctx(in, o);
+      const std::vector<double> part = copy(ctx, forward(ctx), false);
+      y.insert(y.end(), part.begin(), part.end());
+      ctx.commit();
+    }
+    return y;
+  }
+  std::vector<double> copy(const Ctx& ctx, Var v, bool gradient) const {
+    std::vector<double> out(static_cast<size_t>(ctx.rows(v) * ctx.cols(v)));
+    Ctx& c = const_cast<Ctx&>(ctx);
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (dtype_ == DType::kF64) out[i] = gradient ? c.grad<double>(v)[i] : c.data<double>(v)[i];
+      else out[i] = static_cast<double>(gradient ? c.grad<float>(v)[i] : c.data<float>(v)[i]);
+    }
+    return out;
+  }
+  void seed(Ctx& ctx, Var y, size_t first) const {
+    const size_t n = static_cast<size_t>(ctx.rows(y) * ctx.cols(y));
+    if (dtype_ == DType::kF64) std::generate_n(ctx.grad<double>(y), n, [i = first]() mutable { return seed_of(i++); });
+    else std::generate_n(ctx.grad<float>(y), n, [i = first]() mutable { return static_cast<float>(seed_of(i++)); });
+  }
+  const MixerCase& the_case() const { return case_; }
+
+ private:
+  MixerCase case_;
+  DType dtype_;
+  Weight *back_ = nullptr, *embedding_ = nullptr;
+};
+
+inline void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bar, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  double error = 0, norm = 1e-300;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_TRUE(std::isfinite(a[i]) && std::isfinite(b[i])) << what << " at " << i;
+    error = std::max(error, std::abs(a[i] - b[i]));
+    norm = std::max(norm, std::abs(b[i]));
+  }
+  EXPECT_LE(error, bar * std::max(norm, 1e-3)) << what << ": error " << error << " of " << norm;
+}
+
+// Fourth-order central difference with steps that floats hold.
+template <class F, class X>
+double slope_at(X& x, const F& loss) {
+  const X keep = x;
+  const double h = 0x1p-8;
+  const auto at = [&](double step) {
+    x = static_cast<X>(static_cast<double>(keep) + step);
+    return loss();
+  };
+  const double base = static_cast<double>(keep);
+  const double near = static_cast<double>(static_cast<X>(base + h)) - static_cast<double>(static_cast<X>(base - h));
+  const double far = static_cast<double>(static_cast<X>(base + 2 * h)) - static_cast<double>(static_cast<X>(base - 2 * h));
+  const double one = (at(h) - at(-h)) / near, two = (at(2 * h) - at(-2 * h)) / far;
+  x = keep;
+  return (4 * one - two) / 3;
+}
+
+// Every input and weight against finite differences. every: check only each so many.
+inline void check_gradients(const MixerCase& c, int64_t T, double bar, size_t every = 1) {
+  SCOPED_TRACE(c.name);
+  Mixer m(c, DType::kF64);
+  std::vector<float> x = m.features(T, 3);
+  for (float& v : x) v = std::ldexp(std::round(std::ldexp(v, 14)), -14);  // steps are exact then
+  const Result r = m.run(m.input(x), training_rules());
+  double norm = 1e-3;
+  for (double d : r.dx) norm = std::max(norm, std::abs(d));
+  for (size_t i = 0; i < x.size(); i += every) {
+    const double slope = slope_at(x[i], [&] { return m.loss(x); });
+    ASSERT_NEAR(r.dx[i], slope, bar * norm) << "token " << i / static_cast<size_t>(c.C) << " column " << i % static_cast<size_t>(c.C);
+  }
+  for (size_t k = 0; k < m.table.size(); ++k) {
+    double* w = static_cast<double*>(m.table[k].data);
+    double size = 1e-3;
+    for (double d : r.dw[k]) size = std::max(size, std::abs(d));
+    for (size_t i = 0; i < r.dw[k].size(); i += every) {
+      ASSERT_NEAR(r.dw[k][i], slope_at(w[i], [&] { return m.loss(x); }), bar * size) << m.table[k].name << " " << i;
+    }
+  }
+}
+
+// One pass = chunks = steps = packed, resets start anew; forward and adjoint.
+inline void check_splits(const MixerCase& c, DType dtype, double bar, double adjoint_bar) {
+  SCOPED_TRACE(c.name);
+  const Mixer m(c, dtype);
+  const int64_t T = 13;
+  const std::vector<float> x = m.features(T, 5);
+  const std::span<const float> xs(x);
+  const auto part = [&](int64_t a, int64_t b) { return xs.subspan(static_cast<size_t>(a * c.C), static_cast<size_t>((b - a) * c.C)); };
+  for (const AdjointRules& rules : {exact_rules(), frozen_rules()}) {
+    const Result whole = m.run(m.input(x), rules);
+    for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{0, 4, 13}, {0, 1, 2, 9, 13}, {0, 5, 5, 13}, {0, 12, 13}}) {
+      const Result chunks = m.run_chunks(x, {}, cuts, rules);
+      expect_close(chunks.y, whole.y, bar, "chunks forward");
+      expect_close(chunks.dx, whole.dx, adjoint_bar, "chunks adjoint");
+    }
+    expect_close(m.run_steps(x, 1), whole.y, bar, "steps");
+    expect_close(m.run_steps(x, 3), whole.y, bar, "steps of three");
+    Input packed = m.input(x);
+    packed.cu_seqlens = {0, 3, 3, 4, T};
+    const Result all = m.run(packed, rules);
+    std::vector<double> y;
+    for (auto [a, b] : {std::pair<int64_t, int64_t>{0, 3}, {3, 4}, {4, T}}) {
+      const Result one = m.run(m.input(part(a, b)), exact_rules());
+      y.insert(y.end(), one.y.begin(), one.y.end());
+    }
+    expect_close(all.y, y, bar, "packed");
+    std::vector<uint8_t> resets(static_cast<size_t>(T), 0);
+    resets[0] = resets[3] = resets[4] = 1;
+    Input reset = m.input(x);
+    reset.resets = resets;
+    const Result anew = m.run(reset, rules);
+    expect_close(anew.y, y, bar, "resets");
+    expect_close(anew.dx, all.dx, adjoint_bar, "resets adjoint");
+    const Result cut = m.run_chunks(x, resets, {0, 2, 4, 6, 13}, rules);
+    expect_close(cut.y, y, bar, "resets in chunks");
+    expect_close(cut.dx, all.dx, adjoint_bar, "resets in chunks, adjoint");
+    EXPECT_TRUE(m.run(m.input({}), rules).y.empty());
+    expect_close(m.run(m.input(part(0, 1)), rules).y, {whole.y.begin(), whole.y.begin() + c.C}, bar, "one token");
+  }
+}
+
+// The five paths add up to the exact adjoint of the mixer's input; each but the named ones has a share.
+inline void check_paths(const MixerCase& c, DType dtype, double bar) {
+  SCOPED_TRACE(c.name);
+  const Mixer m(c, dtype);
+  const std::vector<float> x = m.features(10, 7);
+  AdjointRules rules;
+  const Result all = m.run(m.input(x), rules);
+  std::vector<double> sum(all.dx.size(), 0), by_chunks(all.dx.size(), 0);
+  for (int p = 1; p <= kMixerPaths; ++p) {
+    rules.path = static_cast<MixerPath>(p);
+    const Result one = m.run(m.input(x), rules);
+    double size = 0;
+    for (size_t i = 0; i < sum.size(); ++i) {
+      sum[i] += one.dx[i];
+      size += std::abs(one.dx[i]);
+    }
+    const bool empty = std::find(c.empty_paths.begin(), c.empty_paths.end(), rules.path) != c.empty_paths.end();
+    if (empty) EXPECT_EQ(size, 0) << mixer_path_name(rules.path);
+    else EXPECT_GT(size, 1e-6) << mixer_path_name(rules.path);
+  }
+  expect_close(sum, all.dx, bar, "paths");
+}
+
+// Each pass run back once per path, as explain does, with one adjoint of the state for all: the shares still add up.
+inline void check_paths_over_chunks(const MixerCase& c) {
+  SCOPED_TRACE(c.name);
+  const Mixer m(c, DType::kF64);
+  const std::vector<float> x = m.features(9, 8);
+  const std::vector<int64_t> cuts = {0, 4, 9};
+  const Result whole = m.run(m.input(x), exact_rules());
+  SequenceState before, state;
+  Input head = m.input(std::span<const float>(x).first(static_cast<size_t>(4 * c.C)));
+  head.states = {&state};
+  {
+    Ctx plain(head, m.options(false));
+    m.forward(plain);
+    plain.commit();
+  }
+  Input tail = m.input(std::span<const float>(x).subspan(static_cast<size_t>(4 * c.C)));
+  tail.states = {&state};
+  head.states = {&before};
+  SequenceState carry;
+  std::vector<double> dx(whole.dx.size(), 0);
+  for (auto [in, first] : {std::pair<Input*, size_t>{&tail, 4}, {&head, 0}}) {
+    Ctx ctx(*in, m.options(true));
+    const Var y = m.forward(ctx);
+    ctx.adjoint_in[0] = carry;
+    for (int p = 1; p <= kMixerPaths; ++p) {
+      AdjointRules rules;
+      rules.path = static_cast<MixerPath>(p);
+      ctx.clear_grads();
+      m.seed(ctx, y, first * static_cast<size_t>(c.C));
+      ctx.backward(rules);
+      const std::vector<double> part = m.copy(ctx, 0, true);
+      for (size_t i = 0; i < part.size(); ++i) dx[first * static_cast<size_t>(c.C) + i] += part[i];
+    }
+    carry = ctx.adjoint_out[0];
+  }
+  expect_close(dx, whole.dx, 1e-11, "paths over chunks");
+}
+
+// Frozen rules: alpha^T on the values by pulses (the op is linear in them), nothing on the coefficients.
+inline void check_value_path(const MixerCase& c) {
+  SCOPED_TRACE(c.name);
+  const Mixer m(c, DType::kF64);
+  std::vector<float> x = m.features(8, 9);
+  const Result r = m.run(m.input(x), frozen_rules());
+  const double base = m.loss(x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const int64_t column = static_cast<int64_t>(i) % c.C - c.value_first;
+    if (column < 0 || column >= c.value_count) {
+      ASSERT_EQ(r.dx[i], 0) << i;
+      continue;
+    }
+    const float keep = x[i];
+    x[i] = keep + 1;
+    ASSERT_NEAR(r.dx[i], (m.loss(x) - base) / (static_cast<double>(x[i]) - static_cast<double>(keep)), 1e-11) << i;
+    x[i] = keep;
+  }
+}
+
+inline void check_recompute(const MixerCase& c, DType dtype) {
+  SCOPED_TRACE(c.name);
+  const Mixer m(c, dtype);
+  const std::vector<float> x = m.features(11, 10);
+  Input in = m.input(x);
+  in.cu_seqlens = {0, 6, 11};
+  const Result plain = m.run(in, training_rules(), false), again = m.run(in, training_rules(), true);
+  expect_close(again.y, plain.y, 0, "forward");
+  expect_close(again.dx, plain.dx, 0, "adjoint");
+  for (size_t k = 0; k < plain.dw.size(); ++k) expect_close(again.dw[k], plain.dw[k], 0, "weights");
+}
+
+inline double rms_ratio(const std::vector<double>& a, const std::vector<double>& b) {
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    error += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(error / std::max(norm, 1e-300));
+}
+
+inline void check_single_precision(const MixerCase& c, int64_t T) {
+  SCOPED_TRACE(c.name);
+  const Mixer fast(c, DType::kF32), exact(c, DType::kF64);
+  const std::vector<float> x = fast.features(T, 12);
+  for (const AdjointRules& rules : {training_rules(), frozen_rules()}) {
+    const Result a = fast.run(fast.input(x), rules), b = exact.run(exact.input(x), rules);
+    EXPECT_LT(rms_ratio(a.y, b.y), 1e-6);
+    EXPECT_LT(rms_ratio(a.dx, b.dx), 1e-5);
+    for (size_t k = 0; k < a.dw.size(); ++k) EXPECT_LT(rms_ratio(a.dw[k], b.dw[k]), 1e-5) << fast.table[k].name;
+  }
+}
+
+}  // namespace hindscan::mixer_test
