@@ -44,23 +44,36 @@ Var Ctx::embedding(const Weight& table) {
 }
 
 Var Ctx::skip(const Weight& d, Var base, Var x) {
-  const int64_t T = rows(x), C = cols(x);
-  check(d.size() == C, ErrorCode::kData, "[skip] {} must be [{}] but is [{}]", d.name, C, fmt::join(d.shape, ", "));
+  const int64_t T = rows(x), C = cols(x), n = d.size();
+  check(n > 0 && C % n == 0, ErrorCode::kData, "[skip] {} must be [{}] or one number per head, but is [{}]", d.name, C, fmt::join(d.shape, ", "));
+  const int64_t repeat = C / n;
   const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
-    kernels::skip_forward(T, C, data<R>(base), d.as<R>(), data<R>(x), data<R>(out));
+    const R* dv = d.as<R>();  // [C]
+    if (repeat > 1) {
+      R* wide = arena_->array<R>(static_cast<size_t>(C));
+      for (int64_t c = 0; c < C; ++c) wide[c] = dv[c / repeat];
+      dv = wide;
+    }
+    kernels::skip_forward(T, C, data<R>(base), dv, data<R>(x), data<R>(out));
     record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const AdjointRules& rules) {
       const R* dy = grad<R>(out);
       kernels::accumulate(T * C, dy, grad<R>(base));
       const bool on_path = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
       if (!rules.skip || !on_path) return;
-      const R *dv = d.as<R>(), *xv = data<R>(x);
+      const R* xv = data<R>(x);
       for (int64_t t = 0; t < T; ++t) {
         double sum = 0;
         for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[c]) * xv[t * C + c] * dy[t * C + c];
         skip_share += sum;
       }
-      kernels::skip_backward(T, C, dv, xv, dy, grad<R>(x), rules.weights ? options_.grads->of<R>(d) : nullptr);
+      R* dd = rules.weights ? options_.grads->of<R>(d) : nullptr;
+      if (dd == nullptr || repeat == 1) return kernels::skip_backward(T, C, dv, xv, dy, grad<R>(x), dd);
+      const ArenaScope scope(scratch_);
+      R* sums = scratch_.array<R>(static_cast<size_t>(C));  // [C]
+      std::memset(sums, 0, static_cast<size_t>(C) * sizeof(R));
+      kernels::skip_backward(T, C, dv, xv, dy, grad<R>(x), sums);
+      for (int64_t c = 0; c < C; ++c) dd[c / repeat] += sums[c];
     });
   });
   return out;

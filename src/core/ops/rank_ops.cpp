@@ -1,0 +1,97 @@
+// Roles of Mamba-3's ranks: rank_expand and its transpose rank_reduce; linear in the signal under every rule.
+#include "core/context.h"
+#include "kernels/parallel.h"
+
+namespace hindscan {
+
+// narrow [T, H*P], wide [T, R*H*P], w [H, R, P]: expand writes wide, else narrow (+)= sum over ranks.
+namespace {
+struct Ranks {
+  int64_t T, H, R, P;
+  int64_t narrow(int64_t t, int64_t h) const { return (t * H + h) * P; }
+  int64_t wide(int64_t t, int64_t r, int64_t h) const { return ((t * R + r) * H + h) * P; }
+};
+}  // namespace
+
+template <class R>
+static void expand(const Ranks& s, const R* w, const R* x, R* y, bool add) {
+  kernels::for_rows(s.T, s.R * s.H * s.P, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t r = 0; r < s.R; ++r) {
+        for (int64_t h = 0; h < s.H; ++h) {
+          const R *wv = w + (h * s.R + r) * s.P, *from = x + s.narrow(t, h);
+          R* to = y + s.wide(t, r, h);
+          for (int64_t p = 0; p < s.P; ++p) to[p] = add ? to[p] + wv[p] * from[p] : wv[p] * from[p];
+        }
+      }
+    }
+  });
+}
+
+template <class R>
+static void reduce(const Ranks& s, const R* w, const R* x, R* y, bool add) {
+  kernels::for_rows(s.T, s.R * s.H * s.P, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t h = 0; h < s.H; ++h) {
+        R* to = y + s.narrow(t, h);
+        for (int64_t r = 0; r < s.R; ++r) {
+          const R *wv = w + (h * s.R + r) * s.P, *from = x + s.wide(t, r, h);
+          for (int64_t p = 0; p < s.P; ++p) to[p] = add || r > 0 ? to[p] + wv[p] * from[p] : wv[p] * from[p];
+        }
+      }
+    }
+  });
+}
+
+// dw [H, R, P] += sum_t wide * narrow.
+template <class R>
+static void rank_weight_gradient(const Ranks& s, const R* narrow, const R* wide, R* dw) {
+  kernels::reduce_rows(s.T, s.R * s.H * s.P, s.R * s.H * s.P, dw, [&](int64_t begin, int64_t end, R* partial) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t h = 0; h < s.H; ++h) {
+        for (int64_t r = 0; r < s.R; ++r) {
+          const R *a = narrow + s.narrow(t, h), *b = wide + s.wide(t, r, h);
+          R* to = partial + (h * s.R + r) * s.P;
+          for (int64_t p = 0; p < s.P; ++p) to[p] += a[p] * b[p];
+        }
+      }
+    }
+  });
+}
+
+static Ranks ranks_of(const char* op, const Weight& w, int64_t T, int64_t heads, int64_t ranks, int64_t narrow) {
+  const int64_t P = heads > 0 ? narrow / heads : 0;
+  check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op, narrow, heads, ranks);
+  check(w.shape == std::vector<int64_t>({heads, ranks, P}), ErrorCode::kData, "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name, heads,
+        ranks, P, fmt::join(w.shape, ", "));
+  return {T, heads, ranks, P};
+}
+
+Var Ctx::rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks) {
+  const Ranks s = ranks_of("rank_expand", w, rows(x), heads, ranks, cols(x));
+  const Var out = make_like(x, ranks * cols(x));  // [T, R*H*P]
+  with_real([&]<class R>(R) {
+    expand(s, w.as<R>(), data<R>(x), data<R>(out), false);
+    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
+      reduce(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
+      if (rules.weights) rank_weight_gradient(s, data<R>(x), grad<R>(out), options_.grads->of<R>(w));
+    });
+  });
+  return out;
+}
+
+Var Ctx::rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks) {
+  check(ranks > 0 && cols(x) % ranks == 0, ErrorCode::kInternal, "[rank_reduce] {} channels, {} ranks", cols(x), ranks);
+  const Ranks s = ranks_of("rank_reduce", w, rows(x), heads, ranks, cols(x) / ranks);
+  const Var out = make_like(x, cols(x) / ranks);  // [T, H*P]
+  with_real([&]<class R>(R) {
+    reduce(s, w.as<R>(), data<R>(x), data<R>(out), false);
+    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
+      expand(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
+      if (rules.weights) rank_weight_gradient(s, grad<R>(out), data<R>(x), options_.grads->of<R>(w));
+    });
+  });
+  return out;
+}
+
+}  // namespace hindscan
