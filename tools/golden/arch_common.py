@@ -189,3 +189,12 @@ def hf_config(config) -> dict:
 
 def hf_forward(model) -> Callable:
     return lambda tokens: model(tokens.view(1, -1), use_cache=False).logits[0]
+
+
+def exact_rope(model: torch.nn.Module, modelling) -> None:
+    """Inverse frequencies of rotary embeddings in double; transformers computes and keeps them in float32."""
+    with true_double(modelling):
+        for module in model.modules():
+            if hasattr(module, "inv_freq"):
+                module.inv_freq, _ = module.compute_default_rope_parameters(module.config)
+                assert module.inv_freq.dtype == torch.float64
