@@ -1,5 +1,6 @@
 // Running: the same forward pass for a prompt, one token, or a book of any length, in chunks at constant memory.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "kernels/gemm.h"
@@ -9,23 +10,49 @@ namespace hindscan {
 
 namespace {
 
+// [count, V] in place: soft_cap tanh((scale x + bias) / soft_cap).
+template <class R>
+void finish_logits(const LogitHead& head, int64_t count, int64_t V, R* rows) {
+  if (head.bias == nullptr && head.scale == 1 && head.soft_cap <= 0) return;
+  const R* bias = head.bias != nullptr ? head.bias->as<R>() : nullptr;
+  const R scale = static_cast<R>(head.scale), cap = static_cast<R>(head.soft_cap);
+  for (int64_t i = 0; i < count * V; ++i) {
+    const R x = scale * rows[i] + (bias != nullptr ? bias[i % V] : R(0));
+    rows[i] = cap > 0 ? cap * std::tanh(x / cap) : x;
+  }
+}
+
 // h [T, d_model] of one chunk in the compute type -> logits of rows [first, first + count), as float.
 void head_rows(const Model& model, const Ctx& ctx, Var h, int64_t first, int64_t count, float* out) {
-  const Weight& head = model.arch().head();
-  const int64_t C = head.cols(), V = head.rows();
+  const LogitHead head = model.arch().logit_head();
+  const Weight& w = *head.weight;
+  const int64_t C = w.cols(), V = w.rows();
   if (model.compute() == DType::kF64) {
     std::vector<double> wide(static_cast<size_t>(count * V));  // [count, vocab]
-    kernels::linear(count, V, C, ctx.data<double>(h) + first * C, head.data, head.dtype, wide.data());
+    kernels::linear(count, V, C, ctx.data<double>(h) + first * C, w.data, w.dtype, wide.data());
+    finish_logits(head, count, V, wide.data());
     std::transform(wide.begin(), wide.end(), out, [](double v) { return static_cast<float>(v); });
     return;
   }
-  kernels::linear(count, V, C, ctx.data<float>(h) + first * C, head.data, head.dtype, out);
+  kernels::linear(count, V, C, ctx.data<float>(h) + first * C, w.data, w.dtype, out);
+  finish_logits(head, count, V, out);
+}
+
+// A classifier gives one row a sequence, not one a token.
+void require_language_model(const Model& model) {
+  const ArchitectureSizes s = model.arch().sizes();
+  const std::string name = model.path().empty() ? "model" : model.path();
+  check(s.feature_dim == 0, ErrorCode::kData, "[{}] expected a model of tokens, found one that reads feature vectors of {} numbers", name,
+        s.feature_dim);
+  check(s.labels == 0, ErrorCode::kData, "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token", name,
+        s.regression ? "regression model" : "classifier", s.labels);
 }
 
 }  // namespace
 
 template <class F>
 void Runner::chunks(std::span<const int32_t> tokens, SequenceState& state, F&& each) {
+  require_language_model(model_);
   model_.check_tokens(tokens);
   const int64_t T = static_cast<int64_t>(tokens.size());
   for (int64_t first = 0; first < T; first += chunk_) {
@@ -82,7 +109,7 @@ void Runner::score(std::span<const int32_t> tokens, SequenceState& state, std::s
     std::vector<int32_t> targets(static_cast<size_t>(n), 0);
     for (int64_t t = 0; t < scored; ++t) targets[static_cast<size_t>(t)] = tokens[static_cast<size_t>(first + t + 1)];
     std::vector<double> nats(static_cast<size_t>(n));
-    ctx.cross_entropy(model_.arch().head(), h, targets, {}, nats);
+    ctx.cross_entropy(model_.arch().logit_head(), h, targets, {}, nats);
     for (int64_t t = 0; t < scored; ++t) log_probs[static_cast<size_t>(first + t + 1)] = -nats[static_cast<size_t>(t)];
   });
 }
