@@ -1,0 +1,171 @@
+#include "arch/rwkv_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hindscan::rwkv {
+
+constexpr int64_t kMaxDim = int64_t{1} << 24;
+constexpr int64_t kMaxLayers = 10000;
+
+BaseConfig read_base(const Config& c, double ffn_ratio) {
+  BaseConfig b;
+  b.d_model = c.integer("hidden_size", 1, kMaxDim);
+  b.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers);
+  b.vocab_size = c.integer("vocab_size", 1, kMaxDim);
+  b.d_att = c.integer("attention_hidden_size", 1, kMaxDim, b.d_model);
+  const int64_t d_ffn = static_cast<int64_t>(static_cast<double>(b.d_model) * c.real("hidden_ratio", ffn_ratio));
+  b.d_ffn = c.integer("intermediate_size", 1, kMaxDim, std::max<int64_t>(d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn, 1));
+  b.head_size = c.integer("head_size", 1, 4096, c.integer("head_dim", 1, 4096, 64));
+  b.norm_eps = c.real("layer_norm_epsilon", c.real("norm_eps", 1e-5));
+  b.embedding_norm = c.flag("embedding_norm", c.flag("norm_first", true));
+  b.head_bias = c.flag("head_bias", false);
+  b.layer_constant = c.flag("layer_constant", false);
+  b.tie_embeddings = c.flag("tie_word_embeddings", false);
+  return b;
+}
+
+BaseConfig read_heads(const Config& c, double ffn_ratio) {
+  const BaseConfig b = read_base(c, ffn_ratio);
+  check(b.d_att % b.head_size == 0, ErrorCode::kData, "[{}] expected heads of \"head_size\" {} to fill {} channels", c.label(), b.head_size, b.d_att);
+  return b;
+}
+
+void write_base(const BaseConfig& b, const std::string& type, Config& out) {
+  out.set("model_type", type);
+  out.set("hidden_size", b.d_model);
+  out.set("num_hidden_layers", b.n_layer);
+  out.set("vocab_size", b.vocab_size);
+  out.set("attention_hidden_size", b.d_att);
+  out.set("intermediate_size", b.d_ffn);
+  out.set("layer_norm_epsilon", b.norm_eps);
+  out.set("tie_word_embeddings", b.tie_embeddings);
+  if (!b.embedding_norm) out.set("embedding_norm", false);
+  if (b.head_bias) out.set("head_bias", true);
+  if (b.layer_constant) out.set("layer_constant", true);
+}
+
+Config preset(const std::string& type, const PresetSizes& sizes) {
+  Config c("preset " + type);
+  c.set("model_type", type);
+  c.set("hidden_size", sizes.d_model);
+  c.set("num_hidden_layers", sizes.n_layer);
+  c.set("vocab_size", sizes.vocab_size);
+  int64_t head_size = 64;  // the published one, where it fits
+  while (sizes.d_model % head_size != 0) head_size /= 2;
+  if (type != "rwkv") c.set("head_size", head_size);
+  return c;
+}
+
+Weight& Model::add(WeightTable& t, const std::string& name, std::vector<int64_t> shape, Init init) const {
+  std::vector<std::string> known = names(name);
+  Weight& w = t.add(known.front(), std::move(shape), std::move(init));
+  known.erase(known.begin());
+  std::erase(known, w.name);
+  w.aliases = std::move(known);
+  return w;
+}
+
+Weight& Model::add_matrix(WeightTable& t, const std::string& name, int64_t out, int64_t in, Init init) const {
+  Weight& w = add(t, name, {out, in}, std::move(init));
+  w.matrix = true;
+  w.weight_decay = true;
+  return w;
+}
+
+Model::LayerNorm Model::add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const {
+  return {&add(t, name + ".weight", {channels}, std::move(init)), &add(t, name + ".bias", {channels}, Init::zeros())};
+}
+
+Var Model::layer_norm(Ctx& c, const LayerNorm& w, Var x) const {
+  NormOptions options;
+  options.kind = NormOptions::Kind::kLayer;
+  options.eps = base_.norm_eps;
+  return c.norm(options, w.weight, w.bias, x);
+}
+
+Var Model::head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
+  NormOptions options;
+  options.kind = NormOptions::Kind::kLayer;
+  options.eps = eps;
+  options.groups = base_.heads();
+  return c.norm(options, w.weight, w.bias, x);
+}
+
+Var Model::mixed(Ctx& c, Var x, Var previous, const Weight* mu, Var delta) const {
+  return c.mix(x, previous, *mu, delta, mix_is_own_share());
+}
+
+void Model::declare(WeightTable& t) {
+  embeddings_ = &add_matrix(t, "emb.weight", base_.vocab_size, base_.d_model, Init::uniform(1e-4));
+  for (int64_t l = 0; l < base_.n_layer; ++l) {
+    const std::string p = fmt::format("blocks.{}.", l);
+    const Depth depth{l, base_.n_layer};
+    if (l == 0 && base_.embedding_norm) ln0_ = add_norm(t, p + "ln0", base_.d_model, Init::ones());
+    Block b;
+    b.ln1 = add_norm(t, p + "ln1", base_.d_model, Init::ones());
+    b.ln2 = add_norm(t, p + "ln2", base_.d_model, Init::ones());
+    declare_time_mix(t, p + "att.", depth);
+    b.ffn = declare_channel_mix(t, p + "ffn.", depth);
+    if (base_.layer_constant) b.constant = &add(t, p + "constant", {base_.d_model}, Init::zeros());
+    blocks_.push_back(b);
+  }
+  ln_out_ = add_norm(t, "ln_out", base_.d_model, Init::ones());
+  const double ratio = static_cast<double>(base_.vocab_size) / static_cast<double>(base_.d_model);
+  head_ = base_.tie_embeddings
+              ? embeddings_
+              : &add_matrix(t, "head.weight", base_.vocab_size, base_.d_model, Init::orthogonal(0.5 * std::sqrt(std::max(ratio, 1.0))));
+  if (base_.tie_embeddings) {
+    for (const std::string& name : names("head.weight")) embeddings_->aliases.push_back(name);
+  }
+  if (base_.head_bias) head_bias_ = &add(t, "head.bias", {base_.vocab_size}, Init::zeros());
+}
+
+LogitHead Model::logit_head() const {
+  LogitHead out(*head_);
+  out.bias = head_bias_;
+  return out;
+}
+
+Var Model::channel_mix(Ctx& c, const ChannelMix& w, Var x) const {
+  const Var previous = c.token_shift(x);                                                           // [T, d_model]
+  const Var k = c.linear(*w.key, nullptr, mixed(c, x, previous, w.mix_k));                         // [T, d_ffn]
+  const Var y = c.linear(*w.value, nullptr, c.activation(kernels::Act::kRelu2, k));                // [T, d_model]
+  if (w.receptance == nullptr) return y;
+  const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, previous, w.mix_r));                  // [T, d_model]
+  return c.gate(y, c.activation(kernels::Act::kSigmoid, r));                                       // [T, d_model]
+}
+
+Var Model::forward(Ctx& ctx) const {
+  Var h = ctx.embedding(*embeddings_);                            // [T, d_model]
+  if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h);       // [T, d_model]
+  const std::vector<Var> shared = forward_shared(ctx, h);
+  for (int64_t l = 0; l < base_.n_layer; ++l) {
+    const Block& w = blocks_[static_cast<size_t>(l)];
+    h = ctx.block(static_cast<int>(l), h, shared, [this, &w, l, shared](Ctx& c, Var x) {
+      const Var u = layer_norm(c, w.ln1, x);                                                                          // [T, d_model]
+      const Var a = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));         // [T, d_model]
+      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a)));                                                // [T, d_model]
+    });
+  }
+  return layer_norm(ctx, ln_out_, h);  // [T, d_model]
+}
+
+ArchitectureSizes Model::sizes() const {
+  const MixerSizes m = mixer_sizes();
+  ArchitectureSizes s;
+  s.vocab_size = base_.vocab_size;
+  s.d_model = base_.d_model;
+  s.n_layer = base_.n_layer;
+  s.attention_maps = base_.n_layer * m.maps;
+  s.state_numbers = base_.n_layer * (m.state + 2 * base_.d_model);  // and the last token of both mixes
+  return s;
+}
+
+int64_t Model::flops_per_token() const {
+  const bool gated = !blocks_.empty() && blocks_[0].ffn.receptance != nullptr;
+  const int64_t ffn = 4 * base_.d_model * base_.d_ffn + (gated ? 2 * base_.d_model * base_.d_model : 0);
+  return base_.n_layer * (mixer_sizes().flops + ffn) + 2 * base_.vocab_size * base_.d_model;
+}
+
+}  // namespace hindscan::rwkv
