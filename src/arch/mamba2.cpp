@@ -11,7 +11,7 @@ namespace {
 
 struct Mamba2Config {
   int64_t d_model, n_layer, vocab_size, d_inner, d_ssm, d_state, d_conv, n_groups, head_dim;
-  int64_t norm_groups;  // the gated norm's: 1 in Hugging Face's mamba2, n_groups in mamba_ssm
+  int64_t norm_groups;  // the gated norm's: n_groups, or 1 as Hugging Face had it before its kernels were right
   bool use_bias, use_conv_bias, tie_embeddings, norm, norm_before_gate, D_per_channel;
   double norm_eps, gated_norm_eps, dt_low, dt_high;
   int64_t heads() const { return d_ssm / head_dim; }
@@ -144,7 +144,7 @@ Mamba2Config read_hf(const Config& c) {
   m.d_state = c.integer("state_size", 1, 65536, 128);
   m.d_conv = c.integer("conv_kernel", 1, 64, 4);
   m.n_groups = c.integer("n_groups", 1, 65536, 1);
-  m.norm_groups = c.flag("grouped_norm", false) ? m.n_groups : 1;
+  m.norm_groups = c.flag("grouped_norm", true) ? m.n_groups : 1;
   m.use_bias = c.flag("use_bias", false);
   m.use_conv_bias = c.flag("use_conv_bias", true);
   m.tie_embeddings = c.flag("tie_word_embeddings", false);
