@@ -147,13 +147,12 @@ class Xlstm final : public Architecture {
   }
 
   Var mix_mlstm(Ctx& c, const XlstmLayer& w, Var u) const {
-    GlrMlstm in{.heads = c_.heads, .K = c_.qk_dim / c_.heads, .V = c_.v_dim / c_.heads};
-    in.q = c.tap("q", c.linear(*w.q, nullptr, u));                                                        // [T, H*K]
-    in.k = c.tap("k", c.linear(*w.k, nullptr, u));                                                        // [T, H*K]
-    in.v = c.tap("v", c.linear(*w.v, nullptr, u));                                                        // [T, H*V]
+    const int64_t K = c_.qk_dim / c_.heads;
+    const auto project = [&](const char* name, const Weight& weight) { return c.tap(name, c.linear(weight, nullptr, u)); };
+    GlrMlstm in{c_.heads, K, c_.v_dim / c_.heads, project("q", *w.q), project("k", *w.k), project("v", *w.v), kNoVar, kNoVar};
     in.i = c.tap("i", c.soft_cap(c_.gate_cap, c.linear(*w.i, w.i_bias, u)));                              // [T, H]
     in.f = c.tap("f", c.decay_map(DecayMap::kLogSigmoid, c.soft_cap(c_.gate_cap, c.linear(*w.f, w.f_bias, u)), nullptr));  // [T, H]
-    in.scale = 1 / std::sqrt(static_cast<double>(in.K));
+    in.scale = 1 / std::sqrt(static_cast<double>(K));
     in.eps = c_.eps;
     const Var o = c.activation(kernels::Act::kSigmoid, c.linear(*w.o, nullptr, u));                       // [T, H*V]
     return c.linear(*w.out, nullptr, c.gate(head_norm(c, w.head_norm, c.glr(in)), o));                    // [T, d_model]
