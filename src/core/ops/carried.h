@@ -47,6 +47,13 @@ struct CarriedSlot {
   }
 };
 
+template <class R>
+R* zeros(Arena& arena, int64_t n) {
+  R* p = arena.array<R>(static_cast<size_t>(n));
+  std::fill_n(p, n, R(0));
+  return p;
+}
+
 // Which inputs of a mixer core carry the adjoint under the rules; values always do unless another path is asked for.
 struct CorePaths {
   bool value, write, decay, read;

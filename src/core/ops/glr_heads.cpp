@@ -31,13 +31,6 @@ struct HeadOp {
   void tap_gradients(Ctx& ctx, const Segment& g, const R* ds) const;
 };
 
-template <class R>
-R* zeros(Arena& arena, int64_t n) {
-  R* p = arena.array<R>(static_cast<size_t>(n));
-  std::fill_n(p, n, R(0));
-  return p;
-}
-
 // b = -beta k, c = k, s = beta: decay role of k and beta from db, dc; write role of beta from ds.
 template <class R>
 void HeadOp<R>::delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R>& g) const {

@@ -1,0 +1,88 @@
+// Role glr: one state number per channel (RG-LRU, HGRN). Adjoint: exact, or the value path alone (coefficients frozen),
+// or one MixerPath: value v, write w, decay g, read r.
+#include "core/ops/glr_channels.h"
+
+namespace hindscan {
+
+using kernels::glr::ChannelGrads;
+
+namespace {
+
+template <class R>
+struct ChannelOp {
+  GlrChannel in;
+  Var out;
+  kernels::glr::ChannelDims dims;  // T of the whole pass
+  kernels::glr::ChannelCoeffs<R> coeffs;
+  const R* v;
+  CarriedSlot state;
+  R* S0;                           // [segments, D] before each segment
+
+  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const {
+    const CorePaths on(rules);
+    if (!on.any()) return;
+    const int64_t D = dims.D;
+    ChannelGrads<R> grads;
+    if (on.value) grads.dv = ctx.grad<R>(in.v);
+    if (on.decay) grads.dg = ctx.grad<R>(in.g);
+    if (on.write && in.w != kNoVar) grads.dw = ctx.grad<R>(in.w);
+    if (on.read && in.r != kNoVar) grads.dr = ctx.grad<R>(in.r);
+    const R* dy = ctx.grad<R>(out);  // [T, D]
+    const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+    const ArenaScope scope(scratch);
+    R* dS = scratch.array<R>(static_cast<size_t>(D));  // [D]
+    for (size_t s = segments.size(); s-- > 0;) {
+      const Segment& g = segments[s];
+      state.load_adjoint(ctx, g, dS);
+      ChannelGrads<R> here = at_token(grads, D, g.begin);
+      here.dS = dS;
+      kernels::glr::channel_backward({g.end - g.begin, D}, at_token(coeffs, D, g.begin), v + g.begin * D, S0 + static_cast<int64_t>(s) * D,
+                                     dy + g.begin * D, here);
+      if (on.value) state.store_adjoint(ctx, g, dS);
+    }
+  }
+};
+
+}  // namespace
+
+Var Ctx::glr(const GlrChannel& in) {
+  const int64_t T = rows(in.v), D = cols(in.v);
+  for (Var x : {in.g, in.w, in.r}) {
+    check(x == kNoVar || (rows(x) == T && cols(x) == D), ErrorCode::kInternal, "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T,
+          D, x == kNoVar ? 0 : rows(x), x == kNoVar ? 0 : cols(x));
+  }
+  const std::string name = state_name("glr");
+  const std::vector<Segment>& segments = layout(in.v).segments;
+  const Var out = make_like(in.v, D);  // [T, D]
+  with_real([&]<class R>(R) {
+    ChannelOp<R> op{in, out, {T, D}, {data<R>(in.g)}, data<R>(in.v), {name, {D}}, nullptr};
+    if (in.w != kNoVar) op.coeffs.w = data<R>(in.w);
+    if (in.r != kNoVar) op.coeffs.r = data<R>(in.r);
+    if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(D));
+    for (size_t s = 0; s < segments.size(); ++s) {
+      const Segment& g = segments[s];
+      const ArenaScope scope(scratch_);
+      R* S = g.carries_out ? carry_out<R>(g.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(D));
+      op.state.load(*this, g, S);
+      if (op.S0 != nullptr) std::copy_n(S, D, op.S0 + static_cast<int64_t>(s) * D);
+      kernels::glr::channel_forward({g.end - g.begin, D}, at_token(op.coeffs, D, g.begin), op.v + g.begin * D, S, data<R>(out) + g.begin * D);
+    }
+    if (!recording()) return;
+    auto detail = std::make_shared<ChannelDetail<R>>();
+    detail->state = name;
+    detail->state_shape = op.state.shape;
+    detail->dims = op.dims;
+    detail->coeffs = op.coeffs;
+    detail->v = op.v;
+    detail->y = data<R>(out);
+    std::vector<Var> inputs = {in.v, in.g};
+    for (Var x : {in.w, in.r}) {
+      if (x != kNoVar) inputs.push_back(x);
+    }
+    record(Role::kGlr, std::move(inputs), out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
+           std::move(detail));
+  });
+  return out;
+}
+
+}  // namespace hindscan
