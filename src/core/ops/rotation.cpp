@@ -1,0 +1,162 @@
+// Role rotate: pairs of channels turned by angles; linear and orthogonal in the signal, so the adjoint turns back under every
+// rule. rope: angles of the position. rotate: given angles, exact derivative to them, none under frozen rules. phase: the running
+// sum of pi tanh(angle) dt modulo 2 pi, carried as "phase"; a coefficient, so no adjoint under frozen rules.
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "core/context.h"
+#include "core/ops/op_support.h"
+#include "kernels/parallel.h"
+#include "kernels/pointwise_coef_rotate.h"
+
+namespace hindscan {
+
+// cos and sin [n, pairs] of the angles of positions first .. first + n; exact every 32 rows, turned on by one step between.
+template <class R>
+static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosine, R* sine) {
+  constexpr int64_t kRows = 32;
+  const int64_t pairs = rope.rotary_dim / 2;
+  kernels::for_pieces(n, kRows, n * pairs, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < pairs; ++i) {
+      const double rate = std::pow(rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(rope.rotary_dim));
+      const double angle = static_cast<double>(first + begin) * rate, turn_c = std::cos(rate), turn_s = std::sin(rate);
+      double c = std::cos(angle), s = std::sin(angle);
+      for (int64_t t = begin; t < end; ++t) {
+        cosine[t * pairs + i] = static_cast<R>(c);
+        sine[t * pairs + i] = static_cast<R>(s);
+        const double next = c * turn_c - s * turn_s;
+        s = c * turn_s + s * turn_c;
+        c = next;
+      }
+    }
+  });
+}
+
+Var Ctx::rope(const Rope& rope, Var x) {
+  const int64_t T = rows(x), pairs = rope.rotary_dim / 2;
+  check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 && rope.rotary_dim <= rope.head_dim,
+        ErrorCode::kData, "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels", rope.heads,
+        rope.head_dim, rope.rotary_dim, cols(x));
+  const kernels::RotateShape shape{T, rope.heads, rope.head_dim, pairs, rope.interleaved ? 0 : pairs, 1};
+  const Var out = make_like(x, cols(x));  // [T, C]
+  with_real([&]<class R>(R) {
+    R* cosine = arena_->array<R>(static_cast<size_t>(T * pairs));  // [T, pairs]
+    R* sine = arena_->array<R>(static_cast<size_t>(T * pairs));    // [T, pairs]
+    for (const Segment& s : layout(x).segments) {
+      position_angles(rope, s.end - s.begin, position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
+    }
+    kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
+    record(Role::kRotate, {x}, out, {}, [=, this](const AdjointRules&) {
+      kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x), static_cast<R*>(nullptr));
+    });
+  });
+  return out;
+}
+
+// heads counts the heads of x; theta [T, heads*S] turns the first S pairs of each: (2i, 2i+1) or (i, i + d/2).
+Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
+  const int64_t T = rows(x), d = heads > 0 ? cols(x) / heads : 0, S = heads > 0 ? cols(theta) / heads : 0;
+  check(rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0), ErrorCode::kInternal,
+        "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x), cols(theta));
+  const kernels::RotateShape shape{T, heads, d, S, interleaved ? 0 : d / 2, heads};
+  const size_t n = static_cast<size_t>(T * heads * S);
+  const Var out = make_like(x, cols(x));  // [T, C]
+  with_real([&]<class R>(R) {
+    const ArenaScope scope(scratch_);
+    R *sine = scratch_.array<R>(n), *cosine = scratch_.array<R>(n);  // [T, heads*S]
+    kernels::sin_cos(T * heads * S, data<R>(theta), sine, cosine);
+    kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
+    record(Role::kRotate, {x, theta}, out, {}, [=, this](const AdjointRules& rules) {
+      const ArenaScope inner(scratch_);
+      R *sin2 = scratch_.array<R>(n), *cos2 = scratch_.array<R>(n);  // [T, heads*S]
+      kernels::sin_cos(T * heads * S, data<R>(theta), sin2, cos2);
+      kernels::rotate_backward(shape, cos2, sin2, data<R>(out), grad<R>(out), grad<R>(x), coefficients_held(rules) ? nullptr : grad<R>(theta));
+    });
+  });
+  return out;
+}
+
+static double wrap_turn(double angle) {
+  constexpr double turn = 2 * std::numbers::pi;
+  return angle >= 0 && angle < turn ? angle : angle - turn * std::floor(angle / turn);
+}
+
+// theta [n, H*S] from the sum [H, S] before, which is advanced.
+template <class R>
+static void phase_forward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, double* rate, double* sum, R* theta) {
+  for (int64_t t = 0; t < n; ++t) {
+    for (int64_t s = 0; s < S; ++s) rate[s] = std::numbers::pi * std::tanh(static_cast<double>(angle[t * S + s]));
+    for (int64_t h = 0; h < H; ++h) {
+      const double step = static_cast<double>(dt[t * H + h]);
+      for (int64_t s = 0; s < S; ++s) {
+        double& at = sum[h * S + s];
+        at = wrap_turn(at + rate[s] * step);
+        theta[(t * H + h) * S + s] = static_cast<R>(at);
+      }
+    }
+  }
+}
+
+// sum [H, S]: adjoint of the sum left behind; ends as that of the sum before.
+template <class R>
+static void phase_backward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, const R* dtheta, double* sum, R* dangle, R* ddt) {
+  for (int64_t t = n; t-- > 0;) {
+    for (int64_t h = 0; h < H; ++h) {
+      for (int64_t s = 0; s < S; ++s) sum[h * S + s] += static_cast<double>(dtheta[(t * H + h) * S + s]);
+    }
+    for (int64_t s = 0; s < S; ++s) {
+      const double turn = std::tanh(static_cast<double>(angle[t * S + s]));
+      double to_angle = 0;
+      for (int64_t h = 0; h < H; ++h) {
+        to_angle += sum[h * S + s] * static_cast<double>(dt[t * H + h]);
+        ddt[t * H + h] += static_cast<R>(std::numbers::pi * turn * sum[h * S + s]);
+      }
+      dangle[t * S + s] += static_cast<R>(std::numbers::pi * (1 - turn * turn) * to_angle);
+    }
+  }
+}
+
+Var Ctx::phase(Var angle, Var dt, int64_t heads) {
+  const int64_t H = heads, S = cols(angle);
+  check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal, "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H,
+        rows(dt), cols(dt));
+  const std::vector<int64_t> shape = {H, S};
+  const std::string name = state_name("phase");
+  const std::vector<Segment> segments = layout(angle).segments;
+  const int64_t n = H * S;
+  const Var out = make_like(angle, n);  // [T, H*S]
+  with_real([&]<class R>(R) {
+    for (const Segment& g : segments) {
+      const ArenaScope scope(scratch_);
+      double* sum = scratch_.array<double>(static_cast<size_t>(n));   // [H, S]
+      double* rate = scratch_.array<double>(static_cast<size_t>(S));  // [S]
+      const R* carried = g.carries_in ? static_cast<const R*>(state_in(g.seq, name, shape)) : nullptr;
+      for (int64_t i = 0; i < n; ++i) sum[i] = carried == nullptr ? 0 : static_cast<double>(carried[i]);
+      phase_forward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, rate, sum, data<R>(out) + g.begin * n);
+      if (!g.carries_out) continue;
+      R* left = carry_out<R>(g.seq, name, shape);
+      for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
+    }
+    record(Role::kRotate, {angle, dt}, out, {}, [=, this](const AdjointRules& rules) {
+      if (coefficients_held(rules)) return;
+      const std::string slot = path_slot(name, rules.path);
+      R *dangle = grad<R>(angle), *ddt = grad<R>(dt);
+      for (const Segment& g : segments) {
+        const ArenaScope scope(scratch_);
+        const size_t seq = static_cast<size_t>(g.seq);
+        double* sum = scratch_.array<double>(static_cast<size_t>(n));  // [H, S]
+        const R* future = g.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
+        for (int64_t i = 0; i < n; ++i) sum[i] = future == nullptr ? 0 : static_cast<double>(future[i]);
+        phase_backward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, grad<R>(out) + g.begin * n, sum,
+                       dangle + g.begin * S, ddt + g.begin * H);
+        if (!g.carries_in) continue;
+        R* past = static_cast<R*>(adjoint_out[seq].put(slot, shape, options_.compute));
+        for (int64_t i = 0; i < n; ++i) past[i] = static_cast<R>(sum[i]);
+      }
+    });
+  });
+  return out;
+}
+
+}  // namespace hindscan
