@@ -1,0 +1,200 @@
+// Mamba-3 (arXiv 2603.15569): S_t = a_t (S_{t-1} + (1 - lam_t) dt_t k_{t-1} v_{t-1}^T) + lam_t dt_t k_t v_t^T (trapezoidal rule), with
+// data-dependent A, rotary phases that accumulate over time, and rank R reads and writes (MIMO). Maths and names: mamba_ssm's
+// mamba3.py, whose configurations it reads ("ssm_cfg": {"layer": "Mamba3", ...}).
+#include <cmath>
+
+#include "arch/architecture.h"
+#include "nn/parts.h"
+
+namespace hindscan {
+
+namespace {
+
+struct Mamba3Config {
+  int64_t d_model, n_layer, vocab_size, d_inner, d_state, n_groups, head_dim, ranks, angles, d_mlp;
+  bool mimo, out_norm, pairwise, tie_embeddings;
+  int64_t heads() const { return d_inner / head_dim; }
+  int64_t d_bc() const { return ranks * n_groups * d_state; }
+  int64_t d_in_proj() const { return 2 * d_inner + 2 * d_bc() + 3 * heads() + angles; }
+};
+
+struct Mamba3Layer {
+  Weight *norm, *in_proj, *dt_bias, *B_bias, *C_bias, *B_norm, *C_norm, *D, *out_proj;
+  Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr, *norm2 = nullptr, *fc1 = nullptr, *fc2 = nullptr;
+};
+
+class Mamba3 final : public Architecture {
+ public:
+  Mamba3(const Config& source, Mamba3Config c) : source_(source), c_(c) {}
+
+  void declare(WeightTable& t) override {
+    embeddings_ = &t.add_matrix("backbone.embedding.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+    embeddings_->aliases = {"backbone.embeddings.weight"};
+    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.layers.{}.", l)));
+    norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
+    head_ = embeddings_;
+    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
+    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+  }
+
+  Var forward(Ctx& ctx) const override {
+    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    for (int64_t l = 0; l < c_.n_layer; ++l) {
+      const Mamba3Layer& w = layers_[static_cast<size_t>(l)];
+      h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
+        const Var y = c.add(x, c.mixer("glr.scalar", c.rmsnorm(w.norm, x, kEps), [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
+        return c_.d_mlp == 0 ? y : c.add(y, mlp(c, w, c.rmsnorm(w.norm2, y, kEps)));
+      });
+    }
+    return ctx.rmsnorm(norm_f_, h, kEps);  // [T, d_model]
+  }
+
+  const Weight& head() const override { return *head_; }
+  Config hf_config() const override { return source_; }
+  ArchitectureSizes sizes() const override {
+    const int64_t H = c_.heads(), carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));
+    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * H, c_.n_layer * carried};
+  }
+  int64_t flops_per_token() const override {
+    const int64_t mixer = c_.d_model * (c_.d_in_proj() + c_.d_inner) + 3 * c_.ranks * c_.d_inner * c_.d_state;
+    return 2 * (c_.n_layer * (mixer + 3 * c_.d_model * c_.d_mlp) + c_.vocab_size * c_.d_model);
+  }
+
+ private:
+  static constexpr double kEps = 1e-5;
+
+  Mamba3Layer declare_layer(WeightTable& t, const std::string& p) const {
+    const std::string m = p + "mixer.";
+    const auto linear_init = [](int64_t fan_in) { return Init::uniform(1.0 / std::sqrt(static_cast<double>(fan_in))); };
+    const int64_t H = c_.heads(), R = c_.ranks, N = c_.d_state, P = c_.head_dim, D = c_.d_model;
+    const double residual = std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer) * (c_.d_mlp > 0 ? 2 : 1)));
+    Mamba3Layer w{};
+    w.norm = &t.add(p + "norm.weight", {D}, Init::ones());
+    w.in_proj = &t.add_matrix(m + "in_proj.weight", {c_.d_in_proj(), D}, linear_init(D));
+    w.dt_bias = &t.add(m + "dt_bias", {H}, Init::inv_softplus_dt(0.001, 0.1, 1e-4));
+    w.B_bias = &t.add(m + "B_bias", {H, R, N}, Init::ones());
+    w.C_bias = &t.add(m + "C_bias", {H, R, N}, Init::ones());
+    w.B_norm = &t.add(m + "B_norm.weight", {N}, Init::ones());
+    w.C_norm = &t.add(m + "C_norm.weight", {N}, Init::ones());
+    if (c_.mimo) {
+      w.mimo_x = &t.add(m + "mimo_x", {H, R, P}, Init::constant(1.0 / static_cast<double>(R)));
+      w.mimo_z = &t.add(m + "mimo_z", {H, R, P}, Init::ones());
+      w.mimo_o = &t.add(m + "mimo_o", {H, R, P}, Init::constant(1.0 / static_cast<double>(R)));
+    }
+    w.D = &t.add(m + "D", {H}, Init::ones());
+    if (c_.out_norm) w.out_norm = &t.add(m + "norm.weight", {c_.d_inner}, Init::ones());
+    w.out_proj = &t.add_matrix(m + "out_proj.weight", {D, c_.d_inner},
+                               Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_inner)) / residual));
+    if (c_.d_mlp == 0) return w;
+    w.norm2 = &t.add(p + "norm2.weight", {D}, Init::ones());
+    w.fc1 = &t.add_matrix(p + "mlp.fc1.weight", {2 * c_.d_mlp, D}, linear_init(D));
+    w.fc2 = &t.add_matrix(p + "mlp.fc2.weight", {D, c_.d_mlp}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_mlp)) / residual));
+    return w;
+  }
+
+  // B or C: norm per group, one copy a head, learned bias, turned by the phase.
+  Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
+    const int64_t H = c_.heads(), R = c_.ranks;
+    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);                // [T, R*G*N]
+    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                                      // [T, R*H*N]
+    const std::vector<double> one(static_cast<size_t>(H * c_.d_state), 1.0);
+    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));                                 // [T, R*H*N]
+    const std::vector<Var> thetas(static_cast<size_t>(R), theta);
+    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);                      // [T, R*H*N]
+  }
+
+  // Rows of in_proj: z | x | B | C | dd_dt | dd_A | trap | angle.
+  Var mix(Ctx& c, const Mamba3Layer& w, Var u) const {
+    const int64_t H = c_.heads(), I = c_.d_inner, BC = c_.d_bc(), tail = 2 * I + 2 * BC;
+    const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, nullptr, u, first, count); };
+    const Var dt = c.tap("dt", c.decay(rows(tail, H), *w.dt_bias));                                 // [T, H]
+    const Var A = c.decay_map(DecayMap::kNegHeavyTail, rows(tail + H, H), nullptr);                 // [T, H] < 0
+    const Var trap = rows(tail + 2 * H, H);                                                         // [T, H]
+    const Var theta = c.phase(rows(tail + 3 * H, c_.angles), dt, H);                                // [T, H*S]
+    const Var x = rows(I, I);                                                                       // [T, H*P]
+    const Var v = c.tap("v", c_.mimo ? c.rank_expand(*w.mimo_x, x, H, c_.ranks) : x);               // [T, R*H*P]
+    GlrHeads in{.heads = H, .groups = H, .K = c_.d_state, .V = c_.head_dim, .ranks = c_.ranks,
+                .q = c.tap("q", direction(c, rows(2 * I + BC, BC), *w.C_norm, *w.C_bias, theta)),
+                .k = c.tap("k", direction(c, rows(2 * I, BC), *w.B_norm, *w.B_bias, theta)), .v = v};
+    in.g = c.tap("g", c.modulate(A, dt));                                                           // [T, H]
+    in.read = kernels::glr::Read::kDecayed;
+    in.current = c.modulate(c.decay_map(DecayMap::kSigmoid, trap, nullptr), dt);                    // [T, H] lam dt
+    in.previous = c.modulate(c.decay_map(DecayMap::kSigmoid, c.scale(-1, trap), nullptr), dt);      // [T, H] (1 - lam) dt
+    return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));                  // [T, d_model]
+  }
+
+  // Skip, norm and gate for every rank, then the sum over ranks.
+  Var finish(Ctx& c, const Mamba3Layer& w, Var y, Var v, Var z) const {
+    const int64_t H = c_.heads(), I = c_.d_inner;
+    const Var gates = c.activation(kernels::Act::kSilu, c_.mimo ? c.rank_expand(*w.mimo_z, z, H, c_.ranks) : z);  // [T, R*H*P]
+    std::vector<Var> parts;
+    for (int64_t r = 0; r < c_.ranks; ++r) {
+      const auto rank = [&](Var a) { return c_.ranks == 1 ? a : c.split(a, r * I, I); };
+      Var part = c.skip(*w.D, rank(y), rank(v));                                                    // [T, H*P]
+      if (c_.out_norm) part = c.norm({NormOptions::Kind::kRms, kEps, H}, w.out_norm, nullptr, part);
+      parts.push_back(c.gate(part, rank(gates)));
+    }
+    const Var all = parts.size() == 1 ? parts[0] : c.concat(parts);                                 // [T, R*H*P]
+    return c_.mimo ? c.rank_reduce(*w.mimo_o, all, H, c_.ranks) : all;                              // [T, H*P]
+  }
+
+  Var mlp(Ctx& c, const Mamba3Layer& w, Var x) const {
+    const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, c_.d_mlp);                               // [T, d_mlp]
+    const Var gate = c.linear_rows(*w.fc1, nullptr, x, c_.d_mlp, c_.d_mlp);                         // [T, d_mlp]
+    return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));       // [T, d_model]
+  }
+
+  Config source_;
+  Mamba3Config c_;
+  std::vector<Mamba3Layer> layers_;
+  Weight *embeddings_ = nullptr, *norm_f_ = nullptr, *head_ = nullptr;
+};
+
+Mamba3Config read_mamba3(const Config& c) {
+  constexpr int64_t kMaxDim = int64_t{1} << 24;
+  Mamba3Config m{};
+  m.d_model = c.integer("d_model", 1, kMaxDim);
+  m.n_layer = c.integer("n_layer", 0, 10000);
+  const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 16);
+  m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
+  m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
+  m.d_state = c.integer("ssm_cfg.d_state", 2, 65536, 128);
+  m.head_dim = c.integer("ssm_cfg.headdim", 1, 65536, 64);
+  m.n_groups = c.integer("ssm_cfg.ngroups", 1, 65536, 1);
+  m.mimo = c.flag("ssm_cfg.is_mimo", false);
+  m.ranks = m.mimo ? c.integer("ssm_cfg.mimo_rank", 1, 256, 4) : 1;
+  m.out_norm = c.flag("ssm_cfg.is_outproj_norm", false);
+  m.pairwise = c.flag("ssm_cfg.rotate_pairwise", !m.mimo);  // the MIMO kernel pairs channel i with i + N/2
+  const double fraction = c.real("ssm_cfg.rope_fraction", 0.5);
+  check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}", c.label(), fraction);
+  m.angles = static_cast<int64_t>(static_cast<double>(m.d_state) * fraction) / 2;
+  m.d_mlp = c.integer("d_intermediate", 0, kMaxDim, 0);
+  m.tie_embeddings = c.flag("tie_embeddings", true);
+  check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0, ErrorCode::kData,
+        "[{}] expected heads of {} channels in {} that divide into {} groups, and an even d_state, found {} heads and d_state {}", c.label(),
+        m.head_dim, m.d_inner, m.n_groups, m.heads(), m.d_state);
+  check(c.real("ssm_cfg.A_floor", 1e-4) == 1e-4, ErrorCode::kData, "[{}] expected \"A_floor\" 1e-4, found {}", c.label(), c.real("ssm_cfg.A_floor", 0));
+  return m;
+}
+
+}  // namespace
+
+bool is_mamba3_config(const Config& c) { return c.has("d_model") && c.has("n_layer") && c.text("ssm_cfg.layer", "") == "Mamba3"; }
+
+std::unique_ptr<Architecture> make_mamba3(const Config& c) { return std::make_unique<Mamba3>(c, read_mamba3(c)); }
+
+Config mamba3_preset(const PresetSizes& sizes) {
+  Config c("preset mamba3");
+  c.set("model_type", std::string("mamba3"));
+  c.set("d_model", sizes.d_model);
+  c.set("n_layer", sizes.n_layer);
+  c.set("vocab_size", sizes.vocab_size);
+  c.set("pad_vocab_size_multiple", int64_t{1});
+  c.set("d_intermediate", 2 * sizes.d_model);
+  c.set("ssm_cfg.layer", std::string("Mamba3"));
+  c.set("ssm_cfg.d_state", int64_t{64});
+  c.set("ssm_cfg.headdim", std::min<int64_t>(64, sizes.d_model));
+  return c;
+}
+
+}  // namespace hindscan
