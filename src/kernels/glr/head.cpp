@@ -1,15 +1,16 @@
-// The functions of head.h by the reference.
+// The functions of head.h: double by the reference, float by the kernel that suits the problem.
 #include "kernels/glr/head.h"
 
+#include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
 
 namespace hindscan::kernels::glr {
 
 Algorithm head_algorithm(const HeadDims&, const HeadCoeffs<float>&) { return Algorithm::kSequential; }
-const char* head_isa() { return "reference"; }
 
 void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y, Algorithm) {
-  reference::forward(d, c, v, S, y);
+  if (has_rank1(c)) return reference::forward(d, c, v, S, y);
+  diagonal_forward(d, c, v, S, y);
 }
 void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, double* S, double* y, Algorithm) {
   reference::forward(d, c, v, S, y);
@@ -25,7 +26,8 @@ void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double*
 }
 
 void head_value_adjoint(const HeadDims& d, const HeadCoeffs<float>& c, const float* dy, float* dS, float* dv) {
-  reference::value_adjoint(d, c, dy, dS, dv);
+  if (has_rank1(c)) return reference::value_adjoint(d, c, dy, dS, dv);
+  diagonal_value_adjoint(d, c, dy, dS, dv);
 }
 void head_value_adjoint(const HeadDims& d, const HeadCoeffs<double>& c, const double* dy, double* dS, double* dv) {
   reference::value_adjoint(d, c, dy, dS, dv);

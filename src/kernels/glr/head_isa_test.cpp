@@ -1,0 +1,83 @@
+// Every float kernel at every instruction set, against double: all cases, all algorithms.
+#include "kernels/glr/head_cases.h"
+
+namespace hindscan::kernels::glr {
+namespace {
+
+class HeadIsa : public ElementIsa {};
+HS_INSTANTIATE_ISAS(HeadIsa);
+
+constexpr Algorithm kAlgorithms[] = {Algorithm::kAuto, Algorithm::kSequential, Algorithm::kChunked};
+
+TEST_P(HeadIsa, Forward) {
+  for (const HeadCase& shape : head_cases()) {
+    const HeadProblem<float> p = random_head_problem(shape, 2);
+    const HeadOutput<double> want = run_forward(p.as<double>());
+    for (const Algorithm algorithm : kAlgorithms) {
+      const HeadOutput<float> got = run_forward(p, algorithm);
+      EXPECT_LT(float_error(got.y, want.y), 2e-6) << shape.name << static_cast<int>(algorithm) << head_isa();
+      EXPECT_LT(float_error(got.S, want.S), 2e-6) << shape.name << static_cast<int>(algorithm) << head_isa();
+    }
+  }
+}
+
+TEST_P(HeadIsa, Backward) {
+  for (const HeadCase& shape : head_cases()) {
+    const HeadProblem<float> p = random_head_problem(shape, 3);
+    const HeadProblem<double> exact = p.as<double>();
+    HeadGradients<double> want = run_backward(exact, exact.S);
+    for (const Algorithm algorithm : kAlgorithms) {
+      HeadGradients<float> got = run_backward(p, p.S, algorithm);
+      const auto check = [&](const char* name, const std::vector<float>& a, const std::vector<double>& b) {
+        EXPECT_LT(float_error(a, b), 1e-5) << shape.name << " " << name << static_cast<int>(algorithm) << head_isa();
+      };
+      check("dq", got.dq, want.dq), check("dk", got.dk, want.dk), check("dv", got.dv, want.dv);
+      check("dg", got.dg, want.dg), check("ds", got.ds, want.ds), check("db", got.db, want.db);
+      check("dc", got.dc, want.dc), check("du", got.du, want.du), check("dS", got.dS, want.dS);
+    }
+  }
+}
+
+TEST_P(HeadIsa, Maps) {
+  for (const HeadCase& shape : head_cases()) {
+    const HeadProblem<float> p = random_head_problem(shape, 4);
+    const HeadProblem<double> exact = p.as<double>();
+    const HeadDims& d = shape.dims;
+    const int64_t n = d.T * d.R * d.H, half = d.T / 2;
+    std::vector<float> carry(p.S.begin(), p.S.begin() + d.H * d.K), out = poisoned<float>(n);
+    std::vector<double> carry64(carry.begin(), carry.end()), out64 = poisoned<double>(n);
+    head_row_times(d, p.coeffs(), p.dy.data(), carry.data(), out.data());
+    head_row_times(d, exact.coeffs(), exact.dy.data(), carry64.data(), out64.data());
+    EXPECT_LT(float_error(out, out64), 4e-6) << shape.name << head_isa();
+    EXPECT_LT(float_error(carry, carry64), 4e-6) << shape.name << head_isa();
+    std::vector<float> tile = poisoned<float>(d.T * half);
+    std::vector<double> tile64 = poisoned<double>(d.T * half);
+    head_tile(d, p.coeffs(), HeadMap::kMeanAbs, 0, {0, d.T}, {0, half}, {}, tile.data());
+    head_tile(d, exact.coeffs(), HeadMap::kMeanAbs, 0, {0, d.T}, {0, half}, {}, tile64.data());
+    EXPECT_LT(float_error(tile, tile64), 4e-6) << shape.name << head_isa();
+    std::vector<float> dv(p.v.size()), dS = p.S;
+    std::vector<double> dv64(p.v.size()), dS64 = exact.S;
+    head_value_adjoint(d, p.coeffs(), p.dy.data(), dS.data(), dv.data());
+    head_value_adjoint(d, exact.coeffs(), exact.dy.data(), dS64.data(), dv64.data());
+    EXPECT_LT(float_error(dv, dv64), 2e-6) << shape.name << head_isa();
+    EXPECT_LT(float_error(dS, dS64), 2e-6) << shape.name << head_isa();
+  }
+}
+
+// Slow decays over many tokens: the rounding of exp(g) near 1 must not add up.
+TEST_P(HeadIsa, SlowDecaysStayExact) {
+  for (const DecayShape decay : {DecayShape::kScalar, DecayShape::kRow}) {
+    HeadCase shape{"slow", {1500, 1, 1, 4, 3, 1}, decay};
+    shape.slowest = shape.fastest = 1.0 / 4096;
+    const HeadProblem<float> p = random_head_problem(shape, 5);
+    const HeadOutput<double> want = run_forward(p.as<double>());
+    for (const Algorithm algorithm : kAlgorithms) {
+      const HeadOutput<float> got = run_forward(p, algorithm);
+      EXPECT_LT(float_error(got.y, want.y), 2e-6) << static_cast<int>(algorithm) << head_isa();
+      EXPECT_LT(float_error(got.S, want.S), 2e-6) << static_cast<int>(algorithm) << head_isa();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hindscan::kernels::glr
