@@ -1,0 +1,60 @@
+// Chunked forward pass of the rank-1 structure: chunks of 16 tokens, everything but a 16 x 16 triangle as matrix products.
+#include "kernels/dispatch.h"
+#include "kernels/glr/head_delta.h"
+#include "kernels/glr/head_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/glr/head_delta_chunked.cpp"
+#include <hwy/foreach_target.h>
+//
+#include <hwy/highway.h>
+
+#include "kernels/glr/head_delta-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hindscan::kernels::glr {
+namespace HWY_NAMESPACE {
+
+void DeltaChunkedHead(const DeltaHead& head, const float* v, float* S, float* y, float* memory) {
+  const int64_t T = head.d.T, K = head.d.K, V = head.d.V;
+  DeltaChunk w(head.d, memory);
+  float* state = S + head.h * K * V;
+  copy_in(state, K, V, w.S, w.Kp, w.Vp);
+  for (int64_t t0 = 0; t0 < T; t0 += kDeltaChunk) {
+    const int64_t n = HWY_MIN(kDeltaChunk, T - t0);
+    prepare_chunk(head, t0, n, w);
+    load_values(head, v, t0, n, w.Vp, w.WV + kDeltaChunk * w.Vp);
+    read_chunk(w, true);
+    for (int64_t i = 0; i < n; ++i) std::copy_n(w.YE + i * w.Vp, V, y + head.value_at(t0 + i));
+    advance_state(w);
+  }
+  copy_out(w.S, w.Vp, K, V, state);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hindscan::kernels::glr
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hindscan::kernels::glr {
+
+HWY_EXPORT(DeltaChunkedHead);
+
+bool delta_chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) { return d.R == 1 && c.read == Read::kAfter; }
+
+bool delta_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
+  return delta_chunked_exists(d, c) && d.T >= kDeltaChunk;
+}
+
+void delta_forward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y) {
+  if (!delta_chunked_exists(d, c)) return delta_forward(d, c, v, S, y);
+  const auto kernel = HS_DISPATCH(DeltaChunkedHead);
+  const size_t size = static_cast<size_t>(DeltaChunk::size(delta_round(d.K), delta_round(d.V)));
+  for_delta_heads(d, false, [&](int64_t h) {
+    const auto memory = hwy::AllocateAligned<float>(size);
+    (*kernel)(DeltaHead{d, c, h}, v, S, y, memory.get());
+  });
+}
+
+}  // namespace hindscan::kernels::glr
+#endif  // HWY_ONCE
