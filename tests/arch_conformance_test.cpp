@@ -9,6 +9,7 @@
 
 #include "arch_pass.h"
 #include "base/cpu.h"
+#include "explain/mixer_view.h"
 
 namespace hindscan {
 namespace {
@@ -33,6 +34,8 @@ template <class R>
 constexpr double kSplit = kDouble<R> ? 1e-12 : 2e-6;  // largest difference over largest value
 template <class R>
 constexpr double kGradient = kDouble<R> ? 1e-10 : 1e-5;  // RMS ratio
+template <class R>
+constexpr double kRow = kDouble<R> ? 1e-12 : 1e-5;  // largest difference over largest entry
 
 struct Case {
   std::string architecture, file;  // file empty: the architecture has no golden file
@@ -280,6 +283,100 @@ class Conformance : public ::testing::TestWithParam<Case> {
     EXPECT_NEAR(total, output, 1e-10 * std::max(1.0, std::abs(output))) << "input " << sum << ", bias " << ctx.bias_share;
   }
 
+  // A recorded pass over the first sequence.
+  template <class R>
+  struct Recorded {
+    Recorded(const Model& model, const Sequence& sequence) : input(sequence.input()), ctx(input, options()) { model.arch().forward(ctx); }
+    static CtxOptions options() {
+      CtxOptions o;
+      o.compute = kType<R>;
+      o.record = true;
+      return o;
+    }
+    Input input;
+    Ctx ctx;
+  };
+
+  // Row of the last token in every map of a mixer, [maps, T].
+  template <class R>
+  static std::vector<R> last_row(const MixerView<R>& view, std::vector<double>& missing) {
+    const int64_t T = view.tokens(), maps = view.maps();
+    std::vector<R> w(static_cast<size_t>(T), R(0)), out(static_cast<size_t>(T * maps)), row(out.size());
+    w.back() = R(1);
+    missing.assign(static_cast<size_t>(view.channels()), 0.0);
+    view.weighted_output(w.data(), missing.data());
+    RowCarry<R> carry;
+    view.row(w.data(), carry, out.data(), missing.data());  // [T, maps]
+    for (int64_t i = 0; i < T * maps; ++i) row[static_cast<size_t>(i % maps * T + i / maps)] = out[static_cast<size_t>(i)];
+    return row;
+  }
+
+  static double largest(std::span<const double> values) {
+    double out = 0;
+    for (double v : values) out = std::max(out, std::abs(v));
+    return out;
+  }
+
+  template <class R>
+  void rows() const {
+    const Model model = golden_.model<R>();
+    Recorded<R> pass(model, golden_.sequences()[0]);
+    const auto views = mixer_views<R>(pass.ctx);
+    EXPECT_FALSE(golden_.file().has(fmt::format("rows.{}", views.size())));
+    for (size_t m = 0; m < views.size(); ++m) {
+      std::vector<double> output(static_cast<size_t>(views[m]->channels())), missing;
+      std::vector<R> last(static_cast<size_t>(views[m]->tokens()), R(0));
+      last.back() = R(1);
+      views[m]->weighted_output(last.data(), output.data());
+      const std::vector<R> found = last_row(*views[m], missing);
+      EXPECT_LT(max_ratio(found, golden_.file().reals<double>(fmt::format("rows.{}", m))), kRow<R>) << "mixer " << m;
+      EXPECT_LT(largest(missing), kRow<R> * largest(output)) << "mixer " << m << ": row times values is not the output";
+    }
+  }
+
+  // What map m reads, summed over its channels: one of them, or the mean where a map mixes channels.
+  template <class R>
+  static std::vector<R> seed_of_map(const MixerView<R>& view, const MixerDetail& detail, int64_t m, double* reads) {
+    std::vector<R> seed(static_cast<size_t>(view.channels()), R(0));
+    const auto* heads = dynamic_cast<const HeadDetail<R>*>(&detail);
+    const int64_t R_ = heads == nullptr ? 1 : heads->dims.R, width = view.channels() / (R_ * view.maps());
+    *reads = static_cast<double>(R_);
+    for (int64_t r = 0; r < R_; ++r) seed[static_cast<size_t>((r * view.maps() + m) * width)] = R(1);
+    return seed;
+  }
+
+  // The adjoint of a mixer's core with its coefficients frozen is the transpose of its maps.
+  template <class R>
+  void transposed() const {
+    const Model model = golden_.model<R>();
+    Recorded<R> pass(model, golden_.sequences()[0]);
+    Ctx& ctx = pass.ctx;
+    for (const auto& view : mixer_views<R>(ctx)) {
+      const OpNode& core = ctx.nodes()[view->ops().core];
+      if (core.role == Role::kNonlinear) continue;  // its maps are sums over channels: golden rows check them
+      const int64_t T = view->tokens(), C = ctx.cols(view->values()), D = ctx.cols(core.out);
+      std::vector<double> missing;
+      const std::vector<R> alpha = last_row(*view, missing);  // [maps, T]
+      double worst = 0, scale = 0;
+      for (int64_t m = 0; m < view->maps(); ++m) {
+        double reads = 1;
+        const std::vector<R> seed = seed_of_map(*view, *core.mixer, m, &reads);
+        ctx.clear_grads();
+        std::copy(seed.begin(), seed.end(), ctx.grad<R>(core.out) + (T - 1) * D);
+        ctx.backward(frozen_rules(), view->ops().core, view->ops().core + 1);
+        const R* dv = ctx.grad<R>(view->values());  // [T, C]
+        for (int64_t t = 0; t < T; ++t) {
+          double sum = 0;
+          for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[t * C + c]);
+          const double entry = static_cast<double>(alpha[static_cast<size_t>(m * T + t)]);
+          worst = std::max(worst, std::abs(sum / (reads * reads) - entry));
+          scale = std::max(scale, std::abs(entry));
+        }
+      }
+      EXPECT_LT(worst, kRow<R> * scale) << view->kind << " of layer " << view->layer;
+    }
+  }
+
   ArchGolden golden_;
 };
 
@@ -299,6 +396,10 @@ TEST_P(Conformance, PackedF32) { packed<float>(); }
 TEST_P(Conformance, PackedF64) { packed<double>(); }
 TEST_P(Conformance, SavedAndRestoredF32) { restored<float>(); }
 TEST_P(Conformance, SavedAndRestoredF64) { restored<double>(); }
+TEST_P(Conformance, RowsF32) { rows<float>(); }
+TEST_P(Conformance, RowsF64) { rows<double>(); }
+TEST_P(Conformance, ValuePathIsTheTransposeF32) { transposed<float>(); }
+TEST_P(Conformance, ValuePathIsTheTransposeF64) { transposed<double>(); }
 TEST_P(Conformance, FrozenOperatorAddsUp) { complete(0); }
 TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { complete(11); }
 

@@ -119,6 +119,25 @@ def finite_difference_error(loss: Callable, parameters: dict, grads: dict) -> fl
     return worst
 
 
+def float32_noise(logits: list, grads: dict, parameters: dict, evaluate: Callable) -> dict | None:
+    """RMS ratios of the reference's own float32 run against its float64 run; None where it cannot run in float32."""
+    kept = {name: p.data for name, p in parameters.items()}
+    try:
+        for p in parameters.values():
+            p.data = p.data.float()
+        found, found_grads = evaluate()
+    except RuntimeError:
+        return None
+    finally:
+        for name, p in parameters.items():
+            p.data = kept[name]
+
+    def ratio(a, b):
+        return float((a.double() - b).detach().norm() / b.detach().norm())
+
+    return dict(logits=max(ratio(a, b) for a, b in zip(found, logits)), grads=max(ratio(found_grads[n], g) for n, g in grads.items()))
+
+
 def checkout_commit(folder: str) -> str:
     """Commit of a public checkout given with --ref; goes into the metadata."""
     return subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
@@ -145,15 +164,20 @@ def write_case(name: str, config: dict, parameters: dict[str, torch.Tensor], for
     pairs = [next_token_targets(x, generator) for x in inputs] if targets is None else [(t, torch.ones(len(t)).double()) for t in targets]
     weights = [w for _, w in pairs]
     targets = [t for t, _ in pairs]
-    with true_double(*modules) if modules else contextlib.nullcontext():
+    def evaluate():
         logits = [forward(x) for x in inputs]
+        loss = total_loss(logits, targets, weights)
+        return logits, dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values()))))
+
+    with true_double(*modules) if modules else contextlib.nullcontext():
+        logits, grads = evaluate()
         assert all(l.dtype == torch.float64 and l.ndim == 2 for l in logits), "logits must be [T, vocab] in double"
         loss = total_loss(logits, targets, weights)
-        grads = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values()))))
         difference = finite_difference_error(lambda: total_loss([forward(x) for x in inputs], targets, weights), parameters, grads)
         with torch.no_grad():
             cut = forward(inputs[0][:11])
         maps = [m.detach() for m in rows(inputs[0])]
+    noise = float32_noise(logits, grads, parameters, evaluate)
     assert difference < 1e-5, f"{name}: gradients differ from finite differences by {difference:.1e}"
     if len(logits[0]) == len(inputs[0]):
         assert torch.allclose(cut, logits[0][:11].detach(), rtol=1e-10, atol=1e-12), f"{name}: not causal, or not double"
@@ -176,9 +200,11 @@ def write_case(name: str, config: dict, parameters: dict[str, torch.Tensor], for
         assert m.shape[1] == len(inputs[0]) and m.dtype == torch.float64, "rows are [maps, T] in double"
         tensors[f"rows.{i}"] = m
     metadata = dict(config=config, seed=seed, reference=reference, torch=torch.__version__, precision="float64",
-                    finite_difference_error=difference, loss="sum over both sequences of loss_weights times cross entropy")
+                    finite_difference_error=difference, float32_noise=noise, loss="sum over both sequences of loss_weights times cross entropy")
     path = GOLDEN_DIR / "arch" / f"{name}.safetensors"
     write_tensors(path, tensors, metadata)
+    path.chmod(0o644)
+    print(f"  float32 noise of the reference: {noise}")
     assert path.stat().st_size <= max_bytes, f"{path} has {path.stat().st_size} bytes"
 
 

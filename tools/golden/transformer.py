@@ -23,7 +23,7 @@ CASES = {
                                         rope_parameters=rope(1000.0, partial_rotary_factor=1.0))),
     "llama": (73, *LLAMA, dict(BASE, num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-3, rope_parameters=rope(100.0))),
     "llama-tied": (74, *LLAMA, dict(BASE, num_attention_heads=4, num_key_value_heads=1, head_dim=6, tie_word_embeddings=True,
-                                    attention_bias=True, mlp_bias=True, rope_parameters=rope(10000.0))),
+                                    attention_bias=True, rope_parameters=rope(10000.0))),
 }
 
 

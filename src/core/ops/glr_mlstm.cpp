@@ -156,14 +156,14 @@ Var Ctx::glr(const GlrMlstm& in) {
       const Segment& here = segments[s];
       const ArenaScope scope(scratch_);
       R* top = scratch_.array<R>(static_cast<size_t>(H));  // [H]
-      const bool keep_max = load_maximum(*this, op.max, here, top);
+      op.max.load(*this, here, top);  // from 0, as published models run: eps is relative to exp(-m)
       R* S = here.carries_out ? carry_out<R>(here.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
       op.state.load(*this, here, S);
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
       const int64_t at = here.begin * H;
       kernels::glr::running_max({here.end - here.begin, H}, data<R>(in.f) + at, data<R>(in.i) + at, top, g + at, w + at, m + at,
                                 static_cast<const R*>(nullptr), static_cast<R*>(nullptr), static_cast<R*>(nullptr));
-      if (keep_max) std::copy_n(top, H, carry_out<R>(here.seq, op.max.name, op.max.shape));
+      if (here.carries_out) std::copy_n(top, H, carry_out<R>(here.seq, op.max.name, op.max.shape));
       kernels::glr::head_forward(op.pass.dims_of(here), op.pass.at(here.begin), v + at * wide, S, y_wide + at * wide);
     }
     R* y = data<R>(out);
