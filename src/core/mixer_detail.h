@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/attention.h"
 #include "kernels/glr/channel.h"
 #include "kernels/glr/element.h"
 #include "kernels/glr/head.h"
@@ -64,6 +65,10 @@ struct SoftmaxDetail final : MixerDetail {
   const R* q = nullptr;            // [T, heads*d]
   const R *k = nullptr, *v = nullptr;  // [past + T, kv_heads*d], [past + T, kv_heads*d_v]
   const R* y = nullptr;            // [T, heads*d_v]
+  const R* lse = nullptr;          // [T, heads] log of each row's sum of exponentials
+
+  kernels::AttentionDims dims() const { return {T, past, heads, kv_heads, d, d_v, window, scale, soft_cap}; }
+  kernels::AttentionInputs<R> inputs() const { return {q, k, v}; }
 };
 
 // With gates and tanh(z)/z held the recurrence is linear in x: cell_frozen_adjoint of a one-hot dy is a frozen-gate row.

@@ -29,6 +29,27 @@ void* SequenceState::put(const std::string& name, const std::vector<int64_t>& sh
   return slot.bytes.data();
 }
 
+SequenceState::Rows SequenceState::rows(const std::string& name, int64_t width, DType dtype) const {
+  const auto it = slots_.find(name);
+  if (it == slots_.end()) return {};
+  const Slot& slot = it->second;
+  check(slot.shape.size() == 2 && slot.shape[1] == width && slot.dtype == dtype && slot.bytes.size() == slot_bytes(slot.shape, dtype),
+        ErrorCode::kData, "[state {}] expected rows of {} {}, found shape [{}] {}; the state belongs to another model", name, width,
+        dtype_name(dtype), fmt::join(slot.shape, ", "), dtype_name(slot.dtype));
+  return {slot.bytes.data(), slot.shape[0]};
+}
+
+void* SequenceState::append_rows(const std::string& name, int64_t width, DType dtype, int64_t count, int64_t keep) {
+  const int64_t old = rows(name, width, dtype).count, stay = keep >= 0 && old > 2 * keep ? keep : old;
+  Slot& slot = slots_[name];
+  const size_t row = static_cast<size_t>(width) * dtype_size(dtype);
+  slot.bytes.erase(slot.bytes.begin(), slot.bytes.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(old - stay) * row));
+  slot.bytes.resize(static_cast<size_t>(stay + count) * row);
+  slot.shape = {stay + count, width};
+  slot.dtype = dtype;
+  return slot.bytes.data() + static_cast<size_t>(stay) * row;
+}
+
 void SequenceState::clear() {
   slots_.clear();
   tokens = 0;

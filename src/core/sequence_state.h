@@ -1,4 +1,5 @@
-// What a sequence carries from one pass to the next: per layer a conv past and a recurrent state. Constant size.
+// What a sequence carries from one pass to the next: per layer a conv past and a recurrent state, of constant size; under
+// attention the keys and values of the tokens seen (of the last window - 1 where there is a window).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -22,6 +23,15 @@ class SequenceState {
   const void* get(const std::string& name, const std::vector<int64_t>& shape, DType dtype) const;
   // Zero-filled when new.
   void* put(const std::string& name, const std::vector<int64_t>& shape, DType dtype);
+  // A slot of rows [count, width] whose number changes. Absent: no rows. Error(kData) if width or dtype differ.
+  struct Rows {
+    const void* data = nullptr;
+    int64_t count = 0;
+  };
+  Rows rows(const std::string& name, int64_t width, DType dtype) const;
+  // The first of `count` new rows at the end; at least the last `keep` older rows stay (all if negative), the others go
+  // when they outnumber those. Amortised constant per row.
+  void* append_rows(const std::string& name, int64_t width, DType dtype, int64_t count, int64_t keep);
   const std::map<std::string, Slot>& slots() const { return slots_; }
   bool empty() const { return slots_.empty(); }
   void clear();
