@@ -41,6 +41,7 @@ SafetensorsLayout parse_safetensors(std::span<const uint8_t> file, std::string_v
 class SafetensorsFile {
  public:
   static SafetensorsFile open(const std::string& path, LoadMode mode = LoadMode::kRead);
+  static SafetensorsFile from_bytes(FileBytes file, const std::string& path);
 
   const std::vector<TensorInfo>& tensors() const { return layout_.tensors; }
   const TensorInfo* find(std::string_view name) const;  // nullptr when absent
@@ -76,8 +77,9 @@ class SafetensorsSet {
   std::map<std::string, std::pair<size_t, const TensorInfo*>, std::less<>> index_;
 };
 
-// tensor name -> bare file name of an index; names with '/', '..', NUL and the like are refused.
-std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label);
+// tensor name -> bare file name of an index; names with '/', '..', NUL and the like are refused, and other endings.
+std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label,
+                                                           std::string_view ending = ".safetensors");
 
 struct TensorToWrite {
   std::string name;

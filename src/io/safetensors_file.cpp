@@ -10,20 +10,21 @@ namespace {
 constexpr size_t kMaxShards = 10'000, kMaxFileName = 255;
 
 // A name from an untrusted index may only ever mean a file beside that index.
-void check_bare_name(const std::string& name, std::string_view label) {
+void check_bare_name(const std::string& name, std::string_view ending, std::string_view label) {
   bool bare = !name.empty() && name.size() <= kMaxFileName && name[0] != '.';
   for (const char c : name) bare = bare && c != '/' && c != '\\' && c != ':' && static_cast<unsigned char>(c) >= 0x20;
-  check(bare && name.ends_with(".safetensors"), ErrorCode::kData,
-        "[{}] expected a bare file name ending in .safetensors in weight_map, found {}", label,
+  check(bare && name.ends_with(ending), ErrorCode::kData, "[{}] expected a bare file name ending in {} in weight_map, found {}", label, ending,
         to_string(Json(name.substr(0, 200))));
 }
 
 }  // namespace
 
-SafetensorsFile SafetensorsFile::open(const std::string& path, LoadMode mode) {
+SafetensorsFile SafetensorsFile::open(const std::string& path, LoadMode mode) { return from_bytes(FileBytes::load(path, mode), path); }
+
+SafetensorsFile SafetensorsFile::from_bytes(FileBytes file, const std::string& path) {
   SafetensorsFile result;
   result.path_ = path;
-  result.file_ = FileBytes::load(path, mode);
+  result.file_ = std::move(file);
   result.layout_ = parse_safetensors(result.file_.bytes(), path);
   for (size_t i = 0; i < result.layout_.tensors.size(); ++i) result.index_.emplace(result.layout_.tensors[i].name, i);
   return result;
@@ -38,7 +39,7 @@ std::span<const uint8_t> SafetensorsFile::bytes(const TensorInfo& tensor) const 
   return file_.bytes().subspan(tensor.begin, tensor.end - tensor.begin);
 }
 
-std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label) {
+std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label, std::string_view ending) {
   const Json root = parse_json(json, label);
   const JsonReader map = JsonReader(root, std::string(label)).get_object("weight_map");
   std::map<std::string, std::string> result;
@@ -46,7 +47,7 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view json
   for (const auto& [tensor, file] : map.value().members()) {
     check(file.is_string(), ErrorCode::kData, "[{}] expected a file name, found {}", map.where(tensor),
           file.type_name());
-    if (shards.insert(file.as_string()).second) check_bare_name(file.as_string(), label);
+    if (shards.insert(file.as_string()).second) check_bare_name(file.as_string(), ending, label);
     result.emplace(tensor, file.as_string());
   }
   check(!shards.empty() && shards.size() <= kMaxShards, ErrorCode::kData, "[{}] expected 1 to {} shards, found {}",

@@ -4,6 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "io/json.h"
+#include "io/rwkv_bin.h"
+#include "io/torch_file.h"
 #include "kernels/dtype.h"
 
 namespace hindscan {
@@ -16,21 +19,56 @@ void add_file(TensorStore& store, File file) {
   store.keep(std::move(owner));
 }
 
+bool exists(const std::string& path) { return real_fs().kind(path) != FileKind::kNone; }
+
+void add_torch_shards(TensorStore& store, const std::string& dir, const std::string& index) {
+  const auto weight_map = parse_safetensors_index(read_file(index, kJsonBytes), index, ".bin");
+  std::map<std::string, std::set<std::string>> shards;  // file -> its tensors by the index
+  for (const auto& [tensor, file] : weight_map) shards[file].insert(tensor);
+  for (const auto& [file, tensors] : shards) {
+    TorchFile shard = TorchFile::open(join_path(dir, file));
+    for (const TensorInfo& info : shard.tensors()) {
+      check(tensors.contains(info.name), ErrorCode::kData, "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index, file,
+            info.name);
+    }
+    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}", index, tensors.size(), file,
+          shard.tensors().size());
+    add_file(store, std::move(shard));
+  }
+}
+
 }  // namespace
 
 TensorStore TensorStore::open_dir(const std::string& dir) {
   TensorStore store(dir);
-  auto set = std::make_shared<const SafetensorsSet>(SafetensorsSet::open_dir(dir));
-  for (const auto& file : set->files()) {
-    for (const TensorInfo& info : file->tensors()) store.add(info, file->bytes(info));
+  const std::string torch = join_path(dir, "pytorch_model.bin"), torch_index = join_path(dir, "pytorch_model.bin.index.json");
+  const bool safe = exists(join_path(dir, "model.safetensors")) || exists(join_path(dir, "model.safetensors.index.json"));
+  if (!safe && exists(torch)) {
+    add_file(store, TorchFile::open(torch));
+  } else if (!safe && exists(torch_index)) {
+    add_torch_shards(store, dir, torch_index);
+  } else {
+    auto set = std::make_shared<const SafetensorsSet>(SafetensorsSet::open_dir(dir));
+    for (const auto& file : set->files()) {
+      for (const TensorInfo& info : file->tensors()) store.add(info, file->bytes(info));
+    }
+    store.keep(std::move(set));
   }
-  store.keep(std::move(set));
   return store;
 }
 
 TensorStore TensorStore::open_file(const std::string& path) {
   TensorStore store(path);
-  add_file(store, SafetensorsFile::open(path));
+  FileBytes file = FileBytes::load(path);
+  if (looks_like_rwkv_bin(file.bytes())) {
+    store.format_ = Format::kRwkvBin;
+    read_rwkv_bin(std::move(file), store);
+  } else if (looks_like_torch(file.bytes())) {
+    store.format_ = Format::kTorch;
+    add_file(store, TorchFile::from_bytes(std::move(file), path));
+  } else {
+    add_file(store, SafetensorsFile::from_bytes(std::move(file), path));
+  }
   return store;
 }
 

@@ -19,6 +19,8 @@ class TensorStore {
     explicit operator bool() const { return info != nullptr; }
   };
 
+  enum class Format { kSafetensors, kTorch, kRwkvBin };
+
   // model.safetensors, pytorch_model.bin, or the shards of either's index. Error(kNotFound) when there is none.
   static TensorStore open_dir(const std::string& dir);
   // A .safetensors file, a torch.save archive or an rwkv.cpp file, told apart by their first bytes.
@@ -27,6 +29,7 @@ class TensorStore {
   Entry find(std::string_view name) const;
   std::vector<std::string> names() const;  // sorted
   bool empty() const { return tensors_.empty(); }
+  Format format() const { return format_; }
   const std::string& label() const { return label_; }  // for messages: the directory or file
 
   explicit TensorStore(std::string label) : label_(std::move(label)) {}
@@ -44,6 +47,7 @@ class TensorStore {
     std::span<const uint8_t> bytes;
   };
   std::string label_;
+  Format format_ = Format::kSafetensors;
   std::map<std::string, Item, std::less<>> tensors_;
   std::vector<std::shared_ptr<const void>> owners_;
 };

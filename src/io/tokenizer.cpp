@@ -96,7 +96,11 @@ void Tokenizer::encode_normalized(std::string_view text, WordEncoder& words, std
   const std::string_view normal = nfc_ ? normalize_nfc(text, buffer) : text;
   const PieceFn on_word = [&](std::string_view word) { words(word); };
   normalized_added_.split(
-      normal, [&](std::string_view part) { pre_tokenizer_.split(part, on_word); },
+      normal,
+      [&](std::string_view part) {
+        if (longest_match_.empty()) return pre_tokenizer_.split(part, on_word);
+        longest_match_.encode(part, ids);
+      },
       [&](int32_t id) { ids.push_back(id); });
 }
 

@@ -1,4 +1,5 @@
-// tokenizer.json of Hugging Face: byte-level BPE (GPT-2, GPT-NeoX, Llama-3, Falcon kinds).
+// tokenizer.json of Hugging Face: byte-level BPE (GPT-2, GPT-NeoX, Llama-3, Falcon kinds); and, in the same shape with model type
+// "LongestMatch", greedy vocabularies (io/vocabulary_file.h).
 #pragma once
 #include <cstdint>
 #include <span>
@@ -9,6 +10,7 @@
 
 #include "io/added_tokens.h"
 #include "io/bpe.h"
+#include "io/longest_match.h"
 #include "io/pre_tokenizer.h"
 
 namespace hindscan {
@@ -20,7 +22,7 @@ class Tokenizer {
   static Tokenizer from_json(std::string_view text, std::string_view label);
 
   // Bytes that are not UTF-8 are encoded as they are. add_special adds what the file's post-processor adds (often
-  // none).
+  // none). Error(kData) for text that a greedy vocabulary has no token for.
   std::vector<int32_t> encode(std::string_view text, bool add_special = true) const;
 
   // The exact bytes; encode(decode(ids)) need not give the same ids. Error(kData) for an id outside [0, vocab_size).
@@ -49,6 +51,7 @@ class Tokenizer {
   bool nfc_ = false, ignore_merges_ = false;
   PreTokenizer pre_tokenizer_;
   Bpe bpe_;
+  LongestMatch longest_match_;  // used instead of the two when there is one
   int32_t eos_id_ = -1;
 
   friend class WordEncoder;

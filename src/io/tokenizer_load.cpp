@@ -41,24 +41,29 @@ struct Tokenizer::Loader {
   const JsonReader model;
   VocabIndex vocab;
   std::vector<char> defined;  // by id
+  bool greedy = false;        // longest match instead of byte pairs
 
   explicit Loader(const JsonReader& file) : root(file), model(file.get_object("model")) {}
 
   void load() {
     check_model();
     load_vocab();
-    load_merges();
-    load_normalizer();
-    result.pre_tokenizer_ = PreTokenizer::from_json(root);
+    if (!greedy) {
+      load_merges();
+      load_normalizer();
+      result.pre_tokenizer_ = PreTokenizer::from_json(root);
+    }
     load_added();
     load_post_processor(root.find_object("post_processor"));
     check_decoder(root.find_object("decoder"));
     index();
+    if (greedy) result.longest_match_ = LongestMatch(result.tokens_, result.by_bytes_);
   }
 
   void check_model() {
     const std::string type = model.get_string_or("type", "BPE");
-    check(type == "BPE", ErrorCode::kData, "[{}] expected a BPE tokenizer, found '{}'; other kinds are not supported",
+    greedy = type == "LongestMatch";
+    check(type == "BPE" || greedy, ErrorCode::kData, "[{}] expected a BPE tokenizer, found '{}'; other kinds are not supported",
           model.where("type"), type);
     refuse_option(model, "byte_fallback", !model.get_bool_or("byte_fallback", false));
     refuse_option(model, "dropout", model.get_double_or("dropout", 0.0) == 0.0);

@@ -30,7 +30,7 @@ Model Model::to(DType dtype) const {
 }
 
 const Tokenizer& Model::tokenizer() const {
-  check(tokenizer_ != nullptr, ErrorCode::kData, "[{}] expected tokenizer.json beside the weights, found none; pass --tokens or add the file",
+  check(tokenizer_ != nullptr, ErrorCode::kData, "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",
         path_.empty() ? "model" : path_);
   return *tokenizer_;
 }
@@ -42,6 +42,11 @@ void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::strin
         tokenizer->vocab_size());
   tokenizer_ = std::move(tokenizer);
   tokenizer_json_ = std::move(json);
+}
+
+void Model::set_tokenizer(std::string json, const std::string& label) {
+  auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_json(json, label));
+  set_tokenizer(std::move(tokenizer), std::move(json));
 }
 
 DType Model::compute() const { return weights_.size() > 0 && weights_[0].dtype == DType::kF64 ? DType::kF64 : DType::kF32; }

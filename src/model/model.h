@@ -1,4 +1,4 @@
-// Model = architecture + weights + tokenizer + config, as found in a Hugging Face directory.
+// Model = architecture + weights + tokenizer + config, as found in a Hugging Face directory or a single file.
 #pragma once
 #include <functional>
 #include <memory>
@@ -19,15 +19,17 @@ inline constexpr uint64_t kShardBytes = 5'000'000'000;  // as Hugging Face cuts 
 
 struct LoadOptions {
   std::optional<DType> dtype;  // storage of matrices; default: as in the file (f64: the reference mode)
+  std::string tokenizer = {};  // tokenizer.json or a vocabulary file (io/vocabulary_file.h); default: what lies with the model
 };
 
 class Model {
  public:
   // Fresh weights. Error(kData) if the config is not understood.
   static Model create(const Config& config, DType dtype, uint64_t seed);
-  // Directory with config.json, model.safetensors (or index + shards) and, if there is one, tokenizer.json.
-  // Error(kNotFound, kData, kIo); all mismatches of names, shapes and types are listed in one message.
-  static Model load(const std::string& directory, const LoadOptions& options = {});
+  // Directory with config.json, model.safetensors or pytorch_model.bin (or index + shards) and, if there is one, tokenizer.json;
+  // or one file: weights with a config.json beside them, or an RWKV model (.pth, .safetensors, rwkv.cpp's .bin) whose sizes follow
+  // from its tensors. Error(kNotFound, kData, kIo); all mismatches of names, shapes and types are listed in one message.
+  static Model load(const std::string& path, const LoadOptions& options = {});
   // Writes config.json, model.safetensors (matrices as dtype; shards with an index above shard_bytes), and tokenizer.json
   // when there is one; each file atomically.
   void save(const std::string& directory, DType dtype, uint64_t shard_bytes = kShardBytes) const;
@@ -41,6 +43,7 @@ class Model {
   bool has_tokenizer() const { return tokenizer_ != nullptr; }
   const Tokenizer& tokenizer() const;  // Error(kData) without one
   void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json);
+  void set_tokenizer(std::string json, const std::string& label);
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   const std::string& path() const { return path_; }
   DType compute() const;  // kF64 for f64 weights, else kF32
@@ -49,6 +52,9 @@ class Model {
   void check_tokens(std::span<const int32_t> tokens) const;
 
  private:
+  static Model load_dir(const std::string& directory, const LoadOptions& options);
+  static Model load_file(const std::string& path, const LoadOptions& options);
+  void find_tokenizer(const std::string& directory, bool single_file);
   Config config_;
   std::unique_ptr<Architecture> arch_;
   WeightTable weights_;

@@ -1,0 +1,245 @@
+#include "io/vocabulary_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/utf8.h"
+#include "io/byte_level.h"
+#include "io/json.h"
+
+namespace hindscan {
+namespace {
+
+constexpr size_t kMaxTokens = size_t{1} << 21, kMaxTokenBytes = 4096;
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    out.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::optional<uint32_t> number_of(std::string_view digits, int base = 10) {
+  uint32_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+// A Python string or bytes literal as repr() writes it -> its bytes (of a string: UTF-8).
+class PythonLiteral {
+ public:
+  static std::optional<std::string> read(std::string_view literal) { return PythonLiteral(literal).run(); }
+
+ private:
+  explicit PythonLiteral(std::string_view literal) : in_(literal) {}
+
+  std::optional<std::string> run() {
+    is_bytes_ = in_.starts_with('b');
+    if (is_bytes_) in_.remove_prefix(1);
+    if (in_.size() < 2 || (in_[0] != '\'' && in_[0] != '"') || in_.back() != in_[0]) return std::nullopt;
+    const char quote = in_[0];
+    in_ = in_.substr(1, in_.size() - 2);
+    while (!in_.empty()) {
+      const char c = in_[0];
+      if (c == quote) return std::nullopt;
+      in_.remove_prefix(1);
+      if (c != '\\') {
+        out_ += c;
+      } else if (!escape()) {
+        return std::nullopt;
+      }
+    }
+    return out_;
+  }
+
+  bool escape() {
+    if (in_.empty()) return false;
+    const char c = in_[0];
+    in_.remove_prefix(1);
+    constexpr std::string_view kFrom = "\\'\"ntr", kTo = "\\'\"\n\t\r";
+    if (const size_t i = kFrom.find(c); i != std::string_view::npos) {
+      out_ += kTo[i];
+      return true;
+    }
+    if (c == 'x') return code(2);
+    if (is_bytes_) return false;
+    return (c == 'u' && code(4)) || (c == 'U' && code(8));
+  }
+
+  bool code(size_t digits) {
+    if (in_.size() < digits) return false;
+    const auto value = number_of(in_.substr(0, digits), 16);
+    if (!value || *value > 0x10FFFF || (*value >= 0xD800 && *value < 0xE000)) return false;
+    in_.remove_prefix(digits);
+    if (is_bytes_) {
+      out_ += static_cast<char>(*value);
+    } else {
+      append_utf8(out_, *value);
+    }
+    return true;
+  }
+
+  std::string_view in_;
+  std::string out_;
+  bool is_bytes_ = false;
+};
+
+struct WorldLine {
+  uint32_t id, length;
+  std::string_view literal;
+};
+
+std::optional<WorldLine> world_line(std::string_view line) {
+  const size_t first = line.find(' '), last = line.rfind(' ');
+  if (first == std::string_view::npos || last == first) return std::nullopt;
+  const auto id = number_of(line.substr(0, first)), length = number_of(line.substr(last + 1));
+  const std::string_view literal = line.substr(first + 1, last - first - 1);
+  const bool quoted = literal.size() >= 2 && (literal.back() == '\'' || literal.back() == '"');
+  if (!id || !length || !quoted) return std::nullopt;
+  return WorldLine{*id, *length, literal};
+}
+
+// One whole character.
+bool is_character(std::string_view text) {
+  if (text.empty()) return false;
+  const Utf8Char c = decode_utf8(text, 0);
+  return c.valid && c.size == text.size();
+}
+
+class Characters {
+ public:
+  explicit Characters(const std::string& label) : label_(label) {}
+
+  void add(uint64_t id, std::string_view character) {
+    check(is_character(character), ErrorCode::kData, "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json", label_, id,
+          replace_invalid_utf8(character.substr(0, 40)));
+    check(id < kMaxTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData, "[{}] expected ids from 0 on, found {}", label_, id);
+    if (id >= tokens_.size()) tokens_.resize(id + 1);
+    check(tokens_[id].empty(), ErrorCode::kData, "[{}] expected each id once, found {} twice", label_, id);
+    tokens_[id] = character;
+  }
+
+  void add_json(const Json& json) {
+    if (json.is_array()) {
+      for (size_t i = 0; i < json.items().size(); ++i) add(i, text_of(json.items()[i]));
+      return;
+    }
+    check(json.is_object(), ErrorCode::kData, "[{}] expected a list or an object of characters, found {}", label_, json.type_name());
+    for (const auto& [key, value] : json.members()) {
+      if (value.is(Json::Type::kInt)) {
+        add(value.as_int() < 0 ? kMaxTokens : static_cast<uint64_t>(value.as_int()), key);
+      } else {
+        add(number_of(key).value_or(kMaxTokens), text_of(value));
+      }
+    }
+  }
+
+  void add_text(std::string_view text) {
+    if (text.ends_with('\n') && text.size() > 1) text.remove_suffix(1);
+    if (text.find('\n') != std::string_view::npos) {
+      for (const std::string_view line : lines_of(text)) add(tokens_.size(), line);
+      return;
+    }
+    while (!text.empty()) {
+      const size_t size = decode_utf8(text, 0).size;
+      add(tokens_.size(), text.substr(0, size));
+      text.remove_prefix(size);
+    }
+  }
+
+  std::string json() const {
+    check(!tokens_.empty(), ErrorCode::kData, "[{}] expected at least one character, found none", label_);
+    std::vector<std::string_view> sorted(tokens_.begin(), tokens_.end());
+    std::erase(sorted, std::string_view());
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    check(twice == sorted.end(), ErrorCode::kData, "[{}] expected each character once, found '{}' twice", label_,
+          twice == sorted.end() ? std::string_view() : *twice);
+    return longest_match_json(tokens_, false);
+  }
+
+ private:
+  const std::string& text_of(const Json& value) const {
+    check(value.is_string(), ErrorCode::kData, "[{}] expected characters, found {}", label_, value.type_name());
+    return value.as_string();
+  }
+  const std::string& label_;
+  std::vector<std::string> tokens_;
+};
+
+}  // namespace
+
+std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std::string& label) {
+  std::vector<std::string> tokens(1);
+  size_t number = 0;
+  for (const std::string_view line : lines_of(text)) {
+    ++number;
+    const auto fields = world_line(line);
+    const auto bytes = fields ? PythonLiteral::read(fields->literal) : std::nullopt;
+    check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= kMaxTokenBytes, ErrorCode::kData,
+          "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again", label, number,
+          replace_invalid_utf8(line.substr(0, 80)));
+    const size_t id = fields->id;
+    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData, "[{}] line {}: expected ids from 1 on, found {}", label, number,
+          id);
+    if (id >= tokens.size()) tokens.resize(id + 1);
+    check(tokens[id].empty(), ErrorCode::kData, "[{}] line {}: expected each id once, found {} twice", label, number, id);
+    tokens[id] = *bytes;
+  }
+  std::vector<std::string_view> sorted(tokens.begin(), tokens.end());
+  std::erase(sorted, std::string_view());
+  std::sort(sorted.begin(), sorted.end());
+  check(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), ErrorCode::kData, "[{}] expected each token once, found one twice", label);
+  return tokens;
+}
+
+std::string longest_match_json(const std::vector<std::string>& tokens, bool zero_ends_text) {
+  Json::Object vocab;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!tokens[i].empty()) vocab.push_back({symbols_of_bytes(tokens[i]), Json(i)});
+  }
+  Json added = Json::array();
+  if (zero_ends_text) added.push(Json::object().set("id", 0).set("content", "<|endoftext|>").set("special", true));
+  Json out = Json::object();
+  out.set("version", "1.0").set("added_tokens", std::move(added));
+  out.set("model", Json::object().set("type", "LongestMatch").set("vocab", Json(std::move(vocab))));
+  return to_string(out, {.indent = 1}) + "\n";
+}
+
+std::string byte_tokenizer_json() {
+  std::vector<std::string> tokens;
+  for (int b = 0; b < 256; ++b) tokens.emplace_back(1, static_cast<char>(b));
+  return longest_match_json(tokens, false);
+}
+
+std::string tokenizer_json_of_vocabulary(std::string_view text, const std::string& label) {
+  if (world_line(text.substr(0, text.find('\n')))) return longest_match_json(parse_rwkv_vocabulary(text, label), true);
+  Characters characters(label);
+  if (label.ends_with(".json")) {
+    const Json json = parse_json(text, label);
+    if (json.find("model") != nullptr && json.find("model")->is_object()) return std::string(text);
+    characters.add_json(json);
+  } else {
+    characters.add_text(text);
+  }
+  return characters.json();
+}
+
+std::string find_vocabulary(const std::string& directory, bool characters) {
+  const auto is_file = [&](const std::string& name) { return real_fs().kind(join_path(directory, name)) == FileKind::kRegular; };
+  for (const std::string& name : real_fs().list(directory)) {
+    if (name.starts_with("rwkv_vocab") && name.ends_with(".txt") && is_file(name)) return join_path(directory, name);
+  }
+  if (!characters) return "";
+  if (is_file("vocab.json") && !is_file("merges.txt")) return join_path(directory, "vocab.json");
+  return is_file("vocab.txt") ? join_path(directory, "vocab.txt") : "";
+}
+
+}  // namespace hindscan
