@@ -90,7 +90,7 @@ class Rwkv7 final : public rwkv::Model {
   std::vector<Var> forward_shared(Ctx& c, Var h) const override {
     if (base_.n_layer < 2) return {};
     const Layer& w = layers_.front();
-    const Var x = layer_norm(c, first_norm(), h);                                            // [T, d_model]
+    const Var x = layer_norm(c, first_norm(), h, base_.norm_eps);                                            // [T, d_model]
     return {c.linear(*w.value, nullptr, mixed(c, x, c.token_shift(x), w.x_v))};              // [T, d_att]
   }
 

@@ -18,6 +18,7 @@ BaseConfig read_base(const Config& c, double ffn_ratio) {
   b.d_ffn = c.integer("intermediate_size", 1, kMaxDim, std::max<int64_t>(d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn, 1));
   b.head_size = c.integer("head_size", 1, 4096, c.integer("head_dim", 1, 4096, 64));
   b.norm_eps = c.real("layer_norm_epsilon", c.real("norm_eps", 1e-5));
+  b.out_norm_eps = c.has("norm_eps") ? b.norm_eps : 1e-5;
   b.embedding_norm = c.flag("embedding_norm", c.flag("norm_first", true));
   b.head_bias = c.flag("head_bias", false);
   b.layer_constant = c.flag("layer_constant", false);
@@ -38,7 +39,7 @@ void write_base(const BaseConfig& b, const std::string& type, Config& out) {
   out.set("vocab_size", b.vocab_size);
   out.set("attention_hidden_size", b.d_att);
   out.set("intermediate_size", b.d_ffn);
-  out.set("layer_norm_epsilon", b.norm_eps);
+  out.set(b.out_norm_eps == b.norm_eps && b.norm_eps != 1e-5 ? "norm_eps" : "layer_norm_epsilon", b.norm_eps);
   out.set("tie_word_embeddings", b.tie_embeddings);
   if (!b.embedding_norm) out.set("embedding_norm", false);
   if (b.head_bias) out.set("head_bias", true);
@@ -77,10 +78,10 @@ Model::LayerNorm Model::add_norm(WeightTable& t, const std::string& name, int64_
   return {&add(t, name + ".weight", {channels}, std::move(init)), &add(t, name + ".bias", {channels}, Init::zeros())};
 }
 
-Var Model::layer_norm(Ctx& c, const LayerNorm& w, Var x) const {
+Var Model::layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
   NormOptions options;
   options.kind = NormOptions::Kind::kLayer;
-  options.eps = base_.norm_eps;
+  options.eps = eps;
   return c.norm(options, w.weight, w.bias, x);
 }
 
@@ -138,17 +139,17 @@ Var Model::channel_mix(Ctx& c, const ChannelMix& w, Var x) const {
 
 Var Model::forward(Ctx& ctx) const {
   Var h = ctx.embedding(*embeddings_);                            // [T, d_model]
-  if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h);       // [T, d_model]
+  if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h, base_.norm_eps);       // [T, d_model]
   const std::vector<Var> shared = forward_shared(ctx, h);
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, shared, [this, &w, l, shared](Ctx& c, Var x) {
-      const Var u = layer_norm(c, w.ln1, x);                                                                          // [T, d_model]
+      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);                                                                          // [T, d_model]
       const Var a = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));         // [T, d_model]
-      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a)));                                                // [T, d_model]
+      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));                                                // [T, d_model]
     });
   }
-  return layer_norm(ctx, ln_out_, h);  // [T, d_model]
+  return layer_norm(ctx, ln_out_, h, base_.out_norm_eps);  // [T, d_model]
 }
 
 ArchitectureSizes Model::sizes() const {

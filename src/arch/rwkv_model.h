@@ -15,6 +15,7 @@ struct BaseConfig {
   int64_t d_att = 0, d_ffn = 0;
   int64_t head_size = 64;       // of the releases with heads
   double norm_eps = 1e-5;
+  double out_norm_eps = 1e-5;   // ln_out: transformers' layer_norm_epsilon does not reach it, fla's norm_eps does
   bool embedding_norm = true;   // ln0
   bool head_bias = false;
   bool layer_constant = false;  // a constant vector is added to the residual stream after every time mix
@@ -64,7 +65,7 @@ class Model : public Architecture {
   Weight& add_matrix(WeightTable& t, const std::string& name, int64_t out, int64_t in, Init init) const;
   Weight& add_vector(WeightTable& t, const std::string& name, Init init) const { return add(t, name, {1, 1, base_.d_model}, std::move(init)); }
   LayerNorm add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const;
-  Var layer_norm(Ctx& c, const LayerNorm& w, Var x) const;                       // [T, C]
+  Var layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;           // [T, C]
   Var head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;            // [T, d_att], per head
   Var mixed(Ctx& c, Var x, Var previous, const Weight* mu, Var delta = kNoVar) const;  // [T, C]
   const LayerNorm& first_norm() const { return blocks_.front().ln1; }

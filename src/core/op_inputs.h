@@ -56,7 +56,7 @@ struct GlrHeads {
   Var beta = kNoVar;           // delta rule [T, H]: s = beta, b = -beta k, c = k; instead of s, b, c; ranks 1
   Var b = kNoVar, c = kNoVar;  // rank-1 term [T, H*K] each
   kernels::glr::Read read = kernels::glr::Read::kAfter;
-  const Weight* bonus = nullptr;  // kBefore: u [H, K]
+  const Weight* bonus = nullptr;  // kBefore: u [H, K], or [H]: log u of all channels of the head
   Var current = kNoVar;           // kDecayed: u [T, H]; read is ignored
   Var previous = kNoVar;          // with current: weight [T, H] of the previous token's k v^T, written before the decay
                                   // of this token (Mamba-3's two taps); carries k and v of the last token

@@ -92,7 +92,7 @@ class Model(nn.Module):
 
     def __init__(self, config: dict, make_att, make_ffn, values: bool = False):
         super().__init__()
-        size, eps = config["hidden_size"], config["layer_norm_epsilon"]
+        size, eps = config["hidden_size"], config["norm_eps"]
         self.emb = nn.Embedding(config["vocab_size"], size)
         self.blocks = nn.ModuleList(Block(make_att(l), make_ffn(l), size, eps, l == 0) for l in range(config["num_hidden_layers"]))
         self.ln_out = nn.LayerNorm(size, eps=eps)
@@ -119,7 +119,7 @@ def layer_args(config: dict, **more) -> types.SimpleNamespace:
 
 
 def base_config(model_type: str, **settings) -> dict:
-    return dict(dict(model_type=model_type, vocab_size=31, hidden_size=16, num_hidden_layers=3, intermediate_size=20, layer_norm_epsilon=1e-3),
+    return dict(dict(model_type=model_type, vocab_size=31, hidden_size=16, num_hidden_layers=3, intermediate_size=20, norm_eps=1e-3),
                 **settings)
 
 

@@ -29,6 +29,7 @@ struct HeadOp {
  private:
   void delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R>& g) const;
   void tap_gradients(Ctx& ctx, const Segment& g, const R* ds) const;
+  void log_bonus_gradient(const R* du, R* dbonus) const;
 };
 
 // b = -beta k, c = k, s = beta: decay role of k and beta from db, dc; write role of beta from ds.
@@ -50,6 +51,11 @@ void HeadOp<R>::delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R
       dbeta[at] -= sum;
     }
   }
+}
+
+template <class R>
+void HeadOp<R>::log_bonus_gradient(const R* du, R* dbonus) const {
+  for (int64_t i = 0; i < in.heads * in.K; ++i) dbonus[i / in.K] += du[i] * pass.coeffs.u[i];  // u = exp(bonus)
 }
 
 // ds of the single-tap weights: to current of the token and previous of the next.
@@ -84,7 +90,7 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
     grads.dc = delta ? zeros<R>(scratch, T * H * K) : ctx.grad<R>(in.c);
   }
   if (in.current != kNoVar && on.write) grads.du = ctx.grad<R>(in.current);
-  if (in.current == kNoVar && bonus) grads.du = table->of<R>(*in.bonus);
+  if (in.current == kNoVar && bonus) grads.du = bonus_is_log(in) ? zeros<R>(scratch, H * K) : table->of<R>(*in.bonus);
   const std::vector<Segment>& segments = ctx.layout(in.v).segments;
   R* dS = scratch.array<R>(static_cast<size_t>(state.size()));  // [H, K, V]
   for (size_t s = segments.size(); s-- > 0;) {
@@ -119,6 +125,7 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
     if (on.value) v_prev.store_adjoint(ctx, g, dv);
   }
   if (delta && (on.write || on.decay)) delta_gradients(ctx, on, grads);
+  if (bonus && bonus_is_log(in)) log_bonus_gradient(grads.du, table->of<R>(*in.bonus));
   if (on.read && in.scale != 1) {
     R* dq = ctx.grad<R>(in.q);
     for (int64_t i = 0; i < T * pass.qk(); ++i) dq[i] += static_cast<R>(in.scale) * grads.dq[i];

@@ -49,6 +49,9 @@ struct HeadPass {
 
 void check_heads(const Ctx& ctx, const GlrHeads& in);
 
+// RWKV-5.1: one number per head, u = exp(bonus) for all its channels.
+inline bool bonus_is_log(const GlrHeads& in) { return in.bonus->shape.size() == 1; }
+
 // Fills coeffs; what the op's inputs do not hold as such (scaled q, beta k, single-tap weights) is made in the arena.
 template <class R>
 HeadPass<R> make_head_pass(const Ctx& ctx, const GlrHeads& in, Arena& arena);

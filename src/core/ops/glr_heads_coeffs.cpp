@@ -34,11 +34,18 @@ void check_heads(const Ctx& ctx, const GlrHeads& in) {
         "[glr heads] expected beta instead of s, b and c with one rank, found them together or {} ranks", ranks);
   check(in.previous == kNoVar || (in.current != kNoVar && in.s == kNoVar && in.beta == kNoVar), ErrorCode::kInternal,
         "[glr heads] expected previous with current and without s and beta, found another combination");
-  check(in.bonus == nullptr || in.bonus->size() == H * K, ErrorCode::kData, "[glr heads] {} must be [{}, {}] but is [{}]",
+  check(in.bonus == nullptr || in.bonus->size() == (bonus_is_log(in) ? H : H * K), ErrorCode::kData, "[glr heads] {} must be [{}, {}] but is [{}]",
         in.bonus == nullptr ? "" : in.bonus->name, H, K, in.bonus == nullptr ? "" : fmt::format("{}", fmt::join(in.bonus->shape, ", ")));
 }
 
 namespace {
+
+template <class R>
+const R* exp_bonus(const GlrHeads& in, Arena& arena) {
+  R* u = arena.array<R>(static_cast<size_t>(in.heads * in.K));  // [H, K]
+  for (int64_t h = 0; h < in.heads; ++h) std::fill_n(u + h * in.K, in.K, std::exp(in.bonus->as<R>()[h]));
+  return u;
+}
 
 template <class R>
 void make_delta(const Ctx& ctx, const GlrHeads& in, Arena& arena, HeadPass<R>& pass) {
@@ -97,7 +104,7 @@ HeadPass<R> make_head_pass(const Ctx& ctx, const GlrHeads& in, Arena& arena) {
   c.c = maybe(in.c);
   c.read = in.current != kNoVar ? Read::kDecayed : in.read;
   if (in.current != kNoVar) c.u = ctx.data<R>(in.current);
-  else if (in.bonus != nullptr) c.u = in.bonus->as<R>();
+  else if (in.bonus != nullptr) c.u = bonus_is_log(in) ? exp_bonus<R>(in, arena) : in.bonus->as<R>();
   if (in.beta != kNoVar) make_delta(ctx, in, arena, pass);
   if (in.previous != kNoVar) make_two_taps(ctx, in, arena, pass);
   return pass;
