@@ -29,7 +29,6 @@ class DeltaNet final : public ResidualModel {
           "[{}] expected \"qk_activation\" silu, \"qk_norm\" l2 and \"use_beta\" true, found {}, {}", c.label(), act, norm);
   }
 
- protected:
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
     const int64_t D = base_.d_model;
     DeltaLayer w;
@@ -66,7 +65,7 @@ class DeltaNet final : public ResidualModel {
   }
 
   const char* kind() const override { return "glr.rank1"; }
-  MixerSizes mixer_sizes() const override {
+  Sizes mixer_sizes() const override {
     const int64_t projections = 2 * base_.d_model * heads_ * (2 * K_ + 2 * V_ + 1);
     return {heads_, heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_), projections + 8 * heads_ * K_ * V_};
   }

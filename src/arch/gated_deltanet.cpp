@@ -33,7 +33,6 @@ class GatedDeltaNet final : public ResidualModel {
           "[{}] expected the unbounded decay of KDA, found \"safe_gate\" or \"lower_bound\"", c.label());
   }
 
- protected:
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
     const int64_t D = base_.d_model, KD = heads_ * K_, VD = v_heads_ * V_;
     GatedDeltaLayer w;
@@ -95,7 +94,7 @@ class GatedDeltaNet final : public ResidualModel {
   }
 
   const char* kind() const override { return "glr.rank1"; }
-  MixerSizes mixer_sizes() const override {
+  Sizes mixer_sizes() const override {
     const int64_t D = base_.d_model, KD = heads_ * K_, VD = v_heads_ * V_;
     const int64_t low_rank = kda_ ? 2 * D * V_ + V_ * (v_heads_ * K_ + VD) : D * (v_heads_ + (use_gate_ ? VD : 0));
     const int64_t projections = 2 * (D * (2 * KD + 2 * VD + v_heads_) + low_rank);

@@ -31,6 +31,7 @@ class Hgrn2 final : public ResidualModel {
     if (use_bound_) bounds_ = &t.add("model.lower_bounds", {base_.n_layer, heads_ * K_}, Init::zeros());
   }
 
+ public:
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
     const int64_t D = base_.d_model, F = heads_ * K_;
     Hgrn2Layer w;
@@ -62,7 +63,7 @@ class Hgrn2 final : public ResidualModel {
   }
 
   const char* kind() const override { return "glr.row"; }
-  MixerSizes mixer_sizes() const override {
+  Sizes mixer_sizes() const override {
     return {heads_, heads_ * K_ * V_, 8 * base_.d_model * base_.d_model + 6 * heads_ * K_ * V_};
   }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "arch/mixer.h"
 
 namespace hindscan {
 
@@ -16,19 +17,22 @@ struct MambaConfig {
 };
 
 struct MambaLayer {
-  Weight *norm, *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *x_proj, *dt_proj, *dt_bias, *A_log, *D, *out_proj,
+  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *x_proj, *dt_proj, *dt_bias, *A_log, *D, *out_proj,
                 *out_bias = nullptr;
 };
 
-class Mamba final : public Architecture {
+class Mamba final : public Architecture, public Mixer {
  public:
   Mamba(MambaConfig c, std::string type) : c_(c), type_(std::move(type)) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embedding.weight"};
-    const double out_scale = 1.0 / std::sqrt(static_cast<double>(c_.n_layer));
-    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.layers.{}.", l), out_scale));
+    for (int64_t l = 0; l < c_.n_layer; ++l) {
+      const std::string prefix = fmt::format("backbone.layers.{}.", l);
+      norms_.push_back(&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones()));
+      declare_mixer(t, prefix + "mixer.", l);
+    }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
     if (c_.tie_embeddings) {
@@ -41,10 +45,9 @@ class Mamba final : public Architecture {
   Var forward(Ctx& ctx) const override {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      const MambaLayer& w = layers_[static_cast<size_t>(l)];
-      h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);  // [T, d_model]
-        return c.add(x, c.mixer("glr.element", u, [&](Ctx& m, Var in) { return mix(m, w, in); }));
+      h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
+        const Var u = c.rmsnorm(norms_[static_cast<size_t>(l)], x, c_.norm_eps);  // [T, d_model]
+        return c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));
       });
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
@@ -83,13 +86,11 @@ class Mamba final : public Architecture {
     return out;
   }
 
- private:
-  MambaLayer declare_layer(WeightTable& t, const std::string& prefix, double out_scale) const {
-    const std::string m = prefix + "mixer.";
+  void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
+    const double out_scale = 1.0 / std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer)));
     const double bound_model = 1.0 / std::sqrt(static_cast<double>(c_.d_model));
     const double bound_inner = 1.0 / std::sqrt(static_cast<double>(c_.d_inner));
     MambaLayer w;
-    w.norm = &t.add(prefix + "norm.weight", {c_.d_model}, Init::ones());
     w.in_proj = &t.add_matrix(m + "in_proj.weight", {2 * c_.d_inner, c_.d_model}, Init::uniform(bound_model));
     if (c_.use_bias) w.in_bias = &t.add(m + "in_proj.bias", {2 * c_.d_inner}, Init::zeros());
     w.conv1d = &t.add(m + "conv1d.weight", {c_.d_inner, 1, c_.d_conv}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_conv))));
@@ -102,14 +103,12 @@ class Mamba final : public Architecture {
     w.D = &t.add(m + "D", {c_.d_inner}, Init::ones());
     w.out_proj = &t.add_matrix(m + "out_proj.weight", {c_.d_model, c_.d_inner}, Init::uniform(bound_inner * out_scale));
     if (c_.use_bias) w.out_bias = &t.add(m + "out_proj.bias", {c_.d_model}, Init::zeros());
-    return w;
+    layers_.push_back(w);
   }
 
-  // FalconMamba: RMS norm without a weight.
-  Var coefficient_norm(Ctx& c, Var x) const { return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps); }
-
-  Var mix(Ctx& c, const MambaLayer& w, Var u) const {
+  Var mix(Ctx& c, int64_t index, Var u) const override {
     using kernels::Act;
+    const MambaLayer& w = layers_[static_cast<size_t>(index)];
     Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                   // [T, d_inner]
     const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);    // [T, d_inner]
     x = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, x));         // [T, d_inner]
@@ -124,8 +123,19 @@ class Mamba final : public Architecture {
     return c.linear(*w.out_proj, w.out_bias, g);                                      // [T, d_model]
   }
 
+  const char* kind() const override { return "glr.element"; }
+  Sizes mixer_sizes() const override {
+    const int64_t flops = (flops_per_token() - 2 * c_.vocab_size * c_.d_model) / std::max<int64_t>(1, c_.n_layer);
+    return {c_.d_inner, c_.d_inner * (c_.d_state + c_.d_conv - 1), flops};
+  }
+
+ private:
+  // FalconMamba: RMS norm without a weight.
+  Var coefficient_norm(Ctx& c, Var x) const { return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps); }
+
   MambaConfig c_;
   std::string type_;
+  std::vector<Weight*> norms_;
   std::vector<MambaLayer> layers_;
   Weight* embeddings_ = nullptr;
   Weight* norm_f_ = nullptr;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "arch/architecture.h"
+#include "arch/mixer.h"
 
 namespace hindscan {
 
@@ -20,18 +21,22 @@ struct Mamba2Config {
 };
 
 struct Mamba2Layer {
-  Weight *norm, *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *dt_bias, *A_log, *D, *gated_norm = nullptr, *out_proj,
+  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *dt_bias, *A_log, *D, *gated_norm = nullptr, *out_proj,
                 *out_bias = nullptr;
 };
 
-class Mamba2 final : public Architecture {
+class Mamba2 final : public Architecture, public Mixer {
  public:
   Mamba2(const Config& source, Mamba2Config c) : source_(source), c_(c) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embedding.weight"};
-    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.layers.{}.", l)));
+    for (int64_t l = 0; l < c_.n_layer; ++l) {
+      const std::string prefix = fmt::format("backbone.layers.{}.", l);
+      norms_.push_back(&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones()));
+      declare_mixer(t, prefix + "mixer.", l);
+    }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
     if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
@@ -41,10 +46,9 @@ class Mamba2 final : public Architecture {
   Var forward(Ctx& ctx) const override {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      const Mamba2Layer& w = layers_[static_cast<size_t>(l)];
-      h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);  // [T, d_model]
-        return c.add(x, c.mixer("glr.scalar", u, [&](Ctx& m, Var in) { return mix(m, w, in); }));
+      h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
+        const Var u = c.rmsnorm(norms_[static_cast<size_t>(l)], x, c_.norm_eps);  // [T, d_model]
+        return c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));
       });
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
@@ -60,13 +64,10 @@ class Mamba2 final : public Architecture {
     return 2 * (c_.n_layer * (projections + 3 * c_.d_ssm * c_.d_state + c_.d_conv * c_.d_xbc()) + c_.vocab_size * c_.d_model);
   }
 
- private:
-  Mamba2Layer declare_layer(WeightTable& t, const std::string& prefix) const {
-    const std::string m = prefix + "mixer.";
+  void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
     const auto bound = [](int64_t fan_in) { return 1.0 / std::sqrt(static_cast<double>(fan_in)); };
     const int64_t H = c_.heads(), rows = 2 * c_.d_mlp() + c_.d_ssm + c_.d_xbc() + H;
     Mamba2Layer w;
-    w.norm = &t.add(prefix + "norm.weight", {c_.d_model}, Init::ones());
     w.in_proj = &t.add_matrix(m + "in_proj.weight", {rows, c_.d_model}, Init::uniform(bound(c_.d_model)));
     if (c_.use_bias) w.in_bias = &t.add(m + "in_proj.bias", {rows}, Init::zeros());
     w.conv1d = &t.add(m + "conv1d.weight", {c_.d_xbc(), 1, c_.d_conv}, Init::uniform(bound(c_.d_conv)));
@@ -79,12 +80,13 @@ class Mamba2 final : public Architecture {
     w.out_proj = &t.add_matrix(m + "out_proj.weight", {c_.d_model, c_.d_inner},
                                Init::uniform(bound(c_.d_inner) / std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer)))));
     if (c_.use_bias) w.out_bias = &t.add(m + "out_proj.bias", {c_.d_model}, Init::zeros());
-    return w;
+    layers_.push_back(w);
   }
 
   // Rows of in_proj: [z0 | x0 |] z | x B C | dt.
-  Var mix(Ctx& c, const Mamba2Layer& w, Var u) const {
+  Var mix(Ctx& c, int64_t index, Var u) const override {
     using kernels::Act;
+    const Mamba2Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t mlp = c_.d_mlp(), H = c_.heads(), GN = c_.n_groups * c_.d_state;
     const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, w.in_bias, u, first, count); };
     const Var z = rows(2 * mlp, c_.d_ssm);                                                     // [T, d_ssm]
@@ -104,6 +106,13 @@ class Mamba2 final : public Architecture {
     return c.linear(*w.out_proj, w.out_bias, y);                                               // [T, d_model]
   }
 
+  const char* kind() const override { return "glr.scalar"; }
+  Sizes mixer_sizes() const override {
+    const int64_t flops = (flops_per_token() - 2 * c_.vocab_size * c_.d_model) / std::max<int64_t>(1, c_.n_layer);
+    return {c_.heads(), c_.d_ssm * c_.d_state + (c_.d_conv - 1) * c_.d_xbc(), flops};
+  }
+
+ private:
   Var gated(Ctx& c, const Mamba2Layer& w, Var y, Var gate) const {
     if (w.gated_norm == nullptr) return c.gate(y, gate);
     NormOptions norm;
@@ -116,6 +125,7 @@ class Mamba2 final : public Architecture {
   Config source_;
   Mamba2Config c_;
   std::vector<Mamba2Layer> layers_;
+  std::vector<Weight*> norms_;
   Weight *embeddings_ = nullptr, *norm_f_ = nullptr, *head_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "arch/mixer.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -23,14 +24,14 @@ struct Mamba3Layer {
   Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr, *norm2 = nullptr, *fc1 = nullptr, *fc2 = nullptr;
 };
 
-class Mamba3 final : public Architecture {
+class Mamba3 final : public Architecture, public Mixer {
  public:
   Mamba3(const Config& source, Mamba3Config c) : source_(source), c_(c) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embedding.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embeddings.weight"};
-    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.layers.{}.", l)));
+    for (int64_t l = 0; l < c_.n_layer; ++l) declare_layer(t, fmt::format("backbone.layers.{}.", l), l);
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
     if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
@@ -41,8 +42,8 @@ class Mamba3 final : public Architecture {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Mamba3Layer& w = layers_[static_cast<size_t>(l)];
-      h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var y = c.add(x, c.mixer("glr.scalar", c.rmsnorm(w.norm, x, kEps), [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
+      h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
+        const Var y = c.add(x, c.mixer(kind(), c.rmsnorm(w.norm, x, kEps), [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
         return c_.d_mlp == 0 ? y : c.add(y, mlp(c, w, c.rmsnorm(w.norm2, y, kEps)));
       });
     }
@@ -52,25 +53,16 @@ class Mamba3 final : public Architecture {
   const Weight& head() const override { return *head_; }
   Config hf_config() const override { return source_; }
   ArchitectureSizes sizes() const override {
-    const int64_t H = c_.heads(), carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * H, c_.n_layer * carried};
+    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * mixer_sizes().maps, c_.n_layer * mixer_sizes().state};
   }
   int64_t flops_per_token() const override {
-    const int64_t mixer = c_.d_model * (c_.d_in_proj() + c_.d_inner) + 3 * c_.ranks * c_.d_inner * c_.d_state;
-    return 2 * (c_.n_layer * (mixer + 3 * c_.d_model * c_.d_mlp) + c_.vocab_size * c_.d_model);
+    return c_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(c_.d_model, c_.d_mlp)) + 2 * c_.vocab_size * c_.d_model;
   }
 
- private:
-  static constexpr double kEps = 1e-5;
-
-  Mamba3Layer declare_layer(WeightTable& t, const std::string& p) const {
-    const std::string m = p + "mixer.";
-    const auto linear_init = [](int64_t fan_in) { return Init::uniform(1.0 / std::sqrt(static_cast<double>(fan_in))); };
+  void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
     const int64_t H = c_.heads(), R = c_.ranks, N = c_.d_state, P = c_.head_dim, D = c_.d_model;
-    const double residual = std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer) * (c_.d_mlp > 0 ? 2 : 1)));
     Mamba3Layer w{};
-    w.norm = &t.add(p + "norm.weight", {D}, Init::ones());
-    w.in_proj = &t.add_matrix(m + "in_proj.weight", {c_.d_in_proj(), D}, linear_init(D));
+    w.in_proj = &t.add_matrix(m + "in_proj.weight", {c_.d_in_proj(), D}, linear_init(D, 1));
     w.dt_bias = &t.add(m + "dt_bias", {H}, Init::inv_softplus_dt(0.001, 0.1, 1e-4));
     w.B_bias = &t.add(m + "B_bias", {H, R, N}, Init::ones());
     w.C_bias = &t.add(m + "C_bias", {H, R, N}, Init::ones());
@@ -83,28 +75,13 @@ class Mamba3 final : public Architecture {
     }
     w.D = &t.add(m + "D", {H}, Init::ones());
     if (c_.out_norm) w.out_norm = &t.add(m + "norm.weight", {c_.d_inner}, Init::ones());
-    w.out_proj = &t.add_matrix(m + "out_proj.weight", {D, c_.d_inner},
-                               Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_inner)) / residual));
-    if (c_.d_mlp == 0) return w;
-    w.norm2 = &t.add(p + "norm2.weight", {D}, Init::ones());
-    w.fc1 = &t.add_matrix(p + "mlp.fc1.weight", {2 * c_.d_mlp, D}, linear_init(D));
-    w.fc2 = &t.add_matrix(p + "mlp.fc2.weight", {D, c_.d_mlp}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_mlp)) / residual));
-    return w;
-  }
-
-  // B or C: norm per group, one copy a head, learned bias, turned by the phase.
-  Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
-    const int64_t H = c_.heads(), R = c_.ranks;
-    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);                // [T, R*G*N]
-    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                                      // [T, R*H*N]
-    const std::vector<double> one(static_cast<size_t>(H * c_.d_state), 1.0);
-    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));                                 // [T, R*H*N]
-    const std::vector<Var> thetas(static_cast<size_t>(R), theta);
-    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);                      // [T, R*H*N]
+    w.out_proj = &t.add_matrix(m + "out_proj.weight", {D, c_.d_inner}, linear_init(c_.d_inner, residual_layers()));
+    layers_.push_back(w);
   }
 
   // Rows of in_proj: z | x | B | C | dd_dt | dd_A | trap | angle.
-  Var mix(Ctx& c, const Mamba3Layer& w, Var u) const {
+  Var mix(Ctx& c, int64_t index, Var u) const override {
+    const Mamba3Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t H = c_.heads(), I = c_.d_inner, BC = c_.d_bc(), tail = 2 * I + 2 * BC;
     const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, nullptr, u, first, count); };
     const Var dt = c.tap("dt", c.decay(rows(tail, H), *w.dt_bias));                                 // [T, H]
@@ -121,6 +98,42 @@ class Mamba3 final : public Architecture {
     in.current = c.modulate(c.decay_map(DecayMap::kSigmoid, trap, nullptr), dt);                    // [T, H] lam dt
     in.previous = c.modulate(c.decay_map(DecayMap::kSigmoid, c.scale(-1, trap), nullptr), dt);      // [T, H] (1 - lam) dt
     return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));                  // [T, d_model]
+  }
+
+  const char* kind() const override { return "glr.scalar"; }
+  Sizes mixer_sizes() const override {
+    const int64_t H = c_.heads(), carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));
+    return {H, carried, 2 * (c_.d_model * (c_.d_in_proj() + c_.d_inner) + 3 * c_.ranks * c_.d_inner * c_.d_state)};
+  }
+
+ private:
+  static constexpr double kEps = 1e-5;
+
+  static Init linear_init(int64_t fan_in, int64_t residual_layers) {
+    return Init::uniform(1.0 / std::sqrt(static_cast<double>(fan_in * std::max<int64_t>(1, residual_layers))));
+  }
+  int64_t residual_layers() const { return c_.n_layer * (c_.d_mlp > 0 ? 2 : 1); }
+
+  void declare_layer(WeightTable& t, const std::string& p, int64_t layer) {
+    Weight* norm = &t.add(p + "norm.weight", {c_.d_model}, Init::ones());
+    declare_mixer(t, p + "mixer.", layer);
+    Mamba3Layer& w = layers_.back();
+    w.norm = norm;
+    if (c_.d_mlp == 0) return;
+    w.norm2 = &t.add(p + "norm2.weight", {c_.d_model}, Init::ones());
+    w.fc1 = &t.add_matrix(p + "mlp.fc1.weight", {2 * c_.d_mlp, c_.d_model}, linear_init(c_.d_model, 1));
+    w.fc2 = &t.add_matrix(p + "mlp.fc2.weight", {c_.d_model, c_.d_mlp}, linear_init(c_.d_mlp, residual_layers()));
+  }
+
+  // B or C: norm per group, one copy a head, learned bias, turned by the phase.
+  Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
+    const int64_t H = c_.heads(), R = c_.ranks;
+    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);                // [T, R*G*N]
+    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                                      // [T, R*H*N]
+    const std::vector<double> one(static_cast<size_t>(H * c_.d_state), 1.0);
+    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));                                 // [T, R*H*N]
+    const std::vector<Var> thetas(static_cast<size_t>(R), theta);
+    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);                      // [T, R*H*N]
   }
 
   // Skip, norm and gate for every rank, then the sum over ranks.

@@ -65,7 +65,7 @@ Var ResidualModel::forward(Ctx& ctx) const {
 }
 
 ArchitectureSizes ResidualModel::sizes() const {
-  const MixerSizes m = mixer_sizes();
+  const Sizes m = mixer_sizes();
   return {base_.vocab_size, base_.d_model, base_.n_layer, base_.n_layer * m.maps, base_.n_layer * m.state};
 }
 

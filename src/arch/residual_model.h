@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "arch/architecture.h"
+#include "arch/mixer.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -21,7 +22,7 @@ struct ResidualConfig {
 ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio);
 Config residual_preset(const std::string& model_type, const PresetSizes& sizes, int64_t hidden_ratio);
 
-class ResidualModel : public Architecture {
+class ResidualModel : public Architecture, public Mixer {
  public:
   ResidualModel(const Config& source, ResidualConfig c) : source_(source), base_(c) {}
   void declare(WeightTable& weights) override;
@@ -32,14 +33,7 @@ class ResidualModel : public Architecture {
   int64_t flops_per_token() const override;
 
  protected:
-  struct MixerSizes {
-    int64_t maps, state, flops;  // of one layer: implicit attention maps, numbers carried, multiply-adds x 2 per token
-  };
   virtual void declare_shared(WeightTable&) {}  // weights that belong to no layer
-  virtual void declare_mixer(WeightTable& weights, const std::string& prefix, int64_t layer) = 0;
-  virtual Var mix(Ctx& c, int64_t layer, Var u) const = 0;  // [T, d_model] -> [T, d_model]
-  virtual const char* kind() const = 0;                     // of the mixer, e.g. "glr.row"
-  virtual MixerSizes mixer_sizes() const = 0;
   Init init() const { return Init::normal(base_.init_std); }
 
   Config source_;  // as read; written back by save

@@ -25,7 +25,6 @@ class Retnet final : public ResidualModel {
     for (int64_t h = 0; h < heads_; ++h) log_gamma_.push_back(std::log1p(-std::exp2(-5.0 - static_cast<double>(h))));
   }
 
- protected:
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
     const int64_t D = base_.d_model;
     RetnetLayer w;
@@ -53,7 +52,7 @@ class Retnet final : public ResidualModel {
   }
 
   const char* kind() const override { return "glr.scalar"; }
-  MixerSizes mixer_sizes() const override {
+  Sizes mixer_sizes() const override {
     const int64_t projections = 2 * base_.d_model * (heads_ * K_ + kv_heads_ * (K_ + V_) + 2 * heads_ * V_);
     return {heads_, heads_ * K_ * V_, projections + 6 * heads_ * K_ * V_};
   }
