@@ -16,9 +16,24 @@
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels::glr {
 namespace HWY_NAMESPACE {
+using ::hindscan::kernels::HWY_NAMESPACE::for_lanes;
 
 HWY_INLINE void add_row(const float* from, int64_t count, float scale, float* to) {
-  for (int64_t i = 0; to && i < count; ++i) to[i] += scale * from[i];
+  if (!to) return;
+  for_lanes(count, [&](auto d, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::MulAdd(hn::Set(d, scale), hn::LoadU(d, from + i), hn::LoadU(d, to + i)), d, to + i);
+  });
+}
+
+// The sum of x [count, padded with zeros] times y (null: ones).
+HWY_INLINE float padded_sum(const float* x, const float* y, int64_t padded) {
+  const DeltaTag d;
+  DeltaVec sum = hn::Zero(d);
+  for (int64_t i = 0; i < padded; i += kDeltaLanes) {
+    const DeltaVec in = hn::LoadU(d, x + i);
+    sum = y ? hn::MulAdd(in, hn::LoadU(d, y + i), sum) : hn::Add(sum, in);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
 HWY_INLINE float* offset(float* base, int64_t at) { return base ? base + at : nullptr; }
@@ -37,13 +52,10 @@ HWY_INLINE void add_gradients(const DeltaHead& head, int64_t t0, const DeltaChun
     add_row(x.dkeys + i * Kp, K, 1.0f, offset(g.db, head.row_at(t)));
     add_row(dsk, K, c.s ? c.s[head.head_at(t)] : 1.0f, offset(g.dk, head.key_at(t)));
     if (c.decay == DecayShape::kRow) add_row(dg, K, 1.0f, offset(g.dg, head.row_at(t)));
-    float ds = 0.0f, sum = 0.0f;
-    for (int64_t k = 0; k < K; ++k) {
-      ds += dsk[k] * c.k[head.key_at(t) + k];
-      sum += dg[k];
-    }
-    if (g.ds && c.s) g.ds[head.head_at(t)] += ds;
-    if (g.dg && c.decay == DecayShape::kScalar) g.dg[head.head_at(t)] += sum;
+    if (g.dg && c.decay == DecayShape::kScalar) g.dg[head.head_at(t)] += padded_sum(dg, nullptr, Kp);
+    if (!g.ds || !c.s) continue;
+    copy_row(c.k + head.key_at(t), K, x.turned, Kp);
+    g.ds[head.head_at(t)] += padded_sum(dsk, x.turned, Kp);
   }
 }
 
