@@ -1,6 +1,6 @@
-// RWKV-7 "Goose" (arXiv 2503.14456): S_t = (I - kk (kk a)^T ...) with a decay per channel and a rank-1 term that replaces
-// what the state holds for a key, S_t = diag(w) S_{t-1} - (kk a) (kk^T S_{t-1}) + k v^T, y = r^T S_t; values of later layers
-// are mixed with the first layer's. Maths and names: RWKV-LM, RWKV-v7/train_temp/src/model.py.
+// RWKV-7 "Goose" (arXiv 2503.14456): a decay w per token and channel, and a rank-1 term that replaces what the state holds
+// for the unit key kk, S_t = diag(w) S_{t-1} - (kk a) (kk^T S_{t-1}) + k v^T, y = r^T S_t. Values of later layers are mixed
+// with the first layer's. Maths and names: RWKV-LM, RWKV-v7/train_temp/src/model.py.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
 
@@ -30,18 +30,13 @@ class Rwkv7 final : public rwkv::Model {
 
   void declare(WeightTable& t) override {
     Model::declare(t);
-    for (const char* name : {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2", "rwkv1.v0", "rwkv1.v1", "rwkv1.v2"}) {
-      t.ignore(name);  // checkpoints hold them, no release reads them
-    }
-    if (!base_.layer_constant) return;
-    t.ignore("rosa");
-    for (int64_t l = 1; l <= base_.n_layer; ++l) t.ignore(fmt::format("ln{}c.", l));
+    for (const char* name : {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2"}) t.ignore(name);  // stored, never read
   }
 
  protected:
   const char* kind() const override { return "glr.rank1"; }
   std::vector<std::string> names(const std::string& name) const override {
-    return {name, rwkv::fla_name(name), rwkv::reverser_name(name)};
+    return {name, rwkv::fla_name(name)};
   }
   MixerSizes mixer_sizes() const override {
     const int64_t low_rank = (ranks_.decay + ranks_.a + ranks_.v + ranks_.gate) * (base_.d_model + base_.d_att);
@@ -142,7 +137,7 @@ class Rwkv7 final : public rwkv::Model {
   // fla stores the low-rank matrices as torch's Linear does, transposed.
   Weight& low_rank_matrix(WeightTable& t, const std::string& name, int64_t rows, int64_t cols, Init init) const {
     Weight& w = add(t, name, {rows, cols}, std::move(init));
-    w.aliases = {rwkv::reverser_name(name)};
+    w.aliases.clear();
     w.transposed_aliases = {rwkv::fla_name(name)};
     return w;
   }
@@ -165,6 +160,7 @@ class Rwkv7 final : public rwkv::Model {
     return w.v.w0 == nullptr ? v : c.lerp(v, shared[0], coefficient(c, w.v, x));    // [T, d_att]
   }
 
+  // 1 / max(||x||, eps), not the eps inside the root of other delta rules.
   Var unit_key(Ctx& c, const Layer& w, Var k) const {
     NormOptions unit;
     unit.kind = NormOptions::Kind::kL2Max;

@@ -60,14 +60,4 @@ std::string fla_name(const std::string& name) {
   return fmt::format("model.layers.{}.{}.{}", p.layer, translated(part, p.part), rest);
 }
 
-std::string reverser_name(const std::string& name) {
-  static const Table whole = {{"emb", "e"}, {"ln_out", "lno"}, {"head", "o"}};
-  const Parts p = parts_of(name);
-  if (p.layer.empty()) return translated_head(whole, name);
-  const int64_t layer = std::stoll(p.layer) + 1;
-  if (p.part == "constant") return fmt::format("rosa{}.o.bias", layer);
-  if (p.part == "ln1" || p.part == "ln2") return fmt::format("ln{}{}.{}", layer, p.part == "ln1" ? "a" : "b", p.rest);
-  return fmt::format("{}{}.{}", p.part == "att" ? "rwkv" : p.part, layer, p.rest);
-}
-
 }  // namespace hindscan::rwkv

@@ -6,6 +6,5 @@ namespace hindscan::rwkv {
 
 std::string hugging_face_name(const std::string& name);  // rwkv.blocks.3.attention.key.weight
 std::string fla_name(const std::string& name);           // model.layers.3.attn.k_proj.weight
-std::string reverser_name(const std::string& name);      // rwkv4.key.weight, of the digit reverser
 
 }  // namespace hindscan::rwkv

@@ -1,0 +1,207 @@
+// RWKV-7 that reverses digits has a known answer: to emit output digit i it must read input digit n-1-i. For 1,000 digits:
+// is that source the largest entry of the exact row, at the level of the model, of each mixer and of each recurrence?
+//   bench_reverser [FILE.pth] [digits]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+
+#include "base/rng.h"
+#include "model/model.h"
+
+namespace hindscan {
+namespace {
+
+constexpr int32_t kComma = 10, kEnd = 11;  // of the vocabulary 0123456789,#
+
+struct Hits {
+  int64_t by_value = 0, by_size = 0, total = 0;
+  double share = 0;  // mean of |score of the source| over the sum of |scores|
+  void count(const std::vector<double>& scores, int64_t source) {
+    const auto size = [](double a, double b) { return std::abs(a) < std::abs(b); };
+    by_value += std::max_element(scores.begin(), scores.end()) - scores.begin() == source;
+    by_size += std::max_element(scores.begin(), scores.end(), size) - scores.begin() == source;
+    double sum = 0;
+    for (const double s : scores) sum += std::abs(s);
+    share += sum == 0 ? 0 : std::abs(scores[static_cast<size_t>(source)]) / sum;
+    ++total;
+  }
+};
+
+std::vector<int32_t> question(int64_t digits, Rng& rng) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < digits; ++i) tokens.push_back(static_cast<int32_t>(rng.uniform() * 10));
+  tokens.push_back(kComma);
+  for (int64_t i = digits; i-- > 0;) tokens.push_back(tokens[static_cast<size_t>(i)]);
+  tokens.push_back(kEnd);
+  return tokens;
+}
+
+// One recorded pass in double; every row is a frozen adjoint through it.
+class Pass {
+ public:
+  Pass(const Model& model, std::span<const int32_t> tokens) : model_(model), tokens_(tokens), ctx_(input(tokens), options()) {
+    h_ = model.arch().forward(ctx_);  // [T, d_model]
+  }
+
+  // Rows of the token at t, whose next token was right, by level; adds to hits.
+  void explain(int64_t t, int64_t source, std::map<std::string, Hits>& hits, double& worst_residual) {
+    seed(t);
+    ctx_.bias_share = 0;
+    ctx_.backward(frozen_rules());
+    const Var x = embedding();
+    hits["model"].count(scores({x}, t), source);
+    double sum = ctx_.bias_share;
+    for (const double s : scores({x}, t)) sum += s;
+    worst_residual = std::max(worst_residual, std::abs(sum - difference_) / std::abs(difference_));
+    std::vector<std::pair<std::vector<double>, std::vector<double>>> adjoints;  // of each mixer's and recurrence's output at t
+    for (const MixerScope& scope : ctx_.mixers()) adjoints.emplace_back(row(scope.out, t), row(core(scope).out, t));
+    for (size_t l = 0; l < adjoints.size(); ++l) {
+      const MixerScope& scope = ctx_.mixers()[l];
+      set(scope.out, t, adjoints[l].first);
+      ctx_.backward(frozen_rules(), scope.first, scope.last);
+      const std::vector<Var> sources = first_values_ == kNoVar || l == 0 ? std::vector<Var>{scope.in} : std::vector<Var>{scope.in, first_values_};
+      hits[fmt::format("layer {} mixer", l)].count(scores(sources, t), source);
+      set(core(scope).out, t, adjoints[l].second);
+      core(scope).backward(frozen_rules());
+      hits[fmt::format("layer {} recurrence", l)].count(scores({core(scope).in[2]}, t), source);
+    }
+  }
+
+  // Index of the largest logit; the runner-up goes into runner_up.
+  int64_t answer(int64_t t, int64_t* runner_up) const {
+    std::vector<double> z(static_cast<size_t>(model_.arch().sizes().vocab_size));
+    for (size_t i = 0; i < z.size(); ++i) z[i] = logit(t, static_cast<int64_t>(i));
+    std::vector<int64_t> order(z.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return z[static_cast<size_t>(a)] > z[static_cast<size_t>(b)]; });
+    *runner_up = order[1];
+    return order[0];
+  }
+
+ private:
+  static Input input(std::span<const int32_t> tokens) {
+    Input in;
+    in.tokens = tokens;
+    return in;
+  }
+  static CtxOptions options() {
+    CtxOptions o;
+    o.record = true;
+    o.compute = DType::kF64;
+    return o;
+  }
+
+  double logit(int64_t t, int64_t token) const {
+    const Weight& w = *model_.arch().logit_head().weight;
+    double sum = model_.arch().logit_head().bias == nullptr ? 0 : model_.arch().logit_head().bias->as<double>()[token];
+    for (int64_t c = 0; c < w.cols(); ++c) sum += w.as<double>()[token * w.cols() + c] * ctx_.data<double>(h_)[t * w.cols() + c];
+    return sum;
+  }
+
+  // Adjoint of logit(target) - logit(runner-up) at t, without the head's biases.
+  void seed(int64_t t) {
+    ctx_.clear_grads();
+    int64_t other = 0;
+    const int64_t target = answer(t, &other);
+    const Weight& w = *model_.arch().logit_head().weight;
+    double* dh = ctx_.grad<double>(h_);
+    difference_ = 0;
+    for (int64_t c = 0; c < w.cols(); ++c) {
+      dh[t * w.cols() + c] = w.as<double>()[target * w.cols() + c] - w.as<double>()[other * w.cols() + c];
+      difference_ += dh[t * w.cols() + c] * ctx_.data<double>(h_)[t * w.cols() + c];
+    }
+  }
+
+  Var embedding() const {
+    for (const OpNode& n : ctx_.nodes()) {
+      if (n.role == Role::kEmbedding) return n.out;
+    }
+    fail(ErrorCode::kInternal, "[reverser] expected an embedding in the pass, found none");
+  }
+  const OpNode& core(const MixerScope& scope) {
+    for (size_t i = scope.first; i < scope.last; ++i) {
+      const OpNode& n = ctx_.nodes()[i];
+      if (n.role != Role::kGlr) continue;
+      if (first_values_ == kNoVar && scope.layer > 0) find_first_values(scope);
+      return n;
+    }
+    fail(ErrorCode::kInternal, "[reverser] expected a recurrence in {}, found none", scope.where);
+  }
+  // What later layers read besides their input: made before the first mixer.
+  void find_first_values(const MixerScope& scope) {
+    for (size_t i = scope.first; i < scope.last; ++i) {
+      for (const Var v : ctx_.nodes()[i].in) {
+        if (v != scope.in && v < ctx_.mixers().front().in) first_values_ = v;
+      }
+    }
+  }
+
+  std::vector<double> row(Var v, int64_t t) {
+    const int64_t C = ctx_.cols(v);
+    const double* g = ctx_.grad<double>(v) + t * C;
+    return {g, g + C};
+  }
+  void set(Var v, int64_t t, const std::vector<double>& adjoint) {
+    ctx_.clear_grads();
+    std::copy(adjoint.begin(), adjoint.end(), ctx_.grad<double>(v) + t * ctx_.cols(v));
+  }
+  // <adjoint, value> of tokens 0..t, summed over the arrays.
+  std::vector<double> scores(const std::vector<Var>& of, int64_t t) {
+    std::vector<double> out(static_cast<size_t>(t + 1), 0.0);
+    for (const Var v : of) {
+      const double *x = ctx_.data<double>(v), *g = ctx_.grad<double>(v);
+      for (int64_t i = 0; i < (t + 1) * ctx_.cols(v); ++i) out[static_cast<size_t>(i / ctx_.cols(v))] += x[i] * g[i];
+    }
+    return out;
+  }
+
+  const Model& model_;
+  std::span<const int32_t> tokens_;
+  Ctx ctx_;
+  Var h_ = kNoVar, first_values_ = kNoVar;
+  double difference_ = 0;
+};
+
+int run(int argc, char** argv) {
+  const std::string file =
+      argc > 1 ? argv[1] : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data/weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth";
+  const int64_t wanted = argc > 2 ? std::atoll(argv[2]) : 1000;
+  LoadOptions options;
+  options.dtype = DType::kF64;
+  const Model model = Model::load(file, options);
+  Rng rng(20261122, "reverser");
+  std::map<std::string, Hits> hits;
+  int64_t asked = 0, right = 0;
+  double residual = 0;
+  for (int64_t digits = 1; asked < wanted; digits = digits % 60 + 1) {
+    const std::vector<int32_t> tokens = question(digits, rng);
+    Pass pass(model, tokens);
+    for (int64_t i = 0; i < digits && asked < wanted; ++i, ++asked) {
+      int64_t other = 0;
+      right += pass.answer(digits + i, &other) == tokens[static_cast<size_t>(digits + i + 1)];
+      pass.explain(digits + i, digits - 1 - i, hits, residual);
+    }
+  }
+  fmt::print("{} of {} digits right; sum of a model row against the logit difference: at most {:.1e} off\n", right, asked, residual);
+  fmt::print("{:22} {:>14} {:>14} {:>12}\n", "exact row of", "argmax right", "argmax |.|", "mean share");
+  for (const auto& [level, h] : hits) fmt::print("{:22} {:>14} {:>14} {:>12.3f}\n", level, h.by_value, h.by_size, h.share / static_cast<double>(h.total));
+  return 0;
+}
+
+}  // namespace
+}  // namespace hindscan
+
+int main(int argc, char** argv) {
+  try {
+    return hindscan::run(argc, argv);
+  } catch (const hindscan::Error& e) {
+    fmt::print(stderr, "{}\n", e.message());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    return 70;
+  }
+}
