@@ -1,0 +1,317 @@
+// A network whose layers are data: config.json lists them, each a residual step through one block or several in parallel, and
+// blocks may be shared by layers. A block is a mixer of any family that lends one, softmax attention, an MLP or a mixture of
+// experts:
+//   "layers": ["ssm", "mlp", "ssm+attn", "mlp", "attn@2"],
+//   "blocks": {"ssm": {"model_type": "mamba2", "head_dim": 32}, "attn": {"model_type": "attention", "num_attention_heads": 4},
+//              "mlp": {"model_type": "mlp", "intermediate_size": 256}}
+// "a+b" reads one norm and adds both outputs; "a@2" uses the weights layer 2 declared for a.
+#include "arch/architecture.h"
+#include "arch/mixer.h"
+#include "nn/attention.h"
+#include "nn/moe.h"
+#include "nn/parts.h"
+
+namespace hindscan {
+
+namespace {
+
+constexpr int64_t kMaxDim = int64_t{1} << 24;
+
+// Softmax attention as a block.
+class AttentionBlock final : public Mixer {
+ public:
+  explicit AttentionBlock(const Config& c) {
+    o_.d_model = c.integer("hidden_size", 1, kMaxDim);
+    o_.heads = c.integer("num_attention_heads", 1, 65536);
+    o_.kv_heads = c.integer("num_key_value_heads", 1, o_.heads, o_.heads);
+    o_.head_dim = c.integer("head_dim", 1, 65536, std::max<int64_t>(1, o_.d_model / o_.heads));
+    check(o_.heads % o_.kv_heads == 0, ErrorCode::kData, "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads {}", c.label(),
+          o_.heads, o_.kv_heads);
+    const std::string positions = c.text("position_embedding_type", "rope");
+    check(positions == "rope" || positions == "nope", ErrorCode::kData, "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(),
+          positions);
+    const double partial = c.real("partial_rotary_factor", 1);
+    o_.rotary_dim = positions == "rope" ? static_cast<int64_t>(static_cast<double>(o_.head_dim) * partial) : 0;
+    o_.rope_base = c.real("rope_theta", 10000);
+    o_.window = c.integer("sliding_window", 0, int64_t{1} << 40, 0);
+    o_.soft_cap = c.real("attn_logit_softcapping", 0);
+    o_.bias = o_.out_bias = c.flag("attention_bias", false);
+    o_.qk_norm = c.flag("qk_norm", false);
+    o_.gate = c.flag("attn_output_gate", false);
+    o_.norm_eps = c.real("norm_eps", 1e-6);
+    std_ = c.real("initializer_range", 0.02);
+  }
+  void declare_mixer(WeightTable& t, const std::string& prefix, int64_t) override {
+    weights_.push_back(nn::declare_attention(t, prefix, o_, Init::normal(std_), Init::normal(std_)));
+  }
+  Var mix(Ctx& c, int64_t index, Var u) const override { return nn::attention(c, weights_[static_cast<size_t>(index)], o_, u); }
+  const char* kind() const override { return "softmax"; }
+  Sizes mixer_sizes() const override { return {o_.heads, 0, nn::attention_flops(o_), 2 * o_.kv_heads * o_.head_dim}; }
+
+ private:
+  nn::AttentionOptions o_{};
+  double std_;
+  std::vector<nn::AttentionWeights> weights_;
+};
+
+// Blocks that do not mix tokens.
+class MlpBlock {
+ public:
+  explicit MlpBlock(const Config& c) : moe_(c.text("model_type", "") == "moe") {
+    d_model_ = c.integer("hidden_size", 1, kMaxDim);
+    d_ffn_ = c.integer("intermediate_size", 1, kMaxDim);
+    std_ = c.real("initializer_range", 0.02);
+    const std::string act = c.text("hidden_act", "silu");
+    check(act == "silu" || act == "relu2" || act == "gelu_pytorch_tanh", ErrorCode::kData,
+          "[{}] expected \"hidden_act\" silu, relu2 or gelu_pytorch_tanh, found \"{}\"", c.label(), act);
+    act_ = act == "silu" ? kernels::Act::kSilu : act == "relu2" ? kernels::Act::kRelu2 : kernels::Act::kGeluTanh;
+    if (!moe_) return;
+    experts_ = {c.integer("num_experts", 1, 65536), d_model_, d_ffn_, {}};
+    experts_.route.top_k = c.integer("num_experts_per_tok", 1, experts_.experts);
+    experts_.route.normalise = c.flag("norm_topk_prob", true);
+  }
+  void declare(WeightTable& t, const std::string& prefix) {
+    const Init init = Init::normal(std_);
+    if (moe_) moe_weights_.push_back(nn::declare_moe(t, prefix, experts_, init));
+    else mlp_weights_.push_back(nn::declare_gated_mlp(t, prefix, d_model_, d_ffn_, init, init));
+  }
+  Var apply(Ctx& c, int64_t index, Var u) const {
+    if (moe_) return nn::moe(c, moe_weights_[static_cast<size_t>(index)], experts_, u, act_);
+    return nn::gated_mlp(c, mlp_weights_[static_cast<size_t>(index)], u, act_);
+  }
+  int64_t flops() const { return moe_ ? experts_.route.top_k * nn::gated_mlp_flops(d_model_, d_ffn_) : nn::gated_mlp_flops(d_model_, d_ffn_); }
+
+ private:
+  bool moe_;
+  int64_t d_model_, d_ffn_;
+  double std_;
+  kernels::Act act_;
+  nn::MoeOptions experts_{};
+  std::vector<nn::GatedMlp> mlp_weights_;
+  std::vector<nn::MoeWeights> moe_weights_;
+};
+
+// A named block of the configuration and how many layers own weights of it.
+struct Block {
+  std::string name;
+  std::unique_ptr<Architecture> family;  // owns the mixer when a family lends it
+  std::unique_ptr<Mixer> own_mixer;
+  Mixer* mixer = nullptr;
+  std::unique_ptr<MlpBlock> mlp;
+  int64_t instances = 0;
+};
+
+struct Part {
+  Block* block;
+  int64_t instance;
+};
+
+struct LayerStep {
+  std::vector<Part> parts;
+  Weight* norm = nullptr;
+};
+
+// The block's own settings over the network's sizes.
+Config block_config(const Config& c, const std::string& name) {
+  Config out(fmt::format("{}: blocks.{}", c.label(), name));
+  const int64_t D = c.integer("hidden_size", 1, kMaxDim);
+  out.set("hidden_size", D);
+  out.set("d_model", D);
+  out.set("vocab_size", int64_t{1});
+  out.set("num_hidden_layers", std::max<int64_t>(1, c.count("layers")));
+  out.set("n_layer", std::max<int64_t>(1, c.count("layers")));
+  const std::string prefix = "blocks." + name + ".";
+  for (const auto& [key, value] : c.values()) {
+    if (key.starts_with(prefix)) out.set(key.substr(prefix.size()), value);
+  }
+  check(out.has("model_type"), ErrorCode::kData, "[{}] expected \"blocks\" to describe \"{}\" with a \"model_type\", found none", c.label(), name);
+  return out;
+}
+
+std::unique_ptr<Block> make_block(const Config& c, const std::string& name) {
+  const Config own = block_config(c, name);
+  const std::string type = own.text("model_type", "");
+  auto b = std::make_unique<Block>();
+  b->name = name;
+  if (type == "mlp" || type == "moe") {
+    b->mlp = std::make_unique<MlpBlock>(own);
+    return b;
+  }
+  if (type == "attention") {
+    b->own_mixer = std::make_unique<AttentionBlock>(own);
+    b->mixer = b->own_mixer.get();
+    return b;
+  }
+  check(type != "hybrid", ErrorCode::kData, "[{}] expected a family's name, found hybrid inside a hybrid", own.label());
+  b->family = make_architecture(own);
+  b->mixer = dynamic_cast<Mixer*>(b->family.get());
+  check(b->mixer != nullptr, ErrorCode::kData, "[{}] expected a family whose mixer stands alone, found \"{}\"", own.label(), type);
+  return b;
+}
+
+class Hybrid final : public Architecture {
+ public:
+  explicit Hybrid(const Config& c) : source_(c) {
+    d_model_ = c.integer("hidden_size", 1, kMaxDim);
+    vocab_size_ = c.integer("vocab_size", 1, kMaxDim);
+    norm_eps_ = c.real("norm_eps", 1e-5);
+    std_ = c.real("initializer_range", 0.02);
+    tie_ = c.flag("tie_word_embeddings", false);
+    residual_ = c.flag("residual", true);
+    pre_norm_ = c.flag("pre_norm", true);
+    final_norm_wanted_ = c.flag("final_norm", true);
+    const std::vector<std::string> layers = c.texts("layers");
+    check(layers.size() <= 10000, ErrorCode::kData, "[{}] expected at most 10000 \"layers\", found {}", c.label(), layers.size());
+    for (const std::string& text : layers) steps_.push_back(parse_layer(text));
+  }
+
+  void declare(WeightTable& t) override {
+    embeddings_ = &t.add_matrix("embeddings.weight", {vocab_size_, d_model_}, Init::normal(std_));
+    for (size_t l = 0; l < steps_.size(); ++l) {
+      const std::string prefix = fmt::format("layers.{}.", l);
+      if (pre_norm_) steps_[l].norm = &t.add(prefix + "norm.weight", {d_model_}, Init::ones());
+      for (const Part& p : steps_[l].parts) {
+        if (owner_of(p) != l) continue;
+        if (p.block->mixer != nullptr) p.block->mixer->declare_mixer(t, prefix + p.block->name + ".", p.instance);
+        else p.block->mlp->declare(t, prefix + p.block->name + ".");
+      }
+    }
+    if (final_norm_wanted_) final_norm_ = &t.add("norm.weight", {d_model_}, Init::ones());
+    head_ = embeddings_;
+    if (tie_) embeddings_->aliases.push_back("lm_head.weight");
+    else head_ = &t.add_matrix("lm_head.weight", {vocab_size_, d_model_}, Init::normal(std_));
+  }
+
+  Var forward(Ctx& ctx) const override {
+    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    for (size_t l = 0; l < steps_.size(); ++l) {
+      h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
+        const LayerStep& step = steps_[l];
+        const Var u = pre_norm_ ? c.rmsnorm(step.norm, x, norm_eps_) : x;  // [T, d_model]
+        Var y = residual_ ? x : kNoVar;                                    // [T, d_model]
+        for (const Part& p : step.parts) {
+          const Var out = apply(c, p, u);                                  // [T, d_model]
+          y = y == kNoVar ? out : c.add(y, out);
+        }
+        return y;
+      });
+    }
+    return final_norm_ == nullptr ? h : ctx.rmsnorm(final_norm_, h, norm_eps_);  // [T, d_model]
+  }
+
+  const Weight& head() const override { return *head_; }
+  Config hf_config() const override { return source_; }
+
+  ArchitectureSizes sizes() const override {
+    ArchitectureSizes s{vocab_size_, d_model_, static_cast<int64_t>(steps_.size())};
+    for_each_mixer([&](const Mixer::Sizes& m) {
+      s.attention_maps += m.maps;
+      s.state_numbers += m.state;
+      s.cache_per_token += m.cache_per_token;
+    });
+    return s;
+  }
+
+  int64_t flops_per_token() const override {
+    int64_t flops = 2 * vocab_size_ * d_model_;
+    for_each_mixer([&](const Mixer::Sizes& m) { flops += m.flops; });
+    for (const LayerStep& step : steps_) {
+      for (const Part& p : step.parts) flops += p.block->mlp ? p.block->mlp->flops() : 0;
+    }
+    return flops;
+  }
+
+ private:
+  template <class F>
+  void for_each_mixer(const F& f) const {
+    for (const LayerStep& step : steps_) {
+      for (const Part& p : step.parts) {
+        if (p.block->mixer != nullptr) f(p.block->mixer->mixer_sizes());
+      }
+    }
+  }
+
+  static Var apply(Ctx& c, const Part& p, Var u) {
+    if (p.block->mlp) return p.block->mlp->apply(c, p.instance, u);
+    return c.mixer(p.block->mixer->kind(), u, [&](Ctx& m, Var in) { return p.block->mixer->mix(m, p.instance, in); });
+  }
+
+  size_t owner_of(const Part& p) const {
+    for (size_t l = 0; l < steps_.size(); ++l) {
+      for (const Part& q : steps_[l].parts) {
+        if (q.block == p.block && q.instance == p.instance) return l;
+      }
+    }
+    return steps_.size();
+  }
+
+  // "a", "a+b", "a@2".
+  LayerStep parse_layer(const std::string& text) {
+    LayerStep step;
+    for (size_t at = 0; at <= text.size();) {
+      const size_t end = std::min(text.find('+', at), text.size());
+      step.parts.push_back(parse_part(text.substr(at, end - at)));
+      at = end + 1;
+    }
+    return step;
+  }
+
+  Part parse_part(const std::string& text) {
+    const size_t at = text.find('@');
+    Block* block = block_named(text.substr(0, at));
+    if (at == std::string::npos) return {block, block->instances++};
+    const std::string number = text.substr(at + 1);
+    const bool digits = !number.empty() && number.size() < 6 && number.find_first_not_of("0123456789") == std::string::npos;
+    const size_t layer = digits ? static_cast<size_t>(std::stoul(number)) : steps_.size();
+    for (const Part& p : layer < steps_.size() ? steps_[layer].parts : std::vector<Part>{}) {
+      if (p.block == block) return p;
+    }
+    fail(ErrorCode::kData, "[{}] expected an earlier layer that holds \"{}\" after the @ in \"layers\", found \"{}\"", source_.label(), block->name, text);
+  }
+
+  Block* block_named(const std::string& name) {
+    for (const auto& b : blocks_) {
+      if (b->name == name) return b.get();
+    }
+    blocks_.push_back(make_block(source_, name));
+    return blocks_.back().get();
+  }
+
+  Config source_;
+  int64_t d_model_, vocab_size_;
+  double norm_eps_, std_;
+  bool tie_, residual_, pre_norm_, final_norm_wanted_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<LayerStep> steps_;
+  Weight *embeddings_ = nullptr, *final_norm_ = nullptr, *head_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Architecture> make_hybrid(const Config& c) { return std::make_unique<Hybrid>(c); }
+
+// Mamba-2 with one attention layer in four, MLPs between.
+Config hybrid_preset(const PresetSizes& sizes) {
+  Config c("preset hybrid");
+  c.set("model_type", std::string("hybrid"));
+  c.set("hidden_size", sizes.d_model);
+  c.set("vocab_size", sizes.vocab_size);
+  std::vector<std::string> layers;
+  for (int64_t l = 0; l < sizes.n_layer; ++l) {
+    layers.push_back(l % 4 == 3 ? "attn" : "ssm");
+    layers.push_back("mlp");
+  }
+  c.set_list("layers", layers);
+  const int64_t head = std::min<int64_t>(64, sizes.d_model);
+  c.set("blocks.ssm.model_type", std::string("mamba2"));
+  c.set("blocks.ssm.head_dim", head);
+  c.set("blocks.ssm.state_size", int64_t{64});
+  c.set("blocks.attn.model_type", std::string("attention"));
+  c.set("blocks.attn.num_attention_heads", sizes.d_model / head);
+  c.set("blocks.mlp.model_type", std::string("mlp"));
+  c.set("blocks.mlp.intermediate_size", 2 * sizes.d_model);
+  c.set("tie_word_embeddings", true);
+  return c;
+}
+
+}  // namespace hindscan
