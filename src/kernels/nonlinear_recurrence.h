@@ -22,7 +22,7 @@ constexpr int64_t cell_gates(Cell c) { return c == Cell::kTanh || c == Cell::kRe
 // Arrays [H*d] of the state: h; LSTM h, c; sLSTM h, c, n, m (n = 0: nothing seen).
 constexpr int64_t cell_states(Cell c) { return c == Cell::kLstm ? 2 : c == Cell::kSlstm ? 4 : 1; }
 // Arrays [H*d] a token leaves for the adjoint.
-constexpr int64_t cell_tape(Cell c) { return c == Cell::kTanh || c == Cell::kRelu ? 2 : c == Cell::kGru ? 6 : c == Cell::kLstm ? 8 : 9; }
+constexpr int64_t cell_tape(Cell c) { return c == Cell::kTanh || c == Cell::kRelu ? 2 : c == Cell::kGru ? 5 : c == Cell::kLstm ? 8 : 10; }
 
 template <class R>
 struct CellWeights {

@@ -25,7 +25,6 @@ struct MixerCase {
   std::function<void(Ctx&)> inspect = [](Ctx&) {};        // after a recorded pass
   int64_t out = 0;                                        // columns of the op
   std::vector<MixerPath> empty_paths = {MixerPath::kGate};// paths without a share
-  bool linear_in_values = true;
 };
 
 struct Result {
