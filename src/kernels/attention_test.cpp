@@ -1,0 +1,218 @@
+// Attention: double against the definition , float against double on every instruction set.
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <vector>
+
+#include "base/rng.h"
+#include "kernels/glr/element_test_support.h"
+
+namespace hindscan::kernels {
+namespace {
+
+using glr::isa_test_name;
+
+template <class R>
+struct Problem {
+  AttentionDims dims;
+  std::vector<R> q, k, v, dy;
+  AttentionInputs<R> in() const { return {q.data(), k.data(), v.data()}; }
+};
+
+template <class R>
+Problem<R> problem(const AttentionDims& dims, double size = 1) {
+  Rng rng(5);
+  const auto draw = [&](int64_t n) {
+    std::vector<R> out(static_cast<size_t>(n));
+    for (R& x : out) x = static_cast<R>(static_cast<float>(size * rng.normal()));
+    return out;
+  };
+  Problem<R> p{dims, {}, {}, {}, {}};
+  p.q = draw(dims.T * dims.heads * dims.d);
+  p.k = draw(dims.keys() * dims.kv_heads * dims.d);
+  p.v = draw(dims.keys() * dims.kv_heads * dims.d_v);
+  p.dy = draw(dims.T * dims.heads * dims.d_v);
+  return p;
+}
+
+template <class R>
+std::vector<R> poisoned(int64_t n) {
+  return std::vector<R>(static_cast<size_t>(n), std::numeric_limits<R>::quiet_NaN());
+}
+
+template <class R>
+struct Outcome {
+  std::vector<R> y, lse, dq, dk, dv, dv_alone;
+};
+
+template <class R>
+Outcome<R> run(const Problem<R>& p) {
+  const AttentionDims& d = p.dims;
+  Outcome<R> r{poisoned<R>(d.T * d.heads * d.d_v), poisoned<R>(d.T * d.heads), std::vector<R>(p.q.size(), R(1)), std::vector<R>(p.k.size(), R(2)),
+           std::vector<R>(p.v.size(), R(3)), std::vector<R>(p.v.size(), R(3))};
+  attention_forward(d, p.in(), r.y.data(), r.lse.data());
+  attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {r.dq.data(), r.dk.data(), r.dv.data()});
+  attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {nullptr, nullptr, r.dv_alone.data()});
+  return r;
+}
+
+// T, past, heads, kv_heads, d, d_v, window, scale, soft_cap
+const AttentionDims kDims[] = {
+    {1, 0, 2, 1, 5, 3, 0, 0.4, 0},     {1, 300, 4, 2, 16, 16, 0, 0.25, 0}, {3, 130, 2, 2, 7, 9, 20, 0.4, 0}, {64, 0, 1, 1, 32, 32, 0, 0.2, 0},
+    {65, 1, 4, 2, 8, 12, 0, 0.3, 2.5}, {200, 77, 3, 1, 10, 6, 50, 0.3, 0}, {129, 260, 2, 1, 16, 4, 1, 0.3, 0}, {150, 0, 2, 2, 20, 17, 130, 0.2, 30},
+};
+
+template <class R>
+R score(const Problem<R>& p, int64_t h, int64_t t, int64_t j) {
+  const AttentionDims& d = p.dims;
+  R x = 0;
+  for (int64_t i = 0; i < d.d; ++i) {
+    x += p.q[static_cast<size_t>((t * d.heads + h) * d.d + i)] * p.k[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d + i)];
+  }
+  x *= d.scale;
+  return d.soft_cap > 0 ? d.soft_cap * std::tanh(x / d.soft_cap) : x;
+}
+
+TEST(Attention, DoubleIsTheDefinition) {
+  for (const AttentionDims& d : {kDims[0], kDims[2], kDims[4]}) {
+    const Problem<double> p = problem<double>(d);
+    const Outcome<double> r = run(p);
+    for (int64_t t = 0; t < d.T; ++t) {
+      for (int64_t h = 0; h < d.heads; ++h) {
+        double sum = 0;
+        std::vector<double> y(static_cast<size_t>(d.d_v), 0);
+        for (int64_t j = 0; j <= d.past + t; ++j) {
+          if (d.window > 0 && j <= d.past + t - d.window) continue;
+          const double e = std::exp(score(p, h, t, j));
+          sum += e;
+          for (int64_t i = 0; i < d.d_v; ++i) y[static_cast<size_t>(i)] += e * p.v[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d_v + i)];
+        }
+        for (int64_t i = 0; i < d.d_v; ++i) {
+          ASSERT_NEAR(r.y[static_cast<size_t>((t * d.heads + h) * d.d_v + i)], y[static_cast<size_t>(i)] / sum, 1e-13);
+        }
+        ASSERT_NEAR(r.lse[static_cast<size_t>(t * d.heads + h)], std::log(sum), 1e-13);
+      }
+    }
+  }
+}
+
+using AttentionIsa = glr::ElementIsa;
+HS_INSTANTIATE_ISAS(AttentionIsa);
+
+TEST_P(AttentionIsa, FloatFollowsDouble) {
+  for (const AttentionDims& d : kDims) {
+    SCOPED_TRACE(testing::Message() << "T " << d.T << " past " << d.past);
+    const Outcome<float> a = run(problem<float>(d));
+    const Outcome<double> b = run(problem<double>(d));
+    EXPECT_LT(glr::rms_error(a.y, b.y), 1e-6);
+    EXPECT_LT(glr::rms_error(a.lse, b.lse), 1e-6);
+    EXPECT_LT(glr::rms_error(a.dq, b.dq), 2e-6);
+    EXPECT_LT(glr::rms_error(a.dk, b.dk), 2e-6);
+    EXPECT_LT(glr::rms_error(a.dv, b.dv), 1e-6);
+    EXPECT_LT(glr::rms_error(a.dv_alone, b.dv), 1e-6);
+  }
+}
+
+// Scores of hundreds: only differences from the maximum are exponentiated.
+TEST_P(AttentionIsa, LargeScoresStayFinite) {
+  const AttentionDims d{70, 10, 2, 1, 8, 4, 0, 1, 0};
+  const Outcome<float> a = run(problem<float>(d, 15));
+  const Outcome<double> b = run(problem<double>(d, 15));
+  EXPECT_LT(glr::rms_error(a.y, b.y), 1e-4);
+  for (float g : a.dq) ASSERT_TRUE(std::isfinite(g));
+}
+
+template <class R>
+void check_maps(const AttentionDims& d, double bar) {
+  const Problem<R> p = problem<R>(d);
+  const Outcome<R> r = run(p);
+  const auto weight = [&](int64_t h, int64_t t, int64_t j) {
+    if (j > d.past + t || (d.window > 0 && j <= d.past + t - d.window)) return 0.0;
+    return std::exp(static_cast<double>(score(p, h, t, j)) - static_cast<double>(r.lse[static_cast<size_t>(t * d.heads + h)]));
+  };
+  const int64_t n = d.keys(), last = d.T - 1;
+  std::vector<R> row = poisoned<R>(n);
+  attention_row(d, p.in(), r.lse.data(), -1, last, row.data());
+  for (int64_t j = 0; j < n; ++j) {
+    double mean = 0;
+    for (int64_t h = 0; h < d.heads; ++h) mean += weight(h, last, j) / static_cast<double>(d.heads);
+    ASSERT_NEAR(static_cast<double>(row[static_cast<size_t>(j)]), mean, bar);
+  }
+  std::vector<R> w(static_cast<size_t>(d.T * d.heads)), products = poisoned<R>(n * d.heads);
+  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<R>(std::sin(static_cast<double>(i)));
+  attention_row_times(d, p.in(), r.lse.data(), w.data(), products.data());
+  for (int64_t j = 0; j < n; j += 7) {
+    for (int64_t h = 0; h < d.heads; ++h) {
+      double sum = 0;
+      for (int64_t t = 0; t < d.T; ++t) sum += static_cast<double>(w[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
+      ASSERT_NEAR(static_cast<double>(products[static_cast<size_t>(j * d.heads + h)]), sum, 30 * bar);
+    }
+  }
+  const glr::TileRange I{d.T / 3, d.T}, J{n / 4, n};
+  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w), slope(static_cast<size_t>(n * d.heads), R(-2));
+  using glr::HeadMap;
+  for (const HeadMap map : {HeadMap::kMean, HeadMap::kMeanAbs, HeadMap::kMeanPositive, HeadMap::kOne}) {
+    attention_tile(d, p.in(), r.lse.data(), map, d.heads - 1, I, J, {gate.data(), slope.data()}, tile.data());
+    for (int64_t t = I.begin; t < I.end; t += 3) {
+      for (int64_t j = J.begin; j < J.end; j += 5) {
+        double sum = 0;
+        for (int64_t h = 0; h < d.heads; ++h) {
+          const double x = -2 * static_cast<double>(gate[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
+          if (map == HeadMap::kOne && h == d.heads - 1) sum = x * static_cast<double>(d.heads);
+          else if (map == HeadMap::kMean) sum += x;
+          else if (map == HeadMap::kMeanAbs) sum += std::abs(x);
+          else if (map == HeadMap::kMeanPositive) sum += std::max(x, 0.0);
+        }
+        const R found = tile[static_cast<size_t>((t - I.begin) * (J.end - J.begin) + j - J.begin)];
+        ASSERT_NEAR(static_cast<double>(found), sum / static_cast<double>(d.heads), 2 * bar);
+      }
+    }
+  }
+  const std::vector<int64_t> rows = {0, d.T / 2, d.T}, columns = {0, n / 3, n / 3, n};
+  std::vector<R> sums = poisoned<R>(6);
+  attention_block_sums(d, p.in(), r.lse.data(), -1, rows.data(), 2, columns.data(), 3, sums.data());
+  for (size_t a = 0; a < 2; ++a) {
+    for (size_t b = 0; b < 3; ++b) {
+      double sum = 0;
+      for (int64_t t = rows[a]; t < rows[a + 1]; ++t) {
+        for (int64_t j = columns[b]; j < columns[b + 1]; ++j) {
+          for (int64_t h = 0; h < d.heads; ++h) sum += weight(h, t, j) / static_cast<double>(d.heads);
+        }
+      }
+      ASSERT_NEAR(static_cast<double>(sums[a * 3 + b]), sum, 100 * bar);
+    }
+  }
+}
+
+TEST(Attention, MapsAreTheWeights) {
+  for (const AttentionDims& d : {kDims[0], kDims[2], kDims[4], AttentionDims{70, 20, 2, 1, 6, 3, 33, 0.4, 0}}) {
+    check_maps<double>(d, 1e-13);
+    check_maps<float>(d, 1e-6);
+  }
+}
+
+TEST(Attention, NothingToDo) {
+  const AttentionDims d{0, 5, 2, 1, 4, 4, 0, 1, 0};
+  const Outcome<float> r = run(problem<float>(d));
+  for (float g : r.dv) EXPECT_EQ(g, 3.0f);
+}
+
+// A later token does not reach an earlier one, however large.
+TEST_P(AttentionIsa, TheFutureIsUnseen) {
+  const AttentionDims d{100, 0, 2, 1, 8, 8, 0, 0.3, 0};
+  Problem<float> p = problem<float>(d);
+  const Outcome<float> clean = run(p);
+  const int64_t from = 90;
+  std::fill(p.k.begin() + from * d.d, p.k.end(), 1e20f);
+  std::fill(p.v.begin() + from * d.d_v, p.v.end(), 1e30f);
+  std::vector<float> y = poisoned<float>(d.T * d.heads * d.d_v);
+  attention_forward(d, p.in(), y.data(), nullptr);
+  for (size_t i = 0; i < static_cast<size_t>(from * d.heads * d.d_v); ++i) ASSERT_EQ(y[i], clean.y[i]) << i;
+}
+
+}  // namespace
+}  // namespace hindscan::kernels
