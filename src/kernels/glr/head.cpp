@@ -1,24 +1,45 @@
 // The functions of head.h: double by the reference, float by the kernel that suits the problem.
 #include "kernels/glr/head.h"
 
+#include "kernels/glr/head_delta.h"
 #include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
 
 namespace hindscan::kernels::glr {
 
-Algorithm head_algorithm(const HeadDims&, const HeadCoeffs<float>&) { return Algorithm::kSequential; }
+namespace {
 
-void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y, Algorithm) {
-  if (has_rank1(c)) return reference::forward(d, c, v, S, y);
-  diagonal_forward(d, c, v, S, y);
+bool chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
+  return has_rank1(c) && delta_chunked_exists(d, c);
+}
+bool chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
+  return has_rank1(c) && delta_chunked_is_faster(d, c);
+}
+bool use_chunked(const HeadDims& d, const HeadCoeffs<float>& c, Algorithm algorithm) {
+  if (algorithm == Algorithm::kAuto) algorithm = head_algorithm(d, c);
+  return algorithm == Algorithm::kChunked && chunked_exists(d, c);
+}
+
+}  // namespace
+
+Algorithm head_algorithm(const HeadDims& d, const HeadCoeffs<float>& c) {
+  return chunked_exists(d, c) && chunked_is_faster(d, c) ? Algorithm::kChunked : Algorithm::kSequential;
+}
+
+void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y,
+                  Algorithm algorithm) {
+  if (!has_rank1(c)) return diagonal_forward(d, c, v, S, y);
+  use_chunked(d, c, algorithm) ? delta_forward_chunked(d, c, v, S, y) : delta_forward(d, c, v, S, y);
 }
 void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, double* S, double* y, Algorithm) {
   reference::forward(d, c, v, S, y);
 }
 
 void head_backward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0, const float* dy,
-                   const HeadGrads<float>& grads, Algorithm) {
-  reference::backward(d, c, v, S0, dy, grads);
+                   const HeadGrads<float>& grads, Algorithm algorithm) {
+  if (!has_rank1(c)) return diagonal_backward(d, c, v, S0, dy, grads);
+  const bool chunked = use_chunked(d, c, algorithm);
+  chunked ? delta_backward_chunked(d, c, v, S0, dy, grads) : delta_backward(d, c, v, S0, dy, grads);
 }
 void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, const double* S0, const double* dy,
                    const HeadGrads<double>& grads, Algorithm) {
@@ -26,7 +47,7 @@ void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double*
 }
 
 void head_value_adjoint(const HeadDims& d, const HeadCoeffs<float>& c, const float* dy, float* dS, float* dv) {
-  if (has_rank1(c)) return reference::value_adjoint(d, c, dy, dS, dv);
+  if (has_rank1(c)) return delta_value_adjoint(d, c, dy, dS, dv);
   diagonal_value_adjoint(d, c, dy, dS, dv);
 }
 void head_value_adjoint(const HeadDims& d, const HeadCoeffs<double>& c, const double* dy, double* dS, double* dv) {

@@ -37,9 +37,13 @@ HWY_INLINE hn::VFromD<D> expm1_nonpositive(D d, hn::VFromD<D> x) {
 // Log decays -> (factor, base) with exp g = base + factor: base 1 keeps slow decays exact over thousands of tokens, base 0
 // keeps fast ones exact. Where all are gentle base is 1 throughout.
 HWY_INLINE bool are_gentle(const float* g, int64_t n) {
-  bool gentle = true;
-  for (int64_t i = 0; i < n; ++i) gentle &= g[i] >= kGentle;
-  return gentle;
+  const Lanes d;
+  Vec least = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) least = hn::Min(least, hn::LoadU(d, g + i));
+  float smallest = hn::GetLane(hn::MinOfLanes(d, least));
+  for (; i < n; ++i) smallest = HWY_MIN(smallest, g[i]);
+  return smallest >= kGentle;
 }
 HWY_INLINE void decays(bool gentle, const float* g, int64_t n, float* factor, float* base) {
   kernels::HWY_NAMESPACE::for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
@@ -65,9 +69,11 @@ void sweep_tile(const SweepPanel& p, int64_t row, int64_t count, float* M, int64
   }
   const float *write = p.write + row, *read = p.read + row, *in = p.in;
   float* out = p.out;
+  const int64_t R = p.R, read_r = p.read_r, write_r = p.write_r;
+  const bool gentle = p.gentle;
   const auto reads = [&]() HWY_ATTR {
     const float* x = read;
-    for (int64_t r = 0; r < p.R; ++r, x += p.read_r) {
+    for (int64_t r = 0; r < R; ++r, x += read_r) {
       float* to = out + r * NV * kLanes;
       Vec sum[2][NV];
 #pragma GCC unroll 2
@@ -94,13 +100,13 @@ void sweep_tile(const SweepPanel& p, int64_t row, int64_t count, float* M, int64
             return kAt == DecayAt::kLanes ? hn::Load(d, x + v * kLanes)
                                           : hn::Set(d, x[kAt == DecayAt::kRows ? row + i : 0]);
           };
-          m[i][v] = hn::MulAdd(pick(factor), m[i][v], p.gentle ? m[i][v] : hn::Mul(pick(base), m[i][v]));
+          m[i][v] = hn::MulAdd(pick(factor), m[i][v], gentle ? m[i][v] : hn::Mul(pick(base), m[i][v]));
         }
       }
     }
     if (kRead == Read::kDecayed) reads();
     const float* x = write;
-    for (int64_t r = 0; r < p.R; ++r, x += p.write_r) {
+    for (int64_t r = 0; r < R; ++r, x += write_r) {
       Vec value[NV];
 #pragma GCC unroll 2
       for (int v = 0; v < NV; ++v) value[v] = hn::Load(d, in + (r * NV + v) * kLanes);
@@ -113,7 +119,7 @@ void sweep_tile(const SweepPanel& p, int64_t row, int64_t count, float* M, int64
     }
     if (kRead == Read::kAfter) reads();
     write += p.write_token, read += p.read_token;
-    in += p.R * NV * kLanes, out += p.R * NV * kLanes;
+    in += R * NV * kLanes, out += R * NV * kLanes;
   }
 #pragma GCC unroll 8
   for (int i = 0; i < Rows; ++i) {
@@ -152,21 +158,42 @@ void sweep_reads(const SweepPanel& p, Read read, DecayAt at, int64_t rows, int64
   }
 }
 
-// Decays of the panel's tokens, in the order of the sweep.
+// Decays of the panel's tokens, in the order of the sweep; a reverse sweep applies token t + 1's on the way to token t.
 HWY_INLINE void panel_decays(const Sweep& s, int64_t n0, SweepPanel* p, SweepScratch* scratch) {
-  const int64_t width = s.at == DecayAt::kShared ? 1 : s.at == DecayAt::kRows ? s.rows : s.lanes;
-  const int64_t padded = s.at == DecayAt::kLanes ? kSweepLanes : width;
-  float* g = scratch->log;  // [tokens, padded]
-  for (int64_t n = 0; n < p->tokens; ++n) {
-    const int64_t step = n0 + n - (s.reverse && s.read != Read::kBefore ? 1 : 0);
-    for (int64_t i = 0; i < padded; ++i) g[n * padded + i] = 0.0f;
-    if (step < 0) continue;
-    const float* from = s.g + (s.reverse ? s.tokens - 1 - step : step) * s.g_token;
-    for (int64_t i = 0; i < width; ++i) g[n * padded + i] = from[i];
+  const int64_t shift = s.reverse && s.read != Read::kBefore ? 1 : 0;
+  const auto source = [&](int64_t n) {  // null: before the first
+    const int64_t step = n0 + n - shift;
+    return step < 0 ? nullptr : s.g + (s.reverse ? s.tokens - 1 - step : step) * s.g_token;
+  };
+  p->factor = scratch->factor, p->base = scratch->base;
+  if (s.at == DecayAt::kShared) {
+    for (int64_t n = 0; n < p->tokens; ++n) scratch->log[n] = source(n) ? *source(n) : 0.0f;
+    p->decay_stride = 1, p->gentle = are_gentle(scratch->log, p->tokens);
+    return decays(p->gentle, scratch->log, p->tokens, scratch->factor, scratch->base);
   }
-  p->gentle = are_gentle(g, p->tokens * padded);
-  p->factor = scratch->factor, p->base = scratch->base, p->decay_stride = padded;
-  decays(p->gentle, g, p->tokens * padded, scratch->factor, scratch->base);
+  const int64_t width = s.at == DecayAt::kRows ? s.rows : s.lanes;
+  p->decay_stride = s.at == DecayAt::kRows ? width : kSweepLanes, p->gentle = true;
+  for (int64_t n = 0; n < p->tokens; ++n) p->gentle &= !source(n) || are_gentle(source(n), width);
+  for (int64_t n = 0; n < p->tokens; ++n) {
+    float *factor = scratch->factor + n * p->decay_stride, *base = scratch->base + n * p->decay_stride;
+    if (source(n)) {
+      decays(p->gentle, source(n), width, factor, base);
+    } else {
+      for (int64_t i = 0; i < width; ++i) factor[i] = 0.0f, base[i] = 1.0f;
+    }
+    for (int64_t i = width; i < p->decay_stride; ++i) factor[i] = 0.0f, base[i] = 1.0f;
+  }
+}
+
+// Tokens of one head lie pages apart, which no hardware prefetcher follows: ask for those of the next panel.
+HWY_INLINE void prefetch_rows(const Sweep& s, const Strided<const float>& x, int64_t n0, int64_t width) {
+  if (!x.base) return;
+  for (int64_t n = n0; n < HWY_MIN(n0 + kSweepPanel, s.tokens); ++n) {
+    const int64_t t = s.reverse ? s.tokens - 1 - n : n;
+    for (int64_t r = 0; r < s.R; ++r) {
+      for (int64_t i = 0; i < width; i += 16) __builtin_prefetch(x.base + t * x.token + r * x.r + i);
+    }
+  }
 }
 
 // Tokens [n0, n0 + tokens) in the order of the sweep; the reads are left in scratch->out [tokens, R, lanes padded].

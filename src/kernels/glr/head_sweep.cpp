@@ -63,6 +63,11 @@ void SweepHead(const Sweep& whole, const SweepOutput& output, int64_t first, int
                SweepScratch* scratch) {
   for (int64_t n = 0; n < whole.tokens; n += kSweepPanel) {
     const int64_t tokens = HWY_MIN(kSweepPanel, whole.tokens - n);
+    prefetch_rows(whole, whole.write, n + kSweepPanel, whole.rows);
+    prefetch_rows(whole, whole.from, n + kSweepPanel, whole.rows);
+    if (whole.at == DecayAt::kRows) prefetch_rows(whole, {whole.g, whole.g_token, 0}, n + kSweepPanel, whole.rows);
+    prefetch_rows(whole, {whole.in.base + first, whole.in.token, whole.in.r}, n + kSweepPanel, count);
+    prefetch_rows(whole, {output.to.base + first, output.to.token, output.to.r}, n + kSweepPanel, count);
     for (int64_t l = first; l < first + count; l += kSweepLanes) {
       Sweep s = whole;
       SweepOutput o = output;
