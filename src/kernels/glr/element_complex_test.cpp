@@ -1,0 +1,326 @@
+// The complex element recurrence against the formula of alpha and central differences, with groups of B and C; and the real
+// recurrence with groups against one call per channel.
+#include "kernels/glr/element_complex.h"
+#include "kernels/glr/element_grouped.h"
+#include "kernels/glr/element_test_support.h"
+
+namespace hindscan::kernels::glr {
+namespace {
+
+template <class R>
+struct ComplexProblem {
+  ElementComplexDims dims;
+  std::vector<R> dt, x, dy;
+  std::vector<std::complex<R>> A, B, C, S;
+
+  ElementComplexCoeffs<R> coeffs() const { return {dt.data(), A.data(), B.data(), C.data()}; }
+  template <class Q>
+  ComplexProblem<Q> as() const {
+    const auto cast = [](const std::vector<R>& v) { return std::vector<Q>(v.begin(), v.end()); };
+    const auto cast2 = [](const std::vector<std::complex<R>>& v) { return std::vector<std::complex<Q>>(v.begin(), v.end()); };
+    return {dims, cast(dt), cast(x), cast(dy), cast2(A), cast2(B), cast2(C), cast2(S)};
+  }
+};
+
+ComplexProblem<float> random_complex(ElementComplexDims dims, unsigned seed = 1) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> unit(0.0f, 1.0f);
+  ComplexProblem<float> p{dims, {}, {}, {}, {}, {}, {}, {}};
+  for (int64_t i = 0; i < dims.T * dims.D; ++i) {
+    p.dt.push_back(unit(rng) < 0.02f ? 30.0f : 1e-3f * std::pow(1000.0f, unit(rng)));
+    p.x.push_back(normal(rng)), p.dy.push_back(normal(rng));
+  }
+  const auto fill = [&](std::vector<std::complex<float>>& v, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) v.emplace_back(normal(rng), normal(rng));
+  };
+  for (int64_t i = 0; i < dims.D * dims.N; ++i) p.A.emplace_back(-0.5f * unit(rng), 3.1415927f * static_cast<float>(i % dims.N));
+  fill(p.B, dims.T * dims.G * dims.N), fill(p.C, dims.T * dims.G * dims.N), fill(p.S, dims.D * dims.N);
+  return p;
+}
+
+constexpr ElementComplexDims kSizes[] = {{0, 2, 3, 1}, {1, 1, 1, 1}, {17, 6, 4, 2}, {70, 3, 5, 3}, {66, 40, 2, 1}};
+
+using Wide = std::complex<long double>;
+
+// 2 Re sum_n C_t exp(A steps) right_n, the steps of tokens first .. t.
+template <class R, class Right>
+double response(const ComplexProblem<R>& p, int64_t d, int64_t t, int64_t first, const Right& right) {
+  const auto& [T, D, N, G] = p.dims;
+  long double steps = 0, sum = 0;
+  for (int64_t k = first; k <= t; ++k) steps += static_cast<long double>(p.dt[static_cast<size_t>(k * D + d)]);
+  for (int64_t n = 0; n < N; ++n) {
+    const Wide A(p.A[static_cast<size_t>(d * N + n)]), C(p.C[static_cast<size_t>((t * G + d / (D / G)) * N + n)]);
+    sum += 2 * (C * std::exp(A * steps) * right(n)).real();
+  }
+  return static_cast<double>(sum);
+}
+template <class R>
+double alpha(const ComplexProblem<R>& p, int64_t d, int64_t t, int64_t j) {
+  const auto& [T, D, N, G] = p.dims;
+  if (j > t) return 0;
+  return response(p, d, t, j + 1, [&, n_ = N, g = G, w = D](int64_t n) {
+    return Wide(p.B[static_cast<size_t>((j * g + d / (w / g)) * n_ + n)]) * static_cast<long double>(p.dt[static_cast<size_t>(j * w + d)]);
+  });
+}
+template <class R>
+double carried(const ComplexProblem<R>& p, int64_t d, int64_t t) {
+  return response(p, d, t, 0, [&](int64_t n) { return Wide(p.S[static_cast<size_t>(d * p.dims.N + n)]); });
+}
+
+template <class R>
+void check_complex(const ComplexProblem<R>& p, double bar) {
+  const int64_t T = p.dims.T, D = p.dims.D, N = p.dims.N;
+  std::vector<double> y(static_cast<size_t>(T * D)), dx(y.size()), want;
+  std::vector<double> map(static_cast<size_t>(D * T * T));
+  for (int64_t d = 0; d < D; ++d) {
+    for (int64_t t = 0; t < T; ++t) {
+      y[static_cast<size_t>(t * D + d)] += carried(p, d, t);
+      for (int64_t j = 0; j <= t; ++j) {
+        const double a = map[static_cast<size_t>((d * T + t) * T + j)] = alpha(p, d, t, j);
+        y[static_cast<size_t>(t * D + d)] += a * static_cast<double>(p.x[static_cast<size_t>(j * D + d)]);
+        dx[static_cast<size_t>(j * D + d)] += a * static_cast<double>(p.dy[static_cast<size_t>(t * D + d)]);
+      }
+    }
+  }
+  std::vector<R> out = poisoned<R>(T * D), back(y.size(), R(0));
+  std::vector<std::complex<R>> S = p.S, L(p.S.size());
+  element_complex_forward(p.dims, p.coeffs(), p.x.data(), S.data(), out.data());
+  EXPECT_LE(max_error(out, y), bar);
+  element_complex_value_adjoint(p.dims, p.coeffs(), p.dy.data(), L.data(), back.data());
+  EXPECT_LE(max_error(back, dx), bar);
+  if (T == 0) return;
+
+  const int64_t t = T - 1;
+  std::vector<R> row = poisoned<R>((t + 1) * D);
+  element_complex_row(p.dims, p.coeffs(), t, row.data(), L.data());
+  std::vector<double> from_state;
+  std::vector<double> state_want;
+  for (int64_t j = 0; j <= t; ++j) {
+    for (int64_t d = 0; d < D; ++d) want.push_back(map[static_cast<size_t>((d * T + t) * T + j)]);
+  }
+  EXPECT_LE(max_error(row, want), bar);
+  for (int64_t d = 0; d < D; ++d) {  // gradients are d/d(re) + i d/d(im)
+    double sum = 0;
+    for (int64_t n = 0; n < N; ++n) {
+      const auto l = L[static_cast<size_t>(d * N + n)], s = p.S[static_cast<size_t>(d * N + n)];
+      sum += static_cast<double>(l.real() * s.real() + l.imag() * s.imag());
+    }
+    from_state.push_back(sum), state_want.push_back(carried(p, d, t));
+  }
+  EXPECT_LE(max_error(from_state, state_want), bar);
+
+  for (const auto& [rows, cols] : {std::pair{Range{0, T}, Range{0, T}}, {Range{T / 2, T}, Range{0, T / 3}}, {Range{T / 3, T}, Range{T / 4, T - T / 4}}}) {
+    for (const ElementMap kind : {ElementMap::kChannel, ElementMap::kMean, ElementMap::kMeanAbs, ElementMap::kMeanPositive}) {
+      std::vector<double> cells;
+      for (int64_t i = rows.begin; i < rows.end; ++i) {
+        for (int64_t j = cols.begin; j < cols.end; ++j) {
+          double sum = 0;
+          for (int64_t d = 0; d < D; ++d) {
+            const double a = map[static_cast<size_t>((d * T + i) * T + j)], part = 1.0 / static_cast<double>(D);
+            if (kind == ElementMap::kChannel) sum += d == D - 1 ? a : 0;
+            if (kind == ElementMap::kMean) sum += a * part;
+            if (kind == ElementMap::kMeanAbs) sum += std::abs(a) * part;
+            if (kind == ElementMap::kMeanPositive) sum += std::max(a, 0.0) * part;
+          }
+          cells.push_back(sum);
+        }
+      }
+      std::vector<R> tile = poisoned<R>(static_cast<int64_t>(cells.size()));
+      element_complex_tile(p.dims, p.coeffs(), kind, D - 1, rows, cols, tile.data());
+      EXPECT_LE(max_error(tile, cells), bar);
+    }
+  }
+  const std::vector<int64_t> edges = {0, T / 4, T / 4, T / 2, T};
+  for (const int64_t channel : {int64_t{-1}, int64_t{0}}) {
+    std::vector<double> sums(16);
+    for (size_t i = 0; i < 16; ++i) {
+      for (int64_t a = edges[i / 4]; a < edges[i / 4 + 1]; ++a) {
+        for (int64_t b = edges[i % 4]; b < edges[i % 4 + 1]; ++b) {
+          for (int64_t d = 0; d < (channel < 0 ? D : 1); ++d) {
+            sums[i] += map[static_cast<size_t>((d * T + a) * T + b)] / static_cast<double>(channel < 0 ? D : 1);
+          }
+        }
+      }
+    }
+    std::vector<R> blocks = poisoned<R>(16);
+    element_complex_block_sums(p.dims, p.coeffs(), channel, edges.data(), 4, blocks.data());
+    EXPECT_LE(max_error(blocks, sums), bar);
+  }
+}
+
+TEST(ElementComplex, EqualsTheFormula) {
+  for (const ElementComplexDims& dims : kSizes) {
+    SCOPED_TRACE(::testing::Message() << "T " << dims.T << " D " << dims.D << " N " << dims.N << " G " << dims.G);
+    check_complex(random_complex(dims).as<double>(), 1e-12);
+    check_complex(random_complex(dims), 1e-6);
+  }
+}
+
+template <class R>
+struct ComplexGradients {
+  std::vector<R> dx, write, decay;
+  std::vector<std::complex<R>> dA, dB, dC, dS;
+};
+
+template <class R>
+ComplexGradients<R> backward(const ComplexProblem<R>& p) {
+  const std::vector<R> zero(p.x.size(), R(0));
+  ComplexGradients<R> g{zero, zero, zero, {}, {}, {}, p.S};
+  g.dA.resize(p.A.size()), g.dB.resize(p.B.size()), g.dC.resize(p.C.size());
+  element_complex_backward(p.dims, p.coeffs(), p.x.data(), p.S.data(), p.dy.data(),
+                           ElementComplexGrads<R>{g.dx.data(), g.write.data(), g.decay.data(), g.dA.data(), g.dB.data(), g.dC.data(), g.dS.data()});
+  return g;
+}
+
+// sum y dy + Re(conj(S0) S_T): the adjoint of the final state is the start state.
+double objective(const ComplexProblem<double>& p, const std::vector<std::complex<double>>& last_adjoint) {
+  std::vector<double> y(p.x.size());
+  std::vector<std::complex<double>> S = p.S;
+  element_complex_forward(p.dims, p.coeffs(), p.x.data(), S.data(), y.data());
+  double sum = 0;
+  for (size_t i = 0; i < y.size(); ++i) sum += y[i] * p.dy[i];
+  for (size_t i = 0; i < S.size(); ++i) sum += (std::conj(last_adjoint[i]) * S[i]).real();
+  return sum;
+}
+
+TEST(ElementComplex, GradientsEqualCentralDifferences) {
+  ComplexProblem<double> p = random_complex({7, 4, 3, 2}, 5).as<double>();
+  for (double& dt : p.dt) dt = std::min(dt, 2.0);
+  const ComplexGradients<double> g = backward(p);
+  const std::vector<std::complex<double>> last = p.S;
+  const double h = 1e-5;
+  const auto difference = [&](double& at) {
+    const double kept = at;
+    at = kept + h;
+    const double up = objective(p, last);
+    at = kept - h;
+    const double down = objective(p, last);
+    at = kept;
+    return (up - down) / (2 * h);
+  };
+  const auto reals = [&](std::vector<double>& input, const std::vector<double>& grad) {
+    std::vector<double> want;
+    for (double& at : input) want.push_back(difference(at));
+    EXPECT_LE(max_error(grad, want), 1e-7);
+  };
+  const auto complexes = [&](std::vector<std::complex<double>>& input, const std::vector<std::complex<double>>& grad) {
+    std::vector<double> want, found;
+    for (size_t i = 0; i < input.size(); ++i) {
+      double parts[2] = {input[i].real(), input[i].imag()};
+      for (double& part : parts) {
+        const double kept = part;
+        part = kept + h, input[i] = {parts[0], parts[1]};
+        const double up = objective(p, last);
+        part = kept - h, input[i] = {parts[0], parts[1]};
+        want.push_back((up - objective(p, last)) / (2 * h));
+        part = kept, input[i] = {parts[0], parts[1]};
+      }
+      found.push_back(grad[i].real()), found.push_back(grad[i].imag());
+    }
+    EXPECT_LE(max_error(found, want), 1e-7);
+  };
+  std::vector<double> ddt;
+  for (size_t i = 0; i < g.write.size(); ++i) ddt.push_back(g.write[i] + g.decay[i]);
+  reals(p.x, g.dx), reals(p.dt, ddt);
+  complexes(p.A, g.dA), complexes(p.B, g.dB), complexes(p.C, g.dC), complexes(p.S, g.dS);
+}
+
+TEST(ElementComplex, FloatGradientsMatchDouble) {
+  const ComplexProblem<float> p = random_complex({130, 70, 4, 2});
+  const ComplexGradients<float> f = backward(p);
+  const ComplexGradients<double> d = backward(p.as<double>());
+  const auto parts = [](const auto& v) {
+    std::vector<double> out;
+    for (const auto& z : v) out.push_back(static_cast<double>(z.real())), out.push_back(static_cast<double>(z.imag()));
+    return out;
+  };
+  EXPECT_LE(rms_error(f.dx, d.dx), 1e-6);
+  EXPECT_LE(rms_error(f.write, d.write), 1e-6);
+  EXPECT_LE(rms_error(f.decay, d.decay), 1e-6);
+  EXPECT_LE(rms_error(parts(f.dA), parts(d.dA)), 1e-6);
+  EXPECT_LE(rms_error(parts(f.dB), parts(d.dB)), 1e-6);
+  EXPECT_LE(rms_error(parts(f.dC), parts(d.dC)), 1e-6);
+  EXPECT_LE(rms_error(parts(f.dS), parts(d.dS)), 1e-6);
+}
+
+// One channel of a grouped problem as an ungrouped one.
+Problem<double> channel_problem(const Problem<double>& p, int64_t G, int64_t d) {
+  const auto [T, D, N] = p.dims;
+  const int64_t g = d / (D / G);
+  Problem<double> one{{T, 1, N}, {}, {}, {}, {}, {}, {}, {}};
+  for (int64_t t = 0; t < T; ++t) {
+    const size_t at = static_cast<size_t>(t * D + d);
+    one.dt.push_back(p.dt[at]), one.x.push_back(p.x[at]), one.dy.push_back(p.dy[at]);
+    for (int64_t n = 0; n < N; ++n) {
+      one.B.push_back(p.B[static_cast<size_t>((t * G + g) * N + n)]), one.C.push_back(p.C[static_cast<size_t>((t * G + g) * N + n)]);
+    }
+  }
+  one.A.assign(p.A.begin() + d * N, p.A.begin() + (d + 1) * N);
+  one.S.assign(p.S.begin() + d * N, p.S.begin() + (d + 1) * N);
+  return one;
+}
+
+TEST(ElementGrouped, EqualsOneCallPerChannel) {
+  const int64_t T = 20, D = 6, N = 3, G = 2;
+  Problem<double> p = random_problem(T, D, N).as<double>();
+  const Problem<double> more = random_problem(T, D, N * G, 7).as<double>();
+  p.B = more.B, p.C = more.C;  // [T, G, N]
+  const size_t size = static_cast<size_t>(T * D), state = static_cast<size_t>(D * N);
+  std::vector<double> y(size), S = p.S, dx(size), write(size), decay(size), dA(state), dB(p.B.size()), dC(p.B.size()), dS = p.S;
+  std::vector<double> row(size), L(state), adjoint(size), M = p.S, tile(static_cast<size_t>(T * T)), sums(4);
+  const std::vector<int64_t> edges = {0, 9, T};
+  element_grouped_forward<double>(p.dims, G, p.coeffs(), p.x.data(), S.data(), y.data());
+  element_grouped_backward<double>(p.dims, G, p.coeffs(), p.x.data(), p.S.data(), p.dy.data(),
+                                   {dx.data(), write.data(), decay.data(), dA.data(), dB.data(), dC.data(), dS.data()});
+  element_grouped_value_adjoint<double>(p.dims, G, p.coeffs(), p.dy.data(), M.data(), adjoint.data());
+  element_grouped_row<double>(p.dims, G, p.coeffs(), T - 1, row.data(), L.data());
+  element_grouped_tile<double>(p.dims, G, p.coeffs(), ElementMap::kMeanAbs, 0, {0, T}, {0, T}, {}, tile.data());
+  element_grouped_block_sums<double>(p.dims, G, p.coeffs(), -1, edges.data(), 2, sums.data());
+
+  std::vector<double> want_dB(dB.size()), want_dC(dB.size()), want_tile(tile.size()), want_sums(4);
+  for (int64_t d = 0; d < D; ++d) {
+    Problem<double> one = channel_problem(p, G, d);
+    const auto column = [&, d_ = d, D_ = D, T_ = T](const std::vector<double>& from) {
+      std::vector<double> out;
+      for (int64_t t = 0; t < T_; ++t) out.push_back(from[static_cast<size_t>(t * D_ + d_)]);
+      return out;
+    };
+    const auto states = [&, d_ = d, N_ = N](const std::vector<double>& from) {
+      return std::vector<double>(from.begin() + d_ * N_, from.begin() + (d_ + 1) * N_);
+    };
+    std::vector<double> y1(static_cast<size_t>(T)), s1 = one.S, x1(y1.size()), w1 = x1, d1 = x1, a1(static_cast<size_t>(N)), S1 = one.S;
+    std::vector<double> b1(one.B.size()), c1(one.B.size()), r1(y1.size()), l1(a1.size()), v1(y1.size()), m1 = one.S, t1(tile.size()), q1(4);
+    element_forward(one.dims, one.coeffs(), one.x.data(), s1.data(), y1.data());
+    element_backward(one.dims, one.coeffs(), one.x.data(), one.S.data(), one.dy.data(),
+                     {x1.data(), w1.data(), d1.data(), a1.data(), b1.data(), c1.data(), S1.data()});
+    element_value_adjoint(one.dims, one.coeffs(), one.dy.data(), m1.data(), v1.data());
+    element_row(one.dims, one.coeffs(), T - 1, r1.data(), l1.data());
+    element_tile(one.dims, one.coeffs(), ElementMap::kMeanAbs, 0, {0, T}, {0, T}, {}, t1.data());
+    element_block_sums(one.dims, one.coeffs(), -1, edges.data(), 2, q1.data());
+    EXPECT_EQ(column(y), y1);
+    EXPECT_EQ(states(S), s1);
+    EXPECT_EQ(column(dx), x1);
+    EXPECT_EQ(column(write), w1);
+    EXPECT_EQ(column(decay), d1);
+    EXPECT_EQ(states(dA), a1);
+    EXPECT_EQ(states(dS), S1);
+    EXPECT_EQ(column(adjoint), v1);
+    EXPECT_EQ(states(M), m1);
+    EXPECT_EQ(column(row), r1);
+    EXPECT_EQ(states(L), l1);
+    for (int64_t i = 0; i < T * N; ++i) {
+      const size_t at = static_cast<size_t>((i / N * G + d / (D / G)) * N + i % N);
+      want_dB[at] += b1[static_cast<size_t>(i)], want_dC[at] += c1[static_cast<size_t>(i)];
+    }
+    for (size_t i = 0; i < tile.size(); ++i) want_tile[i] += t1[i] / static_cast<double>(D);
+    for (size_t i = 0; i < 4; ++i) want_sums[i] += q1[i] / static_cast<double>(D);
+  }
+  EXPECT_LE(max_error(dB, want_dB), 1e-14);
+  EXPECT_LE(max_error(dC, want_dC), 1e-14);
+  EXPECT_LE(max_error(tile, want_tile), 1e-14);
+  EXPECT_LE(max_error(sums, want_sums), 1e-14);
+}
+
+}  // namespace
+}  // namespace hindscan::kernels::glr
