@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "base/rng.h"
 #include "base/signals.h"
 #include "eval/rank.h"
+#include "explain/mixer_view.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -28,7 +30,8 @@ static std::vector<int64_t> draw_positions(int64_t first, int64_t last, Rng& rng
 }
 
 std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report) {
-  const uint64_t V = static_cast<uint64_t>(model.arch().head().rows());
+  if (request.tokens.empty()) return {};  // features: nothing to replace them by
+  const uint64_t V = static_cast<uint64_t>(model.arch().sizes().vocab_size);
   Rng rng(request.seed, "causal");
   const std::vector<int64_t> positions = draw_positions(report.window.first, report.window.last - 1, rng);
   const size_t P = positions.size(), n = std::min(static_cast<size_t>(std::max(0, request.causal_edits)), 3 * P);
@@ -60,10 +63,34 @@ SequenceState advance(const Model& model, std::span<const int32_t> tokens, Seque
   return state;
 }
 
+// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the value.
+std::set<std::string> write_taps(const Model& model, std::span<const int32_t> tokens) {
+  Input input;
+  input.tokens = tokens;
+  CtxOptions options;
+  options.record = true;
+  options.compute = model.compute();
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  std::set<std::string> names;
+  const auto collect = [&](const auto& views) {
+    for (const auto& view : views) {
+      const bool key = view->kind.starts_with("glr.") && view->kind != "glr.channel";
+      names.insert(ctx.mixers()[view->mixer].where + (key ? ".k" : ".v"));
+    }
+  };
+  if (model.compute() == DType::kF64) collect(mixer_views<double>(ctx));
+  else collect(mixer_views<float>(ctx));
+  return names;
+}
+
 // Packed copies of the window; copy 0 is left as it is and gives the base value.
 class EditedBatch {
  public:
-  EditedBatch(std::span<const int32_t> window, int64_t first) : window_(window), first_(first) { add_tokens(-1); }
+  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes)
+      : window_(window), first_(first), writes_(writes) {
+    add_tokens(-1);
+  }
 
   void add(const Edit& e) {
     const int64_t at = e.position - first_, start = cu_.back();
@@ -72,8 +99,8 @@ class EditedBatch {
     if (e.kind == EditKind::kDropWrite) silent_.push_back(start + at);
   }
 
-  // Value of the target at the end of each copy.
-  std::vector<double> run(const Model& model, const SequenceState& before, const std::vector<double>& seed) const {
+  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
+  std::vector<double> run(const Model& model, const SequenceState& before, const TargetReport& target) const {
     std::vector<SequenceState> states(cu_.size() - 1, before);
     Input input;
     input.tokens = tokens_;
@@ -85,7 +112,15 @@ class EditedBatch {
     Ctx ctx(input, std::move(options));
     const Var h = model.arch().forward(ctx);  // [tokens, d_model]
     std::vector<double> values;
-    for (size_t s = 1; s < cu_.size(); ++s) values.push_back(dot_row(ctx, h, cu_[s] - 1, seed));
+    const bool judged = target.kind != TargetKind::kToken;
+    const int64_t C = ctx.cols(h);
+    for (size_t s = 1; s < cu_.size(); ++s) {
+      const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
+      std::vector<double> row(static_cast<size_t>(C));  // [d_model]
+      for (int64_t c = 0; c < C; ++c)
+        row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c] : static_cast<double>(ctx.data<float>(h)[at + c]);
+      values.push_back(target_value(model, target, row));
+    }
     return values;
   }
 
@@ -97,25 +132,15 @@ class EditedBatch {
     cu_.push_back(static_cast<int64_t>(tokens_.size()));
   }
 
-  // The write vector of every mixer is its tap "k".
   void silence(const TapView& view) const {
-    if (!view.name.ends_with(".k")) return;
+    if (writes_.count(std::string(view.name)) == 0) return;
     const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
     for (int64_t t : silent_) std::memset(static_cast<char*>(view.data) + static_cast<size_t>(t) * row, 0, row);
   }
 
-  static double dot_row(const Ctx& ctx, Var h, int64_t t, const std::vector<double>& seed) {
-    double sum = 0;
-    for (size_t c = 0; c < seed.size(); ++c) {
-      const size_t i = static_cast<size_t>(t) * seed.size() + c;
-      sum += seed[c] *
-             (ctx.compute() == DType::kF64 ? ctx.data<double>(h)[i] : static_cast<double>(ctx.data<float>(h)[i]));
-    }
-    return sum;
-  }
-
   std::span<const int32_t> window_;
   int64_t first_;
+  const std::set<std::string>& writes_;
   std::vector<int32_t> tokens_;
   std::vector<int64_t> cu_{0};
   std::vector<int64_t> silent_;  // packed positions whose write is dropped
@@ -132,15 +157,15 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
     return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
   };
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
-  const std::vector<double> seed = target_seed(model, report.target);
+  const std::set<std::string> writes = write_taps(model, range(w.first, w.last));
   const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPackedTokens / (w.last - w.first) - 1));
   ProgressTask progress(request.progress, "causal check", "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
-    EditedBatch batch(range(w.first, w.last), w.first);
+    EditedBatch batch(range(w.first, w.last), w.first, writes);
     for (const Edit& e : some) batch.add(e);
-    const std::vector<double> values = batch.run(model, before, seed);
+    const std::vector<double> values = batch.run(model, before, report.target);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
     for (size_t e = 0; e < some.size(); ++e) {
       const double change = values[e + 1] - values[0];

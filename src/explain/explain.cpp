@@ -17,9 +17,18 @@ namespace {
 constexpr int64_t kWindow = 512;  // tokens before the target whose adjoint is kept for causal checks
 constexpr int64_t kSmallestChunk = 16;
 
-int64_t resolve_target(const ExplainRequest& r) {
-  const int64_t T = static_cast<int64_t>(r.tokens.size());
+int64_t feature_dim(const Model& model) { return model.arch().sizes().feature_dim; }
+
+int64_t length(const Model& model, const ExplainRequest& r) {
+  const int64_t F = feature_dim(model);
+  return F > 0 ? static_cast<int64_t>(r.features.size()) / F : static_cast<int64_t>(r.tokens.size());
+}
+
+int64_t resolve_target(const Model& model, const ExplainRequest& r) {
+  const int64_t T = length(model, r);
   check(T > 0, ErrorCode::kUsage, "[explain] expected at least one token, found none; give a prompt");
+  check(r.target == -1 || model.arch().sizes().labels == 0, ErrorCode::kUsage,
+        "[explain] expected no target position, found {}: the model judges the whole text", r.target);
   const int64_t target = r.target < 0 ? T + r.target : r.target;
   check(target >= 0 && target < T, ErrorCode::kUsage, "[explain] target {} is outside the {} tokens of the prompt",
         r.target, T);
@@ -27,8 +36,14 @@ int64_t resolve_target(const ExplainRequest& r) {
 }
 
 void check_request(const Model& model, const ExplainRequest& r) {
-  const int64_t V = model.arch().head().rows();
-  model.check_tokens(r.tokens);
+  const int64_t V = model.arch().head().rows(), F = feature_dim(model);
+  if (F == 0) {
+    check(r.features.empty(), ErrorCode::kUsage, "[explain] expected tokens, found features; the model reads tokens");
+    model.check_tokens(r.tokens);
+  } else {
+    check(r.tokens.empty() && static_cast<int64_t>(r.features.size()) % F == 0, ErrorCode::kUsage,
+          "[explain] expected features of {} numbers a token, found {} tokens and {} numbers", F, r.tokens.size(), r.features.size());
+  }
   const auto known = [&](int32_t id, const char* what) {
     check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id,
           V - 1);
@@ -36,69 +51,94 @@ void check_request(const Model& model, const ExplainRequest& r) {
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
+  check(r.estimator == Estimator::kExact || std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end(),
+        ErrorCode::kUsage, "[explain] the estimator is one of the row method's maps; ask for the method row");
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 
-// Numbers per token that stay for the whole text: scores of every method and their layer maps.
-int64_t kept_bytes(const Model& model, const ExplainRequest& r) {
-  const ArchitectureSizes sizes = model.arch().sizes();
-  const int64_t T = static_cast<int64_t>(r.tokens.size());
-  const int64_t maps = static_cast<int64_t>(r.methods.size()) + 2;
-  const int64_t state = sizes.state_numbers * static_cast<int64_t>(dtype_size(model.compute()));
-  return T * (maps * (8 + 4 * sizes.n_layer) + 20 * sizes.n_layer) + (T / r.chunk + 1) * state;
+WalkPlan plan_of(const Model& model, const ExplainRequest& r) {
+  WalkPlan plan;
+  plan.tokens = r.tokens;
+  plan.features = r.features;
+  plan.feature_dim = feature_dim(model);
+  plan.state_in = r.state_in;
+  plan.chunk = r.chunk;
+  plan.progress = r.progress;
+  return plan;
 }
 
-// The chunk asked for, or the largest half of it that fits the limit.
-int64_t fitting_chunk(const Model& model, const ExplainRequest& r, int64_t tokens) {
+// Numbers per token that stay for the whole text: scores of every method, their layer maps, and caches.
+int64_t kept_bytes(const Model& model, const ExplainRequest& r) {
+  const ArchitectureSizes sizes = model.arch().sizes();
+  const int64_t T = length(model, r), number = static_cast<int64_t>(dtype_size(model.compute()));
+  const int64_t maps = static_cast<int64_t>(r.methods.size()) + 2;
+  return T * (maps * (8 + 4 * sizes.n_layer) + 20 * sizes.n_layer) + (T / r.chunk + 1) * sizes.state_numbers * number +
+         3 * T * sizes.cache_per_token * number;
+}
+
+struct Plan {
+  PassProbe probe;
+  ExplainEstimate estimate;
+};
+
+// The chunk asked for, or the largest half of it that fits the limit; all tokens where the model needs them at once.
+Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+  Plan p;
+  p.probe = probe_pass(model, plan_of(model, r));
+  ExplainEstimate& e = p.estimate;
+  e.tokens = p.probe.whole ? length(model, r) : target + 1;
+  const int64_t kept = kept_bytes(model, r), each = p.probe.bytes_per_token;
   const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
-  const int64_t kept = kept_bytes(model, r), each = recorded_bytes_per_token(model, r.tokens);
-  int64_t chunk = r.chunk;
-  while (chunk > kSmallestChunk && kept + each * std::min(chunk, tokens) > limit) chunk = (chunk + 1) / 2;
-  const int64_t need = kept + each * std::min(chunk, tokens);
-  check(need <= limit, ErrorCode::kResource,
-        "[explain] {} tokens need about {} MiB in chunks of {} and the limit is {} MiB; raise the limit or explain "
-        "fewer tokens",
-        tokens, (need >> 20) + 1, chunk, limit >> 20);
-  return chunk;
+  e.chunk = p.probe.whole ? e.tokens : r.chunk;
+  while (!p.probe.whole && e.chunk > kSmallestChunk && kept + each * std::min(e.chunk, e.tokens) > limit) e.chunk = (e.chunk + 1) / 2;
+  e.bytes = kept + each * std::min(e.chunk, e.tokens);
+  const double T = static_cast<double>(e.tokens), methods = static_cast<double>(r.methods.size());
+  e.quadratic_layers = p.probe.quadratic_layers;
+  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * (2 + 2.5 * methods) / 5e9;
+  e.seconds = T * static_cast<double>(model.arch().flops_per_token()) * (2 + 2.5 * methods) / 20e9 + e.quadratic_seconds;
+  return p;
 }
 
 template <class R>
 class Explainer {
  public:
-  Explainer(const Model& model, const ExplainRequest& request, int64_t target)
-      : model_(model), request_(request), target_(target) {}
+  Explainer(const Model& model, const ExplainRequest& request, const Plan& plan, int64_t target)
+      : model_(model), request_(request), plan_(plan), target_(target) {}
 
   ExplainReport run() {
-    const int64_t tokens = target_ + 1;
-    report_.chunk = fitting_chunk(model_, request_, tokens);
-    WalkPlan plan;
-    plan.tokens = std::span(request_.tokens).first(static_cast<size_t>(tokens));
-    plan.state_in = request_.state_in;
+    const int64_t tokens = plan_.estimate.tokens;
+    report_.chunk = plan_.estimate.chunk;
+    WalkPlan plan = plan_of(model_, request_);
+    if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(tokens));
     plan.chunk = report_.chunk;
-    plan.progress = request_.progress;
     ReverseWalk walk(model_, plan);
     walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
              [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
     finish();
     report_.window.first = window_first();
-    report_.window.last = tokens;
+    report_.window.last = target_ + 1;
     report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
     return std::move(report_);
   }
 
  private:
-  int64_t window_first() const { return std::max<int64_t>(0, target_ - kWindow); }
+  int64_t window_first() const { return plan_.probe.whole ? 0 : std::max<int64_t>(0, target_ - kWindow); }
 
-  void start(const std::vector<std::unique_ptr<MixerView<R>>>& views) {
-    const WalkSizes sizes{static_cast<int64_t>(request_.tokens.size()), target_, static_cast<int64_t>(views.size()),
-                          window_first()};
+  void start(const Views<R>& views) {
+    const WalkSizes sizes{length(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()), window_first()};
     states_.resize(views.size());
-    for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, 0, 0});
+    for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, view->notes, 0, 0});
     rows_ = std::make_unique<RowScan<R>>(sizes);
+    if (request_.estimator == Estimator::kKeyDropping) {
+      check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }), ErrorCode::kUsage,
+            "[explain] expected a layer with a rank-1 transition for the key-dropping estimator, found none: the maps of this "
+            "model are exact without it");
+      dropping_ = std::make_unique<KeyDroppingScan<R>>(sizes);
+    }
     for (Method m : request_.methods) {
       switch (m) {
         case Method::kRow:
-          methods_.push_back(make_row<R>(sizes, *rows_));
+          methods_.push_back(make_row<R>(sizes, *rows_, dropping_.get()));
           break;
         case Method::kRollout:
           methods_.push_back(make_rollout<R>(sizes));
@@ -113,31 +153,37 @@ class Explainer {
     }
   }
 
+  int64_t output_row(const Ctx& ctx, Var h, int64_t first) const { return ctx.rows(h) == 1 && model_.arch().sizes().labels > 0 ? 0 : target_ - first; }
+
   void forward(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
     if (first == 0) start(views);
-    std::vector<double> residual(static_cast<size_t>(count));  // [count]
     for (size_t l = 0; l < views.size(); ++l) {
+      std::vector<double> residual(static_cast<size_t>(views[l]->tokens()));
       views[l]->forward_residual(states_[l], residual.data());
       for (double r : residual)
         report_.layers[l].max_residual = std::isnan(r) ? r : std::max(report_.layers[l].max_residual, r);
     }
     if (first + count <= target_) return;
     const int64_t C = ctx.cols(h);
-    report_.target = choose_target(model_, request_, target_, ctx.data<R>(h) + (target_ - first) * C);
-    const std::vector<double> seed = target_seed(model_, report_.target);
+    report_.target = choose_target(model_, request_, target_, ctx.data<R>(h) + output_row(ctx, h, first) * C);
+    const std::vector<double> seed = target_seed(model_, report_.target), frozen = target_seed(model_, report_.target, true);
     seed_.assign(seed.begin(), seed.end());
+    frozen_seed_.assign(frozen.begin(), frozen.end());
   }
 
   void back(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
-    const Chunk<R> chunk{ctx, h, first, count, target_ < first + count ? target_ - first : -1, seed_, views};
+    const Orders orders = Orders::of<R>(ctx, h);
+    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
+    const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
     rows_->back(chunk);
+    if (dropping_ != nullptr) dropping_->back(chunk, mixer_views<R>(ctx, Estimator::kKeyDropping));
     for (auto& method : methods_) method->back(chunk);
   }
 
   void finish() {
-    for (auto& method : methods_) report_.methods.push_back(method->finish(request_.state_in, report_.target.value()));
+    for (auto& method : methods_) report_.methods.push_back(method->finish(request_.state_in, report_.target));
     const std::vector<double> residuals = rows_->residuals();
     for (size_t l = 0; l < residuals.size(); ++l) {
       LayerReport& layer = report_.layers[l];
@@ -148,23 +194,42 @@ class Explainer {
 
   const Model& model_;
   const ExplainRequest& request_;
+  const Plan& plan_;
   int64_t target_;
   ExplainReport report_;
-  std::vector<R> seed_;                      // [d_model]
+  std::vector<R> seed_, frozen_seed_;        // [d_model]
   std::vector<std::vector<double>> states_;  // per mixer, for the independent check
   std::unique_ptr<RowScan<R>> rows_;
+  std::unique_ptr<KeyDroppingScan<R>> dropping_;
   std::vector<std::unique_ptr<ReverseMethod<R>>> methods_;
 };
 
 }  // namespace
 
+ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request) {
+  check_request(model, request);
+  return make_plan(model, request, resolve_target(model, request)).estimate;
+}
+
+std::string to_text(const ExplainEstimate& e) {
+  std::string out = fmt::format("{} tokens: about {:.0f} s and {} MiB", e.tokens, std::ceil(e.seconds), (e.bytes >> 20) + 1);
+  if (e.quadratic_layers.empty()) return out;
+  return out + fmt::format(", {:.0f} s of it in the attention of layers {}, which grows with the square of the tokens",
+                           std::ceil(e.quadratic_seconds), fmt::join(e.quadratic_layers, ", "));
+}
+
 ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const auto start = std::chrono::steady_clock::now();
-  const int64_t target = resolve_target(request);
   check_request(model, request);
-  ExplainReport report = model.compute() == DType::kF64 ? Explainer<double>(model, request, target).run()
-                                                        : Explainer<float>(model, request, target).run();
-  describe_tokens(model, request.tokens, report);
+  const int64_t target = resolve_target(model, request);
+  const Plan plan = make_plan(model, request, target);
+  const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
+  check(plan.estimate.bytes <= limit, ErrorCode::kResource,
+        "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens", limit >> 20,
+        to_text(plan.estimate), plan.estimate.chunk);
+  ExplainReport report = model.compute() == DType::kF64 ? Explainer<double>(model, request, plan, target).run()
+                                                        : Explainer<float>(model, request, plan, target).run();
+  describe_tokens(model, request, report);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -166,8 +166,9 @@ TEST(RowAndRollout, EqualExplicitMatrices) {
       std::vector<double> r(n, 0.0), mean_core(n, 0.0), mean_mixer(n, 0.0);
       r.back() = 1;
       const auto same = [](double v) { return v; };
+      const auto views = mixer_views<double>(pass.ctx);
       for (size_t l = 3; l-- > 0;) {
-        const ElementView<double> view(pass.ctx, pass.ctx.mixers()[l]);
+        const ElementView<double>& view = element_view(views, l);
         const std::vector<double> core = channel_mean(brute_alpha(view), T, same),
                                   mixer = channel_mean(brute_mixer(pass.ctx, view), T, same);
         std::vector<double> next = r;

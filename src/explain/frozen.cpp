@@ -13,7 +13,7 @@ class Frozen final : public ReverseMethod<R> {
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
-    seed_output(chunk);
+    seed_output(chunk, chunk.frozen_seed);
     set_carry(ctx, carry_);
     const double bias_before = ctx.bias_share, skip_before = ctx.skip_share;
     ctx.backward(frozen_rules());
@@ -21,17 +21,23 @@ class Frozen final : public ReverseMethod<R> {
     skip_ += ctx.skip_share - skip_before;
     carry_ = std::move(ctx.adjoint_out[0]);
     embedding_scores(chunk, sizes_, map_.scores, adjoint_);
-    for (size_t l = 0; l < ctx.mixers().size(); ++l) {
-      const Var in = ctx.mixers()[l].in;
+    for (size_t m = 0; m < ctx.mixers().size(); ++m) {
+      const size_t l = layer_of_scope(chunk.views, m);
+      if (l == MixerOps::npos) continue;
+      const Var in = ctx.mixers()[m].in;
       const int64_t C = ctx.cols(in);
-      float* row = map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first;
-      for (int64_t t = 0; t < chunk.count; ++t) {
-        row[t] = static_cast<float>(row_dot(C, ctx.template data<R>(in) + t * C, ctx.template grad<R>(in) + t * C));
+      std::vector<double> rows(static_cast<size_t>(ctx.rows(in)));
+      for (size_t t = 0; t < rows.size(); ++t) {
+        const size_t at = t * static_cast<size_t>(C);
+        rows[t] = row_dot(C, ctx.template data<R>(in) + at, ctx.template grad<R>(in) + at);
       }
+      chunk.store(in, std::move(rows), map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
     }
   }
 
-  MethodReport finish(const SequenceState* state_in, double target_value) override {
+  MethodReport finish(const SequenceState* state_in, const TargetReport& target) override {
+    const double target_value = target.value();
+    bias_ += target.bias;
     MethodReport report;
     report.name = method_name(Method::kFrozen);
     report.maps = {std::move(map_)};

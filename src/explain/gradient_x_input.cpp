@@ -20,11 +20,13 @@ class GradientXInput final : public ReverseMethod<R> {
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
-    seed_output(chunk);
+    seed_output(chunk, chunk.seed);
     set_carry(ctx, carry_);
     size_t end = ctx.nodes().size();
-    for (size_t l = ctx.mixers().size(); l-- > 0;) {
-      const MixerScope& scope = ctx.mixers()[l];
+    for (size_t m = ctx.mixers().size(); m-- > 0;) {
+      const MixerScope& scope = ctx.mixers()[m];
+      const size_t l = layer_of_scope(chunk.views, m);
+      if (l == MixerOps::npos) continue;
       ctx.backward(exact_rules(), scope.last, end);
       split(chunk, scope, l);
       end = scope.first;
@@ -34,7 +36,7 @@ class GradientXInput final : public ReverseMethod<R> {
     embedding_scores(chunk, sizes_, map_.scores, adjoint_);
   }
 
-  MethodReport finish(const SequenceState* state_in, double) override {
+  MethodReport finish(const SequenceState* state_in, const TargetReport&) override {
     MethodReport report;
     report.name = method_name(Method::kGradientXInput);
     report.maps = {std::move(map_)};
@@ -55,21 +57,41 @@ class GradientXInput final : public ReverseMethod<R> {
     return first;
   }
 
+  // What other layers read of the mixer's inside and sent back: part of the value path, since no core lies between.
+  struct Outside {
+    Var v;
+    std::vector<R> adjoint;
+  };
+  static std::vector<Outside> from_outside(Ctx& ctx, const MixerScope& scope) {
+    std::vector<Outside> out;
+    for (size_t i = scope.first; i < scope.last; ++i) {
+      const Var v = ctx.nodes()[i].out;
+      if (v == scope.out || !ctx.has_grad(v)) continue;
+      const R* dv = ctx.template grad<R>(v);
+      out.push_back({v, {dv, dv + ctx.rows(v) * ctx.cols(v)}});
+    }
+    return out;
+  }
+
   // The mixer back once per path, from the same adjoint of its output.
   void split(const Chunk<R>& chunk, const MixerScope& scope, size_t l) {
     Ctx& ctx = chunk.ctx;
     const size_t n_out = static_cast<size_t>(ctx.rows(scope.out) * ctx.cols(scope.out));
     const size_t n_in = static_cast<size_t>(ctx.rows(scope.in) * ctx.cols(scope.in));
     const R* dy = ctx.template grad<R>(scope.out);
-    const std::vector<R> seed(dy, dy + n_out);  // [count, d_model]
+    const std::vector<R> seed(dy, dy + n_out);  // [rows, d_model]
     R* du = ctx.template grad<R>(scope.in);
-    std::vector<R> total(du, du + n_in);  // [count, d_model]
+    std::vector<R> total(du, du + n_in);  // [rows, d_model]
+    const std::vector<Outside> outside = from_outside(ctx, scope);
     const Var interior = first_interior(ctx, scope);
     for (int p = 0; p < kMixerPaths; ++p) {
       AdjointRules rules = exact_rules();
       rules.path = static_cast<MixerPath>(p + 1);
       ctx.clear_grads(interior);
       std::copy(seed.begin(), seed.end(), ctx.template grad<R>(scope.out));
+      if (rules.path == MixerPath::kValue) {
+        for (const Outside& o : outside) std::copy(o.adjoint.begin(), o.adjoint.end(), ctx.template grad<R>(o.v));
+      }
       std::fill_n(du, n_in, R(0));
       ctx.backward(rules, scope.first, scope.last);
       add_path(chunk, scope, l, p, du);
@@ -79,16 +101,20 @@ class GradientXInput final : public ReverseMethod<R> {
   }
 
   void add_path(const Chunk<R>& chunk, const MixerScope& scope, size_t l, int p, const R* du) {
-    const int64_t C = chunk.ctx.cols(scope.in);
+    const int64_t C = chunk.ctx.cols(scope.in), T = chunk.ctx.rows(scope.in);
     const R* u = chunk.ctx.template data<R>(scope.in);
+    std::vector<double> rows(static_cast<size_t>(T));
+    for (int64_t t = 0; t < T; ++t) {
+      rows[static_cast<size_t>(t)] = row_dot(C, u + t * C, du + t * C);
+      totals_[p] += rows[static_cast<size_t>(t)];
+    }
+    rows = chunk.orders.move(scope.in, chunk.orders.text(), std::move(rows));
     const size_t at = l * static_cast<size_t>(sizes_.T) + static_cast<size_t>(chunk.first);
     float* path = paths_.data() + static_cast<size_t>(p) * static_cast<size_t>(sizes_.layers * sizes_.T) + at;
-    for (int64_t t = 0; t < chunk.count; ++t) {
-      const double share = row_dot(C, u + t * C, du + t * C);
-      path[t] = static_cast<float>(share);
-      map_.layers[at + static_cast<size_t>(t)] += static_cast<float>(share);
-      totals_[p] += share;
-      if (static_cast<MixerPath>(p + 1) != MixerPath::kValue) selection_[static_cast<size_t>(chunk.first + t)] += share;
+    for (size_t t = 0; t < rows.size(); ++t) {
+      path[t] = static_cast<float>(rows[t]);
+      map_.layers[at + t] += static_cast<float>(rows[t]);
+      if (static_cast<MixerPath>(p + 1) != MixerPath::kValue) selection_[static_cast<size_t>(chunk.first) + t] += rows[t];
     }
   }
 

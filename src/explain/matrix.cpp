@@ -4,81 +4,184 @@
 #include <numeric>
 
 #include "base/signals.h"
+#include "explain/map_window.h"
 #include "explain/matrix_plan.h"
-#include "explain/matrix_window.h"
+#include "explain/orders.h"
 #include "explain/reverse_walk.h"
 
 namespace hindscan {
-
-namespace glr = kernels::glr;
 
 namespace {
 
 constexpr int64_t kTile = 512;
 
-// Channels and states of a layer, from the state a one-token pass leaves.
-template <class R>
-glr::ElementDims layer_dims(const Model& model, const MatrixRequest& r, int layer) {
+WalkPlan plan_of(const Model& model, const MatrixRequest& r) {
   WalkPlan plan;
-  plan.tokens = std::span(r.tokens).first(1);
-  glr::ElementDims dims{0, 0, 0};
-  ReverseWalk(model, plan)
-      .run_forward(
-          [&](Ctx& ctx, Var, int64_t, int64_t) {
-            for (const MixerScope& scope : ctx.mixers()) {
-              if (scope.layer == layer) dims = ElementView<R>(ctx, scope).dims();
-            }
-          },
-          0);
-  check(dims.D > 0, ErrorCode::kUsage, "[matrix] layer {} does not mix tokens", layer);
-  return dims;
+  plan.tokens = r.tokens;
+  plan.features = r.features;
+  plan.feature_dim = model.arch().sizes().feature_dim;
+  plan.state_in = r.state_in;
+  plan.chunk = r.chunk;
+  plan.progress = r.progress;
+  return plan;
+}
+
+// The mixer asked for. Error(kUsage) when the layer has none or not so many.
+template <class R>
+const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& views, const MatrixRequest& r, const MatrixPlan& p) {
+  std::vector<const MixerView<R>*> found;
+  for (const auto& view : views) {
+    if (view->layer == p.layer) found.push_back(view.get());
+  }
+  check(!found.empty(), ErrorCode::kUsage, "[matrix] layer {} does not mix tokens", p.layer);
+  check(r.mixer >= 0 && r.mixer < static_cast<int>(found.size()), ErrorCode::kUsage, "[matrix] expected a mixer of layer {} in 0..{}, found {}",
+        p.layer, found.size() - 1, r.mixer);
+  const MixerView<R>& view = *found[static_cast<size_t>(r.mixer)];
+  check(!p.fold || view.kind != "nonlinear", ErrorCode::kUsage,
+        "[matrix] layer {} is a recurrence that reads its own output; its map has core fidelity only", p.layer);
+  check(r.estimator == Estimator::kExact || view.has_key_dropping(), ErrorCode::kUsage,
+        "[matrix] layer {} has no rank-1 transition; its map is exact without the estimator", p.layer);
+  return view;
+}
+
+// What is known of the layer before the whole text is read.
+template <class R>
+struct LayerProbe {
+  PassProbe pass;
+  std::unique_ptr<MapWindow<R>> window;  // over the tokens of the probe
+  int64_t tokens = 1;
+};
+
+template <class R>
+LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+  LayerProbe<R> probe;
+  WalkPlan plan = plan_of(model, r);
+  plan.state_in = nullptr;
+  plan.progress = nullptr;
+  probe.pass = probe_pass(model, plan);
+  if (probe.pass.whole) {
+    probe.tokens = plan.chunk = p.T;
+  } else {
+    plan.tokens = plan.tokens.first(plan.feature_dim > 0 ? 0 : 1);
+    plan.features = plan.features.first(static_cast<size_t>(plan.feature_dim));
+  }
+  const auto visit = [&](Ctx& ctx, Var, int64_t, int64_t) {
+    const auto views = mixer_views<R>(ctx);
+    const MixerView<R>& view = find_view(views, r, p);
+    probe.window = make_window(view, p.fold, r.estimator);
+    probe.window->append(ctx, view, 0, view.tokens());
+  };
+  ReverseWalk(model, plan).run_forward(visit, probe.tokens - 1);
+  return probe;
 }
 
 template <class R>
 MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
-  const glr::ElementDims dims = layer_dims<R>(model, r, p.layer);
-  const double D = static_cast<double>(dims.D), N = static_cast<double>(dims.N);
+  const LayerProbe<R> probe = probe_layer<R>(model, r, p);
+  const bool all = probe.pass.whole || probe.window->needs_all_before();
   MatrixEstimate e;
   e.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
-  const int64_t maps = has_bounds(r) ? 4 : 1;  // kernel results and their float copies
-  const int64_t chunk = std::min(r.chunk, p.window.end);
-  e.bytes = e.rows * e.cols * maps * static_cast<int64_t>(sizeof(R)) +
-            ElementWindow<R>::bytes(p.window.end - p.window.begin, dims.D, dims.N, p.fold) +
-            chunk * recorded_bytes_per_token(model, r.tokens);
+  const int64_t window = probe.pass.whole ? p.T : p.window.end - (all ? 0 : p.window.begin);
+  const int64_t chunk = probe.pass.whole ? p.T : std::min(r.chunk, p.window.end);
+  const bool bounds = r.blocks > 0 && !p.fold && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
+  e.bytes = e.rows * e.cols * (bounds ? 4 : r.estimator == Estimator::kExact ? 1 : 2) * static_cast<int64_t>(sizeof(R)) +
+            static_cast<int64_t>(probe.window->bytes()) / probe.tokens * window + chunk * probe.pass.bytes_per_token;
+  const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
-  const bool tiles = r.blocks == 0 || p.fold;
-  const double T = static_cast<double>(p.T),
-               entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
-  const double channels = r.map == MapKind::kChannel ? 1 : D;
-  const double sums = 4 * T * D * N + static_cast<double>(e.rows * e.cols) * D * N;
-  e.seconds = forward + (tiles ? 2 * entries * channels * N / 15e9 : sums / 1e9);
+  const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
+  const bool tiles = r.blocks == 0 || p.fold || probe.window->needs_all_before();
+  const double entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
+  const double sums = 2 * T * per_entry + static_cast<double>(e.rows * e.cols) * per_entry / 2;
+  e.seconds = forward + (tiles ? entries * per_entry / 15e9 : sums / 1e9);
+  if (probe.window->needs_all_before()) {
+    const double rows = r.blocks > 0 ? T : static_cast<double>(e.rows);
+    e.quadratic_seconds = rows * static_cast<double>(p.window.end) * per_entry / 1e9;
+    e.seconds += e.quadratic_seconds;
+  }
   return e;
 }
 
-// Tiles of at most kTile x kTile tokens, handed out from the top left.
-template <class R, class Sink>
-void each_tile(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, Sink&& sink) {
-  const glr::ElementMixer<R> mixer = w.mixer();
-  const int64_t rows = p.rows.end - p.rows.begin, cols = p.cols.end - p.cols.begin;
-  std::vector<R> tile(static_cast<size_t>(std::min(rows, kTile) * std::min(cols, kTile)));
-  ProgressTask progress(r.progress, "matrix", "rows", static_cast<uint64_t>(rows));
-  for (int64_t i = std::max(p.rows.begin, w.begin); i < p.rows.end; i += kTile) {
-    for (int64_t j = p.cols.begin; j < p.cols.end; j += kTile) {
-      throw_if_stopped();
-      const TokenRange I{i, std::min(i + kTile, p.rows.end)}, J{j, std::min(j + kTile, p.cols.end)};
-      if (J.begin >= I.end) break;  // above the diagonal
-      glr::element_tile(w.dims(), w.coeffs(), element_map(r.map), r.channel, {I.begin - w.begin, I.end - w.begin},
-                        {J.begin - w.begin, std::min(J.end, w.end) - w.begin}, mixer, tile.data());
-      sink(I, TokenRange{J.begin, std::min(J.end, w.end)}, tile.data());
-    }
-    progress.set(static_cast<uint64_t>(std::min(i + kTile, p.rows.end) - p.rows.begin));
+// One mixer over a range of the rows of its arrays; several where resets cut a reordered text.
+template <class R>
+struct Part {
+  int64_t begin = 0, end = 0;
+  std::unique_ptr<MapWindow<R>> window;
+};
+
+template <class R>
+struct Collected {
+  std::vector<Part<R>> parts;
+  std::vector<std::vector<double>> to_text;  // [rows of the arrays, T] where the model reorders tokens, else empty
+  std::string kind, notes;
+};
+
+// In the text's order: the tokens of the window, chunk by chunk.
+template <class R>
+void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const MatrixRequest& r, const MatrixPlan& p, Collected<R>& c) {
+  if (c.parts.empty()) {
+    c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
+    if (c.parts[0].window->needs_all_before()) c.parts[0].begin = 0;
+  }
+  const Part<R>& part = c.parts[0];
+  part.window->append(ctx, view, std::max(part.begin, first) - first, std::min(part.end, first + view.tokens()) - first);
+}
+
+template <class R>
+void collect_whole(Ctx& ctx, Var h, const MixerView<R>& view, const MatrixRequest& r, const MatrixPlan& p, Collected<R>& c) {
+  const Orders orders = Orders::of<R>(ctx, h);
+  for (int64_t i = 0; i < view.tokens(); ++i) {
+    std::vector<double> one(static_cast<size_t>(view.tokens()), 0.0);
+    one[static_cast<size_t>(i)] = 1;
+    c.to_text.push_back(orders.move(view.values(), orders.text(), std::move(one)));
+  }
+  for (const Segment& g : ctx.layout(view.values()).segments) {
+    c.parts.push_back({g.begin, g.end, make_window(view, p.fold, r.estimator)});
+    c.parts.back().window->append(ctx, view, g.begin, g.end);
   }
 }
 
 template <class R>
-void fill_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
-  each_tile(w, r, p, [&](TokenRange I, TokenRange J, const R* tile) {
+Collected<R> collect(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool whole) {
+  Collected<R> c;
+  WalkPlan plan = plan_of(model, r);
+  if (whole) plan.chunk = p.T;
+  else if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(p.window.end));
+  const auto visit = [&](Ctx& ctx, Var h, int64_t first, int64_t) {
+    const auto views = mixer_views<R>(ctx);
+    const MixerView<R>& view = find_view(views, r, p);
+    c.kind = view.kind;
+    c.notes = view.notes;
+    if (needs_whole_text(ctx)) collect_whole(ctx, h, view, r, p, c);
+    else collect_chunk(ctx, view, first, r, p, c);
+  };
+  ReverseWalk(model, plan).run_forward(visit, whole ? p.T - 1 : p.window.end - 1);
+  return c;
+}
+
+// Tiles of at most kTile x kTile rows of a part, handed out from the top left: sink(I, J, values) in rows of the arrays.
+template <class R, class Sink>
+void each_tile(const Part<R>& part, const MatrixRequest& r, TokenRange rows, TokenRange cols, Sink&& sink) {
+  rows = {std::max(rows.begin, part.begin), std::min(rows.end, part.end)};
+  cols = {std::max(cols.begin, part.begin), std::min(cols.end, part.end)};
+  if (rows.begin >= rows.end || cols.begin >= cols.end) return;
+  std::vector<R> tile(static_cast<size_t>(std::min(rows.end - rows.begin, kTile) * std::min(cols.end - cols.begin, kTile)));
+  ProgressTask progress(r.progress, "matrix", "rows", static_cast<uint64_t>(rows.end - rows.begin));
+  for (int64_t i = rows.begin; i < rows.end; i += kTile) {
+    for (int64_t j = cols.begin; j < cols.end; j += kTile) {
+      throw_if_stopped();
+      const TokenRange I{i, std::min(i + kTile, rows.end)}, J{j, std::min(j + kTile, cols.end)};
+      if (J.begin >= I.end) break;  // above the diagonal
+      part.window->tile(r.map, r.channel, {I.begin - part.begin, I.end - part.begin}, {J.begin - part.begin, J.end - part.begin}, tile.data());
+      sink(I, J, tile.data());
+    }
+    progress.set(static_cast<uint64_t>(std::min(i + kTile, rows.end) - rows.begin));
+  }
+}
+
+template <class R>
+void fill_tiles(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
+  each_tile(part, r, p.rows, p.cols, [&](TokenRange I, TokenRange J, const R* tile) {
     for (int64_t i = I.begin; i < I.end; ++i) {
       float* row = out.values.data() + (i - p.rows.begin) * out.cols - p.cols.begin;
       for (int64_t j = J.begin; j < J.end; ++j) row[j] = static_cast<float>(*tile++);
@@ -86,80 +189,114 @@ void fill_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixP
   });
 }
 
+// All entries of a reordered text, added up in its own coordinates: values [T, T].
+template <class R>
+std::vector<double> text_matrix(const Collected<R>& c, const MatrixRequest& r, const MatrixPlan& p) {
+  std::vector<double> values(static_cast<size_t>(p.T * p.T), 0.0);
+  std::vector<std::vector<std::pair<int64_t, double>>> places;  // of each row of the arrays
+  for (const std::vector<double>& row : c.to_text) {
+    places.emplace_back();
+    for (size_t t = 0; t < row.size(); ++t) {
+      if (row[t] != 0) places.back().emplace_back(static_cast<int64_t>(t), row[t]);
+    }
+  }
+  for (const Part<R>& part : c.parts) {
+    each_tile(part, r, {part.begin, part.end}, {part.begin, part.end}, [&](TokenRange I, TokenRange J, const R* tile) {
+      for (int64_t i = I.begin; i < I.end; ++i) {
+        for (int64_t j = J.begin; j < J.end; ++j, ++tile) {
+          for (const auto& [row, a] : places[static_cast<size_t>(i)]) {
+            for (const auto& [col, b] : places[static_cast<size_t>(j)])
+              values[static_cast<size_t>(row * p.T + col)] += a * b * static_cast<double>(*tile);
+          }
+        }
+      }
+    });
+  }
+  return values;
+}
+
+std::vector<int64_t> blocks_of(const std::vector<int64_t>& edges, int64_t T) {
+  std::vector<int64_t> out(static_cast<size_t>(T));
+  for (size_t b = 0; b + 1 < edges.size(); ++b) std::fill(out.begin() + edges[b], out.begin() + edges[b + 1], static_cast<int64_t>(b));
+  return out;
+}
+
+template <class R>
+void fill_reordered(const Collected<R>& c, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
+  const std::vector<double> all = text_matrix(c, r, p);
+  if (r.blocks == 0) {
+    for (int64_t i = 0; i < out.rows * out.cols; ++i)
+      out.values[static_cast<size_t>(i)] = static_cast<float>(all[static_cast<size_t>((p.rows.begin + i / out.cols) * p.T + p.cols.begin + i % out.cols)]);
+    return;
+  }
+  const std::vector<int64_t> block = blocks_of(out.edges, p.T);
+  std::vector<double> sums(out.values.size(), 0.0);
+  for (int64_t i = 0; i < p.T * p.T; ++i)
+    sums[static_cast<size_t>(block[static_cast<size_t>(i / p.T)] * r.blocks + block[static_cast<size_t>(i % p.T)])] += all[static_cast<size_t>(i)];
+  std::transform(sums.begin(), sums.end(), out.values.begin(), [](double v) { return static_cast<float>(v); });
+}
+
 // Exact block sums where no linear-time form exists: every entry is visited once.
 template <class R>
-void sum_tiles(const ElementWindow<R>& w, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
+void sum_tiles(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
   std::vector<double> sums(out.values.size(), 0.0);  // [blocks, blocks]
-  std::vector<int64_t> block_of(static_cast<size_t>(p.T));
-  for (int64_t b = 0; b < r.blocks; ++b)
-    std::fill(block_of.begin() + out.edges[static_cast<size_t>(b)],
-              block_of.begin() + out.edges[static_cast<size_t>(b) + 1], b);
-  each_tile(w, r, p, [&](TokenRange I, TokenRange J, const R* tile) {
+  const std::vector<int64_t> block = blocks_of(out.edges, p.T);
+  each_tile(part, r, p.rows, p.cols, [&](TokenRange I, TokenRange J, const R* tile) {
     for (int64_t i = I.begin; i < I.end; ++i) {
-      double* row = sums.data() + block_of[static_cast<size_t>(i)] * r.blocks;
-      for (int64_t j = J.begin; j < J.end; ++j) row[block_of[static_cast<size_t>(j)]] += static_cast<double>(*tile++);
+      double* row = sums.data() + block[static_cast<size_t>(i)] * r.blocks;
+      for (int64_t j = J.begin; j < J.end; ++j) row[block[static_cast<size_t>(j)]] += static_cast<double>(*tile++);
     }
   });
   std::transform(sums.begin(), sums.end(), out.values.begin(), [](double v) { return static_cast<float>(v); });
 }
 
 template <class R>
-void fill_bounds(const ElementWindow<R>& w, const MatrixRequest& r, MatrixResult& out) {
+void fill_blocks(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
   std::vector<R> lower(out.values.size()), upper(out.values.size());  // [blocks, blocks]
-  glr::element_block_bounds(w.dims(), w.coeffs(), element_map(r.map), out.edges.data(), r.blocks, lower.data(),
-                            upper.data());
-  out.lower.assign(lower.begin(), lower.end());
-  out.values.assign(upper.begin(), upper.end());
-  const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
-               sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
-  out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
+  const int64_t* edges = out.edges.data();
+  if (part.window->block_bounds(r.map, edges, r.blocks, lower.data(), upper.data())) {
+    out.lower.assign(lower.begin(), lower.end());
+    out.values.assign(upper.begin(), upper.end());
+    const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0), sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
+    out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
+  } else if (part.window->block_sums(r.map, r.channel, edges, r.blocks, upper.data())) {
+    out.values.assign(upper.begin(), upper.end());
+  } else {
+    sum_tiles(part, r, p, out);
+  }
 }
 
 template <class R>
-ElementWindow<R> collect(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
-  ElementWindow<R> w;
-  w.begin = p.window.begin;
-  w.end = p.window.end;
-  WalkPlan plan;
-  plan.tokens = std::span(r.tokens).first(static_cast<size_t>(p.window.end));
-  plan.state_in = r.state_in;
-  plan.chunk = r.chunk;
-  plan.progress = r.progress;
-  ReverseWalk(model, plan)
-      .run_forward(
-          [&](Ctx& ctx, Var, int64_t first, int64_t) {
-            for (const MixerScope& scope : ctx.mixers()) {
-              if (scope.layer == p.layer) w.append(ctx, ElementView<R>(ctx, scope), first, p.fold);
-            }
-          },
-          p.window.end - 1);
-  return w;
-}
-
-template <class R>
-MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool whole) {
   MatrixResult out;
   out.layer = p.layer;
   out.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   out.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
   out.values.assign(static_cast<size_t>(out.rows * out.cols), 0.0f);
-  if (p.window.begin == p.window.end) return out;  // all of it above the diagonal
-  const ElementWindow<R> w = collect<R>(model, r, p);
-  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < w.D), ErrorCode::kUsage,
-        "[matrix] expected a channel in 0..{}, found {}", w.D - 1, r.channel);
   if (r.blocks > 0) out.edges = block_edges(p.T, r.blocks);
-  if (has_bounds(r)) {
-    fill_bounds(w, r, out);
-  } else if (has_exact_sums(r)) {
-    std::vector<R> sums(out.values.size());  // [blocks, blocks]
-    glr::element_block_sums(w.dims(), w.coeffs(), r.map == MapKind::kChannel ? r.channel : -1, out.edges.data(),
-                            r.blocks, sums.data());
-    out.values.assign(sums.begin(), sums.end());
-  } else if (r.blocks > 0) {
-    sum_tiles(w, r, p, out);
-  } else {
-    fill_tiles(w, r, p, out);
-  }
+  if (p.window.begin == p.window.end && !whole) return out;  // all of it above the diagonal
+  const Collected<R> c = collect<R>(model, r, p, whole);
+  out.kind = c.kind;
+  out.notes = c.notes;
+  const int64_t maps = c.parts[0].window->maps();
+  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
+        "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
+  if (!c.to_text.empty()) fill_reordered(c, r, p, out);
+  else if (r.blocks > 0) fill_blocks(c.parts[0], r, p, out);
+  else fill_tiles(c.parts[0], r, p, out);
+  return out;
+}
+
+template <class R>
+MatrixResult with_error(const Model& model, const MatrixRequest& request, const MatrixPlan& plan, bool whole) {
+  MatrixResult out = matrix_typed<R>(model, request, plan, whole);
+  if (request.estimator == Estimator::kExact) return out;
+  MatrixRequest exact = request;
+  exact.estimator = Estimator::kExact;
+  const MatrixResult reference = matrix_typed<R>(model, exact, plan, whole);
+  out.estimator.emplace();
+  for (size_t i = 0; i < out.values.size(); ++i)
+    out.estimator->add(static_cast<double>(reference.values[i]), static_cast<double>(out.values[i]));
   return out;
 }
 
@@ -176,11 +313,14 @@ MatrixResult matrix(const Model& model, const MatrixRequest& request) {
   const MatrixEstimate e = estimate_matrix(model, request);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   check(e.bytes <= limit, ErrorCode::kResource,
-        "[matrix] {} x {} entries need about {} MiB and {:.0f} s, and the limit is {} MiB; ask for fewer rows and "
+        "[matrix] {} x {} entries need about {} MiB and {:.0f} s{}, and the limit is {} MiB; ask for fewer rows and "
         "columns or for blocks",
-        e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds, limit >> 20);
-  return model.compute() == DType::kF64 ? matrix_typed<double>(model, request, plan)
-                                        : matrix_typed<float>(model, request, plan);
+        e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds,
+        e.quadratic_seconds > 0 ? fmt::format(" ({:.0f} s of it in attention, which grows with the square of the tokens)", e.quadratic_seconds) : "",
+        limit >> 20);
+  const bool whole = probe_pass(model, plan_of(model, request)).whole;
+  return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, whole)
+                                        : with_error<float>(model, request, plan, whole);
 }
 
 }  // namespace hindscan

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "explain/estimator.h"
+#include "explain/mixer_view.h"
 #include "model/model.h"
 
 namespace hindscan {
@@ -19,10 +21,13 @@ struct TokenRange {
 };
 
 struct MatrixRequest {
-  std::vector<int32_t> tokens;  // [T]
-  int layer = 0;                // < 0: from the last
+  std::vector<int32_t> tokens;   // [T]
+  std::vector<float> features;   // [T, feature_dim] instead, for models that read features
+  int layer = 0;                 // < 0: from the last
+  int mixer = 0;                 // which of the layer's token mixers
+  Estimator estimator = Estimator::kExact;
   MapKind map = MapKind::kMean;
-  int64_t channel = 0;  // with kChannel
+  int64_t channel = 0;  // with kChannel: which map, a channel or head
   Fidelity fidelity = Fidelity::kCore;
   std::optional<TokenRange> rows, cols;  // default: all tokens; ends < 0 count from the end
   int64_t blocks = 0;                    // > 0: [blocks, blocks] sums over blocks of tokens instead
@@ -39,6 +44,7 @@ struct MatrixEstimate {
   int64_t rows = 0, cols = 0;
   int64_t bytes = 0;
   double seconds = 0;  // on one thread, order of magnitude
+  double quadratic_seconds = 0;  // of these, attention over all tokens before each row
 };
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request);
 
@@ -49,6 +55,8 @@ struct MatrixResult {
   std::optional<double> tightness;  // sum(lower) / sum(values) with bounds
   std::vector<int64_t> edges;       // [blocks + 1] with blocks
   int layer = 0;
+  std::string kind, notes;          // of the mixer, as in LayerReport
+  std::optional<EstimatorError> estimator;  // of the values against the exact ones, with an estimator
 };
 
 // Error(kUsage) for a bad request; Error(kResource) with the estimate when it does not fit mem_limit.

@@ -5,8 +5,6 @@
 
 namespace hindscan {
 
-namespace glr = kernels::glr;
-
 static TokenRange resolve(const std::optional<TokenRange>& range, int64_t T, const char* what) {
   if (!range) return {0, T};
   const TokenRange r{range->begin < 0 ? T + range->begin : range->begin, range->end < 0 ? T + range->end : range->end};
@@ -15,9 +13,14 @@ static TokenRange resolve(const std::optional<TokenRange>& range, int64_t T, con
   return r;
 }
 
+int64_t matrix_tokens(const Model& model, const MatrixRequest& r) {
+  const int64_t F = model.arch().sizes().feature_dim;
+  return F > 0 ? static_cast<int64_t>(r.features.size()) / F : static_cast<int64_t>(r.tokens.size());
+}
+
 MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
   MatrixPlan p;
-  p.T = static_cast<int64_t>(r.tokens.size());
+  p.T = matrix_tokens(model, r);
   check(p.T > 0, ErrorCode::kUsage, "[matrix] expected at least one token, found none; give a prompt");
   model.check_tokens(r.tokens);
   const int64_t L = model.arch().sizes().n_layer;
@@ -33,25 +36,6 @@ MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
   p.fold = r.fidelity == Fidelity::kMixer;
   p.window = {std::min(p.cols.begin, p.rows.end), p.rows.end};
   return p;
-}
-
-bool has_bounds(const MatrixRequest& r) {
-  return r.blocks > 0 && r.fidelity == Fidelity::kCore && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
-}
-bool has_exact_sums(const MatrixRequest& r) { return r.blocks > 0 && r.fidelity == Fidelity::kCore && !has_bounds(r); }
-
-glr::ElementMap element_map(MapKind map) {
-  switch (map) {
-    case MapKind::kAbs:
-      return glr::ElementMap::kMeanAbs;
-    case MapKind::kPositive:
-      return glr::ElementMap::kMeanPositive;
-    case MapKind::kChannel:
-      return glr::ElementMap::kChannel;
-    case MapKind::kMean:
-      break;
-  }
-  return glr::ElementMap::kMean;
 }
 
 std::vector<int64_t> block_edges(int64_t T, int64_t blocks) {

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "explain/matrix.h"
-#include "kernels/glr/element.h"
 
 namespace hindscan {
 
@@ -17,9 +16,7 @@ struct MatrixPlan {
 
 MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r);  // Error(kUsage)
 
-bool has_bounds(const MatrixRequest& r);      // blocks known only between bounds in linear time
-bool has_exact_sums(const MatrixRequest& r);  // blocks exact in linear time
-kernels::glr::ElementMap element_map(MapKind map);
+int64_t matrix_tokens(const Model& model, const MatrixRequest& r);
 std::vector<int64_t> block_edges(int64_t T, int64_t blocks);  // [blocks + 1]
 
 }  // namespace hindscan

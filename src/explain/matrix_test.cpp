@@ -15,7 +15,8 @@ struct Case {
 std::vector<double> brute_map(const Model& model, const std::vector<int32_t>& tokens, size_t layer,
                               const MatrixRequest& r) {
   Recorded pass(model, tokens);
-  const ElementView<double> view(pass.ctx, pass.ctx.mixers()[layer]);
+  const auto views = mixer_views<double>(pass.ctx);
+  const ElementView<double>& view = element_view(views, layer);
   const int64_t T = static_cast<int64_t>(tokens.size());
   const std::vector<double> alpha = r.fidelity == Fidelity::kCore ? brute_alpha(view) : brute_mixer(pass.ctx, view);
   switch (r.map) {

@@ -6,11 +6,31 @@
 namespace hindscan {
 
 template <class R>
-void seed_output(const Chunk<R>& chunk) {
+std::vector<R> Chunk<R>::moved(Var from, Var to, std::vector<R> rows) const {
+  if (orders.trivial()) return rows;
+  const std::vector<double> out = orders.move(from, to, {rows.begin(), rows.end()});
+  return {out.begin(), out.end()};
+}
+
+template <class R>
+std::vector<R> Chunk<R>::weights(Var v) const {
+  if (target_row < 0) return {};
+  const std::vector<double> out = orders.move(orders.reference(), v, orders.target(target_row));
+  return {out.begin(), out.end()};
+}
+
+template <class R>
+void Chunk<R>::store(Var v, std::vector<double> rows, float* to) const {
+  rows = orders.move(v, orders.text(), std::move(rows));
+  std::transform(rows.begin(), rows.end(), to, [](double s) { return static_cast<float>(s); });
+}
+
+template <class R>
+void seed_output(const Chunk<R>& chunk, std::span<const R> seed) {
   chunk.ctx.clear_grads();
-  R* dh = chunk.ctx.template grad<R>(chunk.h);  // [count, d_model]
+  R* dh = chunk.ctx.template grad<R>(chunk.h);  // rows of h
   if (chunk.target_row < 0) return;
-  std::copy(chunk.seed.begin(), chunk.seed.end(), dh + chunk.target_row * static_cast<int64_t>(chunk.seed.size()));
+  std::copy(seed.begin(), seed.end(), dh + chunk.target_row * static_cast<int64_t>(seed.size()));
 }
 
 void set_carry(Ctx& ctx, const SequenceState& from_future) {
@@ -44,13 +64,6 @@ double state_dot(const SequenceState* state, const SequenceState& adjoint) {
   return sum;
 }
 
-static Var embedding_of(const Ctx& ctx) {
-  for (const OpNode& node : ctx.nodes()) {
-    if (node.role == Role::kEmbedding) return node.out;
-  }
-  fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
-}
-
 template <class R>
 void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores,
                       std::vector<double>& window) {
@@ -58,7 +71,7 @@ void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector
   const int64_t C = chunk.ctx.cols(emb);
   const R* e = chunk.ctx.template data<R>(emb);   // [count, d_model]
   const R* de = chunk.ctx.template grad<R>(emb);  // [count, d_model]
-  window.resize(static_cast<size_t>((sizes.target + 1 - sizes.window) * C));
+  window.resize(static_cast<size_t>((sizes.end - sizes.window) * C));
   for (int64_t t = 0; t < chunk.count; ++t) {
     const int64_t j = chunk.first + t;
     scores[static_cast<size_t>(j)] = row_dot(C, e + t * C, de + t * C);
@@ -85,8 +98,18 @@ void average_layers(const WalkSizes& sizes, ScoreMap& map) {
 
 double sum_of(const std::vector<double>& scores) { return std::accumulate(scores.begin(), scores.end(), 0.0); }
 
-#define HS_INSTANTIATE(R)                                  \
-  template void seed_output<R>(const Chunk<R>&);           \
+template <class R>
+size_t layer_of_scope(const Views<R>& views, size_t mixer) {
+  for (size_t l = 0; l < views.size(); ++l) {
+    if (views[l]->mixer == mixer) return l;
+  }
+  return MixerOps::npos;
+}
+
+#define HS_INSTANTIATE(R)                                                \
+  template struct Chunk<R>;                                              \
+  template void seed_output<R>(const Chunk<R>&, std::span<const R>);     \
+  template size_t layer_of_scope<R>(const Views<R>&, size_t);            \
   template double row_dot<R>(int64_t, const R*, const R*); \
   template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
 HS_INSTANTIATE(float)

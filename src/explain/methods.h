@@ -5,26 +5,38 @@
 #include <vector>
 
 #include "explain/mixer_view.h"
+#include "explain/orders.h"
 #include "explain/report.h"
 
 namespace hindscan {
 
 struct WalkSizes {
   int64_t T = 0;       // tokens of the request
-  int64_t target = 0;  // position explained; later tokens do not exist for it
+  int64_t end = 0;     // tokens read: up to and with the target, or all of them
   int64_t layers = 0;  // mixers
   int64_t window = 0;  // first token whose adjoint is kept
 };
 
-// One recorded chunk. Its token `first + t` is row t of every array of the pass.
+template <class R>
+using Views = std::vector<std::unique_ptr<MixerView<R>>>;
+
+// One recorded chunk. Its token `first + t` is row t of every array in the text's order.
 template <class R>
 struct Chunk {
   Ctx& ctx;
-  Var h;  // [count, d_model] after the final norm
+  Var h;  // what the head reads: [count, d_model], or [1, d_model] of a pooled text
   int64_t first, count;
-  int64_t target_row;       // row of the target, or -1 when it lies in a later chunk
-  std::span<const R> seed;  // [d_model] adjoint of h at the target
-  const std::vector<std::unique_ptr<MixerView<R>>>& views;
+  int64_t target_row;              // row of h that is explained, or -1 when it lies in a later chunk
+  std::span<const R> seed;         // [d_model] adjoint of that row
+  std::span<const R> frozen_seed;  // the same with the soft cap of the head held at its slope
+  const Views<R>& views;
+  const Orders& orders;
+
+  // Weight of each row of v's array in the explained row of h; empty: none lies in this chunk.
+  std::vector<R> weights(Var v) const;
+  std::vector<R> moved(Var from, Var to, std::vector<R> rows) const;
+  // Scores of the rows of v's array as those of the chunk's tokens: to[0 ... count).
+  void store(Var v, std::vector<double> rows, float* to) const;
 };
 
 template <class R>
@@ -32,8 +44,8 @@ class ReverseMethod {
  public:
   virtual ~ReverseMethod() = default;
   virtual void back(const Chunk<R>& chunk) = 0;  // the chunk with the target first
-  // After the first tokens. state_in: what came before them, or null; target_value: the explained number.
-  virtual MethodReport finish(const SequenceState* state_in, double target_value) = 0;
+  // After the first tokens. state_in: what came before them, or null.
+  virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;
 };
 
 // Core rows of the target in every layer, and how well each adds up to the layer's output; always walked.
@@ -47,19 +59,41 @@ class RowScan {
 
  private:
   struct Layer {
-    std::vector<R> carry;         // adjoint state
-    std::vector<double> missing;  // [D] output at the target less what was found so far
+    RowCarry<R> carry;
+    std::vector<double> missing;  // [channels] output at the target less what was found so far
     double norm = 0;
   };
-  void start(const Chunk<R>& chunk, const MixerView<R>& view, Layer& layer) const;
+  void start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights, Layer& layer) const;
   WalkSizes sizes_;
   std::vector<Layer> layers_;
   std::vector<R> scratch_;
   ScoreMap map_;
 };
 
+// Core rows as other tools draw them, without the rank-1 term, and how far they are from the exact ones.
 template <class R>
-std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core);
+class KeyDroppingScan {
+ public:
+  explicit KeyDroppingScan(const WalkSizes& sizes);
+  void back(const Chunk<R>& chunk, const Views<R>& dropping);
+  const ScoreMap& map() const { return map_; }
+  EstimatorReport report() const;  // Error(kUsage) when no layer has such a term
+
+ private:
+  struct Layer {
+    RowCarry<R> exact, dropped;
+    EstimatorError error;
+    bool differs = false;
+  };
+  WalkSizes sizes_;
+  std::vector<Layer> layers_;
+  std::vector<int> numbers_;  // of the layers
+  ScoreMap map_;
+};
+
+template <class R>
+std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core,
+                                           const KeyDroppingScan<R>* dropping);
 template <class R>
 std::unique_ptr<ReverseMethod<R>> make_rollout(const WalkSizes& sizes);
 template <class R>
@@ -70,7 +104,7 @@ std::unique_ptr<ReverseMethod<R>> make_frozen(const WalkSizes& sizes);
 // Shared by the methods that run the adjoint of the whole model.
 // Adjoint at the end of the chunk: the seed at the target, zero elsewhere (so that carried adjoints go through).
 template <class R>
-void seed_output(const Chunk<R>& chunk);
+void seed_output(const Chunk<R>& chunk, std::span<const R> seed);
 // Sets what the chunk after this one left; the adjoint of the state before this one starts empty.
 void set_carry(Ctx& ctx, const SequenceState& from_future);
 // <a_t, b_t> of row t in double.
@@ -82,6 +116,9 @@ double state_dot(const SequenceState* state, const SequenceState& adjoint);
 template <class R>
 void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector<double>& scores,
                       std::vector<double>& window);
+// Row of the layer maps that stands for a mixer scope: its first view, or npos when it has none.
+template <class R>
+size_t layer_of_scope(const Views<R>& views, size_t mixer);
 
 ScoreMap make_map(const char* fidelity, const WalkSizes& sizes);
 // scores = mean over the layers.

@@ -1,147 +1,83 @@
 #include "explain/mixer_view.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "explain/views.h"
 
 namespace hindscan {
 
-namespace glr = kernels::glr;
+using kernels::glr::DecayShape;
 
-// The op that made v, or npos when v comes from outside the mixer.
-static size_t producer(const Ctx& ctx, const MixerScope& scope, Var v, Role role) {
-  for (size_t i = scope.first; i < scope.last; ++i) {
-    if (ctx.nodes()[i].out == v) return ctx.nodes()[i].role == role ? i : MixerOps::npos;
+template <class R>
+MixerView<R>::MixerView(const Ctx& ctx, const MixerScope& from, size_t core)
+    : layer(from.layer), ops_(find_mixer_ops(ctx, from, core)), T_(ctx.rows(ops_.values)) {
+  segments_ = ctx.layout(ops_.values).segments;
+  for (const Segment& g : segments_) {
+    check(g.seq == 0, ErrorCode::kInternal, "[{}] expected one sequence in the pass, found more", from.where);
   }
-  return MixerOps::npos;
 }
 
-// The op with that role whose first input is v.
-static size_t consumer(const Ctx& ctx, const MixerScope& scope, Var v, Role role) {
-  for (size_t i = scope.first; i < scope.last; ++i) {
+template <class R>
+static std::unique_ptr<MixerView<R>> make_view(const Ctx& ctx, const MixerScope& scope, size_t core,
+                                               Estimator estimator) {
+  const MixerDetail& detail = *ctx.nodes()[core].mixer;
+  switch (detail.kind) {
+    case MixerDetail::Kind::kElement:
+      return std::make_unique<ElementView<R>>(ctx, scope, core);
+    case MixerDetail::Kind::kChannel:
+      return std::make_unique<ChannelView<R>>(ctx, scope, core);
+    case MixerDetail::Kind::kHeads:
+      return std::make_unique<HeadView<R>>(ctx, scope, core, estimator);
+    case MixerDetail::Kind::kSoftmax:
+      return std::make_unique<SoftmaxView<R>>(ctx, scope, core);
+    case MixerDetail::Kind::kNonlinear:
+      break;
+  }
+  return std::make_unique<NonlinearView<R>>(ctx, scope, core);
+}
+
+// Whether an input of node `to` depends on the output of one of the nodes `from`, all of which come before it.
+static bool depends(const Ctx& ctx, const std::vector<size_t>& from, size_t to) {
+  std::vector<char> reached;  // by Var
+  const auto mark = [&](Var v) {
+    if (reached.size() <= static_cast<size_t>(v)) reached.resize(static_cast<size_t>(v) + 1, 0);
+    reached[static_cast<size_t>(v)] = 1;
+  };
+  const auto touches = [&](const OpNode& node) {
+    return std::any_of(node.in.begin(), node.in.end(), [&](Var v) {
+      return v >= 0 && static_cast<size_t>(v) < reached.size() && reached[static_cast<size_t>(v)] != 0;
+    });
+  };
+  for (size_t i = from.front(); i < to; ++i) {
     const OpNode& node = ctx.nodes()[i];
-    if (node.role == role && !node.in.empty() && node.in[0] == v) return i;
+    if (std::find(from.begin(), from.end(), i) != from.end() || touches(node)) mark(node.out);
   }
-  return MixerOps::npos;
-}
-
-static MixerOps find_ops(const Ctx& ctx, const MixerScope& scope) {
-  MixerOps ops;
-  for (size_t i = scope.first; i < scope.last; ++i) {
-    if (ctx.nodes()[i].role == Role::kGlr) ops.core = i;
-  }
-  check(ops.core != MixerOps::npos, ErrorCode::kInternal, "[{}] expected a recurrence in the mixer, found none",
-        scope.where);
-  const OpNode& core = ctx.nodes()[ops.core];
-  Var values = core.in[2];
-  ops.activation = producer(ctx, scope, values, Role::kActivation);
-  if (ops.activation != MixerOps::npos) values = ctx.nodes()[ops.activation].in[0];
-  ops.conv = producer(ctx, scope, values, Role::kConv);
-  if (ops.conv == MixerOps::npos) ops.activation = MixerOps::npos;
-  Var out = core.out;
-  ops.skip = consumer(ctx, scope, out, Role::kSkip);
-  if (ops.skip != MixerOps::npos) out = ctx.nodes()[ops.skip].out;
-  ops.gate = consumer(ctx, scope, out, Role::kGate);
-  return ops;
+  return touches(ctx.nodes()[to]);
 }
 
 template <class R>
-ElementView<R>::ElementView(const Ctx& ctx, const MixerScope& scope) : ops_(find_ops(ctx, scope)) {
-  check(ctx.segments().size() == 1, ErrorCode::kInternal,
-        "[{}] expected one sequence without resets, found {} segments", scope.where, ctx.segments().size());
-  this->layer = scope.layer;
-  this->kind = scope.kind;
-  const OpNode& core = ctx.nodes()[ops_.core];
-  const Var q = core.in[0], k = core.in[1], v = core.in[2], dt = core.in[3];
-  const Weight& A_log = *core.weights[0];
-  dims_ = {ctx.rows(v), ctx.cols(v), ctx.cols(k)};
-  A_.resize(static_cast<size_t>(dims_.D * dims_.N));
-  std::transform(A_log.as<R>(), A_log.as<R>() + A_.size(), A_.begin(), [](R a) { return -std::exp(a); });
-  coeffs_ = {ctx.data<R>(dt), A_.data(), ctx.data<R>(k), ctx.data<R>(q)};
-  x_ = ctx.data<R>(v);
-  y_ = ctx.data<R>(core.out);
-  state_ = static_cast<const R*>(ctx.state_in(0, scope.where + ".glr", {dims_.D, dims_.N}));
-}
-
-template <class R>
-void ElementView<R>::row_times_mean(const R* r, R* carry, R* out) const {
-  glr::element_row_times_mean(dims_, coeffs_, r, carry, out);
-}
-
-template <class R>
-void ElementView<R>::row(int64_t t, R* carry, R* out) const {
-  const size_t n = static_cast<size_t>(dims_.T * dims_.D);
-  std::vector<R> dy(n, R(0));  // [T, D] one at the row asked for
-  if (t >= 0) std::fill_n(dy.begin() + t * dims_.D, dims_.D, R(1));
-  std::fill_n(out, n, R(0));
-  glr::element_value_adjoint(dims_, coeffs_, dy.data(), carry, out);
-}
-
-template <class R>
-void ElementView<R>::add_carried_in(const R* carry, double* out) const {
-  if (state_ == nullptr) return;
-  for (int64_t d = 0; d < dims_.D; ++d) {
-    for (int64_t n = 0; n < dims_.N; ++n) {
-      out[d] += static_cast<double>(carry[d * dims_.N + n]) * static_cast<double>(state_[d * dims_.N + n]);
-    }
-  }
-}
-
-static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<float>& c, const float* x, double* S,
-                        const float* y, double* residual) {
-  glr::element_forward_residual(dims, c, x, S, y, residual);
-}
-
-static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<double>& c, const double* x, double* S,
-                        const double* y, double* residual) {
-  std::vector<double> reference(static_cast<size_t>(dims.T * dims.D));  // [T, D]
-  glr::element_forward(dims, c, x, S, reference.data());
-  for (int64_t t = 0; t < dims.T; ++t) {
-    double error = 0, norm = 0;
-    for (int64_t i = t * dims.D; i < (t + 1) * dims.D; ++i) {
-      const double ref = reference[static_cast<size_t>(i)];
-      error += (y[i] - ref) * (y[i] - ref);
-      norm += ref * ref;
-    }
-    residual[t] = error == 0 ? 0 : std::sqrt(error / norm);
-  }
-}
-
-template <class R>
-void ElementView<R>::forward_residual(std::vector<double>& S, double* residual) const {
-  if (S.empty()) {
-    S.assign(A_.size(), 0.0);
-    if (state_ != nullptr) std::copy(state_, state_ + S.size(), S.begin());
-  }
-  residual_of(dims_, coeffs_, x_, S.data(), y_, residual);
-}
-
-template <class R>
-std::vector<std::unique_ptr<MixerView<R>>> mixer_views(const Ctx& ctx) {
+std::vector<std::unique_ptr<MixerView<R>>> mixer_views(const Ctx& ctx, Estimator estimator) {
   std::vector<std::unique_ptr<MixerView<R>>> views;
-  for (const MixerScope& scope : ctx.mixers()) {
-    check(scope.kind == "glr.element", ErrorCode::kUsage,
-          "[explain] layer {} mixes tokens by \"{}\", which has no maps yet", scope.layer, scope.kind);
-    views.push_back(std::make_unique<ElementView<R>>(ctx, scope));
+  std::vector<size_t> side_by_side;  // cores of the stage
+  for (size_t s = 0; s < ctx.mixers().size(); ++s) {
+    const MixerScope& scope = ctx.mixers()[s];
+    for (size_t i = scope.first; i < scope.last; ++i) {
+      if (ctx.nodes()[i].mixer == nullptr) continue;
+      const bool next = !side_by_side.empty() && depends(ctx, side_by_side, i);
+      if (next) side_by_side.clear();
+      side_by_side.push_back(i);
+      const size_t stage = views.empty() ? 0 : views.back()->stage + (next ? 1 : 0);
+      views.push_back(make_view<R>(ctx, scope, i, estimator));
+      views.back()->mixer = s;
+      views.back()->stage = stage;
+    }
   }
   return views;
 }
 
-template <class R>
-std::vector<R> frozen_slope(Ctx& ctx, const OpNode& activation) {
-  const Var in = activation.in[0];
-  const size_t n = static_cast<size_t>(ctx.rows(in) * ctx.cols(in));
-  ctx.clear_grads();
-  std::fill_n(ctx.grad<R>(activation.out), n, R(1));
-  activation.backward(frozen_rules());
-  std::vector<R> slope(ctx.grad<R>(in), ctx.grad<R>(in) + n);  // [T, C]
-  ctx.clear_grads();
-  return slope;
-}
-
-#define HS_INSTANTIATE(R)                                                         \
-  template class ElementView<R>;                                                  \
-  template std::vector<std::unique_ptr<MixerView<R>>> mixer_views<R>(const Ctx&); \
-  template std::vector<R> frozen_slope<R>(Ctx&, const OpNode&);
+#define HS_INSTANTIATE(R)     \
+  template class MixerView<R>; \
+  template std::vector<std::unique_ptr<MixerView<R>>> mixer_views<R>(const Ctx&, Estimator);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)
 #undef HS_INSTANTIATE

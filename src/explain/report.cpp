@@ -10,6 +10,11 @@ const char* method_name(Method method) {
   return names[static_cast<size_t>(method)];
 }
 
+const char* target_kind_name(TargetKind kind) {
+  constexpr const char* names[] = {"token", "class", "number"};
+  return names[static_cast<size_t>(kind)];
+}
+
 std::vector<Method> parse_methods(const std::string& list) {
   constexpr Method all[] = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
   if (list == "all") return {std::begin(all), std::end(all)};
@@ -44,6 +49,7 @@ static Json token_json(const TokenReport& token) {
 
 static Json target_json(const TargetReport& target) {
   Json out = Json::object();
+  out.set("kind", target_kind_name(target.kind));
   out.set("position", target.position).set("id", target.id).set("text", target.text);
   out.set("contrast_id", target.contrast_id ? Json(*target.contrast_id) : Json(nullptr));
   out.set("contrast_text", target.contrast_id ? Json(target.contrast_text) : Json(nullptr));
@@ -90,6 +96,7 @@ static Json method_json(const MethodReport& m, bool per_layer) {
   out.set("residual", optional_number(m.residual));
   out.set("causal", m.causal ? causal_json(*m.causal) : Json(nullptr));
   if (!m.label.empty()) out.set("label", m.label);
+  if (m.estimator) out.set("estimator", to_json(*m.estimator));
   if (!m.selection.empty()) out.set("selection", m.selection);
   Json maps = Json::array();
   for (size_t i = 0; i < m.maps.size(); ++i) {
@@ -110,6 +117,7 @@ Json to_json(const ExplainReport& report, bool per_layer) {
         .set("kind", l.kind)
         .set("max_residual", l.max_residual)
         .set("target_residual", l.target_residual);
+    if (!l.notes.empty()) layer.set("notes", l.notes);
     layers.push(std::move(layer));
   }
   out.set("tokens", std::move(tokens)).set("target", target_json(report.target));

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "explain/estimator.h"
+#include "explain/mixer_view.h"
 #include "io/json.h"
 #include "model/model.h"
 
@@ -20,12 +22,14 @@ std::vector<Method> parse_methods(const std::string& list);  // "row,frozen" or 
 enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain logit; a given token
 
 struct ExplainRequest {
-  std::vector<int32_t> tokens;  // [T], T >= 1
+  std::vector<int32_t> tokens;   // [T], T >= 1
+  std::vector<float> features;   // [T, feature_dim] instead, for models that read features
   std::vector<Method> methods = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
   int32_t contrast_id = 0;                  // with Contrast::kId
+  Estimator estimator = Estimator::kExact;  // of the row method's core map
   const SequenceState* state_in = nullptr;  // what came before tokens[0]
   int causal_edits = 24;                    // used by eval/causal.h; 0: none
   uint64_t seed = 0;                        // of the edits
@@ -40,15 +44,21 @@ struct TokenReport {
   std::string bytes;  // raw bytes when they are not UTF-8 on their own, else empty
 };
 
+enum class TargetKind : uint8_t { kToken, kClass, kNumber };
+const char* target_kind_name(TargetKind kind);  // "token", "class", "number"
+
 struct TargetReport {
-  int64_t position = 0;  // in the request's tokens
-  int32_t id = 0;
+  TargetKind kind = TargetKind::kToken;
+  int64_t position = 0;  // in the request's tokens; of a class or number: the last
+  int32_t id = 0;        // token, class or which number
   std::string text;
   std::optional<int32_t> contrast_id;
   std::string contrast_text;
   double logit = 0;
   double contrast_logit = 0;  // 0 without a contrast
   double probability = 0;     // of id, softmax over the vocabulary
+  double raw = 0, contrast_raw = 0;    // before the head's soft cap
+  double bias = 0;                     // part of the value that no token has a share in: the head's bias
   double value() const { return logit - contrast_logit; }
 };
 
@@ -84,6 +94,7 @@ struct MethodReport {
   std::optional<double> residual;  // target_value - sum - initial_state_share - bias_share
   std::optional<CausalReport> causal;
   std::string label;            // e.g. "value path only", set by eval/
+  std::optional<EstimatorReport> estimator;  // row with Estimator::kKeyDropping: maps[0] is the estimate, maps[1] exact
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const std::vector<double>& scores() const { return maps.front().scores; }
 };
@@ -91,6 +102,7 @@ struct MethodReport {
 struct LayerReport {
   int layer = 0;
   std::string kind;
+  std::string notes;           // what is held besides the coefficients, e.g. "normaliser frozen"
   double max_residual = 0;     // largest over tokens of ||r|| / ||y||, per-channel completeness
   double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y
 };
@@ -113,6 +125,17 @@ struct ExplainReport {
   int64_t chunk = 0;       // tokens a chunk
   Window window;           // not in the JSON
 };
+
+// What a request will take, from a pass over a few tokens.
+struct ExplainEstimate {
+  int64_t tokens = 0, chunk = 0;
+  int64_t bytes = 0;
+  double seconds = 0;             // on one thread, order of magnitude
+  double quadratic_seconds = 0;   // of these, in layers whose cost grows with the square of the tokens
+  std::vector<int> quadratic_layers;
+};
+ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);
+std::string to_text(const ExplainEstimate& estimate);  // one sentence
 
 // Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.
 ExplainReport explain(const Model& model, const ExplainRequest& request);

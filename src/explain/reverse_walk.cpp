@@ -1,35 +1,48 @@
 #include "explain/reverse_walk.h"
 
 #include <algorithm>
-#include <limits>
-#include <string>
 
 #include "base/signals.h"
+#include "explain/orders.h"
 
 namespace hindscan {
 
+int64_t WalkPlan::length() const {
+  return feature_dim > 0 ? static_cast<int64_t>(features.size()) / feature_dim : static_cast<int64_t>(tokens.size());
+}
+
+Input WalkPlan::slice(int64_t first, int64_t count) const {
+  Input input;
+  if (feature_dim > 0) {
+    input.feature_dim = feature_dim;
+    input.features = features.subspan(static_cast<size_t>(first * feature_dim), static_cast<size_t>(count * feature_dim));
+  } else {
+    input.tokens = tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  }
+  return input;
+}
+
 void ReverseWalk::record(int64_t first, SequenceState& state, const Visit& visit) {
   throw_if_stopped();
-  const int64_t count = std::min(plan_.chunk, length() - first);
-  Input input;
-  input.tokens = plan_.tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  const int64_t count = std::min(plan_.chunk, plan_.length() - first);
+  Input input = plan_.slice(first, count);
   input.states = {&state};
   CtxOptions options;
   options.record = true;
   options.compute = model_.compute();
   options.arena = &arena_;
   Ctx ctx(input, std::move(options));
-  const Var h = model_.arch().forward(ctx);  // [count, d_model]
+  const Var h = model_.arch().forward(ctx);  // [count, d_model], or [1, d_model] pooled
   visit(ctx, h, first, count);
   ctx.commit();
 }
 
 void ReverseWalk::run(const Visit& forward, const Visit& back) {
-  const int64_t T = length(), chunks = (T + plan_.chunk - 1) / plan_.chunk;
+  const int64_t T = plan_.length(), chunks = (T + plan_.chunk - 1) / plan_.chunk;
   ProgressTask progress(plan_.progress, "explain", "tokens", static_cast<uint64_t>(2 * T));
   SequenceState state = plan_.state_in == nullptr ? SequenceState() : *plan_.state_in;
   for (int64_t c = 0; c < chunks; ++c) {
-    borders_.push_back(state);
+    borders_.push(state);
     record(c * plan_.chunk, state, [&](Ctx& ctx, Var h, int64_t first, int64_t count) {
       forward(ctx, h, first, count);
       progress.step(static_cast<uint64_t>(count));
@@ -39,7 +52,7 @@ void ReverseWalk::run(const Visit& forward, const Visit& back) {
     });
   }
   for (int64_t c = chunks - 1; c-- > 0;) {
-    state = borders_[static_cast<size_t>(c)];
+    state = borders_.at(static_cast<size_t>(c));
     record(c * plan_.chunk, state, [&](Ctx& ctx, Var h, int64_t first, int64_t count) {
       back(ctx, h, first, count);
       progress.step(static_cast<uint64_t>(count));
@@ -56,27 +69,57 @@ void ReverseWalk::run_forward(const Visit& forward, int64_t until) {
   }
 }
 
-const SequenceState& ReverseWalk::border_before(int64_t t, int64_t* at) const {
+SequenceState ReverseWalk::border_before(int64_t t, int64_t* at) const {
   const int64_t c = std::min(t / plan_.chunk, static_cast<int64_t>(borders_.size()) - 1);
   *at = c * plan_.chunk;
-  return borders_[static_cast<size_t>(c)];
+  return borders_.at(static_cast<size_t>(c));
 }
 
-int64_t recorded_bytes_per_token(const Model& model, std::span<const int32_t> tokens) {
-  const auto used = [&](size_t n) {
-    Input input;
-    input.tokens = tokens.first(n);
-    CtxOptions options;
-    options.record = true;
-    options.compute = model.compute();
-    Ctx ctx(input, std::move(options));
-    model.arch().forward(ctx);
-    return static_cast<int64_t>(ctx.peak_bytes());
-  };
-  const std::vector<int32_t> sample(64, tokens.front());
-  tokens = sample;
-  const int64_t slope = (used(64) - used(16)) / 48;
-  return 2 * std::max<int64_t>(slope, 1);  // every array has an adjoint of its size
+static int64_t record_alone(const Model& model, const Input& input, PassProbe& probe) {
+  CtxOptions options;
+  options.record = true;
+  options.compute = model.compute();
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  probe.whole = needs_whole_text(ctx) || model.arch().sizes().labels > 0;
+  probe.quadratic_layers.clear();
+  probe.pair_flops = 0;
+  for (const MixerScope& scope : ctx.mixers()) {
+    for (size_t i = scope.first; i < scope.last; ++i) {
+      const MixerDetail* detail = ctx.nodes()[i].mixer.get();
+      if (detail == nullptr || detail->kind != MixerDetail::Kind::kSoftmax) continue;
+      const auto add = [&](const auto& d) {
+        if (d.window > 0) return;
+        probe.quadratic_layers.push_back(scope.layer);
+        probe.pair_flops += 2.0 * static_cast<double>(d.heads * (d.d + d.d_v));
+      };
+      if (model.compute() == DType::kF64) add(static_cast<const SoftmaxDetail<double>&>(*detail));
+      else add(static_cast<const SoftmaxDetail<float>&>(*detail));
+    }
+  }
+  return static_cast<int64_t>(ctx.peak_bytes());
+}
+
+PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
+  constexpr int64_t kFew = 16, kMore = 64;
+  WalkPlan sample;  // the first token again and again
+  sample.feature_dim = plan.feature_dim;
+  const std::vector<int32_t> tokens(plan.feature_dim > 0 ? 0 : kMore, plan.feature_dim > 0 ? 0 : plan.tokens.front());
+  std::vector<float> features;
+  for (int64_t t = 0; plan.feature_dim > 0 && t < kMore; ++t)
+    features.insert(features.end(), plan.features.begin(), plan.features.begin() + plan.feature_dim);
+  sample.tokens = tokens;
+  sample.features = features;
+  PassProbe probe;
+  try {
+    const int64_t more = record_alone(model, sample.slice(0, kMore), probe), few = record_alone(model, sample.slice(0, kFew), probe);
+    probe.bytes_per_token = 2 * std::max<int64_t>((more - few) / (kMore - kFew), 1);  // every array has an adjoint of its size
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
+    const int64_t T = plan.length();
+    probe.bytes_per_token = 2 * (record_alone(model, plan.slice(0, T), probe) / T + 1);
+  }
+  return probe;
 }
 
 }  // namespace hindscan

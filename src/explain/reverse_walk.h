@@ -2,7 +2,10 @@
 // the first, each recorded again from its border (explain-methods 4.4). Memory grows with the chunk, not with the text.
 #pragma once
 #include <functional>
+#include <map>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/memory.h"
@@ -12,15 +15,37 @@
 namespace hindscan {
 
 struct WalkPlan {
-  std::span<const int32_t> tokens;  // up to and with the target
+  std::span<const int32_t> tokens;  // what is read, [T]
+  std::span<const float> features;  // [T, feature_dim], instead of tokens
+  int64_t feature_dim = 0;
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
   ProgressSink* progress = nullptr;
+
+  int64_t length() const;
+  Input slice(int64_t first, int64_t count) const;  // without states
+};
+
+// States before each chunk. Caches that only grow are kept once, each border knowing how much of them it had.
+class Borders {
+ public:
+  void push(const SequenceState& state);
+  SequenceState at(size_t border) const;
+  size_t size() const { return borders_.size(); }
+
+ private:
+  struct Border {
+    SequenceState own;
+    std::map<std::string, std::vector<int64_t>> shared;  // slots that are a beginning of grown_'s, with their shapes
+  };
+  std::vector<Border> borders_;
+  std::map<std::string, SequenceState::Slot> grown_;
+  std::set<std::string> not_growing_;
 };
 
 class ReverseWalk {
  public:
-  // One recorded pass over tokens [first, first + count) and the output of its final norm.
+  // One recorded pass over tokens [first, first + count) and what the head reads.
   using Visit = std::function<void(Ctx& ctx, Var h, int64_t first, int64_t count)>;
   ReverseWalk(const Model& model, const WalkPlan& plan) : model_(model), plan_(plan) {}
   // forward sees every chunk in order, back every chunk in reverse order; the last chunk is recorded once for both.
@@ -28,18 +53,23 @@ class ReverseWalk {
   // Forward only; stops after the chunk that holds token `until`.
   void run_forward(const Visit& forward, int64_t until);
   // State at the last border at or before token t, and its position.
-  const SequenceState& border_before(int64_t t, int64_t* at) const;
+  SequenceState border_before(int64_t t, int64_t* at) const;
 
  private:
-  int64_t length() const { return static_cast<int64_t>(plan_.tokens.size()); }
   void record(int64_t first, SequenceState& state, const Visit& visit);
   const Model& model_;
   WalkPlan plan_;
   Arena arena_;
-  std::vector<SequenceState> borders_;  // before each chunk
+  Borders borders_;
 };
 
-// Bytes a recorded token takes with its adjoint, measured on a short pass over the first tokens.
-int64_t recorded_bytes_per_token(const Model& model, std::span<const int32_t> tokens);
+// What a short pass over the first tokens shows of the cost of a long one.
+struct PassProbe {
+  int64_t bytes_per_token = 0;  // recorded, with adjoints
+  bool whole = false;           // cannot be walked in chunks
+  std::vector<int> quadratic_layers;
+  double pair_flops = 0;        // of attention without a window, per pair of tokens
+};
+PassProbe probe_pass(const Model& model, const WalkPlan& plan);
 
 }  // namespace hindscan

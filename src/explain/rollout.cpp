@@ -13,22 +13,25 @@ class Rollout final : public ReverseMethod<R> {
       : sizes_(sizes), carries_(static_cast<size_t>(sizes.layers)), map_(make_map("core", sizes)) {}
 
   void back(const Chunk<R>& chunk) override {
-    const size_t n = static_cast<size_t>(chunk.count);
-    std::vector<R> r(n, R(0)), moved(n);  // [count]
-    if (chunk.target_row >= 0) r[static_cast<size_t>(chunk.target_row)] = R(1);
+    const Var reference = chunk.orders.reference();
+    std::vector<R> r = chunk.weights(reference);  // [rows of the reference]
+    if (r.empty()) r.assign(static_cast<size_t>(chunk.ctx.rows(reference)), R(0));
+    std::vector<R> before = r;  // the views of a stage all read what the stages after it left
     for (size_t l = chunk.views.size(); l-- > 0;) {
-      carries_[l].resize(chunk.views[l]->carry_size(), R(0));
-      chunk.views[l]->row_times_mean(r.data(), carries_[l].data(), moved.data());
-      float* row = map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first;
-      for (size_t t = 0; t < n; ++t) {
-        row[t] = static_cast<float>(moved[t]);
-        r[t] += moved[t];
-      }
+      const MixerView<R>& view = *chunk.views[l];
+      const std::vector<R> rows = chunk.moved(reference, view.values(), before);
+      std::vector<R> out(rows.size());  // [tokens of the view]
+      view.row_times_mean(rows.data(), carries_[l], out.data());
+      chunk.store(view.values(), {out.begin(), out.end()}, map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
+      const std::vector<R> moved = chunk.moved(view.values(), reference, std::move(out));
+      for (size_t t = 0; t < r.size(); ++t) r[t] += moved[t];
+      if (l > 0 && chunk.views[l - 1]->stage != view.stage) before = r;
     }
-    for (size_t t = 0; t < n; ++t) map_.scores[static_cast<size_t>(chunk.first) + t] = static_cast<double>(r[t]);
+    r = chunk.moved(reference, chunk.orders.text(), std::move(r));
+    for (size_t t = 0; t < r.size(); ++t) map_.scores[static_cast<size_t>(chunk.first) + t] = static_cast<double>(r[t]);
   }
 
-  MethodReport finish(const SequenceState*, double) override {
+  MethodReport finish(const SequenceState*, const TargetReport&) override {
     MethodReport report;
     report.name = method_name(Method::kRollout);
     report.maps = {std::move(map_)};
@@ -38,7 +41,7 @@ class Rollout final : public ReverseMethod<R> {
 
  private:
   WalkSizes sizes_;
-  std::vector<std::vector<R>> carries_;  // per layer
+  std::vector<RowCarry<R>> carries_;  // per layer
   ScoreMap map_;
 };
 

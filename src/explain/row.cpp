@@ -1,5 +1,5 @@
-// "row": the target's row of every layer's implicit attention. core: channel mean of alpha[target, :]. mixer: the same
-// with convolution, activation slope and gate folded in (arXiv 2405.16504), as the frozen adjoint of the gated output.
+// "row": the target's row of every layer's implicit attention. core: mean over maps of alpha[target, :]. mixer: the same
+// with convolution, activation slope, norm and gate folded in (arXiv 2405.16504), as the frozen adjoint along that chain.
 #include <algorithm>
 #include <cmath>
 
@@ -13,21 +13,26 @@ RowScan<R>::RowScan(const WalkSizes& sizes)
 
 // What the row has to explain: the output at the target, less the skip.
 template <class R>
-void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, Layer& layer) const {
-  const int64_t D = view.channels(), at = chunk.target_row * D;
-  layer.carry.assign(view.carry_size(), R(0));
+void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights, Layer& layer) const {
+  const int64_t D = view.channels();
   layer.missing.assign(static_cast<size_t>(D), 0.0);
-  const bool skip = view.ops().skip != MixerOps::npos;
-  const OpNode* node = skip ? &chunk.ctx.nodes()[view.ops().skip] : nullptr;
-  const R* y = (skip ? chunk.ctx.template data<R>(node->out) : view.output()) + at;
-  for (int64_t d = 0; d < D; ++d) {
-    double value = static_cast<double>(y[d]);
-    layer.norm += value * value;
-    if (skip)
-      value -=
-          static_cast<double>(node->weights[0]->template as<R>()[d]) * chunk.ctx.template data<R>(node->in[1])[at + d];
-    layer.missing[static_cast<size_t>(d)] = value;
+  view.weighted_output(weights.data(), layer.missing.data());
+  const OpNode* skip = view.ops().skip == MixerOps::npos ? nullptr : &chunk.ctx.nodes()[view.ops().skip];
+  if (skip != nullptr && skip->in.size() == 2) {  // base + D x, D per channel or per head
+    const Weight& d = *skip->weights[0];
+    const R *y = chunk.ctx.template data<R>(skip->out), *x = chunk.ctx.template data<R>(skip->in[1]);
+    std::fill(layer.missing.begin(), layer.missing.end(), 0.0);
+    for (size_t i = 0; i < weights.size() * static_cast<size_t>(D); ++i) {
+      const size_t c = i % static_cast<size_t>(D);
+      const double w = static_cast<double>(weights[i / static_cast<size_t>(D)]);
+      if (w == 0) continue;
+      layer.norm += w * static_cast<double>(y[i]) * static_cast<double>(y[i]);
+      const double through = static_cast<double>(d.as<R>()[c / static_cast<size_t>(D / d.size())]) * x[i];
+      layer.missing[c] += w * (static_cast<double>(y[i]) - through);
+    }
+    return;
   }
+  for (double v : layer.missing) layer.norm += v * v;
 }
 
 template <class R>
@@ -35,23 +40,21 @@ void RowScan<R>::back(const Chunk<R>& chunk) {
   for (size_t l = 0; l < chunk.views.size(); ++l) {
     const MixerView<R>& view = *chunk.views[l];
     Layer& layer = layers_[l];
-    const int64_t D = view.channels();
-    if (chunk.target_row >= 0) start(chunk, view, layer);
-    scratch_.resize(static_cast<size_t>(chunk.count * D));  // [count, D]
-    view.row(chunk.target_row, layer.carry.data(), scratch_.data());
-    for (int64_t t = 0; t < chunk.count; ++t) {
+    const int64_t M = view.maps();
+    const std::vector<R> weights = chunk.weights(view.values());
+    if (!weights.empty()) start(chunk, view, weights, layer);
+    scratch_.resize(static_cast<size_t>(view.tokens() * M));  // [tokens, maps]
+    view.row(weights.empty() ? nullptr : weights.data(), layer.carry, scratch_.data(), layer.missing.data());
+    std::vector<double> mean(static_cast<size_t>(view.tokens()));
+    for (int64_t t = 0; t < view.tokens(); ++t) {
       double sum = 0;
-      for (int64_t d = 0; d < D; ++d) {
-        const double alpha = static_cast<double>(scratch_[static_cast<size_t>(t * D + d)]);
-        sum += alpha;
-        layer.missing[static_cast<size_t>(d)] -= alpha * static_cast<double>(view.values()[t * D + d]);
-      }
-      map_.layers[l * static_cast<size_t>(sizes_.T) + static_cast<size_t>(chunk.first + t)] =
-          static_cast<float>(sum / static_cast<double>(D));
+      for (int64_t m = 0; m < M; ++m) sum += static_cast<double>(scratch_[static_cast<size_t>(t * M + m)]);
+      mean[static_cast<size_t>(t)] = sum / static_cast<double>(M);
     }
+    chunk.store(view.values(), std::move(mean), map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
     if (chunk.first > 0) continue;
-    std::vector<double> carried(static_cast<size_t>(D), 0.0);  // [D]
-    view.add_carried_in(layer.carry.data(), carried.data());
+    std::vector<double> carried(layer.missing.size(), 0.0);  // [channels]
+    view.add_carried_in(layer.carry, carried.data());
     for (size_t d = 0; d < carried.size(); ++d) layer.missing[d] -= carried[d];
   }
   if (chunk.first == 0) average_layers(sizes_, map_);
@@ -73,64 +76,74 @@ namespace {
 template <class R>
 class Row final : public ReverseMethod<R> {
  public:
-  Row(const WalkSizes& sizes, const RowScan<R>& core) : sizes_(sizes), core_(core), mixer_(make_map("mixer", sizes)) {}
+  Row(const WalkSizes& sizes, const RowScan<R>& core, const KeyDroppingScan<R>* dropping)
+      : sizes_(sizes), core_(core), dropping_(dropping), carries_(static_cast<size_t>(sizes.layers)), mixer_(make_map("mixer", sizes)) {}
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
-    AdjointRules rules = frozen_rules();
-    rules.skip = false;
-    set_carry(ctx, carry_);
     for (size_t l = 0; l < chunk.views.size(); ++l) {
       const MixerOps& ops = chunk.views[l]->ops();
-      const size_t first = ops.conv != MixerOps::npos ? ops.conv : ops.core;
-      const size_t last = ops.gate != MixerOps::npos ? ops.gate : ops.skip != MixerOps::npos ? ops.skip : ops.core;
-      const Var out = ctx.nodes()[last].out;
-      const Var in = ops.conv != MixerOps::npos ? ctx.nodes()[first].in[0] : ctx.nodes()[first].in[2];
+      const int64_t T = ctx.rows(ops.result), D = ctx.cols(ops.result);
+      const std::vector<R> weights = chunk.weights(ops.result);
+      set_carry(ctx, carries_[l]);
       ctx.clear_grads();
-      const int64_t D = ctx.cols(out);
-      R* seed = ctx.template grad<R>(out);  // [count, D]
-      if (chunk.target_row >= 0) std::fill_n(seed + chunk.target_row * D, D, R(1) / static_cast<R>(D));
-      ctx.backward(rules, first, last + 1);
-      store(chunk, l, ctx.template grad<R>(in), ctx.cols(in));
+      R* seed = ctx.template grad<R>(ops.result);  // [tokens, D]
+      for (int64_t i = 0; !weights.empty() && i < T * D; ++i) seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D);
+      for (size_t i = ops.after.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.after[i]]);
+      chain_backward<R>(ctx, ctx.nodes()[ops.core]);
+      for (size_t i = ops.before.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.before[i]]);
+      carries_[l] = std::move(ctx.adjoint_out[0]);
+      store(chunk, l, ops.source);
     }
-    carry_ = std::move(ctx.adjoint_out[0]);
   }
 
-  MethodReport finish(const SequenceState*, double) override {
+  MethodReport finish(const SequenceState*, const TargetReport&) override {
     average_layers(sizes_, mixer_);
     MethodReport report;
     report.name = method_name(Method::kRow);
-    report.maps = {core_.map(), std::move(mixer_)};
+    if (dropping_ != nullptr) {
+      report.maps = {dropping_->map()};
+      report.estimator = dropping_->report();
+    }
+    report.maps.push_back(core_.map());
+    report.maps.push_back(std::move(mixer_));
     report.sum = sum_of(report.scores());
     return report;
   }
 
  private:
-  void store(const Chunk<R>& chunk, size_t l, const R* dx, int64_t C) {
-    float* row = mixer_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first;
-    for (int64_t t = 0; t < chunk.count; ++t) {
+  void store(const Chunk<R>& chunk, size_t l, Var source) {
+    const R* dx = chunk.ctx.template grad<R>(source);
+    const int64_t C = chunk.ctx.cols(source);
+    std::vector<double> rows(static_cast<size_t>(chunk.ctx.rows(source)));
+    for (size_t t = 0; t < rows.size(); ++t) {
       double sum = 0;
-      for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dx[t * C + c]);
-      row[t] = static_cast<float>(sum);
+      for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dx[static_cast<int64_t>(t) * C + c]);
+      rows[t] = sum;
     }
+    chunk.store(source, std::move(rows), mixer_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
   }
 
   WalkSizes sizes_;
   const RowScan<R>& core_;
+  const KeyDroppingScan<R>* dropping_;
+  std::vector<SequenceState> carries_;  // per layer
   ScoreMap mixer_;
-  SequenceState carry_;
 };
 
 }  // namespace
 
 template <class R>
-std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core) {
-  return std::make_unique<Row<R>>(sizes, core);
+std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core,
+                                           const KeyDroppingScan<R>* dropping) {
+  return std::make_unique<Row<R>>(sizes, core, dropping);
 }
 
-template class RowScan<float>;
-template class RowScan<double>;
-template std::unique_ptr<ReverseMethod<float>> make_row<float>(const WalkSizes&, const RowScan<float>&);
-template std::unique_ptr<ReverseMethod<double>> make_row<double>(const WalkSizes&, const RowScan<double>&);
+#define HS_INSTANTIATE(R)   \
+  template class RowScan<R>; \
+  template std::unique_ptr<ReverseMethod<R>> make_row<R>(const WalkSizes&, const RowScan<R>&, const KeyDroppingScan<R>*);
+HS_INSTANTIATE(float)
+HS_INSTANTIATE(double)
+#undef HS_INSTANTIATE
 
 }  // namespace hindscan

@@ -48,6 +48,12 @@ const Weight& embedding_table(const Model& model) {
   fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
 }
 
+static double bias_of(const LogitHead& head, int32_t id) {
+  if (head.bias == nullptr) return 0;
+  const size_t at = static_cast<size_t>(id);
+  return head.bias->dtype == DType::kF64 ? head.bias->as<double>()[at] : static_cast<double>(head.bias->as<float>()[at]);
+}
+
 // The most likely token other than `except`.
 template <class R>
 static int32_t best_except(const std::vector<R>& logits, int64_t except) {
@@ -66,37 +72,87 @@ static double probability_of(const std::vector<R>& logits, int32_t id) {
   return std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) - top) / sum;
 }
 
-static double logit_of(const Weight& head, int32_t id, const std::vector<double>& h) {
-  const std::vector<double> w = weight_row(head, id);
-  return row_dot(static_cast<int64_t>(h.size()), w.data(), h.data());
+namespace {
+
+double raw_logit(const LogitHead& head, int32_t id, const std::vector<double>& h) {
+  const std::vector<double> w = weight_row(*head.weight, id);
+  const double dot = row_dot(static_cast<int64_t>(h.size()), w.data(), h.data());
+  return head.scale == 1 && head.bias == nullptr ? dot : head.scale * dot + bias_of(head, id);
+}
+
+double capped(const LogitHead& head, double raw) {
+  return head.soft_cap > 0 ? head.soft_cap * std::tanh(raw / head.soft_cap) : raw;
+}
+
+// Held slope: y = slope * x. Exact: the derivative.
+double slope(const LogitHead& head, double raw, bool frozen) {
+  if (head.soft_cap <= 0) return 1;
+  const double t = std::tanh(raw / head.soft_cap);
+  if (frozen) return raw == 0 ? 1 : head.soft_cap * t / raw;
+  return 1 - t * t;
 }
 
 template <class R>
+void apply_head(const LogitHead& head, std::vector<R>& logits) {
+  if (head.scale == 1 && head.bias == nullptr && head.soft_cap <= 0) return;
+  for (size_t v = 0; v < logits.size(); ++v) {
+    const double raw = head.scale * static_cast<double>(logits[v]) + bias_of(head, static_cast<int32_t>(v));
+    logits[v] = static_cast<R>(capped(head, raw));
+  }
+}
+
+TargetKind kind_of(const ArchitectureSizes& sizes) {
+  if (sizes.labels == 0) return TargetKind::kToken;
+  return sizes.regression || sizes.labels == 1 ? TargetKind::kNumber : TargetKind::kClass;
+}
+
+}  // namespace
+
+template <class R>
 TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h) {
-  const Weight& head = model.arch().head();
-  const int64_t V = head.rows(), C = head.cols();
-  std::vector<R> logits(static_cast<size_t>(V));  // [vocab]
-  kernels::linear(1, V, C, h, head.data, head.dtype, logits.data());
+  const LogitHead head = model.arch().logit_head();
+  const int64_t V = head.weight->rows(), C = head.weight->cols();
+  std::vector<R> logits(static_cast<size_t>(V));  // [vocab or labels]
+  kernels::linear(1, V, C, h, head.weight->data, head.weight->dtype, logits.data());
+  apply_head(head, logits);
   TargetReport target;
+  target.kind = kind_of(model.arch().sizes());
   target.position = position;
-  target.id = request.target_id ? *request.target_id : best_except(logits, -1);
+  const bool number = target.kind == TargetKind::kNumber;
+  target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, -1);
   if (request.contrast == Contrast::kId) target.contrast_id = request.contrast_id;
-  if (request.contrast == Contrast::kAuto && V > 1) target.contrast_id = best_except(logits, target.id);
+  if (request.contrast == Contrast::kAuto && V > 1 && !number) target.contrast_id = best_except(logits, target.id);
   const std::vector<double> wide(h, h + C);  // [d_model]
-  target.logit = logit_of(head, target.id, wide);
-  if (target.contrast_id) target.contrast_logit = logit_of(head, *target.contrast_id, wide);
-  target.probability = probability_of(logits, target.id);
+  target.raw = raw_logit(head, target.id, wide);
+  target.logit = capped(head, target.raw);
+  target.bias = slope(head, target.raw, true) * bias_of(head, target.id);
+  if (target.contrast_id) {
+    target.contrast_raw = raw_logit(head, *target.contrast_id, wide);
+    target.contrast_logit = capped(head, target.contrast_raw);
+    target.bias -= slope(head, target.contrast_raw, true) * bias_of(head, *target.contrast_id);
+  }
+  if (!number) target.probability = probability_of(logits, target.id);
   return target;
 }
 template TargetReport choose_target<float>(const Model&, const ExplainRequest&, int64_t, const float*);
 template TargetReport choose_target<double>(const Model&, const ExplainRequest&, int64_t, const double*);
 
-std::vector<double> target_seed(const Model& model, const TargetReport& target) {
-  std::vector<double> seed = weight_row(model.arch().head(), target.id);  // [d_model]
+std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen) {
+  const LogitHead head = model.arch().logit_head();
+  std::vector<double> seed = weight_row(*head.weight, target.id);  // [d_model]
+  const double own = head.scale * slope(head, target.raw, frozen);
+  for (double& s : seed) s *= own;
   if (!target.contrast_id) return seed;
-  const std::vector<double> other = weight_row(model.arch().head(), *target.contrast_id);
-  for (size_t c = 0; c < seed.size(); ++c) seed[c] -= other[c];
+  const std::vector<double> other = weight_row(*head.weight, *target.contrast_id);
+  const double against = head.scale * slope(head, target.contrast_raw, frozen);
+  for (size_t c = 0; c < seed.size(); ++c) seed[c] -= against * other[c];
   return seed;
+}
+
+double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h) {
+  const LogitHead head = model.arch().logit_head();
+  const double value = capped(head, raw_logit(head, target.id, h));
+  return target.contrast_id ? value - capped(head, raw_logit(head, *target.contrast_id, h)) : value;
 }
 
 }  // namespace hindscan

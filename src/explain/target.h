@@ -12,10 +12,12 @@ std::vector<double> weight_row(const Weight& w, int64_t row);
 // The table the tokens are looked up in.
 const Weight& embedding_table(const Model& model);
 
-// h: final norm output at the target ([d_model], compute type). Fills ids, logits and the probability.
+// h: what the head reads at the target ([d_model], compute type). Fills ids, logits and the probability.
 template <class R>
 TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h);
-// Adjoint of h for that target: head[id] - head[contrast], [d_model].
-std::vector<double> target_seed(const Model& model, const TargetReport& target);
+// Adjoint of h for that target, [d_model]: of its value, or with the slope of a soft cap held.
+std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen = false);
+// The target's value for another h.
+double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h);
 
 }  // namespace hindscan

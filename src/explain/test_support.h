@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "explain/mixer_view.h"
+#include "explain/views.h"
 #include "explain/report.h"
 
 namespace hindscan {
@@ -80,6 +80,11 @@ inline SequenceState state_after(const Model& model, std::span<const int32_t> to
   model.arch().forward(ctx);
   ctx.commit();
   return state;
+}
+
+// The element view of one mixer of a pass.
+inline const ElementView<double>& element_view(const std::vector<std::unique_ptr<MixerView<double>>>& views, size_t l) {
+  return static_cast<const ElementView<double>&>(*views[l]);
 }
 
 // alpha[d][i][j] of one layer by the definition, in double.

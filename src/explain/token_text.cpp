@@ -14,12 +14,20 @@ TokenReport token_report(const Model& model, int32_t id) {
   return token;
 }
 
-void describe_tokens(const Model& model, std::span<const int32_t> tokens, ExplainReport& report) {
+static std::string target_text(const Model& model, TargetKind kind, int32_t id) {
+  return kind == TargetKind::kToken ? token_report(model, id).text : fmt::format("{} {}", target_kind_name(kind), id);
+}
+
+void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
   report.model = model.path();
   report.tokens.clear();
-  for (int32_t id : tokens) report.tokens.push_back(token_report(model, id));
-  report.target.text = token_report(model, report.target.id).text;
-  if (report.target.contrast_id) report.target.contrast_text = token_report(model, *report.target.contrast_id).text;
+  for (int32_t id : request.tokens) report.tokens.push_back(token_report(model, id));
+  const int64_t width = model.arch().sizes().feature_dim;
+  for (int64_t t = 0; width > 0 && t < static_cast<int64_t>(request.features.size()) / width; ++t)
+    report.tokens.push_back({static_cast<int32_t>(t), fmt::format("#{}", t), ""});
+  TargetReport& target = report.target;
+  target.text = target_text(model, target.kind, target.id);
+  if (target.contrast_id) target.contrast_text = target_text(model, target.kind, *target.contrast_id);
 }
 
 }  // namespace hindscan

@@ -1,0 +1,56 @@
+// One mixer's coefficients over a range of tokens, collected chunk by chunk: what tiles and block sums are made from.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "explain/matrix.h"
+#include "explain/views.h"
+
+namespace hindscan {
+
+template <class R>
+class MapWindow {
+ public:
+  explicit MapWindow(bool fold) : fold_(fold) {}
+  virtual ~MapWindow() = default;
+  // Adds rows [from, to) of the pass; with fold also what the ops around the core do.
+  void append(Ctx& ctx, const MixerView<R>& view, int64_t from, int64_t to);
+  int64_t tokens() const { return tokens_; }
+  virtual int64_t maps() const = 0;
+  // Entries of one map or of a reduction over maps, zero above the diagonal, in tokens of the window ([I, J], overwritten).
+  // A gate, slope and convolution of every channel fold in before the reduction.
+  virtual void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const;
+  // Exact sums over blocks in linear time ([blocks, blocks]); false where there is no such form.
+  virtual bool block_sums(MapKind, int64_t, const int64_t*, int64_t, R*) const { return false; }
+  // Bounds of the sums of |alpha| or max(alpha, 0) in linear time; false where there are none.
+  virtual bool block_bounds(MapKind, const int64_t*, int64_t, R*, R*) const { return false; }
+  virtual double entry_flops() const = 0;  // of one entry of every map
+  virtual bool needs_all_before() const { return false; }  // rows depend on tokens left of the columns asked for
+  size_t bytes() const { return (gate_.size() + slope_.size()) * sizeof(R) + own_bytes(); }
+
+ protected:
+  virtual void append_core(const MixerView<R>& view, int64_t from, int64_t to) = 0;
+  virtual size_t own_bytes() const = 0;
+  virtual int64_t reads() const { return 1; }  // and writes a token
+  // One map of one read and write, nothing folded in.
+  virtual void one(int64_t map, int64_t read, int64_t write, TokenRange I, TokenRange J, R* out) const = 0;
+  static void append_rows(const R* from, int64_t first, int64_t last, int64_t C, std::vector<R>& to) {
+    if (from != nullptr) to.insert(to.end(), from + first * C, from + last * C);
+  }
+  static const R* maybe(const std::vector<R>& v) { return v.empty() ? nullptr : v.data(); }
+
+  bool fold_;
+  int64_t tokens_ = 0;
+  int64_t out_channels_ = 0, value_channels_ = 0, K_ = 0;  // of all reads and of all writes; taps
+  std::vector<R> gate_, slope_, conv_;                     // [T, out_channels], [T, value_channels], [value_channels, K]
+};
+
+kernels::glr::HeadMap head_map(MapKind kind);
+
+template <class R>
+std::unique_ptr<MapWindow<R>> make_recurrence_window(const MixerView<R>& view, bool fold, Estimator estimator);
+template <class R>
+std::unique_ptr<MapWindow<R>> make_window(const MixerView<R>& view, bool fold, Estimator estimator);
+
+}  // namespace hindscan

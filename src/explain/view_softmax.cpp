@@ -1,0 +1,132 @@
+// Softmax attention: a row is the probabilities of one token over all cached tokens.
+#include <algorithm>
+#include <cmath>
+
+#include "explain/views.h"
+
+namespace hindscan {
+
+template <class R>
+SoftmaxView<R>::SoftmaxView(const Ctx& ctx, const MixerScope& scope, size_t core)
+    : MixerView<R>(ctx, scope, core), d_(static_cast<const SoftmaxDetail<R>&>(*ctx.nodes()[core].mixer)) {
+  this->kind = "softmax";
+}
+
+template <class R>
+int64_t SoftmaxView<R>::probabilities(int64_t t, int64_t head, std::vector<double>& p) const {
+  int64_t first = d_.window > 0 ? std::max<int64_t>(0, d_.past + t - d_.window + 1) : 0;
+  for (const Segment& g : this->segments_) {
+    if (!g.carries_in && t >= g.begin) first = std::max(first, d_.past + g.begin);
+  }
+  const int64_t last = d_.past + t, kv = head / (d_.heads / d_.kv_heads);
+  const R* q = d_.q + (t * d_.heads + head) * d_.d;
+  p.resize(static_cast<size_t>(last + 1 - first));
+  double top = -1e300, sum = 0;
+  for (int64_t key = first; key <= last; ++key) {
+    const R* k = d_.k + (key * d_.kv_heads + kv) * d_.d;
+    double score = 0;
+    for (int64_t i = 0; i < d_.d; ++i) score += static_cast<double>(q[i]) * static_cast<double>(k[i]);
+    score *= d_.scale;
+    if (d_.soft_cap > 0) score = d_.soft_cap * std::tanh(score / d_.soft_cap);
+    p[static_cast<size_t>(key - first)] = score;
+    top = std::max(top, score);
+  }
+  for (double& v : p) sum += v = std::exp(v - top);
+  for (double& v : p) v /= sum;
+  return first;
+}
+
+// Carry and sums are laid out [keys, width], width heads or one.
+template <class R>
+static std::vector<double> start_sums(const RowCarry<R>& carry, int64_t keys, int64_t width) {
+  std::vector<double> sums(static_cast<size_t>(keys * width), 0.0);
+  const size_t n = std::min(carry.numbers.size(), sums.size());
+  std::copy_n(carry.numbers.end() - static_cast<std::ptrdiff_t>(n), n, sums.end() - static_cast<std::ptrdiff_t>(n));
+  return sums;
+}
+
+template <class R>
+static void split_sums(const std::vector<double>& sums, int64_t past, int64_t width, RowCarry<R>& carry, R* out) {
+  const auto cut = sums.begin() + past * width;
+  carry.numbers.assign(sums.begin(), cut);
+  std::transform(cut, sums.end(), out, [](double v) { return static_cast<R>(v); });
+}
+
+template <class R>
+void SoftmaxView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
+  std::vector<double> sums = start_sums(carry, d_.past + d_.T, d_.heads), p;  // [past + T, heads]
+  for (int64_t t = 0; w != nullptr && t < d_.T; ++t) {
+    for (int64_t h = 0; w[t] != R(0) && h < d_.heads; ++h) {
+      const int64_t first = probabilities(t, h, p);
+      for (size_t i = 0; i < p.size(); ++i)
+        sums[static_cast<size_t>((first + static_cast<int64_t>(i)) * d_.heads + h)] += static_cast<double>(w[t]) * p[i];
+    }
+  }
+  split_sums(sums, d_.past, d_.heads, carry, out);
+  for (int64_t i = 0; i < d_.T * d_.heads; ++i) {
+    const int64_t h = i % d_.heads, kv = h / (d_.heads / d_.kv_heads);
+    const R* v = d_.v + ((d_.past + i / d_.heads) * d_.kv_heads + kv) * d_.d_v;
+    for (int64_t e = 0; e < d_.d_v; ++e) missing[h * d_.d_v + e] -= static_cast<double>(out[i]) * static_cast<double>(v[e]);
+  }
+}
+
+template <class R>
+void SoftmaxView<R>::add_carried_in(const RowCarry<R>& carry, double* out) const {
+  for (int64_t i = 0; i < d_.past * d_.heads; ++i) {
+    const int64_t h = i % d_.heads, kv = h / (d_.heads / d_.kv_heads);
+    const R* v = d_.v + (i / d_.heads * d_.kv_heads + kv) * d_.d_v;
+    for (int64_t e = 0; e < d_.d_v; ++e)
+      out[h * d_.d_v + e] += static_cast<double>(carry.numbers[static_cast<size_t>(i)]) * static_cast<double>(v[e]);
+  }
+}
+
+template <class R>
+void SoftmaxView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) const {
+  std::vector<double> sums = start_sums(carry, d_.past + d_.T, 1), p;  // [past + T]
+  for (int64_t t = 0; t < d_.T; ++t) {
+    for (int64_t h = 0; r[t] != R(0) && h < d_.heads; ++h) {
+      const int64_t first = probabilities(t, h, p);
+      const double weight = static_cast<double>(r[t]) / static_cast<double>(d_.heads);
+      for (size_t i = 0; i < p.size(); ++i) sums[static_cast<size_t>(first) + i] += weight * p[i];
+    }
+  }
+  split_sums(sums, d_.past, 1, carry, out);
+}
+
+template <class R>
+void SoftmaxView<R>::weighted_output(const R* w, double* out) const {
+  const int64_t D = channels();
+  std::fill_n(out, D, 0.0);
+  for (int64_t t = 0; t < d_.T; ++t) {
+    for (int64_t c = 0; w[t] != R(0) && c < D; ++c) out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
+  }
+}
+
+// A few rows of the chunk: every row would make the check quadratic.
+template <class R>
+void SoftmaxView<R>::forward_residual(std::vector<double>&, double* residual) const {
+  constexpr int64_t kRows = 16;
+  std::fill_n(residual, d_.T, 0.0);
+  const int64_t step = std::max<int64_t>(1, d_.T / kRows);
+  std::vector<double> p;
+  for (int64_t t = d_.T - 1; t >= 0; t -= step) {
+    double error = 0, norm = 0;
+    for (int64_t h = 0; h < d_.heads; ++h) {
+      const int64_t first = probabilities(t, h, p), kv = h / (d_.heads / d_.kv_heads);
+      for (int64_t e = 0; e < d_.d_v; ++e) {
+        double ref = 0;
+        for (size_t i = 0; i < p.size(); ++i)
+          ref += p[i] * static_cast<double>(d_.v[((first + static_cast<int64_t>(i)) * d_.kv_heads + kv) * d_.d_v + e]);
+        const double y = static_cast<double>(d_.y[(t * d_.heads + h) * d_.d_v + e]);
+        error += (y - ref) * (y - ref);
+        norm += ref * ref;
+      }
+    }
+    residual[t] = error == 0 ? 0 : std::sqrt(error / norm);
+  }
+}
+
+template class SoftmaxView<float>;
+template class SoftmaxView<double>;
+
+}  // namespace hindscan
