@@ -61,6 +61,8 @@ def fused(kind: str, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 class Hybrid:
     def __init__(self):
         self.modules = {name: module.double() for name, module in modules().items()}
+        rotary = self.modules["rotary"].inv_freq  # made in single precision
+        rotary.copy_(100.0 ** (-torch.arange(len(rotary)).double() / len(rotary)))
         parameters = {"embeddings.weight": torch.zeros(VOCAB, D), "norm.weight": torch.zeros(D), "lm_head.weight": torch.zeros(VOCAB, D)}
         for l, text in enumerate(LAYERS):
             parameters[f"layers.{l}.norm.weight"] = torch.zeros(D)
