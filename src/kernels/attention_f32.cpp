@@ -26,13 +26,20 @@ namespace hindscan::kernels {
 constexpr int64_t kTileRows = 64, kTileKeys = 128;
 constexpr int64_t kFewTokens = 4;  // below: row by row
 
+// Rows of heads: as the caller holds them, or packed head by head (rows a power of two apart would share cache sets).
+struct HeadRows {
+  const float* data;
+  int64_t head, row;  // strides
+  const float* at(int64_t h, int64_t t) const { return data + h * head + t * row; }
+};
+
 struct AttentionJob {
   const AttentionDims& dims;
-  AttentionInputs<float> in;
+  HeadRows q, k, v, dy;
   const float *keys_t, *values_t;  // [kv_heads, key blocks, d or d_v, kTileKeys]
   float *y, *lse_out;
   const float* lse;                // [T, heads] in the adjoint
-  const float *dy, *along;         // [T, heads*d_v], [T, heads] <dy, y>
+  const float* along;              // [T, heads] <dy, y>
   AttentionGrads<float> grads;
 
   int64_t key_blocks() const { return (dims.keys() + kTileKeys - 1) / kTileKeys; }
@@ -76,8 +83,7 @@ HWY_INLINE void clear_unseen(glr::TileRange seen, int64_t width, float* row) {
 HWY_INLINE void forward_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), j0 = block * kTileKeys, width = std::min(kTileKeys, dims.keys() - j0), d_v = dims.d_v;
-  const Strided q{job.in.q + (t0 * dims.heads + h) * dims.d, dims.heads * dims.d, 1};
-  product(rows, width, dims.d, q, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys, false);
+  product(rows, width, dims.d, {job.q.at(h, t0), job.q.row, 1}, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys, false);
   for (int64_t r = 0; r < rows; ++r) {
     const glr::TileRange seen = job.seen(t0 + r, block);
     float* row = x.s + r * kTileKeys;
@@ -90,7 +96,7 @@ HWY_INLINE void forward_block(const AttentionJob& job, const AttentionScratch& x
     if (shrink != 1) scale_row(d_v, shrink, x.sum + r * d_v);
     x.top[r] = now;
   }
-  product(rows, d_v, width, {x.s, kTileKeys, 1}, job.in.v + (j0 * dims.kv_heads + kv) * d_v, dims.kv_heads * d_v, x.sum, d_v, true);
+  product(rows, d_v, width, {x.s, kTileKeys, 1}, job.v.at(kv, j0), job.v.row, x.sum, d_v, true);
 }
 
 void ForwardTile(const AttentionJob& job, float* scratch, int64_t h, int64_t query_block) {
@@ -113,10 +119,10 @@ void ForwardTile(const AttentionJob& job, float* scratch, int64_t h, int64_t que
 void ForwardRow(const AttentionJob& job, float* s, int64_t h, int64_t t) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), first = dims.first_key(t), n = dims.past + t + 1 - first, at = t * dims.heads + h, d_v = dims.d_v;
-  for (int64_t j = 0; j < n; ++j) s[j] = dot(dims.d, job.in.q + at * dims.d, job.in.k + ((first + j) * dims.kv_heads + kv) * dims.d);
+  for (int64_t j = 0; j < n; ++j) s[j] = dot(dims.d, job.q.at(h, t), job.k.at(kv, first + j));
   const float top = scores_row(n, static_cast<float>(dims.scale), static_cast<float>(dims.soft_cap), s);
   const float sum = exp_row(n, top, s);
-  product(1, d_v, n, {s, 0, 1}, job.in.v + (first * dims.kv_heads + kv) * d_v, dims.kv_heads * d_v, job.y + at * d_v, d_v, false);
+  product(1, d_v, n, {s, 0, 1}, job.v.at(kv, first), job.v.row, job.y + at * d_v, d_v, false);
   scale_row(d_v, 1 / sum, job.y + at * d_v);
   if (job.lse_out != nullptr) job.lse_out[at] = top + std::log(sum);
 }
@@ -125,8 +131,7 @@ void ForwardRow(const AttentionJob& job, float* s, int64_t h, int64_t t) {
 HWY_INLINE void adjoint_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block, bool want_dp) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), width = std::min(kTileKeys, dims.keys() - block * kTileKeys);
-  const Strided q{job.in.q + (t0 * dims.heads + h) * dims.d, dims.heads * dims.d, 1};
-  const Strided dy{job.dy + (t0 * dims.heads + h) * dims.d_v, dims.heads * dims.d_v, 1};
+  const Strided q{job.q.at(h, t0), job.q.row, 1}, dy{job.dy.at(h, t0), job.dy.row, 1};
   product(rows, width, dims.d, q, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys, false);
   if (want_dp) product(rows, width, dims.d_v, dy, job.block_of(job.values_t, kv, block, dims.d_v), kTileKeys, x.dp, kTileKeys, false);
   for (int64_t r = 0; r < rows; ++r) {
@@ -147,8 +152,8 @@ void QueryGradTile(const AttentionJob& job, float* scratch, int64_t h, int64_t q
   for (int64_t b = dims.first_key(t0) / kTileKeys; b <= (dims.past + t0 + rows - 1) / kTileKeys; ++b) {
     const int64_t j0 = b * kTileKeys;
     adjoint_block(job, x, h, t0, rows, b, true);
-    product(rows, dims.d, std::min(kTileKeys, dims.keys() - j0), {x.dp, kTileKeys, 1}, job.in.k + (j0 * dims.kv_heads + kv) * dims.d,
-            dims.kv_heads * dims.d, job.grads.dq + (t0 * dims.heads + h) * dims.d, dims.heads * dims.d, true);
+    product(rows, dims.d, std::min(kTileKeys, dims.keys() - j0), {x.dp, kTileKeys, 1}, job.k.at(kv, j0), job.k.row,
+            job.grads.dq + (t0 * dims.heads + h) * dims.d, dims.heads * dims.d, true);
   }
 }
 
@@ -160,14 +165,14 @@ void KeyGradTile(const AttentionJob& job, float* scratch, int64_t kv, int64_t bl
   const int64_t end = dims.window > 0 ? std::min(dims.T, j0 + width - dims.past + dims.window - 1) : dims.T;
   for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
     for (int64_t t0 = first / kTileRows * kTileRows; t0 < end; t0 += kTileRows) {
-      const int64_t rows = std::min(kTileRows, dims.T - t0), at = t0 * dims.heads + h;
+      const int64_t rows = std::min(kTileRows, dims.T - t0);
       adjoint_block(job, x, h, t0, rows, block, job.grads.dk != nullptr);
       if (job.grads.dv != nullptr) {
-        product(width, dims.d_v, rows, {x.s, 1, kTileKeys}, job.dy + at * dims.d_v, dims.heads * dims.d_v,
+        product(width, dims.d_v, rows, {x.s, 1, kTileKeys}, job.dy.at(h, t0), job.dy.row,
                 job.grads.dv + (j0 * dims.kv_heads + kv) * dims.d_v, dims.kv_heads * dims.d_v, true);
       }
       if (job.grads.dk != nullptr) {
-        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.in.q + at * dims.d, dims.heads * dims.d,
+        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.q.at(h, t0), job.q.row,
                 job.grads.dk + (j0 * dims.kv_heads + kv) * dims.d, dims.kv_heads * dims.d, true);
       }
     }
@@ -177,20 +182,19 @@ void KeyGradTile(const AttentionJob& job, float* scratch, int64_t kv, int64_t bl
 // Products q . k of rows I and keys J; keys_t [d, kTileKeys] is room for transposed keys.
 HWY_INLINE void products(const AttentionJob& job, float* keys_t, int64_t h, glr::TileRange I, glr::TileRange J, float* out) {
   const AttentionDims& dims = job.dims;
-  const int64_t columns = J.end - J.begin, stride = dims.kv_heads * dims.d;
-  const float *q = job.in.q + (I.begin * dims.heads + h) * dims.d, *k = job.in.k + job.kv(h) * dims.d;
+  const int64_t columns = J.end - J.begin, kv = job.kv(h);
   if (I.end - I.begin < kFewTokens) {
     for (int64_t i = 0; i < I.end - I.begin; ++i) {
-      for (int64_t j = 0; j < columns; ++j) out[i * columns + j] = dot(dims.d, q + i * dims.heads * dims.d, k + (J.begin + j) * stride);
+      for (int64_t j = 0; j < columns; ++j) out[i * columns + j] = dot(dims.d, job.q.at(h, I.begin + i), job.k.at(kv, J.begin + j));
     }
     return;
   }
   for (int64_t j0 = 0; j0 < columns; j0 += kTileKeys) {
     const int64_t width = std::min(kTileKeys, columns - j0);
     for (int64_t j = 0; j < width; ++j) {
-      for (int64_t i = 0; i < dims.d; ++i) keys_t[i * kTileKeys + j] = k[(J.begin + j0 + j) * stride + i];
+      for (int64_t i = 0; i < dims.d; ++i) keys_t[i * kTileKeys + j] = job.k.at(kv, J.begin + j0 + j)[i];
     }
-    product(I.end - I.begin, width, dims.d, {q, dims.heads * dims.d, 1}, keys_t, kTileKeys, out + j0, columns, false);
+    product(I.end - I.begin, width, dims.d, {job.q.at(h, I.begin), job.q.row, 1}, keys_t, kTileKeys, out + j0, columns, false);
   }
 }
 
@@ -247,19 +251,34 @@ std::vector<float> transposed(const AttentionDims& dims, const float* from, int6
   return out;
 }
 
+HeadRows as_held(const float* data, int64_t heads, int64_t width) { return {data, width, heads * width}; }
+
+// [rows, heads, width] -> [heads, rows, width]
+HeadRows packed(int64_t rows, int64_t heads, int64_t width, const float* from, std::vector<float>& room) {
+  room.resize(static_cast<size_t>(rows * heads * width));
+#pragma omp parallel for schedule(static) if (rows * heads * width > (1 << 16))
+  for (int64_t h = 0; h < heads; ++h) {
+    for (int64_t t = 0; t < rows; ++t) std::copy_n(from + (t * heads + h) * width, width, room.data() + (h * rows + t) * width);
+  }
+  return {room.data(), rows * width, width};
+}
+
 bool worth_threads(const AttentionDims& dims) { return dims.T * dims.heads * std::min(dims.keys(), dims.window > 0 ? dims.window : dims.keys()) > kParallelScores; }
 
 }  // namespace
 
 void attention_forward(const AttentionDims& dims, const AttentionInputs<float>& in, float* y, float* lse) {
-  AttentionJob job{dims, in, nullptr, nullptr, y, lse, nullptr, nullptr, nullptr, {}};
+  AttentionJob job{dims, as_held(in.q, dims.heads, dims.d), as_held(in.k, dims.kv_heads, dims.d), as_held(in.v, dims.kv_heads, dims.d_v),
+                   {}, nullptr, nullptr, y, lse, nullptr, nullptr, {}};
   if (dims.T < kFewTokens) {
     const auto run = HS_DISPATCH(ForwardRow);
     for_tasks(dims.T * dims.heads, dims.keys(), worth_threads(dims), [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
     return;
   }
   const std::vector<float> keys = transposed(dims, in.k, dims.d);
+  std::vector<float> values;
   job.keys_t = keys.data();
+  job.v = packed(dims.keys(), dims.kv_heads, dims.d_v, in.v, values);
   const auto run = HS_DISPATCH(ForwardTile);
   for_tasks(dims.heads * job.query_blocks(), AttentionScratch::size(dims), worth_threads(dims),
             [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
@@ -276,7 +295,9 @@ void attention_backward(const AttentionDims& dims, const AttentionInputs<float>&
     for (int64_t i = 0; i < dims.d_v; ++i) sum += static_cast<double>(dy[at * dims.d_v + i]) * static_cast<double>(y[at * dims.d_v + i]);
     along[static_cast<size_t>(at)] = static_cast<float>(sum);
   }
-  const AttentionJob job{dims, in, keys.data(), values.data(), nullptr, nullptr, lse, dy, along.data(), grads};
+  std::vector<float> q, k, adjoint;
+  const AttentionJob job{dims, packed(dims.T, dims.heads, dims.d, in.q, q), packed(dims.keys(), dims.kv_heads, dims.d, in.k, k), {},
+                         packed(dims.T, dims.heads, dims.d_v, dy, adjoint), keys.data(), values.data(), nullptr, nullptr, lse, along.data(), grads};
   const int64_t size = AttentionScratch::size(dims);
   if (grads.dq != nullptr) {
     const auto run = HS_DISPATCH(QueryGradTile);
@@ -292,7 +313,8 @@ void attention_backward(const AttentionDims& dims, const AttentionInputs<float>&
 void attention_weights(const AttentionDims& dims, const AttentionInputs<float>& in, const float* lse, int64_t head, glr::TileRange I,
                        glr::TileRange J, float* out) {
   std::vector<float> keys(static_cast<size_t>(dims.d * kTileKeys));  // [d, kTileKeys]
-  const AttentionJob job{dims, in, nullptr, nullptr, nullptr, nullptr, lse, nullptr, nullptr, {}};
+  const AttentionJob job{dims, as_held(in.q, dims.heads, dims.d), as_held(in.k, dims.kv_heads, dims.d), {}, {}, nullptr, nullptr, nullptr, nullptr,
+                         lse, nullptr, {}};
   HS_DISPATCH(WeightsTile)(job, keys.data(), head, I, J, out);
 }
 

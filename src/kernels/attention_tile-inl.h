@@ -56,6 +56,9 @@ HWY_INLINE void product_rows(int64_t N, int64_t K, Strided A, const float* B, in
   const hn::CappedTag<float, 1> d1;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t n = 0;
+  if constexpr (Rows <= 2) {
+    for (; n + 4 * lanes <= N; n += 4 * lanes) product_panel<Rows, 4>(d, K, A, B + n, ldb, C + n, ldc, add);
+  }
   for (; n + 2 * lanes <= N; n += 2 * lanes) product_panel<Rows, 2>(d, K, A, B + n, ldb, C + n, ldc, add);
   for (; n + lanes <= N; n += lanes) product_panel<Rows, 1>(d, K, A, B + n, ldb, C + n, ldc, add);
   for (; n < N; ++n) product_panel<Rows, 1>(d1, K, A, B + n, ldb, C + n, ldc, add);
