@@ -65,6 +65,12 @@ void interpolate(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const 
 template <class R>
 void interpolate_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, R* db, R* dcoeff) {
   for_rows(T, H * d, [&](int64_t begin, int64_t end) {
+    if (d == 1) {
+      for (int64_t j = begin * H; j < end * H; ++j) da[j] += (1 - coeff[j]) * dy[j];
+      for (int64_t j = begin * H; j < end * H; ++j) db[j] += coeff[j] * dy[j];
+      for (int64_t j = begin * H; dcoeff != nullptr && j < end * H; ++j) dcoeff[j] += (b[j] - a[j]) * dy[j];
+      return;
+    }
     for_heads(begin, end, H, d, [&](int64_t h, int64_t i) {
       const R c = coeff[h];
       for (int64_t j = i; j < i + d; ++j) da[j] += (1 - c) * dy[j];

@@ -77,41 +77,53 @@ void for_rotated_heads(const RotateShape& s, const Body& body) {
   });
 }
 
+// kStep 2: pairs (2i, 2i+1); 1: (i, i + distance).
+template <int kStep, class R>
+void turn(const RotateShape& s, const R* __restrict c, const R* __restrict n, const R* __restrict x, R* __restrict y) {
+  const int64_t apart = kStep == 2 ? 1 : s.distance;
+  for (int64_t i = 0; i < s.d; ++i) y[i] = x[i];
+  for (int64_t i = 0; i < s.pairs; ++i) {
+    const R a = x[i * kStep], b = x[i * kStep + apart];
+    y[i * kStep] = a * c[i] - b * n[i];
+    y[i * kStep + apart] = a * n[i] + b * c[i];
+  }
+}
+
+template <int kStep, class R>
+void turn_back(const RotateShape& s, const R* __restrict c, const R* __restrict n, const R* __restrict g, R* __restrict dx) {
+  const int64_t apart = kStep == 2 ? 1 : s.distance;
+  for (int64_t i = 0; i < s.pairs; ++i) {
+    const R a = g[i * kStep], b = g[i * kStep + apart];
+    dx[i * kStep] += a * c[i] + b * n[i];
+    dx[i * kStep + apart] += b * c[i] - a * n[i];
+  }
+  const int64_t second = kStep == 2 ? 2 * s.pairs : s.distance;  // channels between and after the pairs pass
+  for (int64_t i = kStep * s.pairs; i < second; ++i) dx[i] += g[i];
+  for (int64_t i = kStep == 2 ? second : s.distance + s.pairs; i < s.d; ++i) dx[i] += g[i];
+}
+
+template <int kStep, class R>
+void to_angle(const RotateShape& s, const R* __restrict y, const R* __restrict g, R* __restrict dtheta) {
+  const int64_t apart = kStep == 2 ? 1 : s.distance;
+  for (int64_t i = 0; i < s.pairs; ++i) dtheta[i] += g[i * kStep + apart] * y[i * kStep] - g[i * kStep] * y[i * kStep + apart];
+}
+
 template <class R>
 void forward(const RotateShape& s, const R* cos, const R* sin, const R* x, R* y) {
-  const int64_t step = s.distance == 0 ? 2 : 1, apart = s.distance == 0 ? 1 : s.distance;
   for_rotated_heads(s, [&](int64_t at, int64_t table) {
-    const R *xh = x + at, *c = cos + table, *n = sin + table;
-    R* yh = y + at;
-    for (int64_t i = 0; i < s.d; ++i) yh[i] = xh[i];
-    for (int64_t i = 0; i < s.pairs; ++i) {
-      const R a = xh[i * step], b = xh[i * step + apart];
-      yh[i * step] = a * c[i] - b * n[i];
-      yh[i * step + apart] = a * n[i] + b * c[i];
-    }
+    if (s.distance == 0) turn<2>(s, cos + table, sin + table, x + at, y + at);
+    else turn<1>(s, cos + table, sin + table, x + at, y + at);
   });
 }
 
 template <class R>
 void backward(const RotateShape& s, const R* cos, const R* sin, const R* y, const R* dy, R* dx, R* dtheta) {
-  const int64_t step = s.distance == 0 ? 2 : 1, apart = s.distance == 0 ? 1 : s.distance;
   for_rotated_heads(s, [&](int64_t at, int64_t table) {
-    const R *g = dy + at, *c = cos + table, *n = sin + table;
-    R* to = dx + at;
-    for (int64_t i = 0; i < s.pairs; ++i) {
-      const R a = g[i * step], b = g[i * step + apart];
-      to[i * step] += a * c[i] + b * n[i];
-      to[i * step + apart] += b * c[i] - a * n[i];
-    }
-    if (s.distance == 0) {
-      for (int64_t i = 2 * s.pairs; i < s.d; ++i) to[i] += g[i];
-    } else {
-      for (int64_t i = s.pairs; i < s.distance; ++i) to[i] += g[i];
-      for (int64_t i = s.distance + s.pairs; i < s.d; ++i) to[i] += g[i];
-    }
+    if (s.distance == 0) turn_back<2>(s, cos + table, sin + table, dy + at, dx + at);
+    else turn_back<1>(s, cos + table, sin + table, dy + at, dx + at);
     if (dtheta == nullptr) return;
-    const R* yh = y + at;
-    for (int64_t i = 0; i < s.pairs; ++i) dtheta[table + i] += g[i * step + apart] * yh[i * step] - g[i * step] * yh[i * step + apart];
+    if (s.distance == 0) to_angle<2>(s, y + at, dy + at, dtheta + table);
+    else to_angle<1>(s, y + at, dy + at, dtheta + table);
   });
 }
 

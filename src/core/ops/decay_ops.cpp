@@ -127,7 +127,8 @@ Var Ctx::decay_constant(std::span<const double> g) {
   const Var out = make(T, n);  // [T, n]
   with_real([&]<class R>(R) {
     R* y = data<R>(out);
-    for (int64_t i = 0; i < T * n; ++i) y[i] = static_cast<R>(g[static_cast<size_t>(i % n)]);
+    for (int64_t i = 0; i < n && T > 0; ++i) y[i] = static_cast<R>(g[static_cast<size_t>(i)]);
+    for (int64_t t = 1; t < T; ++t) std::memcpy(y + t * n, y, static_cast<size_t>(n) * sizeof(R));
   });
   record(Role::kDecay, {}, out, {}, [](const AdjointRules&) {});
   return out;

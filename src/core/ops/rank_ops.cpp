@@ -14,6 +14,11 @@ struct Ranks {
 }  // namespace
 
 template <class R>
+static void multiply_add(int64_t n, const R* __restrict a, const R* __restrict b, R* __restrict y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += a[i] * b[i];
+}
+
+template <class R>
 static void expand(const Ranks& s, const R* w, const R* x, R* y, bool add) {
   kernels::for_rows(s.T, s.R * s.H * s.P, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -21,7 +26,8 @@ static void expand(const Ranks& s, const R* w, const R* x, R* y, bool add) {
         for (int64_t h = 0; h < s.H; ++h) {
           const R *wv = w + (h * s.R + r) * s.P, *from = x + s.narrow(t, h);
           R* to = y + s.wide(t, r, h);
-          for (int64_t p = 0; p < s.P; ++p) to[p] = add ? to[p] + wv[p] * from[p] : wv[p] * from[p];
+          if (add) multiply_add(s.P, wv, from, to);
+          else for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
         }
       }
     }
@@ -36,7 +42,8 @@ static void reduce(const Ranks& s, const R* w, const R* x, R* y, bool add) {
         R* to = y + s.narrow(t, h);
         for (int64_t r = 0; r < s.R; ++r) {
           const R *wv = w + (h * s.R + r) * s.P, *from = x + s.wide(t, r, h);
-          for (int64_t p = 0; p < s.P; ++p) to[p] = add || r > 0 ? to[p] + wv[p] * from[p] : wv[p] * from[p];
+          if (add || r > 0) multiply_add(s.P, wv, from, to);
+          else for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
         }
       }
     }
@@ -51,8 +58,7 @@ static void rank_weight_gradient(const Ranks& s, const R* narrow, const R* wide,
       for (int64_t h = 0; h < s.H; ++h) {
         for (int64_t r = 0; r < s.R; ++r) {
           const R *a = narrow + s.narrow(t, h), *b = wide + s.wide(t, r, h);
-          R* to = partial + (h * s.R + r) * s.P;
-          for (int64_t p = 0; p < s.P; ++p) to[p] += a[p] * b[p];
+          multiply_add(s.P, a, b, partial + (h * s.R + r) * s.P);
         }
       }
     }
