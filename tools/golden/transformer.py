@@ -1,16 +1,18 @@
-"""Tiny random GPT-NeoX and Llama models of Hugging Face transformers: tests/golden/arch/{gpt_neox,llama}*.safetensors."""
+"""Tiny random GPT-NeoX, Llama and Qwen3 models of Hugging Face transformers: tests/golden/arch/{gpt_neox,llama,qwen3}*.safetensors."""
 
 import torch
 import transformers
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 from transformers.models.gpt_neox import modeling_gpt_neox
 from transformers.models.llama import modeling_llama
+from transformers.models.qwen3 import modeling_qwen3
 
 from arch_common import Capture, double_parameters, exact_rope, hf_config, hf_forward, write_case
 
 BASE = dict(vocab_size=31, hidden_size=16, num_hidden_layers=2, intermediate_size=28, max_position_embeddings=64, attn_implementation="eager")
 NEOX = (GPTNeoXConfig, GPTNeoXForCausalLM, modeling_gpt_neox)
 LLAMA = (LlamaConfig, LlamaForCausalLM, modeling_llama)
+QWEN3 = (Qwen3Config, Qwen3ForCausalLM, modeling_qwen3)
 
 
 def rope(theta: float, **more) -> dict:
@@ -24,6 +26,7 @@ CASES = {
     "llama": (73, *LLAMA, dict(BASE, num_attention_heads=4, num_key_value_heads=2, rms_norm_eps=1e-3, rope_parameters=rope(100.0))),
     "llama-tied": (74, *LLAMA, dict(BASE, num_attention_heads=4, num_key_value_heads=1, head_dim=6, tie_word_embeddings=True,
                                     attention_bias=True, rope_parameters=rope(10000.0))),
+    "qwen3": (75, *QWEN3, dict(BASE, num_attention_heads=4, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-2, rope_parameters=rope(1000.0))),
 }
 
 
