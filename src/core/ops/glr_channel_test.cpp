@@ -157,6 +157,7 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
           top = std::max(top, log_weight[static_cast<size_t>(j)]);
           F += at(j, s.f() + h);
         }
+        top = std::max(top, F);  // the maximum runs from 0
         for (int64_t j = 0; j <= t; ++j) {
           double qk = 0;
           for (int64_t k = 0; k < s.K; ++k) qk += at(t, s.q() + h * s.K + k) * at(j, s.k() + h * s.K + k) * 0.6;
