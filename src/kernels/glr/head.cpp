@@ -10,10 +10,10 @@ namespace hindscan::kernels::glr {
 namespace {
 
 bool chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return has_rank1(c) && delta_chunked_exists(d, c);
+  return has_rank1(c) ? delta_chunked_exists(d, c) : c.decay != DecayShape::kRow;
 }
 bool chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return has_rank1(c) && delta_chunked_is_faster(d, c);
+  return has_rank1(c) ? delta_chunked_is_faster(d, c) : d.T > 32;
 }
 bool use_chunked(const HeadDims& d, const HeadCoeffs<float>& c, Algorithm algorithm) {
   if (algorithm == Algorithm::kAuto) algorithm = head_algorithm(d, c);
@@ -28,8 +28,9 @@ Algorithm head_algorithm(const HeadDims& d, const HeadCoeffs<float>& c) {
 
 void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y,
                   Algorithm algorithm) {
-  if (!has_rank1(c)) return diagonal_forward(d, c, v, S, y);
-  use_chunked(d, c, algorithm) ? delta_forward_chunked(d, c, v, S, y) : delta_forward(d, c, v, S, y);
+  const bool chunked = use_chunked(d, c, algorithm);
+  if (has_rank1(c)) return chunked ? delta_forward_chunked(d, c, v, S, y) : delta_forward(d, c, v, S, y);
+  chunked ? scalar_forward_chunked(d, c, v, S, y) : diagonal_forward(d, c, v, S, y);
 }
 void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, double* S, double* y, Algorithm) {
   reference::forward(d, c, v, S, y);
