@@ -7,8 +7,8 @@
 namespace hindscan {
 
 static void check_grid(const Grid& g) {
-  check(g.height >= 0 && g.width >= 0 && g.frames >= 0, ErrorCode::kUsage, "[token order] expected a grid of sizes >= 0, found {} x {} x {}",
-        g.frames, g.height, g.width);
+  check(g.height >= 0 && g.width >= 0 && g.frames >= 0, ErrorCode::kUsage,
+        "[token order] expected a grid of sizes >= 0, found {} x {} x {}", g.frames, g.height, g.width);
 }
 
 static int64_t place(const Grid& g, int64_t t, int64_t y, int64_t x) { return (t * g.height + y) * g.width + x; }
@@ -133,8 +133,8 @@ TokenOrder strided_order(const Grid& grid, int64_t step, bool reset) {
 
 TokenOrder windowed_order(const Grid& grid, int64_t window_height, int64_t window_width, bool reset, bool columns) {
   check_grid(grid);
-  check(window_height > 0 && window_width > 0, ErrorCode::kUsage, "[token order] expected windows of sizes > 0, found {} x {}", window_height,
-        window_width);
+  check(window_height > 0 && window_width > 0, ErrorCode::kUsage, "[token order] expected windows of sizes > 0, found {} x {}",
+        window_height, window_width);
   TokenOrder out;
   for (int64_t t = 0; t < grid.frames; ++t) {
     for (int64_t y0 = 0; y0 < grid.height; y0 += window_height) {

@@ -14,11 +14,11 @@ struct Grid {
 };
 
 TokenOrder row_major_order(const Grid& grid);
-TokenOrder column_major_order(const Grid& grid);   // within every frame
-TokenOrder reversed_order(TokenOrder order);       // back to front; resets move to where a run now begins
+TokenOrder column_major_order(const Grid& grid);  // within every frame
+TokenOrder reversed_order(TokenOrder order);      // back to front; resets move to where a run now begins
 // VMamba (arXiv 2401.10166): rows, columns, and both reversed.
 std::vector<TokenOrder> cross_scan_orders(const Grid& grid);
-TokenOrder snake_order(const Grid& grid);          // every other row back to front, every other frame too: neighbours touch
+TokenOrder snake_order(const Grid& grid);  // every other row back to front, every other frame too: neighbours touch
 // Hilbert curve through each frame; sizes that are no powers of two skip what lies outside. Every other frame runs back.
 TokenOrder hilbert_order(const Grid& grid);
 // Video: all frames of one place before the next place (VideoMamba's temporal-first scan).

@@ -14,9 +14,14 @@ struct Named {
 };
 
 std::vector<Named> permutations(const Grid& g) {
-  std::vector<Named> out = {{"rows", row_major_order(g)},           {"columns", column_major_order(g)}, {"snake", snake_order(g)},
-                            {"hilbert", hilbert_order(g)},          {"temporal", temporal_order(g)},    {"strided", strided_order(g, 2, true)},
-                            {"windows", windowed_order(g, 3, 2, true)}, {"window columns", windowed_order(g, 2, 3, false, true)}};
+  std::vector<Named> out = {{"rows", row_major_order(g)},
+                            {"columns", column_major_order(g)},
+                            {"snake", snake_order(g)},
+                            {"hilbert", hilbert_order(g)},
+                            {"temporal", temporal_order(g)},
+                            {"strided", strided_order(g, 2, true)},
+                            {"windows", windowed_order(g, 3, 2, true)},
+                            {"window columns", windowed_order(g, 2, 3, false, true)}};
   const size_t n = out.size();
   for (size_t i = 0; i < n; ++i) out.push_back({out[i].name + " reversed", reversed_order(out[i].order)});
   for (const TokenOrder& o : cross_scan_orders(g)) out.push_back({"cross scan", o});

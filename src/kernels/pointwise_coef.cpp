@@ -17,8 +17,10 @@ void for_heads(int64_t begin, int64_t end, int64_t H, int64_t d, const Body& bod
 // Rows in pieces; with a sum over rows the pieces are those of reduce_rows.
 template <class R, class Rows>
 void rows_or_reduce(int64_t T, int64_t C, R* sum, const Rows& rows) {
-  if (sum != nullptr) reduce_rows(T, C, C, sum, rows);
-  else for_rows(T, C, [&](int64_t begin, int64_t end) { rows(begin, end, static_cast<R*>(nullptr)); });
+  if (sum != nullptr)
+    reduce_rows(T, C, C, sum, rows);
+  else
+    for_rows(T, C, [&](int64_t begin, int64_t end) { rows(begin, end, static_cast<R*>(nullptr)); });
 }
 
 template <class R>
@@ -160,29 +162,27 @@ void dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const
 
 }  // namespace
 
-#define HS_DEFINE(R)                                                                                                                  \
-  void head_scale_forward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, R* y) { scale_forward(T, H, d, coeff, x, y); } \
-  void head_scale_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff, R* dx) {              \
-    scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);                                                                                \
-  }                                                                                                                                   \
-  void lerp_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, R* y) {                                  \
-    interpolate(T, H, d, a, b, coeff, y);                                                                                             \
-  }                                                                                                                                   \
-  void lerp_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, R* db, R* dcoeff) { \
-    interpolate_backward(T, H, d, a, b, coeff, dy, da, db, dcoeff);                                                                   \
-  }                                                                                                                                   \
-  void mix_forward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, R* y) {               \
-    token_mix(T, C, x, previous, mu, delta, of_x, y);                                                                                 \
-  }                                                                                                                                   \
-  void mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, const R* dy, R* dx,  \
-                    R* dprevious, R* ddelta, R* dmu) {                                                                                \
-    token_mix_backward(T, C, x, previous, mu, delta, of_x, dy, dx, dprevious, ddelta, dmu);                                           \
-  }                                                                                                                                   \
-  void head_dot_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, R* y) {                                  \
-    dot_forward(T, H, d, a, b, w, y);                                                                                                 \
-  }                                                                                                                                   \
-  void head_dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, R* db, R* dw) {     \
-    dot_backward(T, H, d, a, b, w, dy, da, db, dw);                                                                                   \
+#define HS_DEFINE(R)                                                                                                                     \
+  void head_scale_forward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, R* y) { scale_forward(T, H, d, coeff, x, y); }    \
+  void head_scale_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff, R* dx) {                 \
+    scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);                                                                                   \
+  }                                                                                                                                      \
+  void lerp_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, R* y) {                                     \
+    interpolate(T, H, d, a, b, coeff, y);                                                                                                \
+  }                                                                                                                                      \
+  void lerp_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, R* db, R* dcoeff) {    \
+    interpolate_backward(T, H, d, a, b, coeff, dy, da, db, dcoeff);                                                                      \
+  }                                                                                                                                      \
+  void mix_forward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, R* y) {                  \
+    token_mix(T, C, x, previous, mu, delta, of_x, y);                                                                                    \
+  }                                                                                                                                      \
+  void mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, const R* dy, R* dx,     \
+                    R* dprevious, R* ddelta, R* dmu) {                                                                                   \
+    token_mix_backward(T, C, x, previous, mu, delta, of_x, dy, dx, dprevious, ddelta, dmu);                                              \
+  }                                                                                                                                      \
+  void head_dot_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, R* y) { dot_forward(T, H, d, a, b, w, y); } \
+  void head_dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, R* db, R* dw) {        \
+    dot_backward(T, H, d, a, b, w, dy, da, db, dw);                                                                                      \
   }
 HS_DEFINE(float)
 HS_DEFINE(double)

@@ -111,19 +111,25 @@ void to_angle(const RotateShape& s, const R* __restrict y, const R* __restrict g
 template <class R>
 void forward(const RotateShape& s, const R* cos, const R* sin, const R* x, R* y) {
   for_rotated_heads(s, [&](int64_t at, int64_t table) {
-    if (s.distance == 0) turn<2>(s, cos + table, sin + table, x + at, y + at);
-    else turn<1>(s, cos + table, sin + table, x + at, y + at);
+    if (s.distance == 0)
+      turn<2>(s, cos + table, sin + table, x + at, y + at);
+    else
+      turn<1>(s, cos + table, sin + table, x + at, y + at);
   });
 }
 
 template <class R>
 void backward(const RotateShape& s, const R* cos, const R* sin, const R* y, const R* dy, R* dx, R* dtheta) {
   for_rotated_heads(s, [&](int64_t at, int64_t table) {
-    if (s.distance == 0) turn_back<2>(s, cos + table, sin + table, dy + at, dx + at);
-    else turn_back<1>(s, cos + table, sin + table, dy + at, dx + at);
+    if (s.distance == 0)
+      turn_back<2>(s, cos + table, sin + table, dy + at, dx + at);
+    else
+      turn_back<1>(s, cos + table, sin + table, dy + at, dx + at);
     if (dtheta == nullptr) return;
-    if (s.distance == 0) to_angle<2>(s, y + at, dy + at, dtheta + table);
-    else to_angle<1>(s, y + at, dy + at, dtheta + table);
+    if (s.distance == 0)
+      to_angle<2>(s, y + at, dy + at, dtheta + table);
+    else
+      to_angle<1>(s, y + at, dy + at, dtheta + table);
   });
 }
 
@@ -134,7 +140,8 @@ void rotate_forward(const RotateShape& s, const double* cos, const double* sin, 
 void rotate_backward(const RotateShape& s, const float* cos, const float* sin, const float* y, const float* dy, float* dx, float* dtheta) {
   backward(s, cos, sin, y, dy, dx, dtheta);
 }
-void rotate_backward(const RotateShape& s, const double* cos, const double* sin, const double* y, const double* dy, double* dx, double* dtheta) {
+void rotate_backward(const RotateShape& s, const double* cos, const double* sin, const double* y, const double* dy, double* dx,
+                     double* dtheta) {
   backward(s, cos, sin, y, dy, dx, dtheta);
 }
 

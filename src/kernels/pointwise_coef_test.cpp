@@ -27,9 +27,8 @@ Vec<R> zeros(int64_t n) {
   return Vec<R>(static_cast<size_t>(n), R(0));
 }
 
-constexpr CoefMap kMaps[] = {CoefMap::kLogSigmoid, CoefMap::kSigmoid,     CoefMap::kNegSigmoid, CoefMap::kNegExp,
-                             CoefMap::kOneMinusExp, CoefMap::kNegHeavyTail, CoefMap::kExp,        CoefMap::kSoftplus,
-                             CoefMap::kTanh,        CoefMap::kIdentity};
+constexpr CoefMap kMaps[] = {CoefMap::kLogSigmoid,   CoefMap::kSigmoid, CoefMap::kNegSigmoid, CoefMap::kNegExp, CoefMap::kOneMinusExp,
+                             CoefMap::kNegHeavyTail, CoefMap::kExp,     CoefMap::kSoftplus,   CoefMap::kTanh,   CoefMap::kIdentity};
 
 TEST(PointwiseFloatCoef, Maps) {
   for (const CoefMap map : kMaps) {
@@ -41,7 +40,8 @@ TEST(PointwiseFloatCoef, Maps) {
         for (R& v : db) v /= static_cast<R>(T + 1);
         return std::vector<Vec<R>>{y, dx, db};
       };
-      expect_same({random_floats(T * C, 1, 2), random_floats(C, 2), random_floats(T * C, 3)}, run, 1e-6, "map " + std::to_string(static_cast<int>(map)));
+      expect_same({random_floats(T * C, 1, 2), random_floats(C, 2), random_floats(T * C, 3)}, run, 1e-6,
+                  "map " + std::to_string(static_cast<int>(map)));
     }
   }
 }
@@ -122,12 +122,13 @@ TEST(PointwiseFloatCoef, TokenMix) {
     const auto run = [&]<class R>(const std::vector<Vec<R>>& in) {
       Vec<R> y = poisoned<R>(T * C), dx = zeros<R>(T * C), dp = dx, dd = dx, dmu = zeros<R>(C);
       mix_forward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, y.data());
-      mix_backward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, in[4].data(), dx.data(), dp.data(), dd.data(), dmu.data());
+      mix_backward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, in[4].data(), dx.data(), dp.data(), dd.data(),
+                   dmu.data());
       for (R& v : dmu) v /= R(T);
       return std::vector<Vec<R>>{y, dx, dp, dd, dmu};
     };
-    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(C, 3), random_floats(T * C, 4), random_floats(T * C, 5)}, run, 2e-6,
-                "mix");
+    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(C, 3), random_floats(T * C, 4), random_floats(T * C, 5)},
+                run, 2e-6, "mix");
   }
 }
 
@@ -141,7 +142,8 @@ TEST(PointwiseFloatNorm, EveryKind) {
             Vec<R> y = poisoned<R>(T * C), mean = poisoned<R>(T * G), scale = poisoned<R>(T * G);
             Vec<R> dx = zeros<R>(T * C), dw = zeros<R>(s.w_size), db = dw;
             group_norm_forward(s, 1e-3, in[0].data(), in[1].data(), in[2].data(), y.data(), mean.data(), scale.data());
-            group_norm_backward(s, 1e-3, in[0].data(), in[1].data(), mean.data(), scale.data(), in[3].data(), frozen, dx.data(), dw.data(), db.data());
+            group_norm_backward(s, 1e-3, in[0].data(), in[1].data(), mean.data(), scale.data(), in[3].data(), frozen, dx.data(), dw.data(),
+                                db.data());
             for (R& v : dw) v /= static_cast<R>(T + 1);
             for (R& v : db) v /= static_cast<R>(T + 1);
             return std::vector<Vec<R>>{y, scale, dx, dw, db};

@@ -39,8 +39,10 @@ HWY_INLINE float sum_terms(int64_t n, const F& term) {
 float GroupScale(NormKind kind, float squares, float n, float eps) {
   switch (kind) {
     case NormKind::kRms:
-    case NormKind::kLayer: return 1.0f / std::sqrt(squares / n + eps);
-    case NormKind::kL2Inside: return 1.0f / std::sqrt(squares + eps);
+    case NormKind::kLayer:
+      return 1.0f / std::sqrt(squares / n + eps);
+    case NormKind::kL2Inside:
+      return 1.0f / std::sqrt(squares + eps);
     case NormKind::kL2Max: {
       const float norm = std::sqrt(squares);
       return 1.0f / (norm < eps ? eps : norm);

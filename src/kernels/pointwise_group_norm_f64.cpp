@@ -9,9 +9,12 @@ namespace hindscan::kernels {
 static double group_scale(NormKind kind, double squares, double n, double eps) {
   switch (kind) {
     case NormKind::kRms:
-    case NormKind::kLayer: return 1 / std::sqrt(squares / n + eps);
-    case NormKind::kL2Inside: return 1 / std::sqrt(squares + eps);
-    case NormKind::kL2Max: return 1 / std::max(std::sqrt(squares), eps);
+    case NormKind::kLayer:
+      return 1 / std::sqrt(squares / n + eps);
+    case NormKind::kL2Inside:
+      return 1 / std::sqrt(squares + eps);
+    case NormKind::kL2Max:
+      return 1 / std::max(std::sqrt(squares), eps);
   }
   return 1;
 }
@@ -44,9 +47,7 @@ void group_norm_backward(const GroupNormShape& s, double eps, const double* x, c
   for (int64_t g = 0; g < s.T * s.groups; ++g) {
     const double r = scale[g], centre = layer ? mean[g] : 0;
     const auto hat = [&](int64_t i) { return (x[g * n + i] - centre) * r; };
-    const auto weighted = [&](int64_t i) {
-      return dy[g * n + i] * (w == nullptr ? 1 : w[(g * n + i) % s.w_size] + (s.one_plus ? 1 : 0));
-    };
+    const auto weighted = [&](int64_t i) { return dy[g * n + i] * (w == nullptr ? 1 : w[(g * n + i) % s.w_size] + (s.one_plus ? 1 : 0)); };
     double dot = 0, sum = 0;
     for (int64_t i = 0; i < n; ++i) {
       dot += weighted(i) * hat(i);

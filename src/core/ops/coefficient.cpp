@@ -17,14 +17,18 @@ static int64_t coefficient_heads(const Ctx& c, const char* op, Var coeff, Var si
 
 template <class R>
 static void act_on(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, R* y) {
-  if (d == 1) kernels::gate_forward(T * H, x, coeff, y);
-  else kernels::head_scale_forward(T, H, d, coeff, x, y);
+  if (d == 1)
+    kernels::gate_forward(T * H, x, coeff, y);
+  else
+    kernels::head_scale_forward(T, H, d, coeff, x, y);
 }
 
 template <class R>
 static void act_on_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff, R* dx) {
-  if (d == 1) kernels::gate_backward(T * H, x, coeff, dy, R(1), R(1), dx, dcoeff);
-  else kernels::head_scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);
+  if (d == 1)
+    kernels::gate_backward(T * H, x, coeff, dy, R(1), R(1), dx, dcoeff);
+  else
+    kernels::head_scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);
 }
 
 Var Ctx::gate(Var signal, Var gate) {
@@ -83,8 +87,8 @@ Var Ctx::mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x) {
     if (delta != kNoVar) in.push_back(delta);
     record(Role::kTokenMix, std::move(in), out, {&mu}, [=, this, &mu](const AdjointRules& rules) {
       R* ddelta = delta == kNoVar || coefficients_held(rules) ? nullptr : grad<R>(delta);
-      kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x), grad<R>(previous), ddelta,
-                            rules.weights ? options_.grads->of<R>(mu) : nullptr);
+      kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x), grad<R>(previous),
+                            ddelta, rules.weights ? options_.grads->of<R>(mu) : nullptr);
     });
   });
   return out;
@@ -92,8 +96,8 @@ Var Ctx::mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x) {
 
 Var Ctx::head_dot(Var a, Var b, const Weight* w, int64_t heads) {
   const int64_t T = rows(a), C = cols(a);
-  check(rows(b) == T && cols(b) == C && heads > 0 && C % heads == 0, ErrorCode::kInternal, "[head_dot] shapes [{}, {}] and [{}, {}], {} heads", T,
-        C, rows(b), cols(b), heads);
+  check(rows(b) == T && cols(b) == C && heads > 0 && C % heads == 0, ErrorCode::kInternal,
+        "[head_dot] shapes [{}, {}] and [{}, {}], {} heads", T, C, rows(b), cols(b), heads);
   check(w == nullptr || w->size() == C, ErrorCode::kData, "[head_dot] {} must have {} numbers", w == nullptr ? "" : w->name, C);
   const Var out = make_like(a, heads);  // [T, H]
   with_real([&]<class R>(R) {

@@ -48,7 +48,8 @@ void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int3
   const Weight& head = *logit_head.weight;
   const int64_t T = rows(h), C = cols(h), V = head.rows();
   check_loss("cross_entropy", T, targets.size(), T, weight.size(), losses.size());
-  check(logit_head.bias == nullptr || logit_head.bias->size() == V, ErrorCode::kData, "[cross_entropy] the bias of {} must be [{}]", head.name, V);
+  check(logit_head.bias == nullptr || logit_head.bias->size() == V, ErrorCode::kData, "[cross_entropy] the bias of {} must be [{}]",
+        head.name, V);
   for (int32_t id : targets) {
     check(id >= 0 && id < V, ErrorCode::kUsage, "[cross_entropy] target id {} is outside the vocabulary 0..{}", id, V - 1);
   }
@@ -60,9 +61,9 @@ void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int3
     for (int64_t t0 = 0; t0 < T; t0 += kRows) {
       const int64_t n = std::min(kRows, T - t0);
       const ArenaScope scope(scratch_);
-      R* logits = scratch_.array<R>(static_cast<size_t>(n * V));  // [n, vocab]
-      R* nats = scratch_.array<R>(static_cast<size_t>(n));        // [n]
-      R* scale = scratch_.array<R>(static_cast<size_t>(n));       // [n]
+      R* logits = scratch_.array<R>(static_cast<size_t>(n * V));    // [n, vocab]
+      R* nats = scratch_.array<R>(static_cast<size_t>(n));          // [n]
+      R* scale = scratch_.array<R>(static_cast<size_t>(n));         // [n]
       const bool apart = dh != nullptr && logit_head.soft_cap > 0;  // the cap's derivative reads the logits
       R* d = apart ? scratch_.array<R>(static_cast<size_t>(n * V)) : logits;
       for (int64_t t = 0; t < n; ++t) scale[t] = weight.empty() ? R(1) : static_cast<R>(weight[static_cast<size_t>(t0 + t)]);

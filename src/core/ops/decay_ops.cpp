@@ -91,7 +91,7 @@ Var Ctx::decay_map(DecayMap map, Var x, const Weight* bias, double factor) {
   if (bias != nullptr) check_bias("decay_map", *bias, C);
   const CoefMap f = static_cast<CoefMap>(map);
   const Var out = constant ? make(T, C) : make_like(x, C);  // [T, C]
-  std::vector<int64_t> starts;  // rows whose recurrence starts from zero: the root is 1 there (RG-LRU)
+  std::vector<int64_t> starts;                              // rows whose recurrence starts from zero: the root is 1 there (RG-LRU)
   if (map == DecayMap::kSqrtOneMinusExp2) {
     for (const Segment& s : layout(out).segments) {
       if (s.end > s.begin && position(s, out) == 0) starts.push_back(s.begin);
@@ -153,8 +153,8 @@ static void layer_softmax(const Weight& lower, int64_t layer, double* p, double*
 
 Var Ctx::decay_bound(Var x, const Weight& lower, int64_t layer) {
   const int64_t T = rows(x), C = cols(x), L = lower.rows();
-  check(lower.size() == L * C && layer >= 0 && layer < L, ErrorCode::kData, "[decay_bound] {} must be [layers > {}, {}] but is [{}]", lower.name,
-        layer, C, fmt::join(lower.shape, ", "));
+  check(lower.size() == L * C && layer >= 0 && layer < L, ErrorCode::kData, "[decay_bound] {} must be [layers > {}, {}] but is [{}]",
+        lower.name, layer, C, fmt::join(lower.shape, ", "));
   const Var out = make_like(x, C);  // [T, C] log decay
   with_real([&]<class R>(R) {
     double* p = arena_->array<double>(static_cast<size_t>((L + 1) * C));  // [L, C] softmax, [C] bound

@@ -43,12 +43,13 @@ Var Ctx::moe_route(Var logits, const Route& route) {
   const Var out = make_like(logits, E);  // [T, E]
   with_real([&]<class R>(R) {
     const ArenaScope scope(scratch_);
-    double* p = scratch_.array<double>(static_cast<size_t>(E));       // [E]
+    double* p = scratch_.array<double>(static_cast<size_t>(E));        // [E]
     int64_t* order = scratch_.array<int64_t>(static_cast<size_t>(E));  // [E]
     for (int64_t t = 0; t < T; ++t) {
       R* w = data<R>(out) + t * E;
       expert_scores(E, data<R>(logits) + t * E, route.sigmoid, p);
-      for (int64_t e = 0; e < E; ++e) check(std::isfinite(p[e]), ErrorCode::kData, "[moe_route] expected finite logits, found row {} with {}", t, p[e]);
+      for (int64_t e = 0; e < E; ++e)
+        check(std::isfinite(p[e]), ErrorCode::kData, "[moe_route] expected finite logits, found row {} with {}", t, p[e]);
       top_experts(E, k, data<R>(logits) + t * E, order);
       double sum = 0;
       for (int64_t i = 0; i < k; ++i) sum += p[order[i]];
@@ -60,7 +61,7 @@ Var Ctx::moe_route(Var logits, const Route& route) {
       if (coefficients_held(rules)) return;
       const ArenaScope inner(scratch_);
       double *q = scratch_.array<double>(static_cast<size_t>(E)), *dq = scratch_.array<double>(static_cast<size_t>(E));  // [E]
-      int64_t* chosen = scratch_.array<int64_t>(static_cast<size_t>(E));  // [E]
+      int64_t* chosen = scratch_.array<int64_t>(static_cast<size_t>(E));                                                 // [E]
       for (int64_t t = 0; t < T; ++t) {
         const R* dy = grad<R>(out) + t * E;
         R* dx = grad<R>(logits) + t * E;

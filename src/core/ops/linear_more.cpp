@@ -18,7 +18,9 @@ static const R* weight_part(const Weight& w, int64_t first, int64_t count, Arena
   return w.as<R>() + first;
 }
 
-Var Ctx::linear_in(const Weight& w, Var x) { return linear_in(w, x, 0, w.shape.empty() ? 0 : w.size() / std::max<int64_t>(1, w.shape.back())); }
+Var Ctx::linear_in(const Weight& w, Var x) {
+  return linear_in(w, x, 0, w.shape.empty() ? 0 : w.size() / std::max<int64_t>(1, w.shape.back()));
+}
 
 // w [.., out] read as rows of out numbers; x meets rows first .. first + count.
 Var Ctx::linear_in(const Weight& w, Var x, int64_t first, int64_t count) {
@@ -28,13 +30,15 @@ Var Ctx::linear_in(const Weight& w, Var x, int64_t first, int64_t count) {
   const Var out = make_like(x, N);  // [T, out]
   with_real([&]<class R>(R) {
     const ArenaScope scope(scratch_);
-    kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N, R(0), data<R>(out), N);
+    kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N, R(0), data<R>(out),
+                  N);
     record(Role::kLinear, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
       const ArenaScope inner(scratch_);
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
       const R* dy = grad<R>(out);
-      kernels::gemm({M, count, N, false, true}, dy, N, weight_part<R>(w, first * N, count * N, scratch_), N, R(accumulate ? 1 : 0), dx, count);
+      kernels::gemm({M, count, N, false, true}, dy, N, weight_part<R>(w, first * N, count * N, scratch_), N, R(accumulate ? 1 : 0), dx,
+                    count);
       if (rules.weights) kernels::gemm({count, N, M, true, false}, data<R>(x), count, dy, N, R(1), options_.grads->of<R>(w) + first * N, N);
     });
   });
@@ -74,8 +78,8 @@ Var Ctx::expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var 
   check(w.shape.size() == 3 && expert >= 0 && expert < w.shape[0] && w.shape[2] == cols(x), ErrorCode::kData,
         "[expert_linear] {} must be [experts > {}, out, {}] but is [{}]", w.name, expert, cols(x), fmt::join(w.shape, ", "));
   const int64_t M = rows(x), N = w.shape[1], K = w.shape[2], first = expert * N * K;
-  check(bias == nullptr || bias->size() == w.shape[0] * N, ErrorCode::kData, "[expert_linear] the bias of {} must be [{}, {}]", w.name, w.shape[0],
-        N);
+  check(bias == nullptr || bias->size() == w.shape[0] * N, ErrorCode::kData, "[expert_linear] the bias of {} must be [{}, {}]", w.name,
+        w.shape[0], N);
   const Var out = make_like(x, N);  // [rows, out]
   with_real([&]<class R>(R) {
     kernels::linear(M, N, K, data<R>(x), static_cast<const char*>(w.data) + static_cast<size_t>(first) * dtype_size(w.dtype), w.dtype,

@@ -91,7 +91,8 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
   };
   for (size_t i = 0; i < c.x.size(); ++i) EXPECT_NEAR(ctx.grad<double>(h)[i], slope(c.x[i]), 1e-8) << i;
   for (const Weight* w : {c.weight, c.bias}) {
-    for (int64_t i = 0; i < w->size(); ++i) EXPECT_NEAR(grads.of<double>(*w)[i], slope(static_cast<double*>(w->data)[i]), 1e-8) << w->name << i;
+    for (int64_t i = 0; i < w->size(); ++i)
+      EXPECT_NEAR(grads.of<double>(*w)[i], slope(static_cast<double*>(w->data)[i]), 1e-8) << w->name << i;
   }
 }
 INSTANTIATE_TEST_SUITE_P(Forms, Heads, testing::Values(std::pair{1.0, 0.0}, std::pair{0.4, 0.0}, std::pair{1.0, 2.5}, std::pair{1.7, 1.5}));

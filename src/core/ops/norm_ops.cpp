@@ -23,18 +23,22 @@ Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
 
 static kernels::NormKind kernel_kind(NormOptions::Kind kind) {
   switch (kind) {
-    case NormOptions::Kind::kRms: return kernels::NormKind::kRms;
-    case NormOptions::Kind::kLayer: return kernels::NormKind::kLayer;
-    case NormOptions::Kind::kL2Inside: return kernels::NormKind::kL2Inside;
-    case NormOptions::Kind::kL2Max: return kernels::NormKind::kL2Max;
+    case NormOptions::Kind::kRms:
+      return kernels::NormKind::kRms;
+    case NormOptions::Kind::kLayer:
+      return kernels::NormKind::kLayer;
+    case NormOptions::Kind::kL2Inside:
+      return kernels::NormKind::kL2Inside;
+    case NormOptions::Kind::kL2Max:
+      return kernels::NormKind::kL2Max;
   }
   return kernels::NormKind::kRms;
 }
 
 Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) {
   const int64_t T = rows(x), C = cols(x);
-  check(o.groups > 0 && C > 0 && C % o.groups == 0, ErrorCode::kData, "[norm] expected the channels to be a multiple of {} groups, found {}",
-        o.groups, C);
+  check(o.groups > 0 && C > 0 && C % o.groups == 0, ErrorCode::kData,
+        "[norm] expected the channels to be a multiple of {} groups, found {}", o.groups, C);
   kernels::GroupNormShape shape{kernel_kind(o.kind), T, C, o.groups, o.one_plus, 0};
   for (const Weight* p : {w, bias}) {
     if (p == nullptr) continue;

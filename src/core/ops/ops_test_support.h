@@ -14,11 +14,11 @@ namespace hindscan {
 
 struct OpCase {
   std::string name;
-  int64_t channels;                                         // of the features
-  std::function<void(WeightTable&)> declare;                // may be empty
-  std::function<Var(Ctx&, const WeightTable&, Var)> op;     // reads features [T, channels]
-  bool affine = true;    // in the signal: frozen rules are complete
-  bool by_token = true;  // rows follow the tokens: passes in turn, packed and separate sequences agree
+  int64_t channels;                                      // of the features
+  std::function<void(WeightTable&)> declare;             // may be empty
+  std::function<Var(Ctx&, const WeightTable&, Var)> op;  // reads features [T, channels]
+  bool affine = true;                                    // in the signal: frozen rules are complete
+  bool by_token = true;                                  // rows follow the tokens: passes in turn, packed and separate sequences agree
 };
 
 // Multiples of 1/1024, so that steps of 1/1024 are exact in float.
@@ -44,7 +44,9 @@ struct OpPass {
 };
 
 // Seed of output i: smooth, no two alike.
-inline double op_seed(int64_t row, int64_t column) { return std::sin(0.7 * static_cast<double>(row) + 1.3 * static_cast<double>(column) + 0.4); }
+inline double op_seed(int64_t row, int64_t column) {
+  return std::sin(0.7 * static_cast<double>(row) + 1.3 * static_cast<double>(column) + 0.4);
+}
 
 // Storage of the passes, kept between them.
 inline Arena& test_arena(int which) {

@@ -26,7 +26,8 @@ static std::vector<int64_t> source_rows(const char* op, const Layout& layout, co
 template <class R>
 static void gather(const std::vector<int64_t>& rows, int64_t C, const R* from, R* to) {
   kernels::for_rows(static_cast<int64_t>(rows.size()), C, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) std::memcpy(to + i * C, from + rows[static_cast<size_t>(i)] * C, static_cast<size_t>(C) * sizeof(R));
+    for (int64_t i = begin; i < end; ++i)
+      std::memcpy(to + i * C, from + rows[static_cast<size_t>(i)] * C, static_cast<size_t>(C) * sizeof(R));
   });
 }
 
@@ -64,7 +65,8 @@ Var Ctx::gather_tokens(Var x, const TokenOrder& order) {
 Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
   const int64_t C = cols(x);
   const std::vector<int64_t> to = source_rows("scatter_add_tokens", layout(like), order.index);
-  check(rows(x) == static_cast<int64_t>(to.size()), ErrorCode::kUsage, "[scatter_add_tokens] expected {} rows, found {}", to.size(), rows(x));
+  check(rows(x) == static_cast<int64_t>(to.size()), ErrorCode::kUsage, "[scatter_add_tokens] expected {} rows, found {}", to.size(),
+        rows(x));
   const Var out = make_like(like, C);  // [rows of like, C]
   with_real([&]<class R>(R) {
     std::memset(data<R>(out), 0, static_cast<size_t>(rows(out) * C) * sizeof(R));
@@ -80,7 +82,8 @@ Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
 
 Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
   const int64_t C = cols(x), total = static_cast<int64_t>(order.index.size());
-  check(window > 0 && total % window == 0, ErrorCode::kUsage, "[pool_tokens] expected a multiple of {} tokens in the order, found {}", window, total);
+  check(window > 0 && total % window == 0, ErrorCode::kUsage, "[pool_tokens] expected a multiple of {} tokens in the order, found {}",
+        window, total);
   const size_t sequences = layout(x).cu.size() - 1;
   const int64_t length = total / window;
   check(order.resets.empty() || static_cast<int64_t>(order.resets.size()) == length, ErrorCode::kUsage,
@@ -106,7 +109,8 @@ Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
 
 Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
   const int64_t C = cols(x), old_rows = rows(x);
-  check(token.size() == C, ErrorCode::kData, "[insert_token] {} must have {} numbers but is [{}]", token.name, C, fmt::join(token.shape, ", "));
+  check(token.size() == C, ErrorCode::kData, "[insert_token] {} must have {} numbers but is [{}]", token.name, C,
+        fmt::join(token.shape, ", "));
   const Layout old = layout(x);
   const int64_t B = static_cast<int64_t>(old.cu.size()) - 1;
   Layout grown;

@@ -9,7 +9,8 @@ Var Ctx::pool(Pool kind, Var x) {
   const std::vector<int64_t> cu = layout(x).cu;
   const int64_t B = static_cast<int64_t>(cu.size()) - 1;
   for (int64_t b = 0; b < B; ++b) {
-    check(cu[static_cast<size_t>(b) + 1] > cu[static_cast<size_t>(b)], ErrorCode::kUsage, "[pool] sequence {} is empty; give it a token", b);
+    check(cu[static_cast<size_t>(b) + 1] > cu[static_cast<size_t>(b)], ErrorCode::kUsage, "[pool] sequence {} is empty; give it a token",
+          b);
   }
   const int made = layout_index(layouts_, cut_layout(static_cast<size_t>(B), 1, {}));
   const Var out = make(B, C, made);  // [B, C]
@@ -42,10 +43,14 @@ Var Ctx::pool(Pool kind, Var x) {
         const R share = R(1) / static_cast<R>(end - begin);
         for (int64_t c = 0; c < C; ++c) {
           const R g = dy[b * C + c];
-          if (kind == Pool::kFirst) dx[begin * C + c] += g;
-          else if (kind == Pool::kLast) dx[(end - 1) * C + c] += g;
-          else if (kind == Pool::kMax) dx[chosen[b * C + c] * C + c] += g;
-          else for (int64_t t = begin; t < end; ++t) dx[t * C + c] += share * g;
+          if (kind == Pool::kFirst)
+            dx[begin * C + c] += g;
+          else if (kind == Pool::kLast)
+            dx[(end - 1) * C + c] += g;
+          else if (kind == Pool::kMax)
+            dx[chosen[b * C + c] * C + c] += g;
+          else
+            for (int64_t t = begin; t < end; ++t) dx[t * C + c] += share * g;
         }
       }
     });

@@ -26,8 +26,10 @@ static void expand(const Ranks& s, const R* w, const R* x, R* y, bool add) {
         for (int64_t h = 0; h < s.H; ++h) {
           const R *wv = w + (h * s.R + r) * s.P, *from = x + s.narrow(t, h);
           R* to = y + s.wide(t, r, h);
-          if (add) multiply_add(s.P, wv, from, to);
-          else for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
+          if (add)
+            multiply_add(s.P, wv, from, to);
+          else
+            for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
         }
       }
     }
@@ -42,8 +44,10 @@ static void reduce(const Ranks& s, const R* w, const R* x, R* y, bool add) {
         R* to = y + s.narrow(t, h);
         for (int64_t r = 0; r < s.R; ++r) {
           const R *wv = w + (h * s.R + r) * s.P, *from = x + s.wide(t, r, h);
-          if (add || r > 0) multiply_add(s.P, wv, from, to);
-          else for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
+          if (add || r > 0)
+            multiply_add(s.P, wv, from, to);
+          else
+            for (int64_t p = 0; p < s.P; ++p) to[p] = wv[p] * from[p];
         }
       }
     }
@@ -67,7 +71,8 @@ static void rank_weight_gradient(const Ranks& s, const R* narrow, const R* wide,
 
 static Ranks ranks_of(const char* op, const Weight& w, int64_t T, int64_t heads, int64_t ranks, int64_t narrow) {
   const int64_t P = heads > 0 ? narrow / heads : 0;
-  check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op, narrow, heads, ranks);
+  check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op, narrow, heads,
+        ranks);
   check(w.shape == std::vector<int64_t>({heads, ranks, P}), ErrorCode::kData, "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name, heads,
         ranks, P, fmt::join(w.shape, ", "));
   return {T, heads, ranks, P};

@@ -36,8 +36,8 @@ static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosin
 Var Ctx::rope(const Rope& rope, Var x) {
   const int64_t T = rows(x), pairs = rope.rotary_dim / 2;
   check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 && rope.rotary_dim <= rope.head_dim,
-        ErrorCode::kData, "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels", rope.heads,
-        rope.head_dim, rope.rotary_dim, cols(x));
+        ErrorCode::kData, "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels",
+        rope.heads, rope.head_dim, rope.rotary_dim, cols(x));
   const kernels::RotateShape shape{T, rope.heads, rope.head_dim, pairs, rope.interleaved ? 0 : pairs, 1};
   const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
@@ -57,8 +57,8 @@ Var Ctx::rope(const Rope& rope, Var x) {
 // heads counts the heads of x; theta [T, heads*S] turns the first S pairs of each: (2i, 2i+1) or (i, i + d/2).
 Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
   const int64_t T = rows(x), d = heads > 0 ? cols(x) / heads : 0, S = heads > 0 ? cols(theta) / heads : 0;
-  check(rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0), ErrorCode::kInternal,
-        "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x), cols(theta));
+  check(rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0),
+        ErrorCode::kInternal, "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x), cols(theta));
   const kernels::RotateShape shape{T, heads, d, S, interleaved ? 0 : d / 2, heads};
   const size_t n = static_cast<size_t>(T * heads * S);
   const Var out = make_like(x, cols(x));  // [T, C]
@@ -71,7 +71,8 @@ Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
       const ArenaScope inner(scratch_);
       R *sin2 = scratch_.array<R>(n), *cos2 = scratch_.array<R>(n);  // [T, heads*S]
       kernels::sin_cos(T * heads * S, data<R>(theta), sin2, cos2);
-      kernels::rotate_backward(shape, cos2, sin2, data<R>(out), grad<R>(out), grad<R>(x), coefficients_held(rules) ? nullptr : grad<R>(theta));
+      kernels::rotate_backward(shape, cos2, sin2, data<R>(out), grad<R>(out), grad<R>(x),
+                               coefficients_held(rules) ? nullptr : grad<R>(theta));
     });
   });
   return out;

@@ -31,7 +31,8 @@ Var Ctx::embedding(const Weight& table) {
       for (int64_t i = 0; i < T * C; ++i) y[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
     } else {
       for (int32_t id : input_.tokens) {
-        check(id >= 0 && id < table.rows(), ErrorCode::kUsage, "[embedding] token id {} is outside the vocabulary 0..{}", id, table.rows() - 1);
+        check(id >= 0 && id < table.rows(), ErrorCode::kUsage, "[embedding] token id {} is outside the vocabulary 0..{}", id,
+              table.rows() - 1);
       }
       gather_rows(table, input_.tokens, y);
     }
@@ -45,7 +46,8 @@ Var Ctx::embedding(const Weight& table) {
 
 Var Ctx::skip(const Weight& d, Var base, Var x) {
   const int64_t T = rows(x), C = cols(x), n = d.size();
-  check(n > 0 && C % n == 0, ErrorCode::kData, "[skip] {} must be [{}] or one number per head, but is [{}]", d.name, C, fmt::join(d.shape, ", "));
+  check(n > 0 && C % n == 0, ErrorCode::kData, "[skip] {} must be [{}] or one number per head, but is [{}]", d.name, C,
+        fmt::join(d.shape, ", "));
   const int64_t repeat = C / n;
   const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
@@ -80,8 +82,8 @@ Var Ctx::skip(const Weight& d, Var base, Var x) {
 }
 
 Var Ctx::add(Var a, Var b) {
-  check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ", rows(a), cols(a), rows(b),
-        cols(b));
+  check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ", rows(a), cols(a),
+        rows(b), cols(b));
   const int64_t n = rows(a) * cols(a);
   const Var out = make_like(a, cols(a));  // [T, C]
   with_real([&]<class R>(R) {
@@ -90,8 +92,10 @@ Var Ctx::add(Var a, Var b) {
       for (Var v : {a, b}) {
         bool accumulate = false;
         R* dv = grad_target<R>(v, &accumulate);
-        if (accumulate) kernels::accumulate(n, grad<R>(out), dv);
-        else std::memcpy(dv, grad<R>(out), static_cast<size_t>(n) * sizeof(R));
+        if (accumulate)
+          kernels::accumulate(n, grad<R>(out), dv);
+        else
+          std::memcpy(dv, grad<R>(out), static_cast<size_t>(n) * sizeof(R));
       }
     });
   });

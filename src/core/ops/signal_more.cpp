@@ -58,15 +58,17 @@ Var Ctx::channel_scale(const Weight& w, Var x) {
 
 // Copies blocks of columns: to[t, to_at(p)..] (+)= from[t, from_at(p)..] for p < parts.
 template <class R, class From, class To>
-static void copy_columns(int64_t T, int64_t parts, int64_t count, int64_t from_cols, const R* from, const From& from_at, int64_t to_cols, R* to,
-                         const To& to_at, bool add) {
+static void copy_columns(int64_t T, int64_t parts, int64_t count, int64_t from_cols, const R* from, const From& from_at, int64_t to_cols,
+                         R* to, const To& to_at, bool add) {
   kernels::for_rows(T, parts * count, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       for (int64_t p = 0; p < parts; ++p) {
         const R* f = from + t * from_cols + from_at(p);
         R* o = to + t * to_cols + to_at(p);
-        if (!add) std::memcpy(o, f, static_cast<size_t>(count) * sizeof(R));
-        else for (int64_t c = 0; c < count; ++c) o[c] += f[c];
+        if (!add)
+          std::memcpy(o, f, static_cast<size_t>(count) * sizeof(R));
+        else
+          for (int64_t c = 0; c < count; ++c) o[c] += f[c];
       }
     }
   });
@@ -103,14 +105,16 @@ Var Ctx::concat(std::span<const Var> parts) {
     int64_t at = 0;
     for (Var p : in) {
       const int64_t n = cols(p);
-      copy_columns(T, 1, n, n, data<R>(p), start, C, data<R>(out), [at](int64_t) { return at; }, false);
+      copy_columns(
+          T, 1, n, n, data<R>(p), start, C, data<R>(out), [at](int64_t) { return at; }, false);
       at += n;
     }
     record(Role::kConcat, in, out, {}, [=, this](const AdjointRules&) {
       int64_t from = 0;
       for (Var p : in) {
         const int64_t n = cols(p);
-        copy_columns(T, 1, n, C, grad<R>(out), [from](int64_t) { return from; }, n, grad<R>(p), start, true);
+        copy_columns(
+            T, 1, n, C, grad<R>(out), [from](int64_t) { return from; }, n, grad<R>(p), start, true);
         from += n;
       }
     });
@@ -120,7 +124,8 @@ Var Ctx::concat(std::span<const Var> parts) {
 
 Var Ctx::head_broadcast(Var x, int64_t heads, int64_t repeat) {
   const int64_t T = rows(x), C = cols(x);
-  check(heads > 0 && repeat > 0 && C % heads == 0, ErrorCode::kInternal, "[head_broadcast] {} channels, {} heads, {} times", C, heads, repeat);
+  check(heads > 0 && repeat > 0 && C % heads == 0, ErrorCode::kInternal, "[head_broadcast] {} channels, {} heads, {} times", C, heads,
+        repeat);
   const int64_t d = C / heads;
   const Var out = make_like(x, C * repeat);  // [T, heads*repeat*d]
   const auto source = [=](int64_t p) { return p / repeat * d; };
@@ -149,8 +154,10 @@ Var Ctx::token_shift(Var x) {
       const void* carried = s.carries_in ? state_in(s.seq, name, shape) : nullptr;
       const ArenaScope scope(scratch_);
       R* first = scratch_.array<R>(row);  // [C] the row before the segment
-      if (carried == nullptr) std::memset(first, 0, row * sizeof(R));
-      else std::memcpy(first, carried, row * sizeof(R));
+      if (carried == nullptr)
+        std::memset(first, 0, row * sizeof(R));
+      else
+        std::memcpy(first, carried, row * sizeof(R));
       if (n > 0) {
         std::memcpy(y + s.begin * C, first, row * sizeof(R));
         std::memcpy(y + (s.begin + 1) * C, xv + s.begin * C, static_cast<size_t>(n - 1) * row * sizeof(R));
@@ -171,9 +178,12 @@ Var Ctx::token_shift(Var x) {
         }
         if (!s.carries_in) continue;
         R* past = static_cast<R*>(adjoint_out[seq].put(slot, shape, options_.compute));
-        if (n > 0) std::memcpy(past, dy + s.begin * C, row * sizeof(R));
-        else if (future != nullptr) std::memcpy(past, future, row * sizeof(R));
-        else std::memset(past, 0, row * sizeof(R));
+        if (n > 0)
+          std::memcpy(past, dy + s.begin * C, row * sizeof(R));
+        else if (future != nullptr)
+          std::memcpy(past, future, row * sizeof(R));
+        else
+          std::memset(past, 0, row * sizeof(R));
       }
     });
   });
