@@ -83,7 +83,8 @@ def head_rows(mix: Callable, v: torch.Tensor) -> torch.Tensor:
     (rows,) = torch.autograd.grad(y[-1, :, 0].sum(), leaf)
     rows = rows[:, :, 0].T.contiguous()  # [H, T]
     total = torch.einsum("ht,thp->hp", rows, leaf.detach())
-    assert torch.allclose(total, y[-1].detach(), rtol=1e-9, atol=1e-11), "the map does not add up to the output"
+    rtol, atol = (1e-9, 1e-11) if v.dtype == torch.float64 else (1e-2, 1e-4)
+    assert torch.allclose(total, y[-1].detach(), rtol=rtol, atol=atol), "the map does not add up to the output"
     return rows
 
 
@@ -178,6 +179,7 @@ def write_case(name: str, config: dict, parameters: dict[str, torch.Tensor], for
             cut = forward(inputs[0][:11])
         maps = [m.detach() for m in rows(inputs[0])]
     noise = float32_noise(logits, grads, parameters, evaluate)
+    assert noise is None or (noise["logits"] < 6e-7 and noise["grads"] < 6e-6), f"{name}: {noise} leaves float32 no room; take another seed"
     assert difference < 1e-5, f"{name}: gradients differ from finite differences by {difference:.1e}"
     if len(logits[0]) == len(inputs[0]):
         assert torch.allclose(cut, logits[0][:11].detach(), rtol=1e-10, atol=1e-12), f"{name}: not causal, or not double"

@@ -34,19 +34,21 @@ def main() -> None:
     torch.set_num_threads(1)
     args = arguments("fla")
     naive = naive_rwkv6(args.fla)
-    config = base_config("rwkv5", head_size=4, head_size_divisor=20)
+    config = base_config("rwkv5", head_size=4)
     op = HeadOp(lambda v, r, k, w, u: naive.naive_recurrent_rwkv6(r, k, v, w[None, :, None].expand(v.shape), u, scale=1.0)[0])
 
     def wkv(B, T, C, H, r, k, v, w, u):
         return op(by_head(v, H), by_head(r, H), by_head(k, H), -torch.exp(w), u).transpose(1, 2).reshape(r.shape)
 
     public = public_code(Path(args.ref) / FILE, ["RWKV_Tmix_x052", "RWKV_CMix_x052"], RUN_CUDA_RWKV5=wkv, HEAD_SIZE=config["head_size"])
-    settings = layer_args(config, head_size_divisor=20)
     source = reference(args, FILE, f"flash-linear-attention {other_commit(args, 'fla')}, fla/ops/rwkv6/recurrent_naive.py")
     per_head = one_per_head(public.RWKV_Tmix_x052, wkv)
-    for name, seed, time_mix, version in (("rwkv5", 54, public.RWKV_Tmix_x052, "5.2"), ("rwkv5-heads", 55, per_head, "5.1")):
+    cases = (("rwkv5", 54, public.RWKV_Tmix_x052, 20, "5.2"), ("rwkv5-heads", 55, per_head, 300, "5.1"))
+    for name, seed, time_mix, divisor, version in cases:
+        config = base_config("rwkv5", head_size=4, num_hidden_layers=3 if version == "5.2" else 2)
+        settings = layer_args(config, head_size_divisor=divisor)
         model = Model(config, lambda layer: time_mix(settings, layer), lambda layer: public.RWKV_CMix_x052(settings, layer))
-        write_model(name, dict(config, version=version), model, op.rows, seed, source, [naive])
+        write_model(name, dict(config, head_size_divisor=divisor, version=version), model, op.rows, seed, source, [naive])
 
 
 if __name__ == "__main__":
