@@ -24,6 +24,9 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.option_defaults()->group("What and where");
   app.add_option("-m,--model", o.model, "Start from this model directory")->type_name("DIR");
   app.add_option("--config", o.config, "Or from fresh weights of this config.json")->type_name("FILE");
+  app.add_option("--arch", o.arch, "Or from fresh weights of a family, e.g. mamba2, rwkv7, hybrid")->type_name("NAME");
+  app.add_option("--d-model", o.d_model, "With --arch: channels")->capture_default_str()->check(CLI::Range(8, 65536));
+  app.add_option("--n-layer", o.n_layer, "With --arch: layers")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")->type_name("FILE");
   app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")
       ->type_name("FILE")
@@ -135,8 +138,9 @@ void finish_options(TrainFlags& f) {
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
   check(!o.out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
-  check(o.model.empty() != o.config.empty(), ErrorCode::kUsage,
-        "[train] expected one of --model DIR and --config FILE, found {}", o.model.empty() ? "none" : "both");
+  const int sources = !o.model.empty() + !o.config.empty() + !o.arch.empty();
+  check(sources == 1, ErrorCode::kUsage, "[train] expected one of --model DIR, --config FILE and --arch NAME, found {}",
+        sources == 0 ? "none" : "several");
   check(o.data.empty() != o.task.empty(), ErrorCode::kUsage,
         "[train] expected one of --data FILE and --task NAME, found {}", o.data.empty() ? "none" : "both");
 }
@@ -177,7 +181,8 @@ int train_command(Arguments arguments) {
       "train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
       {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
        "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
-       "train --task induction --config tiny.json --out runs/c", "train --resume runs/a --export my-model"});
+       "train --arch rwkv7 --d-model 256 --n-layer 4 --tokenizer tokenizer.json --data books.txt --out runs/r",
+       "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c", "train --resume runs/a --export my-model"});
   TrainFlags flags;
   add_data_flags(line.app(), flags);
   add_number_flags(line.app(), flags);

@@ -18,6 +18,9 @@ template <class Options, class Visit>
 void each_field(Options& o, Visit&& visit) {
   visit("model", o.model, false);
   visit("config", o.config, false);
+  visit("arch", o.arch, false);
+  visit("d_model", o.d_model, false);
+  visit("n_layer", o.n_layer, false);
   visit("tokenizer", o.tokenizer, false);
   visit("task", o.task, true);
   visit("valid", o.valid, false);

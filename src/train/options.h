@@ -17,6 +17,8 @@ struct TrainOptions {
   // What is trained
   std::string model;      // directory to start from (weights, config, tokenizer); or else
   std::string config;     // config.json of a model with fresh weights
+  std::string arch;       // or a family's name: fresh weights in its published proportions, of this size:
+  int64_t d_model = 256, n_layer = 4;
   std::string tokenizer;  // tokenizer.json for fresh weights; not needed with a task
   // On what
   std::vector<std::string> data;  // text files, documents separated by "<|endoftext|>"; a file named twice counts twice

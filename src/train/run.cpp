@@ -184,14 +184,27 @@ class Run {
   double smooth_ = 0;
 };
 
+// Tokenizer text of fresh weights and what to call it in messages; empty: none.
+std::pair<std::string, std::string> new_tokenizer(const TrainOptions& o) {
+  if (!o.tokenizer.empty()) return {read_file(o.tokenizer), o.tokenizer};
+  if (!o.task.empty()) return {make_task(o.task)->tokenizer_json(), o.task};
+  return {};
+}
+
+// The family's preset with as many tokens as the tokenizer has, rounded up to a multiple of 8.
+Config preset_config(const TrainOptions& o, const std::string& tokenizer, const std::string& label) {
+  check(!tokenizer.empty(), ErrorCode::kUsage, "[train] --arch expects --tokenizer FILE or --task NAME, found neither");
+  const auto tokens = static_cast<int64_t>(Tokenizer::from_json(tokenizer, label).vocab_size());
+  return architecture_preset(o.arch, {.d_model = o.d_model, .n_layer = o.n_layer, .vocab_size = (tokens + 7) / 8 * 8});
+}
+
 Model new_model(const TrainOptions& o) {
   if (!o.model.empty()) return Model::load(o.model, {.dtype = DType::kF32});
-  Model model = Model::create(config_from_json(load_json(o.config), o.config), DType::kF32, o.seed);
-  if (!o.tokenizer.empty()) {
-    attach_tokenizer(model, read_file(o.tokenizer), o.tokenizer);
-  } else if (!o.task.empty()) {
-    attach_tokenizer(model, make_task(o.task)->tokenizer_json(), o.task);
-  }
+  auto [tokenizer, label] = new_tokenizer(o);
+  const Config config =
+      o.arch.empty() ? config_from_json(load_json(o.config), o.config) : preset_config(o, tokenizer, label);
+  Model model = Model::create(config, DType::kF32, o.seed);
+  if (!tokenizer.empty()) attach_tokenizer(model, std::move(tokenizer), label);
   return model;
 }
 

@@ -54,7 +54,7 @@ double Trainer::micro_step(const Batch& batch, double total_weight) {
   std::vector<float> weight(batch.mask.size());  // [B*L], so that the losses' weighted sum is the mean
   for (size_t t = 0; t < weight.size(); ++t) weight[t] = static_cast<float>(batch.mask[t] / total_weight);
   std::vector<double> losses(batch.mask.size());  // [B*L]
-  ctx.cross_entropy(model_.arch().head(), h, batch.targets, weight, losses);
+  ctx.cross_entropy(model_.arch().logit_head(), h, batch.targets, weight, losses);
   ctx.backward(training_rules());
   ctx.commit();
   double sum = 0;
