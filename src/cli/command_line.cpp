@@ -54,11 +54,13 @@ void CommandLine::update_usage() {
 void CommandLine::add_model() {
   has_model_ = true;
   update_usage();
-  app_.add_option("-m,--model", model_option_, "Model directory (default: the built-in English model)")
-      ->type_name("DIR");
+  app_.add_option("-m,--model", model_option_, "Model directory or file (default: the built-in English model)")
+      ->type_name("PATH");
   app_.add_option("model", model_positional_, "The same as -m")->group("");
   app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)")
       ->type_name("TYPE");
+  app_.add_option("--tokenizer", tokenizer_, "tokenizer.json or a vocabulary file (default: what lies with the model)")
+      ->type_name("FILE");
 }
 
 void CommandLine::add_prompt() {
@@ -125,10 +127,11 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
   const std::string given = model_option_.empty() ? model_positional_ : model_option_;
   LoadOptions options;
   if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
+  options.tokenizer = tokenizer_;
   Model model = Model::load(given.empty() ? default_model_directory() : given, options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
   check(damaged.empty(), ErrorCode::kData,
-        "[{}/model.safetensors] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+        "[{}] expected finite weights, found {}; fetch the file again", model.path(), damaged);
   return model;
 }
 

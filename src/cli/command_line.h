@@ -50,7 +50,7 @@ class CommandLine {
   bool json_ = false, quiet_ = false, has_model_ = false;
   std::string color_ = "auto", progress_flag_ = "auto";
   int threads_ = 0;
-  std::string model_option_, model_positional_, dtype_ = "auto";
+  std::string model_option_, model_positional_, tokenizer_, dtype_ = "auto";
   std::string text_, file_, tokens_, mem_limit_;
   CLI::Option *text_option_ = nullptr, *file_option_ = nullptr, *tokens_option_ = nullptr;
   std::unique_ptr<ProgressPrinter> progress_;

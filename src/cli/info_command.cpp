@@ -44,6 +44,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
   out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));
   out.set("transformer_head_dim", kHeadDim).set("state_numbers", s.state_numbers);
+  out.set("cache_per_token", s.cache_per_token).set("labels", s.labels).set("feature_dim", s.feature_dim);
   out.set("flops_per_token", model.arch().flops_per_token());
   if (checked) out.set("finite", damaged.empty()).set("first_non_finite", damaged.empty() ? Json() : Json(damaged));
   return out.set("tensors", std::move(tensors));
@@ -51,8 +52,9 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
 
 std::string config_line(const Config& config) {
   std::string out;
-  for (const auto& [key, value] : config.values()) {
-    std::visit([&](const auto& v) { out += fmt::format("{}{}={}", out.empty() ? "" : "  ", key, v); }, value);
+  const Json json = config_to_json(config);
+  for (const JsonMember& m : json.members()) {
+    out += fmt::format("{}{}={}", out.empty() ? "" : "  ", m.key, m.value.is_string() ? m.value.as_string() : to_string(m.value));
   }
   return out;
 }
@@ -68,15 +70,20 @@ void print(const Model& model, bool with_tensors) {
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
   out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
             static_cast<double>(c.bytes) / 1e6, model.weights().size());
-  out.print("vocabulary  {} tokens{}\n", s.vocab_size,
-            model.has_tokenizer() ? "" : " (no tokenizer.json: use --tokens)");
+  if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
+  if (s.feature_dim == 0) {
+    out.print("vocabulary  {} tokens{}\n", s.vocab_size,
+              model.has_tokenizer() ? "" : " (no tokenizer: use --tokens or --tokenizer)");
+  }
+  if (s.labels > 0) out.print("output      {} {} a sequence\n", s.labels, s.regression ? "numbers" : "class scores");
   out.print(
       "attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of "
       "{})\n",
       s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
       s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
-  out.print("state       {} numbers, {:.1f} KB, whatever the length of the text\n", s.state_numbers,
-            static_cast<double>(s.state_numbers) * 4 / 1e3);
+  out.print("state       {} numbers, {:.1f} KB, whatever the length of the text{}\n", s.state_numbers,
+            static_cast<double>(s.state_numbers) * 4 / 1e3,
+            s.cache_per_token == 0 ? "" : fmt::format("; and {} with every token, up to the windows", s.cache_per_token));
   out.print("work        {} multiply-adds per token\n",
             format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
   if (!with_tensors) return;
@@ -90,7 +97,7 @@ void print(const Model& model, bool with_tensors) {
 }  // namespace
 
 int info_command(Arguments arguments) {
-  CommandLine line("info", "What a model directory holds: sizes, tensors, implicit attention matrices.",
+  CommandLine line("info", "What a model holds: sizes, tensors, implicit attention matrices.",
                    {"info", "info -m models/english --tensors", "info some-model --check --json"});
   line.add_model();
   bool with_tensors = false, check_values = false;

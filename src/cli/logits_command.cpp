@@ -1,4 +1,4 @@
-// hindscan logits: [T, vocab] as .npy.
+// hindscan logits: of every position as .npy, of the last one as text.
 #include <fmt/format.h>
 
 #include "base/signals.h"
@@ -9,50 +9,75 @@
 #include "io/npy.h"
 
 namespace hindscan::cli {
+namespace {
+
+Json json_of(std::span<const float> last) {
+  Json out = Json::array();
+  for (const float v : last) out.push(v);
+  return out;
+}
+
+// "id logit", one token a line.
+void print(std::span<const float> last) {
+  std::string text;
+  for (size_t id = 0; id < last.size(); ++id) text += fmt::format("{} {:.9g}\n", id, last[id]);
+  Out::get().write(text);
+}
+
+}  // namespace
 
 int logits_command(Arguments arguments) {
   CommandLine line(
-      "logits", "Logits of every position as a NumPy file, float32 [tokens, vocabulary].",
-      {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3 -o logits.npy --json"});
+      "logits",
+      "Logits of every position as a NumPy file, float32 [tokens, vocabulary]; without -o those of the last position, one token a line.",
+      {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3"});
   line.add_model();
   line.add_prompt();
   line.add_memory();
   std::string output, state_in;
-  line.app().add_option("-o,--output", output, "File to write, .npy")->type_name("FILE")->required();
+  line.app().add_option("-o,--output", output, "File to write, .npy")->type_name("FILE");
   line.app().add_option("--state-in", state_in, "Continue after the text that left this state")->type_name("FILE");
   if (!line.parse(std::move(arguments))) return 0;
-  check(output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'",
+  check(output.empty() || output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'",
         output);
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model);
   const uint64_t T = prompt.tokens.size(), V = static_cast<uint64_t>(model.arch().head().rows());
-  const double bytes = static_cast<double>(T) * static_cast<double>(V) * 4;
+  const uint64_t rows_kept = output.empty() ? 1 : T;
+  const double bytes = static_cast<double>(rows_kept) * static_cast<double>(V) * 4;
   const auto limit = static_cast<double>(line.memory_limit());
   check(bytes <= limit, ErrorCode::kResource,
         "[logits] {} x {} numbers need {:.2f} GB, {:.2f} GB may be used; use a shorter text, or 'hindscan score' for "
         "log-probabilities of the text itself",
-        T, V, bytes / 1e9, limit / 1e9);
+        rows_kept, V, bytes / 1e9, limit / 1e9);
 
   SequenceState state;
   if (!state_in.empty()) state = load_state(state_in, model);
-  std::vector<float> values(T * V);  // [T, vocab]
+  std::vector<float> values(rows_kept * V);  // [T or 1, vocab]
   ProgressTask progress(line.progress(), "logits", "tok", T);
   Runner runner(model);
   runner.logits(prompt.tokens, state, [&](int64_t first, int64_t count, const float* rows) {
-    std::copy_n(rows, static_cast<uint64_t>(count) * V, values.data() + static_cast<uint64_t>(first) * V);
+    if (output.empty()) {
+      std::copy_n(rows + static_cast<uint64_t>(count - 1) * V, V, values.data());
+    } else {
+      std::copy_n(rows, static_cast<uint64_t>(count) * V, values.data() + static_cast<uint64_t>(first) * V);
+    }
     progress.set(static_cast<uint64_t>(first + count));
     throw_if_stopped();
   });
-  write_npy(real_fs(), output, npy_array("logits", {T, V}, values));
+  if (!output.empty()) write_npy(real_fs(), output, npy_array("logits", {T, V}, values));
   if (line.json()) {
     Json out = Json::object();
     out.set("schema", "hindscan.logits/1")
         .set("model", model.path())
-        .set("output", output)
-        .set("rows", T)
+        .set("output", output.empty() ? Json() : Json(output))
+        .set("rows", rows_kept)
         .set("columns", V);
+    if (output.empty()) out.set("last", json_of(values));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
+  } else if (output.empty()) {
+    print(values);
   } else {
     note(fmt::format("wrote {} [{}, {}]", output, T, V));
   }

@@ -148,7 +148,7 @@ class ZipParser {
     const std::string& name = central.name;
     check_name(name);
     check(central.method == kStored && (central.flags & kEncrypted) == 0 && central.packed == central.size, ErrorCode::kData,
-          "[{}] '{}': expected an entry stored as it is, found a compressed or encrypted one; torch.save writes none", label_, name);
+          "[{}] '{}': expected an entry stored as it is, found a compressed or encrypted one; a TorchScript program has them, save its state_dict()", label_, name);
     ByteCursor at(file_.first(data_end), label_, std::min(central.offset, data_end));
     check(at.u32() == kLocalMagic, ErrorCode::kData, "[{}] '{}': expected its header at byte {}, found something else", label_, name,
           central.offset);
