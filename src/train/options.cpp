@@ -88,8 +88,8 @@ void TrainOptions::check_ranges() const {
   constexpr int64_t kMany = int64_t{1} << 40;
   need(!out.empty(), "expected a run directory; add --out DIR");
   need(data.empty() != task.empty(), "expected either data files or a task; add --data FILE or --task NAME");
-  need(model.empty() != config.empty(),
-       "expected either a model to start from or a config.json; add -m DIR or --config FILE");
+  need(int{!model.empty()} + int{!config.empty()} + int{!arch.empty()} == 1,
+       "expected either a model to start from, a config.json or an architecture; add -m DIR, --config FILE or --arch NAME");
   need(steps >= 0 && steps < kMany, "expected steps >= 0");
   need(sequences >= 1 && sequences <= 65536, "expected 1 to 65536 sequences");
   need(length >= 1 && length <= (1 << 24), "expected a sequence length of 1 to 2^24");
