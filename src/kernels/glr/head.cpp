@@ -10,7 +10,7 @@ namespace hindscan::kernels::glr {
 namespace {
 
 bool chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return has_rank1(c) ? delta_chunked_exists(d, c) : c.decay != DecayShape::kRow;
+  return has_rank1(c) ? delta_chunked_exists(d, c) : c.decay != DecayShape::kRow || d.R == 1;
 }
 bool chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
   return has_rank1(c) ? delta_chunked_is_faster(d, c) : d.T > 32;
@@ -30,7 +30,8 @@ void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v,
                   Algorithm algorithm) {
   const bool chunked = use_chunked(d, c, algorithm);
   if (has_rank1(c)) return chunked ? delta_forward_chunked(d, c, v, S, y) : delta_forward(d, c, v, S, y);
-  chunked ? scalar_forward_chunked(d, c, v, S, y) : diagonal_forward(d, c, v, S, y);
+  if (!chunked) return diagonal_forward(d, c, v, S, y);
+  c.decay == DecayShape::kRow ? row_forward_chunked(d, c, v, S, y) : scalar_forward_chunked(d, c, v, S, y);
 }
 void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, double* S, double* y, Algorithm) {
   reference::forward(d, c, v, S, y);

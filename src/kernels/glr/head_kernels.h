@@ -11,6 +11,10 @@ void diagonal_forward(const HeadDims&, const HeadCoeffs<float>&, const float* v,
 void diagonal_backward(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* S0, const float* dy,
                        const HeadGrads<float>&);
 void diagonal_value_adjoint(const HeadDims&, const HeadCoeffs<float>&, const float* dy, float* dS, float* dv);
+// One head, columns of v and y; current [T, R, R] of that head or null.
+class SweepScratch;
+void diagonal_forward_head(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* current, int64_t h,
+                           TileRange columns, float* S, float* y, SweepScratch*);
 
 // None and scalar, any R: products of blocks of tokens (head_scalar.cpp). Row, R = 1 (head_row.cpp).
 void scalar_forward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, float* S, float* y);

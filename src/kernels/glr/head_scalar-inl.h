@@ -28,6 +28,8 @@ HWY_INLINE void load_scores(const HeadDims& d, const HeadCoeffs<float>& c, int64
                             ScalarScratch* s) {
   const int64_t key_row = d.G * d.K;
   const float *q = c.q + t0 * d.R * key_row + group * d.K, *k = c.k + t0 * d.R * key_row + group * d.K;
+  prefetch_chunk(q + n * key_row, key_row, n, d.K, t0 * d.R + 2 * n <= d.T * d.R);
+  prefetch_chunk(k + n * key_row, key_row, n, d.K, t0 * d.R + 2 * n <= d.T * d.R);
   for (int64_t i = 0; i < n; ++i) std::copy_n(q + i * key_row, d.K, s->q + i * d.K);
   transpose(k, n, d.K, key_row, s->keys, s->row);
   product_lower(n, n, {{s->q, d.K, 1}, {s->keys, s->row}, d.K, Shape::kFull, d.R - 1}, s->scores, s->row);

@@ -116,35 +116,41 @@ DecayAt decay_at(const HeadCoeffs<float>& c) {
   return c.decay == DecayShape::kScalar ? DecayAt::kShared : DecayAt::kRows;
 }
 
+// Head h's forward sweep, or its reverse with dy in place of v.
+Sweep value_sweep(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, bool reverse, const float* v) {
+  const int64_t key = h / (d.H / d.G) * d.K, width = c.decay == DecayShape::kRow ? d.K : 1;
+  const Strided<const float> q{c.q + key, d.R * d.G * d.K, d.G * d.K}, k{c.k + key, d.R * d.G * d.K, d.G * d.K};
+  return {d.T, d.R, d.K, d.V, c.read, decay_at(c), reverse, c.g ? c.g + h * width : nullptr, d.H * width,
+          reverse ? q : k, reverse ? k : q, {v + h * d.V, d.R * d.H * d.V, d.H * d.V},
+          reverse || !c.s ? nullptr : c.s + h, d.H};
+}
+
 }  // namespace
 
 const char* head_isa() { return HS_DISPATCH(HeadTarget)(); }
 
+void diagonal_forward_head(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* current,
+                           int64_t h, TileRange columns, float* S, float* y, SweepScratch* scratch) {
+  const SweepOutput o{{y + h * d.V, d.R * d.H * d.V, d.H * d.V}, false, nullptr, current, false};
+  HS_DISPATCH(SweepHead)
+  (value_sweep(d, c, h, false, v), o, columns.begin, columns.end - columns.begin, S + h * d.K * d.V, d.V, scratch);
+}
+
 void diagonal_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y) {
   const std::vector<float> current = c.read == Read::kAfter ? std::vector<float>() : current_weights(d, c);
-  const auto kernel = HS_DISPATCH(SweepHead);
   for_lane_pieces(d, [&](int64_t h, int64_t first, int64_t lanes, SweepScratch* scratch) {
-    const int64_t key = h / (d.H / d.G) * d.K, width = c.decay == DecayShape::kRow ? d.K : 1;
-    const Sweep s{d.T, d.R, d.K, d.V, c.read, decay_at(c), false, c.g + (c.g ? h * width : 0), d.H * width,
-                  {c.k + key, d.R * d.G * d.K, d.G * d.K}, {c.q + key, d.R * d.G * d.K, d.G * d.K},
-                  {v + h * d.V, d.R * d.H * d.V, d.H * d.V}, c.s ? c.s + h : nullptr, d.H};
-    const SweepOutput o{{y + h * d.V, d.R * d.H * d.V, d.H * d.V}, false, nullptr,
-                        current.empty() ? nullptr : current.data() + h * d.T * d.R * d.R, false};
-    kernel(s, o, first, lanes, S + h * d.K * d.V, d.V, scratch);
+    const float* own = current.empty() ? nullptr : current.data() + h * d.T * d.R * d.R;
+    diagonal_forward_head(d, c, v, own, h, {first, first + lanes}, S, y, scratch);
   });
 }
 
 void diagonal_value_adjoint(const HeadDims& d, const HeadCoeffs<float>& c, const float* dy, float* dS, float* dv) {
   const std::vector<float> current = c.read == Read::kAfter ? std::vector<float>() : current_weights(d, c);
-  const auto kernel = HS_DISPATCH(SweepHead);
   for_lane_pieces(d, [&](int64_t h, int64_t first, int64_t lanes, SweepScratch* scratch) {
-    const int64_t key = h / (d.H / d.G) * d.K, width = c.decay == DecayShape::kRow ? d.K : 1;
-    const Sweep s{d.T, d.R, d.K, d.V, c.read, decay_at(c), true, c.g + (c.g ? h * width : 0), d.H * width,
-                  {c.q + key, d.R * d.G * d.K, d.G * d.K}, {c.k + key, d.R * d.G * d.K, d.G * d.K},
-                  {dy + h * d.V, d.R * d.H * d.V, d.H * d.V}, nullptr, d.H};
     const SweepOutput o{{dv + h * d.V, d.R * d.H * d.V, d.H * d.V}, true, c.s ? c.s + h : nullptr,
                         current.empty() ? nullptr : current.data() + h * d.T * d.R * d.R, true};
-    kernel(s, o, first, lanes, dS + h * d.K * d.V, d.V, scratch);
+    HS_DISPATCH(SweepHead)
+    (value_sweep(d, c, h, true, dy), o, first, lanes, dS + h * d.K * d.V, d.V, scratch);
   });
 }
 
