@@ -16,6 +16,13 @@ namespace HWY_NAMESPACE {
 
 constexpr int kProductRows = kLanes == 16 ? 8 : 4;
 
+// Rows of the next chunk lie pages apart: ask for them now.
+HWY_INLINE void prefetch_chunk(const float* from, int64_t row, int64_t n, int64_t count, bool exists) {
+  for (int64_t i = 0; exists && i < n; ++i) {
+    for (int64_t l = 0; l < count; l += 16) __builtin_prefetch(from + i * row + l);
+  }
+}
+
 // A factor of rows: element (m, k) at base[m * row + k * col].
 struct Left {
   const float* base;

@@ -37,6 +37,13 @@ HWY_INLINE int64_t sum_decays(const HeadDims& dims, const HeadCoeffs<float>& c, 
   return most;
 }
 
+HWY_INLINE void prefetch_row_chunk(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, int64_t t0) {
+  const int64_t n = HWY_MIN(kRowChunk, d.T - t0), key_row = d.G * d.K, key = t0 * key_row + h / (d.H / d.G) * d.K;
+  prefetch_chunk(c.q + key, key_row, n, d.K, true);
+  prefetch_chunk(c.k + key, key_row, n, d.K, true);
+  prefetch_chunk(c.g + (t0 * d.H + h) * d.K, d.H * d.K, n, d.K, true);
+}
+
 // q', k', keys and the decay of the whole chunk.
 HWY_INLINE void load_row_chunk(const HeadDims& dims, const HeadCoeffs<float>& c, int64_t h, int64_t t0, int64_t n,
                                RowScratch* s) {

@@ -54,6 +54,8 @@ void RowForward(const RowTask& task, RowScratch* s, SweepScratch* sweep) {
     const int64_t at = t0 * value_row + task.h * d.V + task.columns.begin;
     const float* v = task.v + at;
     float* S = task.S + task.h * d.K * d.V + task.columns.begin;
+    prefetch_row_chunk(d, task.c, task.h, t0 + n);
+    prefetch_chunk(v + n * value_row, value_row, HWY_MIN(kRowChunk, d.T - t0 - n), columns, true);
     load_row_chunk(d, task.c, task.h, t0, n, s);
     row_scores(n, d.K, task.c.read, current, s);
     product_sum(n, columns, {{s->q, d.K, 1}, {S, d.V}, d.K}, nullptr,

@@ -16,13 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels::glr {
 namespace HWY_NAMESPACE {
 
-// Rows of the next chunk lie pages apart: ask for them now.
-HWY_INLINE void prefetch_chunk(const float* from, int64_t row, int64_t n, int64_t count, bool exists) {
-  for (int64_t i = 0; exists && i < n; ++i) {
-    for (int64_t l = 0; l < count; l += 16) __builtin_prefetch(from + i * row + l);
-  }
-}
-
 // q [n, K], keys [K, row] = k^T and scores [n, row] = q k^T of one chunk of a group.
 HWY_INLINE void load_scores(const HeadDims& d, const HeadCoeffs<float>& c, int64_t group, int64_t t0, int64_t n,
                             ScalarScratch* s) {
