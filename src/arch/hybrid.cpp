@@ -6,10 +6,7 @@
 //              "mlp": {"model_type": "mlp", "intermediate_size": 256}}
 // "a+b" reads one norm and adds both outputs; "a@2" uses the weights layer 2 declared for a.
 #include "arch/architecture.h"
-#include "arch/mixer.h"
-#include "nn/attention.h"
-#include "nn/moe.h"
-#include "nn/parts.h"
+#include "arch/hybrid_blocks.h"
 
 namespace hindscan {
 
@@ -17,87 +14,13 @@ namespace {
 
 constexpr int64_t kMaxDim = int64_t{1} << 24;
 
-// Softmax attention as a block.
-class AttentionBlock final : public Mixer {
- public:
-  explicit AttentionBlock(const Config& c) {
-    o_.d_model = c.integer("hidden_size", 1, kMaxDim);
-    o_.heads = c.integer("num_attention_heads", 1, 65536);
-    o_.kv_heads = c.integer("num_key_value_heads", 1, o_.heads, o_.heads);
-    o_.head_dim = c.integer("head_dim", 1, 65536, std::max<int64_t>(1, o_.d_model / o_.heads));
-    check(o_.heads % o_.kv_heads == 0, ErrorCode::kData, "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads {}", c.label(),
-          o_.heads, o_.kv_heads);
-    const std::string positions = c.text("position_embedding_type", "rope");
-    check(positions == "rope" || positions == "nope", ErrorCode::kData, "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(),
-          positions);
-    const double partial = c.real("partial_rotary_factor", 1);
-    o_.rotary_dim = positions == "rope" ? static_cast<int64_t>(static_cast<double>(o_.head_dim) * partial) : 0;
-    o_.rope_base = c.real("rope_theta", 10000);
-    o_.window = c.integer("sliding_window", 0, int64_t{1} << 40, 0);
-    o_.soft_cap = c.real("attn_logit_softcapping", 0);
-    o_.bias = o_.out_bias = c.flag("attention_bias", false);
-    o_.qk_norm = c.flag("qk_norm", false);
-    o_.gate = c.flag("attn_output_gate", false);
-    o_.norm_eps = c.real("norm_eps", 1e-6);
-    std_ = c.real("initializer_range", 0.02);
-  }
-  void declare_mixer(WeightTable& t, const std::string& prefix, int64_t) override {
-    weights_.push_back(nn::declare_attention(t, prefix, o_, Init::normal(std_), Init::normal(std_)));
-  }
-  Var mix(Ctx& c, int64_t index, Var u) const override { return nn::attention(c, weights_[static_cast<size_t>(index)], o_, u); }
-  const char* kind() const override { return "softmax"; }
-  Sizes mixer_sizes() const override { return {o_.heads, 0, nn::attention_flops(o_), 2 * o_.kv_heads * o_.head_dim}; }
-
- private:
-  nn::AttentionOptions o_{};
-  double std_;
-  std::vector<nn::AttentionWeights> weights_;
-};
-
-// Blocks that do not mix tokens.
-class MlpBlock {
- public:
-  explicit MlpBlock(const Config& c) : moe_(c.text("model_type", "") == "moe") {
-    d_model_ = c.integer("hidden_size", 1, kMaxDim);
-    d_ffn_ = c.integer("intermediate_size", 1, kMaxDim);
-    std_ = c.real("initializer_range", 0.02);
-    const std::string act = c.text("hidden_act", "silu");
-    check(act == "silu" || act == "relu2" || act == "gelu_pytorch_tanh", ErrorCode::kData,
-          "[{}] expected \"hidden_act\" silu, relu2 or gelu_pytorch_tanh, found \"{}\"", c.label(), act);
-    act_ = act == "silu" ? kernels::Act::kSilu : act == "relu2" ? kernels::Act::kRelu2 : kernels::Act::kGeluTanh;
-    if (!moe_) return;
-    experts_ = {c.integer("num_experts", 1, 65536), d_model_, d_ffn_, {}};
-    experts_.route.top_k = c.integer("num_experts_per_tok", 1, experts_.experts);
-    experts_.route.normalise = c.flag("norm_topk_prob", true);
-  }
-  void declare(WeightTable& t, const std::string& prefix) {
-    const Init init = Init::normal(std_);
-    if (moe_) moe_weights_.push_back(nn::declare_moe(t, prefix, experts_, init));
-    else mlp_weights_.push_back(nn::declare_gated_mlp(t, prefix, d_model_, d_ffn_, init, init));
-  }
-  Var apply(Ctx& c, int64_t index, Var u) const {
-    if (moe_) return nn::moe(c, moe_weights_[static_cast<size_t>(index)], experts_, u, act_);
-    return nn::gated_mlp(c, mlp_weights_[static_cast<size_t>(index)], u, act_);
-  }
-  int64_t flops() const { return moe_ ? experts_.route.top_k * nn::gated_mlp_flops(d_model_, d_ffn_) : nn::gated_mlp_flops(d_model_, d_ffn_); }
-
- private:
-  bool moe_;
-  int64_t d_model_, d_ffn_;
-  double std_;
-  kernels::Act act_;
-  nn::MoeOptions experts_{};
-  std::vector<nn::GatedMlp> mlp_weights_;
-  std::vector<nn::MoeWeights> moe_weights_;
-};
-
 // A named block of the configuration and how many layers own weights of it.
 struct Block {
   std::string name;
   std::unique_ptr<Architecture> family;  // owns the mixer when a family lends it
   std::unique_ptr<Mixer> own_mixer;
   Mixer* mixer = nullptr;
-  std::unique_ptr<MlpBlock> mlp;
+  std::unique_ptr<ChannelBlock> mlp;
   int64_t instances = 0;
 };
 
@@ -134,11 +57,11 @@ std::unique_ptr<Block> make_block(const Config& c, const std::string& name) {
   auto b = std::make_unique<Block>();
   b->name = name;
   if (type == "mlp" || type == "moe") {
-    b->mlp = std::make_unique<MlpBlock>(own);
+    b->mlp = std::make_unique<ChannelBlock>(own);
     return b;
   }
   if (type == "attention") {
-    b->own_mixer = std::make_unique<AttentionBlock>(own);
+    b->own_mixer = make_attention_block(own);
     b->mixer = b->own_mixer.get();
     return b;
   }
