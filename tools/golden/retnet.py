@@ -44,7 +44,7 @@ def main() -> None:
     args = arguments()
     naive = naive_ops(args.ref, "retention")
     config = base_config("retnet", num_heads=2, expand_k=1.0, expand_v=1.5)
-    write_model("retnet", config, lambda c, _: Retention(c, naive), naive, 42, reference(args, "retention"))
+    write_model("retnet", config, lambda c, _: Retention(c, naive), naive, 143, reference(args, "retention"))
 
 
 if __name__ == "__main__":
