@@ -1,5 +1,6 @@
 // RWKV-7 that reverses digits has a known answer: to emit output digit i it must read input digit n-1-i. For 1,000 digits:
-// is that source the largest entry of the exact row, at the level of the model, of each mixer and of each recurrence?
+// is that source the largest entry of the exact row, at the level of the model, of each mixer, recurrence and head? Rows of
+// the first three are contributions to the logit difference of the answer and the runner-up, coefficients frozen.
 //   bench_reverser [FILE.pth] [digits]
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 
 #include "base/rng.h"
 #include "model/model.h"
@@ -16,19 +18,23 @@ namespace {
 
 constexpr int32_t kComma = 10, kEnd = 11;  // of the vocabulary 0123456789,#
 
+// How often the largest entry of a row is the source.
 struct Hits {
-  int64_t by_value = 0, by_size = 0, total = 0;
-  double share = 0;  // mean of |score of the source| over the sum of |scores|
-  void count(const std::vector<double>& scores, int64_t source) {
+  int64_t everywhere = 0;    // by value, among all tokens
+  int64_t among_digits = 0;  // by value, among the digits of the question
+  int64_t one_after = 0;     // by size among these digits: the token after the source, whose token shift holds it
+  int64_t total = 0;
+
+  void count(const std::vector<double>& scores, int64_t digits, int64_t source) {
     const auto size = [](double a, double b) { return std::abs(a) < std::abs(b); };
-    by_value += std::max_element(scores.begin(), scores.end()) - scores.begin() == source;
-    by_size += std::max_element(scores.begin(), scores.end(), size) - scores.begin() == source;
-    double sum = 0;
-    for (const double s : scores) sum += std::abs(s);
-    share += sum == 0 ? 0 : std::abs(scores[static_cast<size_t>(source)]) / sum;
+    const auto begin = scores.begin(), end_digits = begin + digits;
+    everywhere += std::max_element(begin, scores.end()) - begin == source;
+    among_digits += std::max_element(begin, end_digits) - begin == source;
+    one_after += std::max_element(begin, end_digits, size) - begin == source + 1;
     ++total;
   }
 };
+using Table = std::map<std::string, Hits>;
 
 std::vector<int32_t> question(int64_t digits, Rng& rng) {
   std::vector<int32_t> tokens;
@@ -42,32 +48,34 @@ std::vector<int32_t> question(int64_t digits, Rng& rng) {
 // One recorded pass in double; every row is a frozen adjoint through it.
 class Pass {
  public:
-  Pass(const Model& model, std::span<const int32_t> tokens) : model_(model), tokens_(tokens), ctx_(input(tokens), options()) {
+  Pass(const Model& model, std::span<const int32_t> tokens) : model_(model), ctx_(input(tokens), options()) {
     h_ = model.arch().forward(ctx_);  // [T, d_model]
   }
 
-  // Rows of the token at t, whose next token was right, by level; adds to hits.
-  void explain(int64_t t, int64_t source, std::map<std::string, Hits>& hits, double& worst_residual) {
+  // Rows of the token that answers digit i of n; returns how far the model's row is from adding up to the logit difference.
+  double explain(int64_t i, int64_t n, Table& table) {
+    const int64_t t = n + i, source = n - 1 - i;
     seed(t);
     ctx_.bias_share = 0;
     ctx_.backward(frozen_rules());
-    const Var x = embedding();
-    hits["model"].count(scores({x}, t), source);
-    double sum = ctx_.bias_share;
-    for (const double s : scores({x}, t)) sum += s;
-    worst_residual = std::max(worst_residual, std::abs(sum - difference_) / std::abs(difference_));
+    const std::vector<double> whole = scores({embedding()}, t);
+    table["model"].count(whole, n, source);
+    const double sum = std::accumulate(whole.begin(), whole.end(), ctx_.bias_share);
     std::vector<std::pair<std::vector<double>, std::vector<double>>> adjoints;  // of each mixer's and recurrence's output at t
     for (const MixerScope& scope : ctx_.mixers()) adjoints.emplace_back(row(scope.out, t), row(core(scope).out, t));
     for (size_t l = 0; l < adjoints.size(); ++l) {
       const MixerScope& scope = ctx_.mixers()[l];
       set(scope.out, t, adjoints[l].first);
       ctx_.backward(frozen_rules(), scope.first, scope.last);
-      const std::vector<Var> sources = first_values_ == kNoVar || l == 0 ? std::vector<Var>{scope.in} : std::vector<Var>{scope.in, first_values_};
-      hits[fmt::format("layer {} mixer", l)].count(scores(sources, t), source);
+      std::vector<Var> sources = {scope.in};
+      if (l > 0) sources.push_back(first_values_);
+      table[fmt::format("layer {} mixer", l)].count(scores(sources, t), n, source);
       set(core(scope).out, t, adjoints[l].second);
       core(scope).backward(frozen_rules());
-      hits[fmt::format("layer {} recurrence", l)].count(scores({core(scope).in[2]}, t), source);
+      table[fmt::format("layer {} recurrence", l)].count(scores({core(scope).in[2]}, t), n, source);
+      count_heads(scope, t, n, source, table);
     }
+    return std::abs(sum - difference_) / std::abs(difference_);
   }
 
   // Index of the largest logit; the runner-up goes into runner_up.
@@ -92,6 +100,20 @@ class Pass {
     o.record = true;
     o.compute = DType::kF64;
     return o;
+  }
+
+  // The implicit attention of each head by itself, whatever its values say.
+  void count_heads(const MixerScope& scope, int64_t t, int64_t n, int64_t source, Table& table) {
+    const auto& detail = dynamic_cast<const HeadDetail<double>&>(*core(scope).mixer);
+    const int64_t T = detail.dims.T, H = detail.dims.H;
+    std::vector<double> ask(static_cast<size_t>(T * H), 0.0), carry(static_cast<size_t>(H * detail.dims.K), 0.0), out(ask.size());
+    std::fill_n(ask.begin() + t * H, H, 1.0);
+    kernels::glr::head_row_times(detail.dims, detail.coeffs, ask.data(), carry.data(), out.data());  // [T, H]
+    for (int64_t h = 0; h < H; ++h) {
+      std::vector<double> alpha(static_cast<size_t>(t + 1));
+      for (int64_t j = 0; j <= t; ++j) alpha[static_cast<size_t>(j)] = out[static_cast<size_t>(j * H + h)];
+      table[fmt::format("layer {} head {}", scope.layer, h)].count(alpha, n, source);
+    }
   }
 
   double logit(int64_t t, int64_t token) const {
@@ -159,7 +181,6 @@ class Pass {
   }
 
   const Model& model_;
-  std::span<const int32_t> tokens_;
   Ctx ctx_;
   Var h_ = kNoVar, first_values_ = kNoVar;
   double difference_ = 0;
@@ -173,7 +194,7 @@ int run(int argc, char** argv) {
   options.dtype = DType::kF64;
   const Model model = Model::load(file, options);
   Rng rng(20261122, "reverser");
-  std::map<std::string, Hits> hits;
+  Table table;
   int64_t asked = 0, right = 0;
   double residual = 0;
   for (int64_t digits = 1; asked < wanted; digits = digits % 60 + 1) {
@@ -182,12 +203,12 @@ int run(int argc, char** argv) {
     for (int64_t i = 0; i < digits && asked < wanted; ++i, ++asked) {
       int64_t other = 0;
       right += pass.answer(digits + i, &other) == tokens[static_cast<size_t>(digits + i + 1)];
-      pass.explain(digits + i, digits - 1 - i, hits, residual);
+      residual = std::max(residual, pass.explain(i, digits, table));
     }
   }
-  fmt::print("{} of {} digits right; sum of a model row against the logit difference: at most {:.1e} off\n", right, asked, residual);
-  fmt::print("{:22} {:>14} {:>14} {:>12}\n", "exact row of", "argmax right", "argmax |.|", "mean share");
-  for (const auto& [level, h] : hits) fmt::print("{:22} {:>14} {:>14} {:>12.3f}\n", level, h.by_value, h.by_size, h.share / static_cast<double>(h.total));
+  fmt::print("{} of {} digits right; a model row adds up to its logit difference within {:.1e}\n", right, asked, residual);
+  fmt::print("{:20} {:>18} {:>14} {:>22}\n", "largest of the row of", "is the source", "among digits", "token after (|.|)");
+  for (const auto& [level, h] : table) fmt::print("{:21} {:>18} {:>14} {:>22}\n", level, h.everywhere, h.among_digits, h.one_after);
   return 0;
 }
 

@@ -114,8 +114,9 @@ std::unique_ptr<Architecture> make_rwkv6(const Config& c) {
   const rwkv::BaseConfig base = rwkv::read_heads(c, 3.5);
   const bool large = base.d_model >= 4096;  // the 7 B models have ranks twice as large
   const double divisor = c.real("head_size_divisor", 8);
-  return std::make_unique<Rwkv6>(base, c.integer("mix_lora", 1, kMost, large ? 64 : 32), c.integer("decay_lora", 1, kMost, large ? 128 : 64),
-                                 c.real("group_norm_eps", 1e-5 * divisor * divisor));
+  const int64_t mix_rank = c.integer("mix_lora", 1, kMost, large ? 64 : 32);
+  const int64_t decay_rank = c.integer("decay_lora", 1, kMost, large ? 128 : 64);
+  return std::make_unique<Rwkv6>(base, mix_rank, decay_rank, c.real("group_norm_eps", 1e-5 * divisor * divisor));
 }
 
 Config rwkv6_preset(const PresetSizes& sizes) { return rwkv::preset("rwkv6", sizes); }

@@ -110,7 +110,7 @@ class Rwkv7 final : public rwkv::Model {
     wkv.v = c.tap("v", v);
     wkv.g = c.tap("g", g);
     wkv.b = c.scale(-1, c.modulate(a, kk));                                                                      // [T, d_att]
-    wkv.c = c.modulate(c.decay_map(DecayMap::kExp, c.scale(-1, g), nullptr), kk);                                // kk / w: the term reads before the decay
+    wkv.c = c.modulate(c.decay_map(DecayMap::kExp, c.scale(-1, g), nullptr), kk);  // kk / w: the decay comes first
     const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                                              // [T, d_att]
     const Var with_own = c.skip(CurrentToken{base_.heads(), wkv.q, wkv.k, wkv.v, w.r_k}, y);                     // [T, d_att]
     const Var z = c.activation(Act::kSigmoid, c.linear_in(*w.g1, mixed(c, x, before, w.x_g)));                   // [T, rank]
@@ -187,8 +187,8 @@ std::unique_ptr<Architecture> make_rwkv7(const Config& c) {
   const auto rank = [&](const char* key, const char* fla_key, double factor) {
     return c.integer(key, 1, kMost, c.integer(fla_key, 1, kMost, suggested_rank(factor, base.d_model)));
   };
-  const Ranks ranks{rank("decay_lora", "decay_low_rank_dim", 2.5), rank("a_lora", "a_low_rank_dim", 2.5), rank("v_lora", "v_low_rank_dim", 1.7),
-                    rank("gate_lora", "gate_low_rank_dim", 5)};
+  const Ranks ranks{rank("decay_lora", "decay_low_rank_dim", 2.5), rank("a_lora", "a_low_rank_dim", 2.5),
+                    rank("v_lora", "v_low_rank_dim", 1.7), rank("gate_lora", "gate_low_rank_dim", 5)};
   check(c.flag("norm_bias", true) && !c.is_list("attn.layers"), ErrorCode::kData,
         "[{}] expected RWKV-7 layers with norm biases only, found \"norm_bias\" false or \"attn\" layers", c.label());
   // fla: eps of the heads' norm grows with the head; 64e-5 at the published size.

@@ -63,7 +63,9 @@ class Model : public Architecture {
 
   Weight& add(WeightTable& t, const std::string& name, std::vector<int64_t> shape, Init init) const;
   Weight& add_matrix(WeightTable& t, const std::string& name, int64_t out, int64_t in, Init init) const;
-  Weight& add_vector(WeightTable& t, const std::string& name, Init init) const { return add(t, name, {1, 1, base_.d_model}, std::move(init)); }
+  Weight& add_vector(WeightTable& t, const std::string& name, Init init) const {
+    return add(t, name, {1, 1, base_.d_model}, std::move(init));  // the published shape
+  }
   LayerNorm add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const;
   Var layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;           // [T, C]
   Var head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;            // [T, d_att], per head

@@ -19,8 +19,9 @@ Parts parts_of(const std::string& name) {
   const std::string blocks = "blocks.";
   if (!name.starts_with(blocks)) return {"", "", name};
   const size_t layer_end = name.find('.', blocks.size()), part_end = name.find('.', layer_end + 1);
-  if (part_end == std::string::npos) return {name.substr(blocks.size(), layer_end - blocks.size()), name.substr(layer_end + 1), ""};
-  return {name.substr(blocks.size(), layer_end - blocks.size()), name.substr(layer_end + 1, part_end - layer_end - 1), name.substr(part_end + 1)};
+  const std::string layer = name.substr(blocks.size(), layer_end - blocks.size());
+  if (part_end == std::string::npos) return {layer, name.substr(layer_end + 1), ""};
+  return {layer, name.substr(layer_end + 1, part_end - layer_end - 1), name.substr(part_end + 1)};
 }
 
 std::string translated(const Table& table, const std::string& word) {

@@ -28,12 +28,11 @@ def main() -> None:
         calls.clear()
         return [channel_rows(lambda x: modeling_rwkv.rwkv_linear_attention_cpu(w, u, k, x[None])[0][0], v[0]) for w, u, k, v in taken]
 
-    public = public_code(Path(args.ref) / FILE, ["RWKV_TimeMix", "RWKV_ChannelMix"], RUN_CUDA=wkv)
-    settings = layer_args(config)
+    public, settings = public_code(Path(args.ref) / FILE, ["RWKV_TimeMix", "RWKV_ChannelMix"], RUN_CUDA=wkv), layer_args(config)
     settings.dim_att = config["attention_hidden_size"]
     model = Model(config, lambda layer: public.RWKV_TimeMix(settings, layer), lambda layer: public.RWKV_ChannelMix(settings, layer))
-    write_model("rwkv4-lm", config, model, rows, 53, reference(args, FILE, f"transformers {transformers.__version__} rwkv_linear_attention_cpu"),
-                [modeling_rwkv])
+    source = reference(args, FILE, f"transformers {transformers.__version__} rwkv_linear_attention_cpu")
+    write_model("rwkv4-lm", config, model, rows, 53, source, [modeling_rwkv])
 
 
 if __name__ == "__main__":

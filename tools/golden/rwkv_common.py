@@ -76,7 +76,8 @@ class HeadOp:
     def rows(self) -> list[torch.Tensor]:
         """Of every call since the last time; y and v as [T, H, V]."""
         calls, self.calls = self.calls, []
-        return [head_rows(lambda x: self.op(x.transpose(0, 1)[None], *fixed)[0].transpose(0, 1), v[0].transpose(0, 1)) for v, fixed in calls]
+        return [head_rows(lambda x: self.op(x.transpose(0, 1)[None], *fixed)[0].transpose(0, 1), v[0].transpose(0, 1))
+                for v, fixed in calls]
 
 
 class Block(nn.Module):
@@ -139,4 +140,5 @@ def write_model(name: str, config: dict, model: Model, rows, seed: int, source: 
         model(tokens)
         return rows()
 
-    write_case(name, config, parameters, model, maps, seed=seed, vocab=config["vocab_size"], reference=source, modules=list(modules) or [types.SimpleNamespace()])
+    write_case(name, config, parameters, model, maps, seed=seed, vocab=config["vocab_size"], reference=source,
+               modules=list(modules) or [types.SimpleNamespace()])

@@ -80,8 +80,10 @@ Var Ctx::skip(const CurrentToken& in, Var base) {
       kernels::accumulate(T * C, grad<R>(out), grad<R>(base));
       if (!rules.skip) return;
       const bool exact = rules.recurrence == AdjointRules::Recurrence::kExact;
-      const RowGrads<R> to{exact && on(MixerPath::kRead) ? grad<R>(in.q) : nullptr, exact && on(MixerPath::kWrite) ? grad<R>(in.k) : nullptr,
-                           on(MixerPath::kValue) ? grad<R>(in.v) : nullptr, rules.weights ? options_.grads->of<R>(*in.u) : nullptr};
+      const RowGrads<R> to{exact && on(MixerPath::kRead) ? grad<R>(in.q) : nullptr,
+                           exact && on(MixerPath::kWrite) ? grad<R>(in.k) : nullptr,
+                           on(MixerPath::kValue) ? grad<R>(in.v) : nullptr,
+                           rules.weights ? options_.grads->of<R>(*in.u) : nullptr};
       const double share = rows_backward(x, grad<R>(out), to);
       if (on(MixerPath::kValue)) skip_share += share;
     });
