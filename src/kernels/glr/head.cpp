@@ -39,9 +39,12 @@ void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* 
 
 void head_backward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0, const float* dy,
                    const HeadGrads<float>& grads, Algorithm algorithm) {
-  if (!has_rank1(c)) return diagonal_backward(d, c, v, S0, dy, grads);
   const bool chunked = use_chunked(d, c, algorithm);
-  chunked ? delta_backward_chunked(d, c, v, S0, dy, grads) : delta_backward(d, c, v, S0, dy, grads);
+  if (has_rank1(c)) {
+    return chunked ? delta_backward_chunked(d, c, v, S0, dy, grads) : delta_backward(d, c, v, S0, dy, grads);
+  }
+  if (!chunked || c.decay == DecayShape::kRow) return diagonal_backward(d, c, v, S0, dy, grads);
+  scalar_backward_chunked(d, c, v, S0, dy, grads);
 }
 void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, const double* S0, const double* dy,
                    const HeadGrads<double>& grads, Algorithm) {

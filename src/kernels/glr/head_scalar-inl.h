@@ -36,7 +36,6 @@ HWY_INLINE void decay_matrix(const ChunkDecays& decays, int64_t n, int64_t R, fl
     const int64_t token = i / R * R, since = HWY_MAX(int64_t{0}, decays.since[static_cast<size_t>(i)]);
     const Vec high = hn::Set(d, decays.read_high[static_cast<size_t>(i)]);
     const Vec low = hn::Set(d, decays.read_low[static_cast<size_t>(i)]);
-    const int64_t end = HWY_MIN(row, i / kProductRows * kProductRows + kProductRows + R);  // what a block of rows may touch
     int64_t j = 0;
     for (; j < token; j += kLanes) {
       const Vec coarse = hn::Sub(high, hn::LoadU(d, decays.high.data() + j));
@@ -44,16 +43,20 @@ HWY_INLINE void decay_matrix(const ChunkDecays& decays, int64_t n, int64_t R, fl
       hn::StoreU(kernels::HWY_NAMESPACE::vexp(hn::Add(coarse, fine)), d, to + j);
     }
     for (int64_t k = 0; k < HWY_MIN(since, token); ++k) to[k] = 0.0f;
-    for (int64_t k = token; k < HWY_MAX(end, HWY_MIN(row, j)); ++k) to[k] = 0.0f;
+    for (int64_t k = token; k < row; ++k) to[k] = 0.0f;
   }
 }
 
-// weights [n, row]: what multiplies v_j in y_i.
-HWY_INLINE void decayed_scores(const HeadDims& dims, const HeadCoeffs<float>& c, int64_t h, int64_t t0, int64_t n,
-                               const float* current, ScalarScratch* s) {
+HWY_INLINE void load_write(const HeadDims& dims, const HeadCoeffs<float>& c, int64_t h, int64_t t0, int64_t n,
+                           ScalarScratch* s) {
+  for (int64_t j = 0; j < n; ++j) s->write[j] = c.s ? c.s[(t0 + j / dims.R) * dims.H + h] : 1.0f;
+}
+
+// weights [n, row]: what multiplies v_j in y_i. current: weights [n, R] of the current token (not with kAfter) or null.
+HWY_INLINE void decayed_scores(const HeadDims& dims, const HeadCoeffs<float>& c, int64_t n, const float* current,
+                               ScalarScratch* s) {
   const Lanes d;
   const int64_t R = dims.R;
-  for (int64_t j = 0; j < n; ++j) s->write[j] = c.s ? c.s[(t0 + j / R) * dims.H + h] : 1.0f;
   decay_matrix(s->decays, n, R, s->weights, s->row);
   for (int64_t i = 0; i < n; ++i) {
     float *to = s->weights + i * s->row, *score = s->scores + i * s->row;
@@ -64,20 +67,19 @@ HWY_INLINE void decayed_scores(const HeadDims& dims, const HeadCoeffs<float>& c,
                  d, to + j);
     }
     for (int64_t w = 0; w < R; ++w) {
-      const float own = c.read == Read::kAfter ? s->write[i] * score[token + w] : current ? current[i * R + w] : 0.0f;
-      to[token + w] = own;
+      to[token + w] = c.read == Read::kAfter ? s->write[i] * score[token + w] : current ? current[i * R + w] : 0.0f;
     }
   }
 }
 
-// values [n, columns]: v times its weight in the state after the chunk.
-HWY_INLINE void scale_rows(const float* v, int64_t row, int64_t n, int64_t count, const HeadCoeffs<float>&,
-                           const HeadDims&, int64_t, int64_t, const ScalarScratch& s, float* to, int64_t to_row) {
+// to [n, to_row] = scale[j] scale2[j] from [n, columns]; scale2 may be null.
+HWY_INLINE void scale_rows(const float* from, int64_t row, int64_t n, int64_t count, const float* scale,
+                           const float* scale2, float* to, int64_t to_row) {
   const Lanes d;
   for (int64_t j = 0; j < n; ++j) {
-    const Vec scale = hn::Set(d, s.decays.to_end[static_cast<size_t>(j)] * s.write[j]);
+    const Vec s = hn::Set(d, scale2 ? scale[j] * scale2[j] : scale[j]);
     for (int64_t l = 0; l < count; l += kLanes) {
-      hn::StoreU(hn::Mul(scale, load_channels(v + j * row + l, HWY_MIN(kLanes, count - l))), d, to + j * to_row + l);
+      hn::StoreU(hn::Mul(s, load_channels(from + j * row + l, HWY_MIN(kLanes, count - l))), d, to + j * to_row + l);
     }
   }
 }

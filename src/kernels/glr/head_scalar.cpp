@@ -53,10 +53,11 @@ void ScalarForward(const ScalarTask& task, ScalarScratch* s) {
       const float* g = task.c.g ? task.c.g + t0 * d.H + h : nullptr;
       chunk_decays(g, d.H, tokens, d.R, task.c.read, &s->decays);
       const float* current = task.current ? task.current + (h * d.T + t0) * d.R * d.R : nullptr;
-      decayed_scores(d, task.c, h, t0, n, current, s);
+      load_write(d, task.c, h, t0, n, s);
+      decayed_scores(d, task.c, n, current, s);
       product_sum(n, task.columns, {{s->q, d.K, 1}, {S, d.V}, d.K}, s->decays.from_start.data(),
                   {{s->weights, s->row, 1}, {v, value_row}, n, Shape::kLower, d.R - 1}, false, y, value_row);
-      scale_rows(v, value_row, n, task.columns, task.c, d, h, t0, *s, s->values, s->columns);
+      scale_rows(v, value_row, n, task.columns, s->decays.to_end.data(), s->write, s->values, s->columns);
       product_onto_decayed(d.K, task.columns, {{s->keys, s->row, 1}, {s->values, s->columns}, n}, &s->decays.base,
                            &s->decays.factor, 0, S, d.V);
     }

@@ -69,7 +69,7 @@ inline HeadProblem<float> random_head_problem(const HeadCase& shape, unsigned se
     return -shape.slowest * std::pow(shape.fastest / shape.slowest, unit(rng));
   };
   if (shape.decay != DecayShape::kNone) fill(p.g, d.T * d.H * (shape.decay == DecayShape::kRow ? d.K : 1), decay);
-  if (shape.s) fill(p.s, d.T * d.H, [&] { return 0.2 + unit(rng); });
+  if (shape.s) fill(p.s, d.T * d.H, [&] { return unit(rng) < 0.05 ? 0.0 : 0.2 + unit(rng); });
   if (shape.u) fill(p.u, shape.read == Read::kBefore ? d.H * d.K : d.T * d.H, [&] { return normal(rng); });
   if (shape.rank1) {
     for (int64_t row = 0; row < d.T * d.H; ++row) {
