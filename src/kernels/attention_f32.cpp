@@ -38,8 +38,8 @@ struct AttentionJob {
   HeadRows q, k, v, dy;
   const float *keys_t, *values_t;  // [kv_heads, key blocks, d or d_v, kTileKeys]
   float *y, *lse_out;
-  const float* lse;                // [T, heads] in the adjoint
-  const float* along;              // [T, heads] <dy, y>
+  const float* lse;    // [T, heads] in the adjoint
+  const float* along;  // [T, heads] <dy, y>
   AttentionGrads<float> grads;
 
   int64_t key_blocks() const { return (dims.keys() + kTileKeys - 1) / kTileKeys; }
@@ -83,7 +83,8 @@ HWY_INLINE void clear_unseen(glr::TileRange seen, int64_t width, float* row) {
 HWY_INLINE void forward_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), j0 = block * kTileKeys, width = std::min(kTileKeys, dims.keys() - j0), d_v = dims.d_v;
-  product(rows, width, dims.d, {job.q.at(h, t0), job.q.row, 1}, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys, false);
+  product(rows, width, dims.d, {job.q.at(h, t0), job.q.row, 1}, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys,
+          false);
   for (int64_t r = 0; r < rows; ++r) {
     const glr::TileRange seen = job.seen(t0 + r, block);
     float* row = x.s + r * kTileKeys;
@@ -128,7 +129,8 @@ void ForwardRow(const AttentionJob& job, float* s, int64_t h, int64_t t) {
 }
 
 // Weights to x.s and, where wanted, the adjoint of the products to x.dp; zero where unseen.
-HWY_INLINE void adjoint_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block, bool want_dp) {
+HWY_INLINE void adjoint_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block,
+                              bool want_dp) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), width = std::min(kTileKeys, dims.keys() - block * kTileKeys);
   const Strided q{job.q.at(h, t0), job.q.row, 1}, dy{job.dy.at(h, t0), job.dy.row, 1};
@@ -172,8 +174,8 @@ void KeyGradTile(const AttentionJob& job, float* scratch, int64_t kv, int64_t bl
                 job.grads.dv + (j0 * dims.kv_heads + kv) * dims.d_v, dims.kv_heads * dims.d_v, true);
       }
       if (job.grads.dk != nullptr) {
-        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.q.at(h, t0), job.q.row,
-                job.grads.dk + (j0 * dims.kv_heads + kv) * dims.d, dims.kv_heads * dims.d, true);
+        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.q.at(h, t0), job.q.row, job.grads.dk + (j0 * dims.kv_heads + kv) * dims.d,
+                dims.kv_heads * dims.d, true);
       }
     }
   }
@@ -206,7 +208,8 @@ void WeightsTile(const AttentionJob& job, float* keys_t, int64_t h, glr::TileRan
     const int64_t lo = std::clamp<int64_t>(dims.first_key(t) - J.begin, 0, columns);
     const int64_t hi = std::clamp<int64_t>(dims.past + t + 1 - J.begin, lo, columns);
     clear_unseen({lo, hi}, columns, out);
-    weights_row(hi - lo, static_cast<float>(dims.scale), static_cast<float>(dims.soft_cap), job.lse[t * dims.heads + h], 0, out + lo, nullptr);
+    weights_row(hi - lo, static_cast<float>(dims.scale), static_cast<float>(dims.soft_cap), job.lse[t * dims.heads + h], 0, out + lo,
+                nullptr);
   }
 }
 
@@ -231,7 +234,7 @@ template <class Body>
 void for_tasks(int64_t tasks, int64_t size, bool parallel, const Body& body) {
   const int64_t threads = parallel ? std::max<int64_t>(1, std::min<int64_t>(tasks, omp_get_max_threads())) : 1;
   std::vector<float> scratch(static_cast<size_t>(threads * size));  // [threads, size]
-#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(threads)) if (threads > 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast <int>(threads)) if (threads > 1)
   for (int64_t i = 0; i < tasks; ++i) body(i, scratch.data() + omp_get_thread_num() * size);
 }
 
@@ -263,16 +266,29 @@ HeadRows packed(int64_t rows, int64_t heads, int64_t width, const float* from, s
   return {room.data(), rows * width, width};
 }
 
-bool worth_threads(const AttentionDims& dims) { return dims.T * dims.heads * std::min(dims.keys(), dims.window > 0 ? dims.window : dims.keys()) > kParallelScores; }
+bool worth_threads(const AttentionDims& dims) {
+  return dims.T * dims.heads * std::min(dims.keys(), dims.window > 0 ? dims.window : dims.keys()) > kParallelScores;
+}
 
 }  // namespace
 
 void attention_forward(const AttentionDims& dims, const AttentionInputs<float>& in, float* y, float* lse) {
-  AttentionJob job{dims, as_held(in.q, dims.heads, dims.d), as_held(in.k, dims.kv_heads, dims.d), as_held(in.v, dims.kv_heads, dims.d_v),
-                   {}, nullptr, nullptr, y, lse, nullptr, nullptr, {}};
+  AttentionJob job{dims,
+                   as_held(in.q, dims.heads, dims.d),
+                   as_held(in.k, dims.kv_heads, dims.d),
+                   as_held(in.v, dims.kv_heads, dims.d_v),
+                   {},
+                   nullptr,
+                   nullptr,
+                   y,
+                   lse,
+                   nullptr,
+                   nullptr,
+                   {}};
   if (dims.T < kFewTokens) {
     const auto run = HS_DISPATCH(ForwardRow);
-    for_tasks(dims.T * dims.heads, dims.keys(), worth_threads(dims), [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
+    for_tasks(dims.T * dims.heads, dims.keys(), worth_threads(dims),
+              [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
     return;
   }
   const std::vector<float> keys = transposed(dims, in.k, dims.d);
@@ -296,12 +312,23 @@ void attention_backward(const AttentionDims& dims, const AttentionInputs<float>&
     along[static_cast<size_t>(at)] = static_cast<float>(sum);
   }
   std::vector<float> q, k, adjoint;
-  const AttentionJob job{dims, packed(dims.T, dims.heads, dims.d, in.q, q), packed(dims.keys(), dims.kv_heads, dims.d, in.k, k), {},
-                         packed(dims.T, dims.heads, dims.d_v, dy, adjoint), keys.data(), values.data(), nullptr, nullptr, lse, along.data(), grads};
+  const AttentionJob job{dims,
+                         packed(dims.T, dims.heads, dims.d, in.q, q),
+                         packed(dims.keys(), dims.kv_heads, dims.d, in.k, k),
+                         {},
+                         packed(dims.T, dims.heads, dims.d_v, dy, adjoint),
+                         keys.data(),
+                         values.data(),
+                         nullptr,
+                         nullptr,
+                         lse,
+                         along.data(),
+                         grads};
   const int64_t size = AttentionScratch::size(dims);
   if (grads.dq != nullptr) {
     const auto run = HS_DISPATCH(QueryGradTile);
-    for_tasks(dims.heads * job.query_blocks(), size, worth_threads(dims), [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
+    for_tasks(dims.heads * job.query_blocks(), size, worth_threads(dims),
+              [&](int64_t i, float* s) { run(job, s, i % dims.heads, i / dims.heads); });
   }
   if (grads.dk != nullptr || grads.dv != nullptr) {
     const auto run = HS_DISPATCH(KeyGradTile);
@@ -313,8 +340,18 @@ void attention_backward(const AttentionDims& dims, const AttentionInputs<float>&
 void attention_weights(const AttentionDims& dims, const AttentionInputs<float>& in, const float* lse, int64_t head, glr::TileRange I,
                        glr::TileRange J, float* out) {
   std::vector<float> keys(static_cast<size_t>(dims.d * kTileKeys));  // [d, kTileKeys]
-  const AttentionJob job{dims, as_held(in.q, dims.heads, dims.d), as_held(in.k, dims.kv_heads, dims.d), {}, {}, nullptr, nullptr, nullptr, nullptr,
-                         lse, nullptr, {}};
+  const AttentionJob job{dims,
+                         as_held(in.q, dims.heads, dims.d),
+                         as_held(in.k, dims.kv_heads, dims.d),
+                         {},
+                         {},
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         nullptr,
+                         lse,
+                         nullptr,
+                         {}};
   HS_DISPATCH(WeightsTile)(job, keys.data(), head, I, J, out);
 }
 

@@ -104,20 +104,20 @@ void block_sums(const AttentionDims& dims, const AttentionInputs<R>& in, const R
 
 }  // namespace
 
-#define HS_DEFINE(R)                                                                                                            \
-  void attention_row(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, int64_t t, R* out) {      \
-    row(d, in, lse, head, t, out);                                                                                              \
-  }                                                                                                                             \
-  void attention_row_times(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, const R* w, R* out) {             \
-    row_times(d, in, lse, w, out);                                                                                              \
-  }                                                                                                                             \
-  void attention_tile(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, TileRange I, \
-                      TileRange J, const glr::HeadTileFold<R>& fold, R* out) {                                                  \
-    tile(d, in, lse, map, head, I, J, fold, out);                                                                               \
-  }                                                                                                                             \
-  void attention_block_sums(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head,                    \
-                            const int64_t* row_edges, int64_t rows, const int64_t* column_edges, int64_t columns, R* out) {     \
-    block_sums(d, in, lse, head, row_edges, rows, column_edges, columns, out);                                                  \
+#define HS_DEFINE(R)                                                                                                                    \
+  void attention_row(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, int64_t t, R* out) {             \
+    row(d, in, lse, head, t, out);                                                                                                      \
+  }                                                                                                                                     \
+  void attention_row_times(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, const R* w, R* out) {                    \
+    row_times(d, in, lse, w, out);                                                                                                      \
+  }                                                                                                                                     \
+  void attention_tile(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, TileRange I,       \
+                      TileRange J, const glr::HeadTileFold<R>& fold, R* out) {                                                          \
+    tile(d, in, lse, map, head, I, J, fold, out);                                                                                       \
+  }                                                                                                                                     \
+  void attention_block_sums(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, const int64_t* row_edges, \
+                            int64_t rows, const int64_t* column_edges, int64_t columns, R* out) {                                       \
+    block_sums(d, in, lse, head, row_edges, rows, column_edges, columns, out);                                                          \
   }
 HS_DEFINE(float)
 HS_DEFINE(double)

@@ -2,6 +2,7 @@
 #include "kernels/attention.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <cmath>
 #include <limits>
@@ -52,8 +53,8 @@ struct Outcome {
 template <class R>
 Outcome<R> run(const Problem<R>& p) {
   const AttentionDims& d = p.dims;
-  Outcome<R> r{poisoned<R>(d.T * d.heads * d.d_v), poisoned<R>(d.T * d.heads), std::vector<R>(p.q.size(), R(1)), std::vector<R>(p.k.size(), R(2)),
-           std::vector<R>(p.v.size(), R(3)), std::vector<R>(p.v.size(), R(3))};
+  Outcome<R> r{poisoned<R>(d.T * d.heads * d.d_v), poisoned<R>(d.T * d.heads),       std::vector<R>(p.q.size(), R(1)),
+               std::vector<R>(p.k.size(), R(2)),   std::vector<R>(p.v.size(), R(3)), std::vector<R>(p.v.size(), R(3))};
   attention_forward(d, p.in(), r.y.data(), r.lse.data());
   attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {r.dq.data(), r.dk.data(), r.dv.data()});
   attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {nullptr, nullptr, r.dv_alone.data()});
@@ -62,8 +63,9 @@ Outcome<R> run(const Problem<R>& p) {
 
 // T, past, heads, kv_heads, d, d_v, window, scale, soft_cap
 const AttentionDims kDims[] = {
-    {1, 0, 2, 1, 5, 3, 0, 0.4, 0},     {1, 300, 4, 2, 16, 16, 0, 0.25, 0}, {3, 130, 2, 2, 7, 9, 20, 0.4, 0}, {64, 0, 1, 1, 32, 32, 0, 0.2, 0},
-    {65, 1, 4, 2, 8, 12, 0, 0.3, 2.5}, {200, 77, 3, 1, 10, 6, 50, 0.3, 0}, {129, 260, 2, 1, 16, 4, 1, 0.3, 0}, {150, 0, 2, 2, 20, 17, 130, 0.2, 30},
+    {1, 0, 2, 1, 5, 3, 0, 0.4, 0},      {1, 300, 4, 2, 16, 16, 0, 0.25, 0},   {3, 130, 2, 2, 7, 9, 20, 0.4, 0},
+    {64, 0, 1, 1, 32, 32, 0, 0.2, 0},   {65, 1, 4, 2, 8, 12, 0, 0.3, 2.5},    {200, 77, 3, 1, 10, 6, 50, 0.3, 0},
+    {129, 260, 2, 1, 16, 4, 1, 0.3, 0}, {150, 0, 2, 2, 20, 17, 130, 0.2, 30},
 };
 
 template <class R>
@@ -71,7 +73,8 @@ R score(const Problem<R>& p, int64_t h, int64_t t, int64_t j) {
   const AttentionDims& d = p.dims;
   R x = 0;
   for (int64_t i = 0; i < d.d; ++i) {
-    x += p.q[static_cast<size_t>((t * d.heads + h) * d.d + i)] * p.k[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d + i)];
+    x += p.q[static_cast<size_t>((t * d.heads + h) * d.d + i)] *
+         p.k[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d + i)];
   }
   x *= d.scale;
   return d.soft_cap > 0 ? d.soft_cap * std::tanh(x / d.soft_cap) : x;
@@ -89,7 +92,8 @@ TEST(Attention, DoubleIsTheDefinition) {
           if (d.window > 0 && j <= d.past + t - d.window) continue;
           const double e = std::exp(score(p, h, t, j));
           sum += e;
-          for (int64_t i = 0; i < d.d_v; ++i) y[static_cast<size_t>(i)] += e * p.v[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d_v + i)];
+          for (int64_t i = 0; i < d.d_v; ++i)
+            y[static_cast<size_t>(i)] += e * p.v[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d_v + i)];
         }
         for (int64_t i = 0; i < d.d_v; ++i) {
           ASSERT_NEAR(r.y[static_cast<size_t>((t * d.heads + h) * d.d_v + i)], y[static_cast<size_t>(i)] / sum, 1e-13);
@@ -162,10 +166,14 @@ void check_maps(const AttentionDims& d, double bar) {
         double sum = 0;
         for (int64_t h = 0; h < d.heads; ++h) {
           const double x = -2 * static_cast<double>(gate[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
-          if (map == HeadMap::kOne && h == d.heads - 1) sum = x * static_cast<double>(d.heads);
-          else if (map == HeadMap::kMean) sum += x;
-          else if (map == HeadMap::kMeanAbs) sum += std::abs(x);
-          else if (map == HeadMap::kMeanPositive) sum += std::max(x, 0.0);
+          if (map == HeadMap::kOne && h == d.heads - 1)
+            sum = x * static_cast<double>(d.heads);
+          else if (map == HeadMap::kMean)
+            sum += x;
+          else if (map == HeadMap::kMeanAbs)
+            sum += std::abs(x);
+          else if (map == HeadMap::kMeanPositive)
+            sum += std::max(x, 0.0);
         }
         const R found = tile[static_cast<size_t>((t - I.begin) * (J.end - J.begin) + j - J.begin)];
         ASSERT_NEAR(static_cast<double>(found), sum / static_cast<double>(d.heads), 2 * bar);
@@ -193,6 +201,21 @@ TEST(Attention, MapsAreTheWeights) {
     check_maps<double>(d, 1e-13);
     check_maps<float>(d, 1e-6);
   }
+}
+
+TEST(Attention, ThreadsDoNotChangeTheResult) {
+  const AttentionDims d{300, 40, 4, 2, 16, 16, 0, 0.3, 0};
+  const Problem<float> p = problem<float>(d);
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const Outcome<float> one = run(p);
+  omp_set_num_threads(5);
+  const Outcome<float> five = run(p);
+  omp_set_num_threads(before);
+  EXPECT_EQ(one.y, five.y);
+  EXPECT_EQ(one.dq, five.dq);
+  EXPECT_EQ(one.dk, five.dk);
+  EXPECT_EQ(one.dv, five.dv);
 }
 
 TEST(Attention, NothingToDo) {

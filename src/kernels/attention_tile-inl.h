@@ -99,8 +99,10 @@ HWY_INLINE float scores_row(int64_t n, float scale, float cap, float* s) {
     auto x = hn::Mul(hn::LoadU(d, s + i), hn::Set(d, scale));
     if (cap > 0) x = hn::Mul(hn::Set(d, cap), vtanh(hn::Mul(x, hn::Set(d, inverse))));
     hn::StoreU(x, d, s + i);
-    if constexpr (std::is_same_v<decltype(d), std::remove_const_t<decltype(wide)>>) top = hn::Max(top, x);
-    else rest = HWY_MAX(rest, hn::GetLane(x));
+    if constexpr (std::is_same_v<decltype(d), std::remove_const_t<decltype(wide)>>)
+      top = hn::Max(top, x);
+    else
+      rest = HWY_MAX(rest, hn::GetLane(x));
   });
   return HWY_MAX(rest, hn::GetLane(hn::MaxOfLanes(wide, top)));
 }
@@ -113,8 +115,10 @@ HWY_INLINE float exp_row(int64_t n, float top, float* s) {
   for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
     const auto e = vexp(hn::Sub(hn::LoadU(d, s + i), hn::Set(d, top)));
     hn::StoreU(e, d, s + i);
-    if constexpr (std::is_same_v<decltype(d), std::remove_const_t<decltype(wide)>>) sum = hn::Add(sum, e);
-    else rest += hn::GetLane(e);
+    if constexpr (std::is_same_v<decltype(d), std::remove_const_t<decltype(wide)>>)
+      sum = hn::Add(sum, e);
+    else
+      rest += hn::GetLane(e);
   });
   return rest + hn::GetLane(hn::SumOfLanes(wide, sum));
 }

@@ -8,6 +8,7 @@
 // float and double. Nothing here throws; results do not depend on the number of threads.
 #pragma once
 #include <cstdint>
+#include <span>
 
 namespace hindscan::kernels {
 
@@ -35,19 +36,32 @@ struct CellGrads {
   R* dx = nullptr;       // [T, gates*H*d]
   R* dhidden = nullptr;  // as the weights; null: not wanted
   R* dbias = nullptr;
-  R* dstate = nullptr;   // [states, H*d] in: adjoint of the final state; out: of the initial state (required)
+  R* dstate = nullptr;  // [runs, states, H*d] in: adjoint of the final states; out: of the initial ones (required)
 };
 
-#define HS_DECLARE(R)                                                                                                   \
-  /* x [T, gates*H*d]; state [states, H*d] leaves as the last; y [T, H*d]; tape [T, cell_tape, H*d] or null */            \
-  void cell_forward(const CellDims&, const CellWeights<R>&, const R* x, R* state, R* y, R* tape);                       \
-  /* Exact adjoint; gradients accumulate. state0: the state before the pass, y: what forward wrote. */                  \
-  void cell_backward(const CellDims&, const CellWeights<R>&, const R* tape, const R* state0, const R* y, const R* dy,   \
-                     const CellGrads<R>&);                                                                              \
-  /* Gates, normaliser and tanh(z)/z held: the adjoint of the linear map that is left. */                               \
-  void cell_frozen_adjoint(const CellDims&, const CellWeights<R>&, const R* tape, const R* dy, const CellGrads<R>&);
+// Rows [begin, begin + length) of one sequence; the runs of a call do not overlap and go step by step together.
+struct CellRun {
+  int64_t begin, length;
+};
+using CellRuns = std::span<const CellRun>;
+
+#define HS_DECLARE(R)                                                                                                           \
+  /* x [T, gates*H*d]; state [runs, states, H*d] leaves as the last; y [T, H*d]; tape [T, cell_tape, H*d] or null */            \
+  void cell_forward(const CellDims&, CellRuns, const CellWeights<R>&, const R* x, R* state, R* y, R* tape);                     \
+  /* Exact adjoint; gradients accumulate. state0: the states before the pass, y: what forward wrote. */                         \
+  void cell_backward(const CellDims&, CellRuns, const CellWeights<R>&, const R* tape, const R* state0, const R* y, const R* dy, \
+                     const CellGrads<R>&);                                                                                      \
+  /* Gates, normaliser and tanh(z)/z held: the adjoint of the linear map that is left. */                                       \
+  void cell_frozen_adjoint(const CellDims&, CellRuns, const CellWeights<R>&, const R* tape, const R* dy, const CellGrads<R>&);
 HS_DECLARE(float)
 HS_DECLARE(double)
 #undef HS_DECLARE
+
+// One sequence of all T rows.
+template <class R>
+void cell_frozen_adjoint(const CellDims& dims, const CellWeights<R>& w, const R* tape, const R* dy, const CellGrads<R>& g) {
+  const CellRun all[] = {{0, dims.T}};
+  cell_frozen_adjoint(dims, all, w, tape, dy, g);
+}
 
 }  // namespace hindscan::kernels

@@ -26,8 +26,10 @@ struct CarriedSlot {
   template <class R>
   void load(const Ctx& ctx, const Segment& g, R* to) const {
     const R* from = in<R>(ctx, g);
-    if (from == nullptr) std::fill_n(to, size(), R(0));
-    else if (from != to) std::copy_n(from, size(), to);
+    if (from == nullptr)
+      std::fill_n(to, size(), R(0));
+    else if (from != to)
+      std::copy_n(from, size(), to);
   }
   // Adjoint of what the segment leaves, null for zeros.
   template <class R>
@@ -37,13 +39,16 @@ struct CarriedSlot {
   template <class R>
   void load_adjoint(const Ctx& ctx, const Segment& g, R* to) const {
     const R* from = adjoint<R>(ctx, g);
-    if (from == nullptr) std::fill_n(to, size(), R(0));
-    else std::copy_n(from, size(), to);
+    if (from == nullptr)
+      std::fill_n(to, size(), R(0));
+    else
+      std::copy_n(from, size(), to);
   }
   // Adjoint of what the segment started from.
   template <class R>
   void store_adjoint(Ctx& ctx, const Segment& g, const R* from) const {
-    if (g.carries_in) std::copy_n(from, size(), static_cast<R*>(ctx.adjoint_out[static_cast<size_t>(g.seq)].put(name, shape, ctx.compute())));
+    if (g.carries_in)
+      std::copy_n(from, size(), static_cast<R*>(ctx.adjoint_out[static_cast<size_t>(g.seq)].put(name, shape, ctx.compute())));
   }
 };
 

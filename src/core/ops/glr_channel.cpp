@@ -16,7 +16,7 @@ struct ChannelOp {
   kernels::glr::ChannelCoeffs<R> coeffs;
   const R* v;
   CarriedSlot state;
-  R* S0;                           // [segments, D] before each segment
+  R* S0;  // [segments, D] before each segment
 
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const {
     const CorePaths on(rules);
@@ -48,8 +48,8 @@ struct ChannelOp {
 Var Ctx::glr(const GlrChannel& in) {
   const int64_t T = rows(in.v), D = cols(in.v);
   for (Var x : {in.g, in.w, in.r}) {
-    check(x == kNoVar || (rows(x) == T && cols(x) == D), ErrorCode::kInternal, "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T,
-          D, x == kNoVar ? 0 : rows(x), x == kNoVar ? 0 : cols(x));
+    check(x == kNoVar || (rows(x) == T && cols(x) == D), ErrorCode::kInternal,
+          "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : rows(x), x == kNoVar ? 0 : cols(x));
   }
   const std::string name = state_name("glr");
   const std::vector<Segment>& segments = layout(in.v).segments;
@@ -65,7 +65,8 @@ Var Ctx::glr(const GlrChannel& in) {
       R* S = g.carries_out ? carry_out<R>(g.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(D));
       op.state.load(*this, g, S);
       if (op.S0 != nullptr) std::copy_n(S, D, op.S0 + static_cast<int64_t>(s) * D);
-      kernels::glr::channel_forward({g.end - g.begin, D}, at_token(op.coeffs, D, g.begin), op.v + g.begin * D, S, data<R>(out) + g.begin * D);
+      kernels::glr::channel_forward({g.end - g.begin, D}, at_token(op.coeffs, D, g.begin), op.v + g.begin * D, S,
+                                    data<R>(out) + g.begin * D);
     }
     if (!recording()) return;
     auto detail = std::make_shared<ChannelDetail<R>>();
@@ -79,8 +80,9 @@ Var Ctx::glr(const GlrChannel& in) {
     for (Var x : {in.w, in.r}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(Role::kGlr, std::move(inputs), out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-           std::move(detail));
+    record(
+        Role::kGlr, std::move(inputs), out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
+        std::move(detail));
   });
   return out;
 }

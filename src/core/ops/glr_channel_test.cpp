@@ -62,8 +62,14 @@ MixerCase mlstm_case(const MlstmSizes& s, double shift, double eps) {
     return column >= s.i() ? z + shift : column >= s.f() ? -std::abs(z) - 0.01 : z;
   };
   c.op = [=](Ctx& ctx, Var x, const WeightTable&) {
-    GlrMlstm in{s.H, s.K, s.V, ctx.split(x, s.q(), s.H * s.K), ctx.split(x, s.k(), s.H * s.K), ctx.split(x, s.v(), s.H * s.V),
-                ctx.split(x, s.f(), s.H), ctx.split(x, s.i(), s.H)};
+    GlrMlstm in{s.H,
+                s.K,
+                s.V,
+                ctx.split(x, s.q(), s.H * s.K),
+                ctx.split(x, s.k(), s.H * s.K),
+                ctx.split(x, s.v(), s.H * s.V),
+                ctx.split(x, s.f(), s.H),
+                ctx.split(x, s.i(), s.H)};
     in.scale = 0.6;
     in.eps = eps;
     return ctx.glr(in);
@@ -72,8 +78,9 @@ MixerCase mlstm_case(const MlstmSizes& s, double shift, double eps) {
 }
 
 std::vector<MixerCase> all_cases() {
-  return {channel_case("v g", 3, false, false), channel_case("v g w", 5, true, false), channel_case("v g w r", 2, true, true),
-          wkv4_case(3, 0), mlstm_case({2, 3, 2}, 0, 1e-6), mlstm_case({1, 2, 3}, 1, 0.3)};
+  return {channel_case("v g", 3, false, false),   channel_case("v g w", 5, true, false),
+          channel_case("v g w r", 2, true, true), wkv4_case(3, 0),
+          mlstm_case({2, 3, 2}, 0, 1e-6),         mlstm_case({1, 2, 3}, 1, 0.3)};
 }
 
 TEST(GlrChannel, GradientsAgreeWithFiniteDifferences) {
@@ -120,7 +127,8 @@ TEST(GlrChannel, Wkv4IsFiniteFarFromZero) {
         const double w = -std::exp(m.table[0].as<double>()[d]), u = m.table[1].as<double>()[d];
         double num = 0, den = 0;
         for (int64_t i = 0; i <= t; ++i) {
-          const double e = std::exp(static_cast<double>(x[static_cast<size_t>(i * c.C + d)]) - shift + (i == t ? u : static_cast<double>(t - 1 - i) * w));
+          const double e = std::exp(static_cast<double>(x[static_cast<size_t>(i * c.C + d)]) - shift +
+                                    (i == t ? u : static_cast<double>(t - 1 - i) * w));
           num += e * static_cast<double>(x[static_cast<size_t>(i * c.C + D + d)]);
           den += e;
         }
@@ -130,8 +138,8 @@ TEST(GlrChannel, Wkv4IsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[2 + 1]), one.table), false), want, dtype == DType::kF64 ? 1e-12 : 2e-5,
-                               "wkv4");
+      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[2 + 1]), one.table), false), want,
+                               dtype == DType::kF64 ? 1e-12 : 2e-5, "wkv4");
     }
     mixer_test::check_gradients(c, 5, 1e-7);
     mixer_test::check_splits(c, DType::kF32, 2e-4, 1e-3);
@@ -173,8 +181,8 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[1]), one.table), false), want, dtype == DType::kF64 ? 1e-12 : 1e-4,
-                               "mlstm");
+      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[1]), one.table), false), want,
+                               dtype == DType::kF64 ? 1e-12 : 1e-4, "mlstm");
     }
     mixer_test::check_gradients(c, 5, 1e-6);
     mixer_test::check_splits(c, DType::kF64, 1e-11, 1e-10);

@@ -35,8 +35,10 @@ kernels::glr::ChannelGrads<R> at_token(kernels::glr::ChannelGrads<R> g, int64_t 
 template <class R>
 bool load_maximum(const Ctx& ctx, const CarriedSlot& slot, const Segment& g, R* m) {
   const R* from = slot.in<R>(ctx, g);
-  if (from == nullptr) std::fill_n(m, slot.size(), -std::numeric_limits<R>::infinity());
-  else std::copy_n(from, slot.size(), m);
+  if (from == nullptr)
+    std::fill_n(m, slot.size(), -std::numeric_limits<R>::infinity());
+  else
+    std::copy_n(from, slot.size(), m);
   return g.carries_out && (from != nullptr || g.end > g.begin);
 }
 

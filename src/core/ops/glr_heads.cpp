@@ -16,8 +16,8 @@ struct HeadOp {
   Var out;
   HeadPass<R> pass;
   CarriedSlot state, k_prev, v_prev;
-  R* S0;                        // [segments, H, K, V] before each segment; two taps: with the pending write
-  R *k_before, *v_before;       // [segments, R*G*K], [segments, R*H*V]
+  R* S0;                   // [segments, H, K, V] before each segment; two taps: with the pending write
+  R *k_before, *v_before;  // [segments, R*G*K], [segments, R*H*V]
 
   bool two_taps() const { return in.previous != kNoVar; }
   PreviousWrite<R> pending(const Ctx& ctx, const Segment& g, size_t s) const {
@@ -106,8 +106,8 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
       kernels::glr::head_value_adjoint(pass.dims_of(g), pass.at(g.begin), dy + g.begin * pass.vw(), dS, here.dv);
     } else {
       here.dS = dS;
-      kernels::glr::head_backward(pass.dims_of(g), pass.at(g.begin), pass.v + g.begin * pass.vw(), S0 + static_cast<int64_t>(s) * state.size(),
-                                  dy + g.begin * pass.vw(), here);
+      kernels::glr::head_backward(pass.dims_of(g), pass.at(g.begin), pass.v + g.begin * pass.vw(),
+                                  S0 + static_cast<int64_t>(s) * state.size(), dy + g.begin * pass.vw(), here);
     }
     if (on.value) state.store_adjoint(ctx, g, dS);
     if (!two_taps()) continue;
@@ -156,8 +156,15 @@ Var Ctx::glr(const GlrHeads& in) {
   const std::vector<Segment>& segments = layout(in.v).segments;
   const Var out = make_like(in.v, cols(in.v));  // [T, R*H*V]
   with_real([&]<class R>(R) {
-    HeadOp<R> op{in, out, make_head_pass<R>(*this, in, *arena_), {name, {in.heads, in.K, in.V}}, {name + ".k_prev", {in.ranks, in.groups, in.K}},
-                 {name + ".v_prev", {in.ranks, in.heads, in.V}}, nullptr, nullptr, nullptr};
+    HeadOp<R> op{in,
+                 out,
+                 make_head_pass<R>(*this, in, *arena_),
+                 {name, {in.heads, in.K, in.V}},
+                 {name + ".k_prev", {in.ranks, in.groups, in.K}},
+                 {name + ".v_prev", {in.ranks, in.heads, in.V}},
+                 nullptr,
+                 nullptr,
+                 nullptr};
     const int64_t n = op.state.size(), qk = op.pass.qk(), vw = op.pass.vw();
     if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(n));
     if (op.two_taps()) {
@@ -187,8 +194,9 @@ Var Ctx::glr(const GlrHeads& in) {
     for (Var x : {in.g, in.s, in.beta, in.b, in.c, in.current, in.previous}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(Role::kGlr, std::move(inputs), out, {in.bonus},
-           [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, detail_of(op, *this));
+    record(
+        Role::kGlr, std::move(inputs), out, {in.bonus},
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, detail_of(op, *this));
   });
   return out;
 }

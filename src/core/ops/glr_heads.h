@@ -6,10 +6,10 @@ namespace hindscan {
 
 template <class R>
 struct HeadPass {
-  kernels::glr::HeadDims dims{};       // T of the whole pass
+  kernels::glr::HeadDims dims{};  // T of the whole pass
   kernels::glr::HeadCoeffs<R> coeffs{};
-  const R* v = nullptr;                // [T, R, H, V]
-  R* write = nullptr;                  // [T, H] two taps: weight of each write in the single-tap form
+  const R* v = nullptr;  // [T, R, H, V]
+  R* write = nullptr;    // [T, H] two taps: weight of each write in the single-tap form
 
   int64_t qk() const { return dims.R * dims.G * dims.K; }
   int64_t vw() const { return dims.R * dims.H * dims.V; }
@@ -60,10 +60,10 @@ HeadPass<R> make_head_pass(const Ctx& ctx, const GlrHeads& in, Arena& arena);
 template <class R>
 struct PreviousWrite {
   const kernels::glr::HeadDims& dims;
-  const R* weight;            // [H]
-  const R *k_prev, *v_prev;   // [R, G, K], [R, H, V]
+  const R* weight;           // [H]
+  const R *k_prev, *v_prev;  // [R, G, K], [R, H, V]
 
-  void add_to(R* S) const;    // [H, K, V]
+  void add_to(R* S) const;  // [H, K, V]
   // dS: adjoint of the state it was added to. Null: not wanted; added to.
   void adjoint(const R* dS, R* dweight, R* dk_prev, R* dv_prev) const;
 };

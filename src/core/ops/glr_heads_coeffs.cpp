@@ -9,8 +9,8 @@ namespace {
 
 void check_width(const Ctx& ctx, const char* name, Var x, int64_t width, int64_t T) {
   if (x == kNoVar) return;
-  check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr heads] expected {} as [{}, {}], found [{}, {}]", name, T, width,
-        ctx.rows(x), ctx.cols(x));
+  check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr heads] expected {} as [{}, {}], found [{}, {}]", name, T,
+        width, ctx.rows(x), ctx.cols(x));
 }
 
 }  // namespace
@@ -18,7 +18,8 @@ void check_width(const Ctx& ctx, const char* name, Var x, int64_t width, int64_t
 void check_heads(const Ctx& ctx, const GlrHeads& in) {
   const int64_t H = in.heads, G = in.groups, K = in.K, V = in.V, ranks = in.ranks, T = ctx.rows(in.v);
   check(H > 0 && G > 0 && K > 0 && V > 0 && ranks > 0 && H % G == 0, ErrorCode::kData,
-        "[glr heads] expected positive sizes and heads a multiple of groups, found heads {}, groups {}, K {}, V {}, ranks {}", H, G, K, V, ranks);
+        "[glr heads] expected positive sizes and heads a multiple of groups, found heads {}, groups {}, K {}, V {}, ranks {}", H, G, K, V,
+        ranks);
   check_width(ctx, "q", in.q, ranks * G * K, T);
   check_width(ctx, "k", in.k, ranks * G * K, T);
   check_width(ctx, "v", in.v, ranks * H * V, T);
@@ -34,8 +35,9 @@ void check_heads(const Ctx& ctx, const GlrHeads& in) {
         "[glr heads] expected beta instead of s, b and c with one rank, found them together or {} ranks", ranks);
   check(in.previous == kNoVar || (in.current != kNoVar && in.s == kNoVar && in.beta == kNoVar), ErrorCode::kInternal,
         "[glr heads] expected previous with current and without s and beta, found another combination");
-  check(in.bonus == nullptr || in.bonus->size() == (bonus_is_log(in) ? H : H * K), ErrorCode::kData, "[glr heads] {} must be [{}, {}] but is [{}]",
-        in.bonus == nullptr ? "" : in.bonus->name, H, K, in.bonus == nullptr ? "" : fmt::format("{}", fmt::join(in.bonus->shape, ", ")));
+  check(in.bonus == nullptr || in.bonus->size() == (bonus_is_log(in) ? H : H * K), ErrorCode::kData,
+        "[glr heads] {} must be [{}, {}] but is [{}]", in.bonus == nullptr ? "" : in.bonus->name, H, K,
+        in.bonus == nullptr ? "" : fmt::format("{}", fmt::join(in.bonus->shape, ", ")));
 }
 
 namespace {
@@ -51,8 +53,8 @@ template <class R>
 void make_delta(const Ctx& ctx, const GlrHeads& in, Arena& arena, HeadPass<R>& pass) {
   const auto [T, H, G, K, V, ranks] = pass.dims;
   const R *k = pass.coeffs.k, *beta = ctx.data<R>(in.beta);
-  R* b = arena.array<R>(static_cast<size_t>(T * H * K));                        // [T, H, K]
-  R* c = G == H ? nullptr : arena.array<R>(static_cast<size_t>(T * H * K));     // [T, H, K]
+  R* b = arena.array<R>(static_cast<size_t>(T * H * K));                     // [T, H, K]
+  R* c = G == H ? nullptr : arena.array<R>(static_cast<size_t>(T * H * K));  // [T, H, K]
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t h = 0; h < H; ++h) {
       const R* from = k + (t * G + h / (H / G)) * K;
@@ -103,8 +105,10 @@ HeadPass<R> make_head_pass(const Ctx& ctx, const GlrHeads& in, Arena& arena) {
   c.b = maybe(in.b);
   c.c = maybe(in.c);
   c.read = in.current != kNoVar ? Read::kDecayed : in.read;
-  if (in.current != kNoVar) c.u = ctx.data<R>(in.current);
-  else if (in.bonus != nullptr) c.u = bonus_is_log(in) ? exp_bonus<R>(in, arena) : in.bonus->as<R>();
+  if (in.current != kNoVar)
+    c.u = ctx.data<R>(in.current);
+  else if (in.bonus != nullptr)
+    c.u = bonus_is_log(in) ? exp_bonus<R>(in, arena) : in.bonus->as<R>();
   if (in.beta != kNoVar) make_delta(ctx, in, arena, pass);
   if (in.previous != kNoVar) make_two_taps(ctx, in, arena, pass);
   return pass;

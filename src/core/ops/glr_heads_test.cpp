@@ -30,7 +30,7 @@ struct Builder {
 
 struct Shape {
   int64_t H, G, K, V, R = 1;
-  bool decay = true, row = false, s = false, beta = false, bc = false, current = false, previous = false, bonus = false;
+  bool decay = true, row = false, s = false, beta = false, bc = false, current = false, previous = false, bonus = false, log_bonus = false;
   Read read = Read::kAfter;
   double scale = 1;
 };
@@ -45,7 +45,11 @@ MixerCase make(const std::string& name, const Shape& p) {
   const int64_t current = p.current ? b.add(p.H, kUnit) : -1, previous = p.previous ? b.add(p.H, kUnit) : -1;
   b.c.value_first = v;
   b.c.value_count = b.c.out = p.R * p.H * p.V;
-  if (p.bonus) b.c.declare = [p](WeightTable& t) { t.add("bonus", {p.H, p.K}, Init::normal(1)); };
+  if (p.bonus) {
+    b.c.declare = [p](WeightTable& t) {
+      t.add("bonus", p.log_bonus ? std::vector<int64_t>{p.H} : std::vector<int64_t>{p.H, p.K}, Init::normal(1));
+    };
+  }
   b.c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
     const auto cut = [&](int64_t at, int64_t width) { return at < 0 ? kNoVar : ctx.split(x, at, width); };
     GlrHeads in{};
@@ -67,6 +71,8 @@ std::vector<MixerCase> all_cases() {
   cases.push_back(make("scalar, groups, write weight", {.H = 4, .G = 2, .K = 3, .V = 2, .s = true}));
   cases.push_back(make("row", {.H = 2, .G = 1, .K = 3, .V = 4, .row = true, .scale = 0.7}));
   cases.push_back(make("row before with bonus", {.H = 2, .G = 2, .K = 3, .V = 3, .row = true, .bonus = true, .read = Read::kBefore}));
+  cases.push_back(make("row before with a logarithm per head",
+                       {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bonus = true, .log_bonus = true, .read = Read::kBefore}));
   cases.push_back(make("delta rule", {.H = 2, .G = 2, .K = 3, .V = 2, .decay = false, .beta = true}));
   cases.push_back(make("gated delta rule, groups", {.H = 4, .G = 2, .K = 3, .V = 2, .beta = true, .scale = 0.6}));
   cases.push_back(make("gated delta rule per channel", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .beta = true}));

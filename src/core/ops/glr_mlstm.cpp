@@ -16,10 +16,10 @@ template <class R>
 struct MlstmOp {
   GlrMlstm in;
   Var out;
-  HeadPass<R> pass;             // V + 1 columns; k scaled
-  const R *y_wide, *m, *divisor;// [T, H, V + 1], [T, H], [T, H]
+  HeadPass<R> pass;               // V + 1 columns; k scaled
+  const R *y_wide, *m, *divisor;  // [T, H, V + 1], [T, H], [T, H]
   CarriedSlot state, max;
-  R* S0;                        // [segments, H, K, V + 1]
+  R* S0;  // [segments, H, K, V + 1]
 
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const;
 
@@ -96,8 +96,8 @@ void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) c
       kernels::glr::head_value_adjoint(pass.dims_of(g), pass.at(g.begin), dy + g.begin * H * wide, dS, here.dv);
     } else {
       here.dS = dS;
-      kernels::glr::head_backward(pass.dims_of(g), pass.at(g.begin), pass.v + g.begin * H * wide, S0 + static_cast<int64_t>(s) * state.size(),
-                                  dy + g.begin * H * wide, here);
+      kernels::glr::head_backward(pass.dims_of(g), pass.at(g.begin), pass.v + g.begin * H * wide,
+                                  S0 + static_cast<int64_t>(s) * state.size(), dy + g.begin * H * wide, here);
     }
     if (on.value) state.store_adjoint(ctx, g, dS);
   }
@@ -119,8 +119,8 @@ void check_mlstm(const Ctx& ctx, const GlrMlstm& in) {
   const int64_t T = ctx.rows(in.v), H = in.heads;
   check(H > 0 && in.K > 0 && in.V > 0, ErrorCode::kData, "[glr mlstm] expected positive sizes, found heads {}, K {}, V {}", H, in.K, in.V);
   for (auto [x, width] : {std::pair<Var, int64_t>{in.q, H * in.K}, {in.k, H * in.K}, {in.v, H * in.V}, {in.f, H}, {in.i, H}}) {
-    check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr mlstm] expected an input as [{}, {}], found [{}, {}]", T, width,
-          ctx.rows(x), ctx.cols(x));
+    check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr mlstm] expected an input as [{}, {}], found [{}, {}]", T,
+          width, ctx.rows(x), ctx.cols(x));
   }
 }
 
@@ -136,12 +136,12 @@ Var Ctx::glr(const GlrMlstm& in) {
     const size_t th = static_cast<size_t>(T * H);
     R *k = arena_->array<R>(th * static_cast<size_t>(in.K)), *v = arena_->array<R>(th * static_cast<size_t>(wide));
     for (int64_t i = 0; i < T * H * in.K; ++i) k[i] = static_cast<R>(in.scale) * data<R>(in.k)[i];  // [T, H, K]
-    for (int64_t i = 0; i < T * H; ++i) {  // [T, H, V + 1]
+    for (int64_t i = 0; i < T * H; ++i) {                                                           // [T, H, V + 1]
       std::copy_n(data<R>(in.v) + i * V, V, v + i * wide);
       v[i * wide + V] = 1;
     }
     R *g = arena_->array<R>(th), *w = arena_->array<R>(th), *m = arena_->array<R>(th), *divisor = arena_->array<R>(th);  // [T, H]
-    R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));  // [T, H, V + 1]
+    R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));                                                        // [T, H, V + 1]
     MlstmOp<R> op{in, out, {}, y_wide, m, divisor, {name, {H, in.K, wide}}, {name + ".max", {H}}, nullptr};
     op.pass.dims = {T, H, H, in.K, wide, 1};
     op.pass.coeffs.q = data<R>(in.q);
@@ -156,7 +156,7 @@ Var Ctx::glr(const GlrMlstm& in) {
       const Segment& here = segments[s];
       const ArenaScope scope(scratch_);
       R* top = scratch_.array<R>(static_cast<size_t>(H));  // [H]
-      op.max.load(*this, here, top);  // from 0, as published models run: eps is relative to exp(-m)
+      op.max.load(*this, here, top);                       // from 0, as published models run: eps is relative to exp(-m)
       R* S = here.carries_out ? carry_out<R>(here.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
       op.state.load(*this, here, S);
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
@@ -182,8 +182,9 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->S0 = op.S0;
     detail->divisor = divisor;
     detail->V_out = V;
-    record(Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-           std::move(detail));
+    record(
+        Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
+        std::move(detail));
   });
   return out;
 }

@@ -19,7 +19,7 @@ struct Wkv4Op {
   kernels::glr::ChannelCoeffs<R> coeffs;  // kBefore with r and u
   R *f, *ones, *denominator;              // [T, D]
   CarriedSlot num, den, max;
-  R *num0, *den0;                         // [segments, D] before each segment
+  R *num0, *den0;  // [segments, D] before each segment
 
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const;
 
@@ -67,14 +67,15 @@ void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
   }
   const std::vector<Segment>& segments = ctx.layout(in.v).segments;
   R* dS = scratch.array<R>(static_cast<size_t>(D));  // [D]
-  const auto run = [&](const CarriedSlot& slot, const ChannelGrads<R>& grads, const R* signal, const R* before, const R* adjoint, bool keep) {
+  const auto run = [&](const CarriedSlot& slot, const ChannelGrads<R>& grads, const R* signal, const R* before, const R* adjoint,
+                       bool keep) {
     for (size_t s = segments.size(); s-- > 0;) {
       const Segment& g = segments[s];
       slot.load_adjoint(ctx, g, dS);
       ChannelGrads<R> here = at_token(grads, D, g.begin);
       here.dS = dS;
-      kernels::glr::channel_backward({g.end - g.begin, D}, at_token(coeffs, D, g.begin), signal + g.begin * D, before + static_cast<int64_t>(s) * D,
-                                     adjoint + g.begin * D, here);
+      kernels::glr::channel_backward({g.end - g.begin, D}, at_token(coeffs, D, g.begin), signal + g.begin * D,
+                                     before + static_cast<int64_t>(s) * D, adjoint + g.begin * D, here);
       if (keep) slot.store_adjoint(ctx, g, dS);
     }
   };
@@ -98,8 +99,18 @@ Var Ctx::glr(const GlrWkv4& in) {
   const Var out = make_like(in.v, D);  // [T, D]
   with_real([&]<class R>(R) {
     const size_t n = static_cast<size_t>(T * D);
-    Wkv4Op<R> op{in, out, {T, D}, {}, arena_->array<R>(n), arena_->array<R>(n), arena_->array<R>(n),
-                 {name, {D}}, {name + ".den", {D}}, {name + ".max", {D}}, nullptr, nullptr};
+    Wkv4Op<R> op{in,
+                 out,
+                 {T, D},
+                 {},
+                 arena_->array<R>(n),
+                 arena_->array<R>(n),
+                 arena_->array<R>(n),
+                 {name, {D}},
+                 {name + ".den", {D}},
+                 {name + ".max", {D}},
+                 nullptr,
+                 nullptr};
     R *g = arena_->array<R>(n), *w = arena_->array<R>(n), *r = arena_->array<R>(n), *u = arena_->array<R>(n);  // [T, D]
     op.coeffs = {g, w, r, kernels::glr::Read::kBefore, u};
     const R* decay = in.time_decay->as<R>();
@@ -143,8 +154,9 @@ Var Ctx::glr(const GlrWkv4& in) {
     detail->v = data<R>(in.v);
     detail->y = y;
     detail->divisor = op.denominator;
-    record(Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first},
-           [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, std::move(detail));
+    record(
+        Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first},
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, std::move(detail));
   });
   return out;
 }

@@ -18,13 +18,13 @@ namespace hindscan::mixer_test {
 struct MixerCase {
   std::string name;
   int64_t C = 0;
-  int64_t value_first = 0, value_count = 0;               // columns of the values
-  std::function<double(int64_t column, Rng&)> draw;       // a feature
+  int64_t value_first = 0, value_count = 0;                       // columns of the values
+  std::function<double(int64_t column, Rng&)> draw;               // a feature
   std::function<Var(Ctx&, Var features, const WeightTable&)> op;  // declared weights come first in the table
   std::function<void(WeightTable&)> declare = [](WeightTable&) {};
-  std::function<void(Ctx&)> inspect = [](Ctx&) {};        // after a recorded pass
-  int64_t out = 0;                                        // columns of the op
-  std::vector<MixerPath> empty_paths = {MixerPath::kGate};// paths without a share
+  std::function<void(Ctx&)> inspect = [](Ctx&) {};          // after a recorded pass
+  int64_t out = 0;                                          // columns of the op
+  std::vector<MixerPath> empty_paths = {MixerPath::kGate};  // paths without a share
 };
 
 struct Result {
@@ -157,15 +157,19 @@ class Mixer {
     std::vector<double> out(static_cast<size_t>(ctx.rows(v) * ctx.cols(v)));
     Ctx& c = const_cast<Ctx&>(ctx);
     for (size_t i = 0; i < out.size(); ++i) {
-      if (dtype_ == DType::kF64) out[i] = gradient ? c.grad<double>(v)[i] : c.data<double>(v)[i];
-      else out[i] = static_cast<double>(gradient ? c.grad<float>(v)[i] : c.data<float>(v)[i]);
+      if (dtype_ == DType::kF64)
+        out[i] = gradient ? c.grad<double>(v)[i] : c.data<double>(v)[i];
+      else
+        out[i] = static_cast<double>(gradient ? c.grad<float>(v)[i] : c.data<float>(v)[i]);
     }
     return out;
   }
   void seed(Ctx& ctx, Var y, size_t first) const {
     const size_t n = static_cast<size_t>(ctx.rows(y) * ctx.cols(y));
-    if (dtype_ == DType::kF64) std::generate_n(ctx.grad<double>(y), n, [i = first]() mutable { return seed_of(i++); });
-    else std::generate_n(ctx.grad<float>(y), n, [i = first]() mutable { return static_cast<float>(seed_of(i++)); });
+    if (dtype_ == DType::kF64)
+      std::generate_n(ctx.grad<double>(y), n, [i = first]() mutable { return seed_of(i++); });
+    else
+      std::generate_n(ctx.grad<float>(y), n, [i = first]() mutable { return static_cast<float>(seed_of(i++)); });
   }
   const MixerCase& the_case() const { return case_; }
 
@@ -284,8 +288,10 @@ inline void check_paths(const MixerCase& c, DType dtype, double bar) {
       size += std::abs(one.dx[i]);
     }
     const bool empty = std::find(c.empty_paths.begin(), c.empty_paths.end(), rules.path) != c.empty_paths.end();
-    if (empty) EXPECT_EQ(size, 0) << mixer_path_name(rules.path);
-    else EXPECT_GT(size, 1e-6) << mixer_path_name(rules.path);
+    if (empty)
+      EXPECT_EQ(size, 0) << mixer_path_name(rules.path);
+    else
+      EXPECT_GT(size, 1e-6) << mixer_path_name(rules.path);
   }
   expect_close(sum, all.dx, bar, "paths");
 }

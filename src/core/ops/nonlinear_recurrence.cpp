@@ -1,26 +1,32 @@
 // Role nonlinear: RNN, GRU, LSTM, sLSTM. Adjoint: exact, through time; or with gates, normaliser and tanh(z)/z held, where
 // the recurrence is linear in x and h; or one MixerPath, by the gate of x the exact adjoint arrives at: value candidate,
 // write input gate, decay forget or update gate, read output or reset gate.
+#include "kernels/nonlinear_recurrence.h"
+
 #include "core/ops/carried.h"
 #include "kernels/gemm.h"
-#include "kernels/nonlinear_recurrence.h"
 
 namespace hindscan {
 
 using kernels::Cell;
 using kernels::CellDims;
-using kernels::CellGrads;
+using kernels::CellRun;
 using kernels::CellWeights;
 
 namespace {
 
 Cell cell_of(Nonlinear::Kind kind) {
   switch (kind) {
-    case Nonlinear::Kind::kTanh: return Cell::kTanh;
-    case Nonlinear::Kind::kRelu: return Cell::kRelu;
-    case Nonlinear::Kind::kGru: return Cell::kGru;
-    case Nonlinear::Kind::kLstm: return Cell::kLstm;
-    case Nonlinear::Kind::kSlstm: return Cell::kSlstm;
+    case Nonlinear::Kind::kTanh:
+      return Cell::kTanh;
+    case Nonlinear::Kind::kRelu:
+      return Cell::kRelu;
+    case Nonlinear::Kind::kGru:
+      return Cell::kGru;
+    case Nonlinear::Kind::kLstm:
+      return Cell::kLstm;
+    case Nonlinear::Kind::kSlstm:
+      return Cell::kSlstm;
   }
   return Cell::kTanh;
 }
@@ -52,11 +58,11 @@ struct CellOp {
   CellDims dims;  // T of the whole pass
   CellWeights<R> weights;
   CarriedSlot state;
-  R *tape, *state0;  // [T, cell_tape, H*d], [segments, states, H*d]
+  std::vector<CellRun> runs;  // the segments
+  R *tape, *state0;           // [T, cell_tape, H*d], [segments, states, H*d]
 
   int64_t n() const { return dims.H * dims.d; }
   int64_t gates() const { return cell_gates(dims.cell); }
-  CellDims dims_of(const Segment& g) const { return {dims.cell, g.end - g.begin, dims.H, dims.d}; }
   // dbias [gates*H*d] is added to.
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R* dhidden, R* dbias) const;
 };
@@ -67,20 +73,16 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R*
   const int64_t width = gates() * n();
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out);
   R* target = ctx.grad<R>(in.x);  // [T, gates*H*d]
-  CellGrads<R> grads{all ? target : zeros<R>(scratch, dims.T * width), dhidden, dbias, scratch.array<R>(static_cast<size_t>(state.size()))};
-  R* dx = grads.dx;
+  R* dx = all ? target : zeros<R>(scratch, dims.T * width);
   const std::vector<Segment>& segments = ctx.layout(in.x).segments;
-  for (size_t s = segments.size(); s-- > 0;) {
-    const Segment& g = segments[s];
-    state.load_adjoint(ctx, g, grads.dstate);
-    grads.dx = dx + g.begin * width;
-    const R* kept = tape + g.begin * cell_tape(dims.cell) * n();
-    if (frozen) {
-      kernels::cell_frozen_adjoint(dims_of(g), weights, kept, dy + g.begin * n(), grads);
-    } else {
-      kernels::cell_backward(dims_of(g), weights, kept, state0 + static_cast<int64_t>(s) * state.size(), y + g.begin * n(), dy + g.begin * n(), grads);
-    }
-    if (all || rules.path == MixerPath::kValue) state.store_adjoint(ctx, g, grads.dstate);
+  R* dstate = scratch.array<R>(segments.size() * static_cast<size_t>(state.size()));  // [segments, states, H*d]
+  for (size_t s = 0; s < segments.size(); ++s) state.load_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
+  if (frozen)
+    kernels::cell_frozen_adjoint(dims, runs, weights, tape, dy, {dx, nullptr, dbias, dstate});
+  else
+    kernels::cell_backward(dims, runs, weights, tape, state0, y, dy, {dx, dhidden, dbias, dstate});
+  for (size_t s = 0; s < segments.size(); ++s) {
+    if (all || rules.path == MixerPath::kValue) state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
   }
   if (all) return;
   for (int64_t at = 0; at < dims.T * gates(); ++at) {
@@ -93,8 +95,8 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R*
 Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
   const Cell cell = cell_of(in.kind);
   const int64_t T = rows(in.x), gates = cell_gates(cell), width = cols(in.x);
-  check(in.heads > 0 && width % (gates * in.heads) == 0, ErrorCode::kData, "[nonlinear recurrence] expected {} gates x {} heads of channels, found {}",
-        gates, in.heads, width);
+  check(in.heads > 0 && width % (gates * in.heads) == 0, ErrorCode::kData,
+        "[nonlinear recurrence] expected {} gates x {} heads of channels, found {}", gates, in.heads, width);
   const int64_t d = width / (gates * in.heads);
   check(in.R->size() == width * d, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}, {}] but is [{}]", in.R->name, width, d,
         fmt::join(in.R->shape, ", "));
@@ -104,21 +106,30 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
   const std::vector<Segment>& segments = layout(in.x).segments;
   const Var out = make_like(in.x, in.heads * d);  // [T, H*d]
   with_real([&]<class R>(R) {
-    CellOp<R> op{in, out, {cell, T, in.heads, d}, {real_weights<R>(*in.R, *arena_), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
-                 state, nullptr, nullptr};
-    const int64_t size = state.size(), tape_width = cell_tape(cell) * op.n();
-    if (recording()) {
-      op.tape = arena_->array<R>(static_cast<size_t>(T * tape_width));
-      op.state0 = arena_->array<R>(segments.size() * static_cast<size_t>(size));
+    CellOp<R> op{in,
+                 out,
+                 {cell, T, in.heads, d},
+                 {real_weights<R>(*in.R, *arena_), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
+                 state,
+                 {},
+                 nullptr,
+                 nullptr};
+    const int64_t size = state.size();
+    const ArenaScope states(scratch_);
+    R* now = scratch_.array<R>(segments.size() * static_cast<size_t>(size));  // [segments, states, H*d]
+    for (size_t s = 0; s < segments.size(); ++s) {
+      op.runs.push_back({segments[s].begin, segments[s].end - segments[s].begin});
+      state.load(*this, segments[s], now + static_cast<int64_t>(s) * size);
     }
+    if (recording()) {
+      op.tape = arena_->array<R>(static_cast<size_t>(T * cell_tape(cell) * op.n()));
+      op.state0 = arena_->array<R>(segments.size() * static_cast<size_t>(size));
+      std::copy_n(now, static_cast<int64_t>(segments.size()) * size, op.state0);
+    }
+    kernels::cell_forward(op.dims, op.runs, op.weights, data<R>(in.x), now, data<R>(out), op.tape);
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const ArenaScope scope(scratch_);
-      R* now = g.carries_out ? carry_out<R>(g.seq, state.name, state.shape) : scratch_.array<R>(static_cast<size_t>(size));
-      state.load(*this, g, now);
-      if (recording()) std::copy_n(now, size, op.state0 + static_cast<int64_t>(s) * size);
-      kernels::cell_forward(op.dims_of(g), op.weights, data<R>(in.x) + g.begin * width, now, data<R>(out) + g.begin * op.n(),
-                            op.tape == nullptr ? nullptr : op.tape + g.begin * tape_width);
+      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state.name, state.shape));
     }
     if (!recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();
@@ -129,15 +140,18 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     detail->x = data<R>(in.x);
     detail->y = data<R>(out);
     detail->tape = op.tape;
-    record(Role::kNonlinear, {in.x}, out, {in.R, in.r_bias}, [op, width, this](const AdjointRules& rules) {
-      if (rules.path == MixerPath::kGate) return;
-      const ArenaScope scope(scratch_);
-      const bool counts = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
-      R* dhidden = rules.weights ? options_.grads->of<R>(*op.in.R) : nullptr;
-      R* dbias = op.in.r_bias != nullptr && counts ? zeros<R>(scratch_, width) : nullptr;
-      op.backward(*this, scratch_, rules, dhidden, dbias);
-      if (dbias != nullptr) bias_backward(*op.in.r_bias, 0, 1, width, dbias, rules);
-    }, std::move(detail));
+    record(
+        Role::kNonlinear, {in.x}, out, {in.R, in.r_bias},
+        [op, width, this](const AdjointRules& rules) {
+          if (rules.path == MixerPath::kGate) return;
+          const ArenaScope scope(scratch_);
+          const bool counts = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
+          R* dhidden = rules.weights ? options_.grads->of<R>(*op.in.R) : nullptr;
+          R* dbias = op.in.r_bias != nullptr && counts ? zeros<R>(scratch_, width) : nullptr;
+          op.backward(*this, scratch_, rules, dhidden, dbias);
+          if (dbias != nullptr) bias_backward(*op.in.r_bias, 0, 1, width, dbias, rules);
+        },
+        std::move(detail));
   });
   return out;
 }

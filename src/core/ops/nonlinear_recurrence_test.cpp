@@ -74,7 +74,8 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 // The definitions, without a running maximum; held: gates, normaliser and tanh(z)/z come from the run that filled them.
 class Definition {
  public:
-  Definition(const Shape& p, const Weight& R, const Weight* bias) : p_(p), R_(R.as<double>()), b_(bias == nullptr ? nullptr : bias->as<double>()) {}
+  Definition(const Shape& p, const Weight& R, const Weight* bias)
+      : p_(p), R_(R.as<double>()), b_(bias == nullptr ? nullptr : bias->as<double>()) {}
   std::vector<double> run(const std::vector<double>& x, bool held) {
     const int64_t n = p_.H * p_.d, T = static_cast<int64_t>(x.size()) / (p_.gates * n);
     at_ = 0;
@@ -93,8 +94,12 @@ class Definition {
         const auto in = [&](int64_t g) { return x[static_cast<size_t>((t * p_.gates + g) * n + i)]; };
         const auto pre = [&](int64_t g) { return in(g) + hidden(g); };
         switch (p_.kind) {
-          case Kind::kTanh: h[k] = shaped(pre(0), std::tanh(pre(0))); break;
-          case Kind::kRelu: h[k] = shaped(pre(0), std::max(pre(0), 0.0)); break;
+          case Kind::kTanh:
+            h[k] = shaped(pre(0), std::tanh(pre(0)));
+            break;
+          case Kind::kRelu:
+            h[k] = shaped(pre(0), std::max(pre(0), 0.0));
+            break;
           case Kind::kGru: {
             const double r = hold(sigmoid(pre(0))), z = hold(sigmoid(pre(1))), a = in(2) + r * hidden(2);
             h[k] = (1 - z) * shaped(a, std::tanh(a)) + z * before[k];

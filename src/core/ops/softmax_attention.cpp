@@ -24,10 +24,10 @@ template <class R>
 struct AttentionOp {
   Attention in;
   Var out;
-  AttentionDims dims;            // T of the whole pass, past of no segment
+  AttentionDims dims;  // T of the whole pass, past of no segment
   std::string k_slot, v_slot;
   std::vector<SegmentKeys<R>> keys;  // of each segment
-  R* lse;                        // [T, heads]
+  R* lse;                            // [T, heads]
 
   int64_t k_width() const { return dims.kv_heads * dims.d; }
   int64_t v_width() const { return dims.kv_heads * dims.d_v; }
@@ -49,7 +49,8 @@ struct AttentionOp {
 AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
   const int64_t T = ctx.rows(in.q);
   check(in.heads > 0 && in.kv_heads > 0 && in.heads % in.kv_heads == 0 && in.window >= 0, ErrorCode::kData,
-        "[attention] expected heads a multiple of key-value heads and a window >= 0, found {}, {} and {}", in.heads, in.kv_heads, in.window);
+        "[attention] expected heads a multiple of key-value heads and a window >= 0, found {}, {} and {}", in.heads, in.kv_heads,
+        in.window);
   const int64_t d = ctx.cols(in.q) / in.heads, d_v = ctx.cols(in.v) / in.kv_heads;
   check(ctx.cols(in.q) == in.heads * d && ctx.cols(in.k) == in.kv_heads * d && ctx.cols(in.v) == in.kv_heads * d_v && ctx.rows(in.k) == T &&
             ctx.rows(in.v) == T,
@@ -75,7 +76,8 @@ class RowsAdjoint {
   void finish() const {
     if (past_ == 0) return;
     kernels::accumulate((g_.end - g_.begin) * width_, full_ + past_ * width_, own_);
-    std::copy_n(full_, past_ * width_, static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(slot_, {past_, width_}, ctx_.compute())));
+    std::copy_n(full_, past_ * width_,
+                static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(slot_, {past_, width_}, ctx_.compute())));
   }
 
  private:
@@ -101,8 +103,8 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rule
     if (on.write) grads.dk = dk.emplace(ctx, scratch, g, k_slot, in.k, keys[s].past, k_width()).data();
     if (on.value) grads.dv = dv.emplace(ctx, scratch, g, v_slot, in.v, keys[s].past, v_width()).data();
     if (g.end > g.begin) {
-      kernels::attention_backward(dims_of(g, s), inputs(ctx, g, s), y + g.begin * y_width(), lse + g.begin * dims.heads, dy + g.begin * y_width(),
-                                  grads);
+      kernels::attention_backward(dims_of(g, s), inputs(ctx, g, s), y + g.begin * y_width(), lse + g.begin * dims.heads,
+                                  dy + g.begin * y_width(), grads);
     }
     if (dk) dk->finish();
     if (dv) dv->finish();
@@ -151,7 +153,8 @@ Var Ctx::softmax_attention(const Attention& in) {
         const bool cached = g.carries_in && state != nullptr;
         const SequenceState::Rows k = cached ? state->rows(k_slot, op.k_width(), type) : SequenceState::Rows();
         const SequenceState::Rows v = cached ? state->rows(v_slot, op.v_width(), type) : SequenceState::Rows();
-        check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}", k_slot, v.count, k.count);
+        check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}", k_slot, v.count,
+              k.count);
         keys.past = k.count;
         keys.k = k.count == 0 ? data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
         keys.v = v.count == 0 ? data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
@@ -182,8 +185,9 @@ Var Ctx::softmax_attention(const Attention& in) {
     detail->y = data<R>(out);
     detail->lse = op.lse;
     detail->state_shape = {detail->past, op.k_width()};
-    record(Role::kAttention, {in.q, in.k, in.v}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-           std::move(detail));
+    record(
+        Role::kAttention, {in.q, in.k, in.v}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
+        std::move(detail));
   });
   return out;
 }

@@ -22,7 +22,8 @@ MixerCase make(const std::string& name, const Shape& p) {
   c.out = p.heads * p.d_v;
   c.draw = [](int64_t, Rng& rng) { return rng.normal(); };
   c.op = [=](Ctx& ctx, Var x, const WeightTable&) {
-    Attention in{p.heads, p.kv_heads, ctx.split(x, q, p.heads * p.d), ctx.split(x, k, p.kv_heads * p.d), ctx.split(x, v, p.kv_heads * p.d_v)};
+    Attention in{p.heads, p.kv_heads, ctx.split(x, q, p.heads * p.d), ctx.split(x, k, p.kv_heads * p.d),
+                 ctx.split(x, v, p.kv_heads * p.d_v)};
     in.scale = 0.8;
     in.window = p.window;
     in.soft_cap = p.soft_cap;
@@ -33,7 +34,7 @@ MixerCase make(const std::string& name, const Shape& p) {
 }
 
 std::vector<MixerCase> all_cases() {
-  return {make("one head", {1, 1, 3, 3}), make("grouped", {4, 2, 2, 3}), make("one key head, window", {3, 1, 2, 2, 4}),
+  return {make("one head", {1, 1, 3, 3}),         make("grouped", {4, 2, 2, 3}),          make("one key head, window", {3, 1, 2, 2, 4}),
           make("window of one", {2, 2, 2, 1, 1}), make("soft cap", {2, 1, 3, 2, 0, 1.5}), make("window, soft cap", {2, 2, 3, 2, 5, 2})};
 }
 
@@ -116,7 +117,8 @@ TEST(SoftmaxAttention, DetailReproducesTheOutput) {
           double total = 0;
           for (int64_t e = 0; e < d->d_v; ++e) {
             double y = 0;
-            for (size_t j = 0; j < row.size(); ++j) y += row[j] * d->v[(static_cast<int64_t>(j) * d->kv_heads + h / (d->heads / d->kv_heads)) * d->d_v + e];
+            for (size_t j = 0; j < row.size(); ++j)
+              y += row[j] * d->v[(static_cast<int64_t>(j) * d->kv_heads + h / (d->heads / d->kv_heads)) * d->d_v + e];
             EXPECT_NEAR(y, d->y[((d->T - 1) * d->heads + h) * d->d_v + e], 1e-13);
           }
           for (double p : row) total += p;
