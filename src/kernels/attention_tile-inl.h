@@ -8,8 +8,10 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <type_traits>
 
+#include "kernels/attention_job.h"
 #include "kernels/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -138,6 +140,12 @@ HWY_INLINE void weights_row(int64_t n, float scale, float cap, float lse, float 
     hn::StoreU(p, d, s + i);
     if (dp != nullptr) hn::StoreU(hn::Mul(hn::Mul(p, hn::Sub(hn::LoadU(d, dp + i), hn::Set(d, along))), slope), d, dp + i);
   });
+}
+
+// What a query does not see of a row of weights is zero.
+HWY_INLINE void clear_unseen(glr::TileRange seen, int64_t width, float* row) {
+  std::fill(row, row + seen.begin, 0.0f);
+  std::fill(row + seen.end, row + width, 0.0f);
 }
 
 }  // namespace HWY_NAMESPACE
