@@ -377,6 +377,32 @@ class Conformance : public ::testing::TestWithParam<Case> {
     }
   }
 
+  // The five paths of a mixer are parts of its exact adjoint.
+  void paths() const {
+    const Model model = golden_.model<double>();
+    Recorded<double> pass(model, golden_.sequences()[0]);
+    Ctx& ctx = pass.ctx;
+    const auto back = [&](const MixerScope& scope, MixerPath path) {
+      ctx.clear_grads();
+      double* dy = ctx.grad<double>(scope.out);
+      for (int64_t i = 0; i < ctx.rows(scope.out) * ctx.cols(scope.out); ++i) dy[i] = std::cos(1.0 + 0.7 * static_cast<double>(i));
+      AdjointRules rules = exact_rules();
+      rules.path = path;
+      ctx.backward(rules, scope.first, scope.last);
+      const double* du = ctx.grad<double>(scope.in);
+      return std::vector<double>(du, du + ctx.rows(scope.in) * ctx.cols(scope.in));
+    };
+    for (const MixerScope& scope : ctx.mixers()) {
+      const std::vector<double> exact = back(scope, MixerPath::kAll);
+      std::vector<double> sum(exact.size(), 0.0);
+      for (int p = 1; p <= kMixerPaths; ++p) {
+        const std::vector<double> part = back(scope, static_cast<MixerPath>(p));
+        for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+      }
+      EXPECT_LT(rms_ratio(sum, exact), 1e-12) << scope.where;
+    }
+  }
+
   ArchGolden golden_;
 };
 
@@ -402,6 +428,39 @@ TEST_P(Conformance, ValuePathIsTheTransposeF32) { transposed<float>(); }
 TEST_P(Conformance, ValuePathIsTheTransposeF64) { transposed<double>(); }
 TEST_P(Conformance, FrozenOperatorAddsUp) { complete(0); }
 TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { complete(11); }
+
+TEST_P(Conformance, PathsAddUpToTheExactAdjoint) { paths(); }
+
+// The public way to run a model: chunks, state in place, head with bias, scale and soft cap.
+TEST_P(Conformance, RunnerGivesTheSameLogits) {
+  const Model model = golden_.model<float>();
+  const Sequence& sequence = golden_.sequences()[0];
+  if (!per_token(model) || sequence.dim > 0) GTEST_SKIP() << "no language model";
+  const std::vector<double> ref = golden_.logits(0);
+  const int64_t V = static_cast<int64_t>(ref.size()) / sequence.length();
+  Runner runner(model, 10);
+  SequenceState state;
+  std::vector<float> rows(ref.size(), NAN);
+  runner.logits(sequence.tokens, state, [&](int64_t first, int64_t count, const float* at) {
+    std::copy(at, at + count * V, rows.begin() + first * V);
+  });
+  EXPECT_LT(max_ratio(rows, ref), kSplit<float>);
+}
+
+// 16-bit matrices are exact numbers: the same as the rounded weights in double.
+TEST_P(Conformance, SixteenBitStorage) {
+  const Model model = golden_.model<float>();
+  const Sequence& sequence = golden_.sequences()[0];
+  const std::string folder = ::testing::TempDir() + "arch_16_" + GetParam().file + fmt::format(".{}", ::getpid());
+  for (DType type : {DType::kBF16, DType::kF16}) {
+    std::filesystem::remove_all(folder);
+    model.save(folder, type);
+    const Model narrow = Model::load(folder), wide = Model::load(folder, {DType::kF64});
+    std::filesystem::remove_all(folder);
+    EXPECT_LT(rms_ratio(run<float>(narrow, sequence), run<double>(wide, sequence)), 2 * kLogits<float>);
+    EXPECT_LT(rms_ratio(run<double>(wide, sequence), golden_.logits(0)), type == DType::kBF16 ? 0.1 : 0.01);
+  }
+}
 
 TEST_P(Conformance, WrittenAndReadAgain) {
   const Model model = golden_.model<float>();
