@@ -1,5 +1,6 @@
 // The table of families. Explicit, so that a static library keeps every entry.
 #include "arch/architecture.h"
+#include "arch/classifier.h"
 
 namespace hindscan {
 
@@ -35,6 +36,7 @@ std::vector<std::string> architecture_names() {
 }
 
 std::unique_ptr<Architecture> make_architecture(const Config& config) {
+  if (is_classifier(config)) return make_classifier(config);
   const std::string type = config.text("model_type", "");
   for (const Entry& e : kTable) {
     if (type.empty() ? e.recogniser(config) : type == e.name) return e.factory(config);

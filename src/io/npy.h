@@ -10,7 +10,7 @@
 
 namespace hindscan {
 
-enum class NpyType { kFloat32, kFloat64, kInt32 };
+enum class NpyType { kFloat32, kFloat64, kInt32, kInt64, kUint8 };
 
 // A view of C-ordered data; the bytes must outlive it.
 struct NpyArray {
@@ -28,7 +28,7 @@ void write_npy(Fs& fs, const std::string& path, const NpyArray& array);
 // At most 4 GiB and 65,535 arrays (no zip64): more is an Error(kResource).
 void write_npz(Fs& fs, const std::string& path, const std::vector<NpyArray>& arrays);
 
-// The result views `file`. Little-endian, C order, the three types above; anything else is an Error(kData).
+// The result views `file`. Little-endian, C order, the types above; anything else is an Error(kData).
 NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label);
 
 }  // namespace hindscan

@@ -94,6 +94,7 @@ class Matcher {
     std::vector<Match> matches;
     for (size_t k = 0; k < table.size(); ++k) {
       Weight& w = table[k];
+      if (w.size() == 0) continue;  // declared, and not used
       Match found{&w, {}};
       bool seen = try_name(w.name, false, found);
       for (const std::string& name : w.aliases) seen |= try_name(name, false, found);

@@ -34,6 +34,7 @@ std::vector<TensorToWrite> tensors_of(const WeightTable& table) {
   std::vector<TensorToWrite> out;
   for (size_t k = 0; k < table.size(); ++k) {
     const Weight& w = table[k];
+    if (w.size() == 0) continue;  // declared, and not used
     const size_t bytes = static_cast<size_t>(w.size()) * dtype_size(w.dtype);
     out.push_back({w.name, tensor_type(w.dtype), {w.shape.begin(), w.shape.end()}, {static_cast<const uint8_t*>(w.data), bytes}});
   }

@@ -19,33 +19,6 @@ namespace {
 constexpr std::string_view kSeparator = "<|endoftext|>";
 constexpr std::string_view kCacheMagic = "hindscan tokens 1\n";  // then: hash, count, int32 ids, hash of the ids
 
-std::vector<std::vector<int32_t>> encode_documents(const std::vector<std::string_view>& documents,
-                                                   const TextEncoder& encoder, ProgressSink* progress) {
-  uint64_t bytes = 0;
-  for (const auto& d : documents) bytes += d.size();
-  ProgressTask task(progress, "tokenising", "B", bytes);
-  std::vector<std::vector<int32_t>> out(documents.size());
-  std::exception_ptr error;
-  std::mutex mutex;
-  const auto n = static_cast<int64_t>(documents.size());
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t i = 0; i < n; ++i) {
-    const auto k = static_cast<size_t>(i);
-    if (stop_requested()) continue;
-    try {
-      out[k] = encoder.encode(documents[k]);
-      const std::lock_guard<std::mutex> lock(mutex);
-      task.step(documents[k].size());
-    } catch (...) {  // an exception must not leave the parallel region
-      const std::lock_guard<std::mutex> lock(mutex);
-      if (!error) error = std::current_exception();
-    }
-  }
-  if (error) std::rethrow_exception(error);
-  throw_if_stopped();
-  return out;
-}
-
 std::span<const uint8_t> bytes_of(const std::vector<int32_t>& v) {
   return {reinterpret_cast<const uint8_t*>(v.data()), v.size() * sizeof(int32_t)};
 }
@@ -80,6 +53,33 @@ void write_cache(Fs& fs, const std::string& path, const Corpus& corpus) {
 
 }  // namespace
 
+std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string_view>& texts, const TextEncoder& encoder,
+                                               ProgressSink* progress) {
+  uint64_t bytes = 0;
+  for (const auto& d : texts) bytes += d.size();
+  ProgressTask task(progress, "tokenising", "B", bytes);
+  std::vector<std::vector<int32_t>> out(texts.size());
+  std::exception_ptr error;
+  std::mutex mutex;
+  const auto n = static_cast<int64_t>(texts.size());
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t i = 0; i < n; ++i) {
+    const auto k = static_cast<size_t>(i);
+    if (stop_requested()) continue;
+    try {
+      out[k] = encoder.encode(texts[k]);
+      const std::lock_guard<std::mutex> lock(mutex);
+      task.step(texts[k].size());
+    } catch (...) {  // an exception must not leave the parallel region
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+  throw_if_stopped();
+  return out;
+}
+
 std::vector<std::string_view> split_documents(std::string_view text) {
   std::vector<std::string_view> documents;
   while (!text.empty()) {
@@ -110,7 +110,7 @@ Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEnco
   for (const std::string& text : texts) {
     for (std::string_view d : split_documents(text)) documents.push_back(d);
   }
-  for (std::vector<int32_t>& ids : encode_documents(documents, encoder, progress)) {
+  for (std::vector<int32_t>& ids : encode_texts(documents, encoder, progress)) {
     corpus.tokens.insert(corpus.tokens.end(), ids.begin(), ids.end());
     if (corpus.separator >= 0) corpus.tokens.push_back(corpus.separator);
   }

@@ -32,6 +32,8 @@ std::vector<std::string_view> split_documents(std::string_view text);
 // Encodes the files, or reads <cache_dir>/tokens-<hash>.bin written by an earlier run with the same texts.
 Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEncoder& encoder,
                    const std::string& cache_dir, ProgressSink* progress);
+std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string_view>& texts, const TextEncoder& encoder,
+                                               ProgressSink* progress);
 void shuffle_documents(Corpus& corpus, uint64_t seed);
 
 // Sequences of one micro-step, packed: sequence b is positions [b*length, (b+1)*length).
@@ -41,6 +43,11 @@ struct Batch {
   std::vector<float> mask;       // [B*L], weight of each loss
   std::vector<uint8_t> resets;   // [B*L], the state is zero before this token
   std::vector<uint8_t> fresh;    // [B], drop the state the stream carries
+  // Of labelled sequences, each from a state of zeros: targets [B] (classes) or values, and mask [B].
+  std::vector<int64_t> cu_seqlens;  // [B+1], where each begins; empty: all are `length` long
+  std::vector<float> features;      // [T, feature_dim] instead of tokens
+  int64_t feature_dim = 0;
+  std::vector<float> values;        // [B * outputs] of a regression
 };
 
 // A pure function of the step, so that the data cursor of a checkpoint is the step itself.
@@ -50,6 +57,7 @@ class BatchSource {
   virtual Batch batch(int64_t step, int64_t micro) const = 0;
   virtual uint64_t hash() const = 0;       // identity of the data, checked on resume
   virtual int64_t vocab_size() const = 0;  // ids are below
+  virtual bool labelled() const { return false; }  // one target a sequence
 };
 
 // Stream s walks its own contiguous part of the corpus, window by window, again and again; the windows of each epoch

@@ -42,10 +42,10 @@ void LogFile::start(const TrainOptions& options, int64_t step, int64_t parameter
            .set("options", to_json(options)));
 }
 
-void LogFile::step(const StepRecord& r, int64_t tokens_per_step, int64_t skipped) {
+void LogFile::step(const StepRecord& r, int64_t skipped) {
   Json json = Json::object();
   json.set("step", r.step).set("loss", r.loss).set("lr", r.lr).set("grad_norm", r.grad_norm);
-  json.set("tok_s", r.seconds > 0 ? static_cast<double>(tokens_per_step) / r.seconds : 0.0);
+  json.set("tok_s", r.seconds > 0 ? static_cast<double>(r.step_tokens) / r.seconds : 0.0);
   json.set("tokens", r.tokens).set("seconds", r.seconds).set("peak_bytes", r.peak_bytes).set("skipped", skipped);
   line(json);
 }
@@ -62,6 +62,12 @@ void LogFile::held_out(int64_t step, const HeldOut& h) {
 
 void LogFile::accuracy(int64_t step, double value) {
   line(Json::object().set("event", "accuracy").set("step", step).set("accuracy", value));
+}
+
+void LogFile::labelled(int64_t step, const LabelledScore& s) {
+  Json json = Json::object();
+  json.set("event", "held_out").set("step", step).set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
+  line(json.set("loss", s.loss).set("examples", s.examples));
 }
 
 void LogFile::note(int64_t step, const std::string& event, const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "train/evaluate.h"
+#include "train/labelled.h"
 #include "train/trainer.h"
 
 namespace hindscan {
@@ -17,9 +18,10 @@ class LogFile {
   LogFile& operator=(const LogFile&) = delete;
 
   void start(const TrainOptions& options, int64_t step, int64_t parameters);
-  void step(const StepRecord& record, int64_t tokens_per_step, int64_t skipped);
+  void step(const StepRecord& record, int64_t skipped);
   void held_out(int64_t step, const HeldOut& result);
   void accuracy(int64_t step, double value);
+  void labelled(int64_t step, const LabelledScore& score);
   void note(int64_t step, const std::string& event, const std::string& text);
 
  private:

@@ -23,7 +23,15 @@ void each_field(Options& o, Visit&& visit) {
   visit("n_layer", o.n_layer, false);
   visit("tokenizer", o.tokenizer, false);
   visit("task", o.task, true);
+  visit("labels", o.labels, false);
+  visit("features", o.features, false);
+  visit("label_column", o.label_column, true);
+  visit("text_field", o.text_field, true);
+  visit("label_field", o.label_field, true);
+  visit("pooling", o.pooling, true);
+  visit("regression", o.regression, true);
   visit("valid", o.valid, false);
+  visit("valid_features", o.valid_features, false);
   visit("out", o.out, false);
   visit("log", o.log, false);
   visit("steps", o.steps, true);
@@ -90,6 +98,12 @@ void TrainOptions::check_ranges() const {
   need(data.empty() != task.empty(), "expected either data files or a task; add --data FILE or --task NAME");
   need(int{!model.empty()} + int{!config.empty()} + int{!arch.empty()} == 1,
        "expected either a model to start from, a config.json or an architecture; add -m DIR, --config FILE or --arch NAME");
+  need(labelled() != labels.empty(), labelled() ? "--task classify expects labelled sequences; add --labels FILE"
+                                                : "--labels expects --task classify");
+  need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");
+  need(label_column >= 0 && label_column <= 65536, "expected a label column of 1 to 65536");
+  need(pooling.empty() || pooling == "mean" || pooling == "last" || pooling == "first" || pooling == "max",
+       "expected pooling by mean, last, first or max");
   need(steps >= 0 && steps < kMany, "expected steps >= 0");
   need(sequences >= 1 && sequences <= 65536, "expected 1 to 65536 sequences");
   need(length >= 1 && length <= (1 << 24), "expected a sequence length of 1 to 2^24");

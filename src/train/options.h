@@ -22,15 +22,21 @@ struct TrainOptions {
   std::string tokenizer;  // tokenizer.json for fresh weights; not needed with a task
   // On what
   std::vector<std::string> data;  // text files, documents separated by "<|endoftext|>"; a file named twice counts twice
-  std::string task;               // instead of data: selective-copy, induction, reset
-  std::string valid;              // held-out text file; empty: none
+  std::string task;               // instead of data: selective-copy, induction, reset, or classify, which reads:
+  std::string labels, features;   // labelled sequences, see labelled.h
+  int64_t label_column = 0;
+  std::string text_field = "text", label_field = "label";
+  std::string pooling;            // mean, last, first, max; empty: what the configuration says, or mean
+  bool regression = false;        // labels are numbers to predict even if all are whole
+  std::string valid;              // held-out text, or labels of held-out sequences; empty: none
+  std::string valid_features;
   // Where to
   std::string out;  // run directory: checkpoints, token cache, log, and model/ when the run ends
   std::string log;  // JSONL; empty: <out>/log.jsonl
 
   int64_t steps = 1000;      // optimiser steps in all
   int64_t sequences = 8;     // sequences of one micro-step
-  int64_t length = 256;      // tokens of a sequence
+  int64_t length = 256;      // tokens of a sequence; of a labelled one, the most that are read
   int64_t accumulation = 1;  // micro-steps of one optimiser step
   double lr = 3e-3;          // peak
   double min_lr = 1e-5;      // at the end
@@ -56,6 +62,7 @@ struct TrainOptions {
   int64_t stop_after = 0;           // stop and save at this step without touching the schedule; 0: run all steps
   int64_t max_skipped = 10;         // non-finite steps in a row before the run gives up
 
+  bool labelled() const { return task == "classify"; }
   int64_t streams() const { return sequences * accumulation; }
   std::string log_path() const;
   void check_ranges() const;  // Error(kUsage)

@@ -11,7 +11,9 @@
 #include "base/signals.h"
 #include "model/config_json.h"
 #include "train/lock.h"
+#include "train/labelled.h"
 #include "train/log_file.h"
+#include "train/new_model.h"
 #include "train/source.h"
 #include "train/tasks.h"
 
@@ -62,7 +64,10 @@ class Run {
         fs_(file_system(events)),
         log_(fs_, o_.log_path()),
         plan_(o_) {
-    if (!o_.valid.empty()) held_out_.emplace(read_file(o_.valid), trainer_.model());
+    if (!o_.valid.empty() && o_.labelled())
+      labelled_ = load_labelled(held_out_files(o_), trainer_.model(), o_.length, events.progress);
+    else if (!o_.valid.empty())
+      held_out_.emplace(read_file(o_.valid), trainer_.model());
     log_.start(o_, trainer_.steps_done(), trainer_.model().weights().parameters());
   }
 
@@ -122,16 +127,17 @@ class Run {
 
   void tell(const StepRecord& r, ProgressTask& progress) {
     report_.loss = r.loss;
-    log_.step(r, trainer_.tokens_per_step(), trainer_.skipped());
+    log_.step(r, trainer_.skipped());
     if (r.skipped) log_warning("step {} skipped: loss {}, gradient norm {}", r.step, r.loss, r.grad_norm);
     if (std::isfinite(r.loss)) smooth_ = smooth_ == 0 ? r.loss : 0.95 * smooth_ + 0.05 * r.loss;
-    const double rate = static_cast<double>(trainer_.tokens_per_step()) / std::max(r.seconds, 1e-9);
+    const double rate = static_cast<double>(r.step_tokens) / std::max(r.seconds, 1e-9);
     progress.set(static_cast<uint64_t>(r.step), fmt::format("loss {:.3f}  |g| {:.2f}  lr {:.1e}  {} tok/s", smooth_,
                                                             r.grad_norm, r.lr, format_count(rate)));
     if (events_.on_step) events_.on_step(r);
   }
 
   void evaluate(int64_t tokens) {
+    if (o_.labelled()) return evaluate_labels(tokens);
     if (!o_.task.empty()) {
       report_.accuracy = task_accuracy(trainer_.model(), *make_task(o_.task), o_.length, kTaskTests);
       log_.accuracy(trainer_.steps_done(), *report_.accuracy);
@@ -145,6 +151,17 @@ class Run {
     }
     log_.held_out(trainer_.steps_done(), *report_.held_out);
     if (events_.on_held_out) events_.on_held_out(trainer_.steps_done(), *report_.held_out);
+  }
+
+  void evaluate_labels(int64_t tokens) {
+    if (!labelled_) return;
+    try {
+      report_.labelled = evaluate_labelled(trainer_.model(), *labelled_, tokens, events_.progress);
+    } catch (const Stopped& s) {
+      return stopped_by(s.signal());
+    }
+    log_.labelled(trainer_.steps_done(), *report_.labelled);
+    if (events_.on_labelled) events_.on_labelled(trainer_.steps_done(), *report_.labelled);
   }
 
   // must: an error ends the run; otherwise it is a warning, and the next try waits longer each time.
@@ -179,34 +196,11 @@ class Run {
   LogFile log_;
   SavePlan plan_;
   std::optional<HeldOutSet> held_out_;
+  std::optional<LabelledSet> labelled_;
   TrainReport report_;
   Clock::time_point start_ = Clock::now();
   double smooth_ = 0;
 };
-
-// Tokenizer text of fresh weights and what to call it in messages; empty: none.
-std::pair<std::string, std::string> new_tokenizer(const TrainOptions& o) {
-  if (!o.tokenizer.empty()) return {read_file(o.tokenizer), o.tokenizer};
-  if (!o.task.empty()) return {make_task(o.task)->tokenizer_json(), o.task};
-  return {};
-}
-
-// The family's preset with as many tokens as the tokenizer has, rounded up to a multiple of 8.
-Config preset_config(const TrainOptions& o, const std::string& tokenizer, const std::string& label) {
-  check(!tokenizer.empty(), ErrorCode::kUsage, "[train] --arch expects --tokenizer FILE or --task NAME, found neither");
-  const auto tokens = static_cast<int64_t>(Tokenizer::from_json(tokenizer, label).vocab_size());
-  return architecture_preset(o.arch, {.d_model = o.d_model, .n_layer = o.n_layer, .vocab_size = (tokens + 7) / 8 * 8});
-}
-
-Model new_model(const TrainOptions& o) {
-  if (!o.model.empty()) return Model::load(o.model, {.dtype = DType::kF32});
-  auto [tokenizer, label] = new_tokenizer(o);
-  const Config config =
-      o.arch.empty() ? config_from_json(load_json(o.config), o.config) : preset_config(o, tokenizer, label);
-  Model model = Model::create(config, DType::kF32, o.seed);
-  if (!tokenizer.empty()) attach_tokenizer(model, std::move(tokenizer), label);
-  return model;
-}
 
 Model checkpoint_model(const Checkpoint& checkpoint) {
   Model model = Model::create(checkpoint_config(checkpoint), DType::kF32, 0);

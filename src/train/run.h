@@ -6,6 +6,7 @@
 
 #include "base/progress.h"
 #include "train/evaluate.h"
+#include "train/labelled.h"
 #include "train/trainer.h"
 
 namespace hindscan {
@@ -16,6 +17,7 @@ struct TrainEvents {
   std::function<void(const StepRecord&)> on_step;  // after every step
   std::function<void(int64_t step, const HeldOut&)> on_held_out;
   std::function<void(int64_t step, double accuracy)> on_accuracy;  // of a task
+  std::function<void(int64_t step, const LabelledScore&)> on_labelled;
   std::function<void(const std::string& path)> on_checkpoint;
 };
 
@@ -27,7 +29,8 @@ struct TrainReport {
   double loss = 0;     // of the last step
   double seconds = 0;  // of this process
   std::optional<HeldOut> held_out;
-  std::optional<double> accuracy;
+  std::optional<double> accuracy;           // of a task
+  std::optional<LabelledScore> labelled;    // of a classifier on held-out sequences
   std::string checkpoint;  // the last one
   std::string model_dir;   // written when the run is finished
 };

@@ -117,6 +117,7 @@ std::vector<CheckpointFile> Trainer::snapshot() const {
                   .set("step", step_)
                   .set("rng", Json::object().set("seed", options_.seed).set("step", step_))
                   .set("updates", optimizer_.updates)
+                  .set("tokens", tokens_)
                   .set("skipped", skipped_)
                   .set("skipped_in_row", skipped_in_row_)
                   .set("state_tokens", state_tokens)
@@ -156,6 +157,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   restore_states(checkpoint, state_tokens, states_);
   step_ = reader.get_int("step", 0);
   optimizer_.updates = reader.get_int("updates", 0);
+  tokens_ = reader.get_int_or("tokens", step_ * options_.streams() * options_.length, 0);
   skipped_ = reader.get_int("skipped", 0);
   skipped_in_row_ = reader.get_int("skipped_in_row", 0);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "train/labelled_source.h"
 #include "train/tasks.h"
 
 namespace hindscan {
@@ -21,6 +22,10 @@ TextEncoder make_encoder(const Model& model) {
 }
 
 std::unique_ptr<BatchSource> make_source(const TrainOptions& options, const Model& model, ProgressSink* progress) {
+  if (options.labelled()) {
+    LabelledSet set = load_labelled(training_files(options), model, options.length, progress);
+    return std::make_unique<LabelledSource>(std::move(set), options, model.arch().sizes().vocab_size);
+  }
   if (!options.task.empty()) return std::make_unique<TaskSource>(make_task(options.task), options);
   Corpus corpus = load_corpus(real_fs(), options.data, make_encoder(model), join_path(options.out, "cache"), progress);
   shuffle_documents(corpus, options.seed);

@@ -27,20 +27,38 @@ Trainer::Trainer(Model model, TrainOptions options, std::unique_ptr<BatchSource>
   check(source_->vocab_size() <= vocab, ErrorCode::kData,
         "[train] expected token ids below the model's vocabulary of {}, found up to {}; take the model's tokenizer",
         vocab, source_->vocab_size() - 1);
+  const bool labelled = model_.arch().sizes().labels > 0;
+  check(labelled == source_->labelled(), ErrorCode::kUsage, "[train] expected {}", labelled ? "labelled sequences for a classifier; add --task classify --labels FILE"
+                                                                                            : "a classifier for labelled sequences, found a language model");
   if (options_.gemm == DType::kBF16) model_.weights().make_bf16();
 }
 
-// Adds this micro-step's share of the mean loss to the gradients; returns that share.
-double Trainer::micro_step(const Batch& batch, double total_weight) {
+Input Trainer::input_of(const Batch& batch) {
   Input input;
   input.tokens = batch.tokens;
+  input.features = batch.features;
+  input.feature_dim = batch.feature_dim;
   input.resets = batch.resets;
+  input.cu_seqlens = batch.cu_seqlens;
+  if (!input.cu_seqlens.empty()) return input;  // labelled: every sequence starts from zero
   for (int64_t b = 0; b <= options_.sequences; ++b) input.cu_seqlens.push_back(b * options_.length);
   for (size_t b = 0; b < batch.fresh.size(); ++b) {
     SequenceState& state = states_[static_cast<size_t>(first_stream_) + b];
     if (batch.fresh[b]) state.clear();
     input.states.push_back(&state);
   }
+  return input;
+}
+
+void Trainer::seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight, std::span<double> losses) const {
+  const LogitHead head = model_.arch().logit_head();
+  if (batch.values.empty()) return ctx.cross_entropy(head, h, batch.targets, weight, losses);
+  ctx.regression_loss(ctx.linear(*head.weight, head.bias, h), batch.values, weight, losses);
+}
+
+// Adds this micro-step's share of the mean loss to the gradients; returns that share.
+double Trainer::micro_step(const Batch& batch, double total_weight) {
+  const Input input = input_of(batch);
   CtxOptions ctx_options;
   ctx_options.record = true;
   ctx_options.recompute = options_.recompute;
@@ -49,14 +67,15 @@ double Trainer::micro_step(const Batch& batch, double total_weight) {
   ctx_options.arena = &arena_;
   ctx_options.scratch = &scratch_;
   Ctx ctx(input, ctx_options);
-  const Var h = model_.arch().forward(ctx);  // [B*L, d_model]
+  const Var h = model_.arch().forward(ctx);  // [B*L, d_model], labelled: [B, d_model]
 
-  std::vector<float> weight(batch.mask.size());  // [B*L], so that the losses' weighted sum is the mean
+  std::vector<float> weight(batch.mask.size());  // [rows of h], so that the losses' weighted sum is the mean
   for (size_t t = 0; t < weight.size(); ++t) weight[t] = static_cast<float>(batch.mask[t] / total_weight);
-  std::vector<double> losses(batch.mask.size());  // [B*L]
-  ctx.cross_entropy(model_.arch().logit_head(), h, batch.targets, weight, losses);
+  std::vector<double> losses(batch.mask.size());  // [rows of h]
+  seed_losses(ctx, h, batch, weight, losses);
   ctx.backward(training_rules());
   ctx.commit();
+  tokens_ += input.length();
   double sum = 0;
   for (size_t t = 0; t < losses.size(); ++t) {
     if (batch.mask[t] != 0) sum += losses[t] * batch.mask[t];
@@ -84,6 +103,7 @@ double Trainer::accumulate_gradients() {
 StepRecord Trainer::step() {
   const auto start = std::chrono::steady_clock::now();
   StepRecord r;
+  const int64_t tokens_before = tokens_;
   r.loss = accumulate_gradients();
   r.grad_norm = AdamWOptimizer::gradient_norm(model_.weights(), grads_);
   r.lr = learning_rate(options_, step_);
@@ -97,7 +117,8 @@ StepRecord Trainer::step() {
     optimizer_.step(options_, r.lr, r.grad_norm, grads_, model_.weights());
   }
   r.step = ++step_;
-  r.tokens = step_ * tokens_per_step();
+  r.tokens = tokens_;
+  r.step_tokens = tokens_ - tokens_before;
   r.peak_bytes = peak_resident_bytes();
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;

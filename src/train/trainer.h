@@ -18,10 +18,11 @@ namespace hindscan {
 
 struct StepRecord {
   int64_t step = 0;  // steps done, this one included
-  double loss = 0;   // nats per token, mean over the mask
+  double loss = 0;   // mean over the mask: nats per token or sequence, or squared error
   double lr = 0;
   double grad_norm = 0;   // before clipping
   int64_t tokens = 0;     // seen so far
+  int64_t step_tokens = 0;  // of this step
   double seconds = 0;     // of this step
   size_t peak_bytes = 0;  // most memory the process has held
   bool skipped = false;   // not finite: nothing was updated
@@ -36,7 +37,6 @@ class Trainer {
   int64_t steps_done() const { return step_; }
   int64_t skipped_in_row() const { return skipped_in_row_; }
   int64_t skipped() const { return skipped_; }
-  int64_t tokens_per_step() const { return options_.streams() * options_.length; }
   const Model& model() const { return model_; }
   Model& model() { return model_; }
   const TrainOptions& options() const { return options_; }
@@ -51,6 +51,8 @@ class Trainer {
 
  private:
   double micro_step(const Batch& batch, double total_weight);
+  Input input_of(const Batch& batch);
+  void seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight, std::span<double> losses) const;
 
   Model model_;
   TrainOptions options_;
@@ -60,7 +62,7 @@ class Trainer {
   std::vector<SequenceState> states_;  // [streams]
   int64_t first_stream_ = 0;           // of the micro-step under way
   Arena arena_, scratch_;
-  int64_t step_ = 0, skipped_ = 0, skipped_in_row_ = 0;
+  int64_t step_ = 0, tokens_ = 0, skipped_ = 0, skipped_in_row_ = 0;
 };
 
 // The options and the architecture of a checkpoint.
