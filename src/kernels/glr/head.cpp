@@ -43,8 +43,9 @@ void head_backward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v
   if (has_rank1(c)) {
     return chunked ? delta_backward_chunked(d, c, v, S0, dy, grads) : delta_backward(d, c, v, S0, dy, grads);
   }
-  if (!chunked || c.decay == DecayShape::kRow) return diagonal_backward(d, c, v, S0, dy, grads);
-  scalar_backward_chunked(d, c, v, S0, dy, grads);
+  if (!chunked) return diagonal_backward(d, c, v, S0, dy, grads);
+  const bool row = c.decay == DecayShape::kRow;
+  row ? row_backward_chunked(d, c, v, S0, dy, grads) : scalar_backward_chunked(d, c, v, S0, dy, grads);
 }
 void head_backward(const HeadDims& d, const HeadCoeffs<double>& c, const double* v, const double* S0, const double* dy,
                    const HeadGrads<double>& grads, Algorithm) {

@@ -104,14 +104,14 @@ HWY_INLINE void add_row(const float* x, float weight, int64_t n, float* to) {
   }
 }
 
-HWY_INLINE void load_decays(const ScalarChunk& c) {
+HWY_NOINLINE void load_decays(const ScalarChunk& c) {
   const HeadCoeffs<float>& coeffs = c.task.c;
   chunk_decays(coeffs.g ? coeffs.g + c.t0 * c.d().H + c.h : nullptr, c.d().H, c.tokens, c.d().R, coeffs.read, &c.s.decays);
   load_write(c.d(), coeffs, c.h, c.t0, c.n, &c.s);
 }
 
 // E, Z, and the weights on them; leaves s E P Z in E for dg.
-HWY_INLINE void chunk_weights(const ScalarChunk& c) {
+HWY_NOINLINE void chunk_weights(const ScalarChunk& c) {
   const Lanes d;
   ScalarBackwardScratch& s = c.s;
   const int64_t R = c.d().R, H = c.d().H, V = c.d().V;
@@ -159,7 +159,7 @@ HWY_INLINE void vector_current(const ScalarChunk& c) {
 }
 
 // Adds to dq [n, wide] and dk; fills from_state and to_state.
-HWY_INLINE void chunk_keys(const ScalarChunk& c, const float* ST) {
+HWY_NOINLINE void chunk_keys(const ScalarChunk& c, const float* ST) {
   ScalarBackwardScratch& s = c.s;
   const int64_t K = c.d().K, V = c.d().V, slack = c.d().R - 1;
   product_sum(c.n, K, {{s.signal, s.columns, 1}, {ST, s.wide}, V}, nullptr, {}, false, s.through, s.wide);
@@ -189,7 +189,7 @@ HWY_INLINE void column_sums(const float* x, int64_t n, int64_t row, float* to) {
 }
 
 // Gradients of s and of a u that is one number a token. E holds s E P Z; where an s is 0, WZ is overwritten by E alone.
-HWY_INLINE void chunk_write_gradients(const ScalarChunk& c) {
+HWY_NOINLINE void chunk_write_gradients(const ScalarChunk& c) {
   const ScalarBackwardScratch& s = c.s;
   const HeadGrads<float>& grads = c.task.grads;
   const int64_t R = c.d().R, H = c.d().H;
@@ -209,7 +209,7 @@ HWY_INLINE void chunk_write_gradients(const ScalarChunk& c) {
 }
 
 // dg of the chunk's tokens; carried: <S, L> over the whole chunk.
-HWY_INLINE void chunk_decay_gradients(const ScalarChunk& c, float carried) {
+HWY_NOINLINE void chunk_decay_gradients(const ScalarChunk& c, float carried) {
   const Lanes d;
   ScalarBackwardScratch& s = c.s;
   const int64_t R = c.d().R, shift = c.task.c.read == Read::kBefore ? 1 : 0;
@@ -238,7 +238,7 @@ HWY_INLINE void chunk_decay_gradients(const ScalarChunk& c, float carried) {
   }
 }
 
-HWY_INLINE void chunk_backward(const ScalarChunk& c, const float* ST) {
+HWY_NOINLINE void chunk_backward(const ScalarChunk& c, const float* ST) {
   ScalarBackwardScratch& s = c.s;
   const HeadDims& d = c.d();
   const int64_t K = d.K, V = d.V, value_row = c.value_row(), at = c.value_at();
@@ -264,7 +264,7 @@ HWY_INLINE void chunk_backward(const ScalarChunk& c, const float* ST) {
 }
 
 // S^T at every chunk start of one head.
-HWY_INLINE void keep_states(const ScalarBackwardTask& task, int64_t h, int64_t step, ScalarBackwardScratch* s, float* kept) {
+HWY_NOINLINE void keep_states(const ScalarBackwardTask& task, int64_t h, int64_t step, ScalarBackwardScratch* s, float* kept) {
   const HeadDims& d = task.d;
   const int64_t size = d.V * s->wide;
   std::fill_n(kept, size, 0.0f);
