@@ -42,6 +42,7 @@ struct Explanation {
   int64_t target = -1;
   std::string contrast = "auto";  // "auto": the runner-up; "none": the plain logit; else a token's text
   int causal_edits = 24;
+  std::string estimator = "exact";  // of the row's core map; "key-dropping": delta rules without their erasing term
 };
 
 class LanguageModel {

@@ -16,8 +16,10 @@
 namespace hindscan::cli {
 namespace {
 
+constexpr double kWorthSaying = 10;  // seconds: what a run will cost is said before it
+
 struct ExplainFlags {
-  std::string methods = "all", target_token, contrast = "auto", state_in;
+  std::string methods = "all", target_token, contrast = "auto", estimator = "exact", state_in;
   std::vector<std::string> outputs;
   bool per_layer = false;
   ExplainView view;
@@ -26,10 +28,16 @@ struct ExplainFlags {
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   app.add_option("--target", r.target, "Position whose prediction is explained; negative: from the end")
       ->capture_default_str();
-  app.add_option("--target-token", f.target_token, "Explain this token instead of the most likely one");
+  app.add_option("--target-token", f.target_token,
+                 "Explain this token (of a classifier: the class of this number) instead of the most likely one");
   app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")
       ->capture_default_str();
   app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")
+      ->capture_default_str();
+  app.add_option("--estimator", f.estimator,
+                 "Of the row's core map: exact, or key-dropping (delta rules without their erasing term, as other tools draw "
+                 "them) with its error beside the exact map")
+      ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
   app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
@@ -57,6 +65,7 @@ bool known_output(const std::string& path) {
 
 // One token: its text, or its id for a model without a tokenizer.
 int32_t single_token(const Model& model, const std::string& text, const char* flag) {
+  if (model.arch().sizes().labels > 0) return parse_tokens(text).front();  // the number of a class
   if (!model.has_tokenizer()) return parse_tokens(text).front();
   const std::vector<int32_t> ids = model.tokenizer().encode(text);
   if (ids.size() == 1) return ids[0];
@@ -102,6 +111,7 @@ int explain_command(Arguments arguments) {
   add_flags(line.app(), flags, request);
   if (!line.parse(std::move(arguments))) return 0;
   request.methods = parse_methods(flags.methods);
+  if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
           "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);
@@ -117,6 +127,9 @@ int explain_command(Arguments arguments) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
+  request.on_estimate = [](const ExplainEstimate& e) {
+    if (e.seconds > kWorthSaying) note(to_text(e));
+  };
   ExplainReport report = explain(model, request);
   add_causal(model, request, report);
   for (const std::string& path : flags.outputs) write(report, flags, path);

@@ -37,9 +37,18 @@ double largest(const std::vector<double>& scores) {
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
-  std::string out = fmt::format("model   {}   {} layers\n", printable(r.model).text, r.layers.size());
-  out += fmt::format("target  what follows token {} of {}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
-                     quoted(name_of(t.id, t.text)), t.probability);
+  const auto several = std::adjacent_find(r.layers.begin(), r.layers.end(), [](const auto& a, const auto& b) { return a.layer == b.layer; });
+  std::string out = fmt::format("model   {}   {} {}\n", printable(r.model).text, r.layers.size(),
+                                several == r.layers.end() ? "layers" : "token mixers");
+  if (t.kind == TargetKind::kToken) {
+    out += fmt::format("target  what follows token {} of {}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
+                       quoted(name_of(t.id, t.text)), t.probability);
+  } else if (t.kind == TargetKind::kClass) {
+    out += fmt::format("target  {} of the whole text  p={:.3f}", t.text, t.probability);
+  } else {
+    return out + fmt::format("target  {} of the whole text: {:.4f}\nmethod  {} ({} fidelity)\n\n", t.text, t.logit, m.name,
+                             m.maps.front().fidelity);
+  }
   if (t.contrast_id) {
     out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
                        quoted(name_of(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
@@ -133,6 +142,28 @@ std::string shares(const MethodReport& m) {
   return out + "\n";
 }
 
+std::string estimator(const MethodReport& m) {
+  if (!m.estimator) return "";
+  const EstimatorError& e = m.estimator->total;
+  std::string out = fmt::format(
+      "estimate  {} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f}% of its mass is spurious, {:.2f} x the exact mass\n",
+      m.estimator->name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio());
+  const auto worst = std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(), [](const auto& a, const auto& b) {
+    return a.error.relative_l2() < b.error.relative_l2();
+  });
+  return out + fmt::format("          worst in layer {}: relative error {:.3f}, cosine {:.3f}\n", worst->layer, worst->error.relative_l2(),
+                           worst->error.cosine());
+}
+
+std::string held(const ExplainReport& r) {
+  std::vector<std::string> notes;
+  for (const LayerReport& l : r.layers) {
+    const std::string note = fmt::format("{} ({})", l.notes, l.kind);
+    if (!l.notes.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
+  return notes.empty() ? "" : fmt::format("held    {}\n", fmt::join(notes, ", "));
+}
+
 std::string checks(const ExplainReport& r) {
   std::string out;
   if (!r.layers.empty()) {
@@ -170,7 +201,8 @@ std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
   std::string out = heading(report, m) + strip(report, m, view.style) + source_table(report, m, view.top);
   out += method_table(report) + "\n";
-  for (const MethodReport& each : report.methods) out += shares(each);
+  for (const MethodReport& each : report.methods) out += shares(each) + estimator(each);
+  out += held(report);
   out += checks(report);
   return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MB\n", report.seconds,
                            static_cast<double>(report.peak_bytes) / 1e6);

@@ -14,7 +14,7 @@ namespace hindscan::cli {
 namespace {
 
 struct MatrixFlags {
-  std::string output, map = "mean", fidelity = "core", rows, cols, state_in;
+  std::string output, map = "mean", fidelity = "core", estimator = "exact", rows, cols, state_in;
 };
 
 // "a:b", "a:", ":b" or "a"; negative numbers count from the end.
@@ -54,11 +54,18 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
     out.set("blocks", request.blocks).set("bound", !m.lower.empty());
     out.set("tightness", m.tightness ? Json(*m.tightness) : Json());
+    out.set("kind", m.kind);
+    if (!m.notes.empty()) out.set("notes", m.notes);
+    if (m.estimator) out.set("estimator", std::move(to_json(*m.estimator).set("name", flags.estimator)));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
   note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map,
                    flags.fidelity, m.rows, m.cols));
+  if (m.estimator) {
+    note(fmt::format("key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",
+                     m.estimator->relative_l2(), m.estimator->cosine(), 100 * m.estimator->spurious()));
+  }
   if (m.tightness)
     note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
 }
@@ -78,12 +85,21 @@ int matrix_command(Arguments arguments) {
   line.app().add_option("--layer", request.layer, "Layer, from 0; negative: from the last")->capture_default_str();
   line.app()
       .add_option("--map", flags.map,
-                  "Over channels: mean, abs (mean of |.|), positive (mean of (.)+), or a channel number")
+                  "Over channels or heads: mean, abs (mean of |.|), positive (mean of (.)+), or the number of one")
       ->capture_default_str();
   line.app()
       .add_option("--fidelity", flags.fidelity,
-                  "core (the recurrence) or mixer (convolution, activation and gate folded in)")
+                  "core (the recurrence) or mixer (convolution, activation, norm and gate folded in)")
       ->check(CLI::IsMember({"core", "mixer"}))
+      ->capture_default_str();
+  line.app()
+      .add_option("--mixer", request.mixer, "Which of the layer's token mixers, where it has several")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  line.app()
+      .add_option("--estimator", flags.estimator,
+                  "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
+      ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
   line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
@@ -101,6 +117,7 @@ int matrix_command(Arguments arguments) {
   check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz"), ErrorCode::kUsage,
         "[matrix] expected an output file ending in .npy or .npz, found '{}'", flags.output);
   parse_map(flags.map, request);
+  if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
 
   const Model model = line.load_model();

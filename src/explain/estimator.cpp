@@ -54,7 +54,7 @@ Json to_json(const EstimatorReport& report) {
 
 template <class R>
 KeyDroppingScan<R>::KeyDroppingScan(const WalkSizes& sizes)
-    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map("core, key-dropping", sizes)) {}
+    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map("core-key-dropping", sizes)) {}
 
 template <class R>
 void KeyDroppingScan<R>::back(const Chunk<R>& chunk, const Views<R>& dropping) {

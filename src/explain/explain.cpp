@@ -227,6 +227,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens", limit >> 20,
         to_text(plan.estimate), plan.estimate.chunk);
+  if (request.on_estimate) request.on_estimate(plan.estimate);
   ExplainReport report = model.compute() == DType::kF64 ? Explainer<double>(model, request, plan, target).run()
                                                         : Explainer<float>(model, request, plan, target).run();
   describe_tokens(model, request, report);

@@ -26,7 +26,6 @@ class MapWindow {
   // Bounds of the sums of |alpha| or max(alpha, 0) in linear time; false where there are none.
   virtual bool block_bounds(MapKind, const int64_t*, int64_t, R*, R*) const { return false; }
   virtual double entry_flops() const = 0;  // of one entry of every map
-  virtual bool needs_all_before() const { return false; }  // rows depend on tokens left of the columns asked for
   size_t bytes() const { return (gate_.size() + slope_.size()) * sizeof(R) + own_bytes(); }
 
  protected:

@@ -78,11 +78,10 @@ LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const Matr
 template <class R>
 MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   const LayerProbe<R> probe = probe_layer<R>(model, r, p);
-  const bool all = probe.pass.whole || probe.window->needs_all_before();
   MatrixEstimate e;
   e.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
-  const int64_t window = probe.pass.whole ? p.T : p.window.end - (all ? 0 : p.window.begin);
+  const int64_t window = probe.pass.whole ? p.T : p.window.end - p.window.begin;
   const int64_t chunk = probe.pass.whole ? p.T : std::min(r.chunk, p.window.end);
   const bool bounds = r.blocks > 0 && !p.fold && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
   e.bytes = e.rows * e.cols * (bounds ? 4 : r.estimator == Estimator::kExact ? 1 : 2) * static_cast<int64_t>(sizeof(R)) +
@@ -90,15 +89,14 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
   const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
   const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
-  const bool tiles = r.blocks == 0 || p.fold || probe.window->needs_all_before();
+  const bool tiles = r.blocks == 0 || p.fold;
   const double entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
   const double sums = 2 * T * per_entry + static_cast<double>(e.rows * e.cols) * per_entry / 2;
   e.seconds = forward + (tiles ? entries * per_entry / 15e9 : sums / 1e9);
-  if (probe.window->needs_all_before()) {
-    const double rows = r.blocks > 0 ? T : static_cast<double>(e.rows);
-    e.quadratic_seconds = rows * static_cast<double>(p.window.end) * per_entry / 1e9;
-    e.seconds += e.quadratic_seconds;
-  }
+  const double end = static_cast<double>(p.window.end);
+  e.whole = probe.pass.whole;
+  e.quadratic_seconds = end * end / 2 * probe.pass.pair_flops / 5e9;
+  e.seconds += e.quadratic_seconds;
   return e;
 }
 
@@ -119,10 +117,7 @@ struct Collected {
 // In the text's order: the tokens of the window, chunk by chunk.
 template <class R>
 void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const MatrixRequest& r, const MatrixPlan& p, Collected<R>& c) {
-  if (c.parts.empty()) {
-    c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
-    if (c.parts[0].window->needs_all_before()) c.parts[0].begin = 0;
-  }
+  if (c.parts.empty()) c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
   const Part<R>& part = c.parts[0];
   part.window->append(ctx, view, std::max(part.begin, first) - first, std::min(part.end, first + view.tokens()) - first);
 }
@@ -318,9 +313,8 @@ MatrixResult matrix(const Model& model, const MatrixRequest& request) {
         e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds,
         e.quadratic_seconds > 0 ? fmt::format(" ({:.0f} s of it in attention, which grows with the square of the tokens)", e.quadratic_seconds) : "",
         limit >> 20);
-  const bool whole = probe_pass(model, plan_of(model, request)).whole;
-  return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, whole)
-                                        : with_error<float>(model, request, plan, whole);
+  return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e.whole)
+                                        : with_error<float>(model, request, plan, e.whole);
 }
 
 }  // namespace hindscan

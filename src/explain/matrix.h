@@ -45,6 +45,7 @@ struct MatrixEstimate {
   int64_t bytes = 0;
   double seconds = 0;  // on one thread, order of magnitude
   double quadratic_seconds = 0;  // of these, attention over all tokens before each row
+  bool whole = false;            // all tokens are read at once
 };
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request);
 

@@ -103,7 +103,9 @@ std::vector<R> norm_factor(Ctx& ctx, const OpNode& norm) {
     ctx.clear_grads();
     seed(ctx.grad<R>(norm.out));
     norm.backward(frozen_rules());
-    return std::vector<R>(ctx.grad<R>(norm.in[0]), ctx.grad<R>(norm.in[0]) + n);
+    std::vector<R> dx(ctx.grad<R>(norm.in[0]), ctx.grad<R>(norm.in[0]) + n);
+    ctx.clear_grads();
+    return dx;
   };
   const auto one_hot = [&](int64_t first, int64_t step) {
     return adjoint([&](R* seed) {
@@ -128,7 +130,6 @@ std::vector<R> norm_factor(Ctx& ctx, const OpNode& norm) {
         out[static_cast<size_t>(at)] = dx[static_cast<size_t>(at)] - dx[static_cast<size_t>(c == 0 ? at + 1 : at - 1)];
     }
   }
-  ctx.clear_grads();
   return out;
 }
 

@@ -1,6 +1,7 @@
 // What can be asked of explain/ and what comes back: schema hindscan.explain/1. Nothing here prints.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,16 @@ enum class Method : uint8_t { kRow, kRollout, kGradientXInput, kFrozen };
 const char* method_name(Method method);                      // "row", "rollout", "gradient-x-input", "frozen"
 std::vector<Method> parse_methods(const std::string& list);  // "row,frozen" or "all"; Error(kUsage) lists what is known
 
+// What a request will take, from a pass over a few tokens.
+struct ExplainEstimate {
+  int64_t tokens = 0, chunk = 0;
+  int64_t bytes = 0;
+  double seconds = 0;            // on one thread, order of magnitude
+  double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
+  std::vector<int> quadratic_layers;
+};
+std::string to_text(const ExplainEstimate& estimate);  // one sentence
+
 enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain logit; a given token
 
 struct ExplainRequest {
@@ -36,6 +47,7 @@ struct ExplainRequest {
   int64_t chunk = 2000;                     // tokens kept at a time
   int64_t mem_limit = 0;                    // bytes; 0: what the machine has available
   ProgressSink* progress = nullptr;
+  std::function<void(const ExplainEstimate&)> on_estimate;  // called before the run
 };
 
 struct TokenReport {
@@ -126,17 +138,7 @@ struct ExplainReport {
   Window window;           // not in the JSON
 };
 
-// What a request will take, from a pass over a few tokens.
-struct ExplainEstimate {
-  int64_t tokens = 0, chunk = 0;
-  int64_t bytes = 0;
-  double seconds = 0;             // on one thread, order of magnitude
-  double quadratic_seconds = 0;   // of these, in layers whose cost grows with the square of the tokens
-  std::vector<int> quadratic_layers;
-};
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);
-std::string to_text(const ExplainEstimate& estimate);  // one sentence
-
 // Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.
 ExplainReport explain(const Model& model, const ExplainRequest& request);
 

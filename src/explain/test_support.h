@@ -143,6 +143,15 @@ std::vector<double> channel_mean(const std::vector<double>& alpha, int64_t T, F&
 struct Recorded {
   Recorded(const Model& model, const std::vector<int32_t>& tokens)
       : input(make_input(tokens)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
+  Recorded(const Model& model, const ExplainRequest& r)
+      : input(make_input(r.tokens, r.features, model.arch().sizes().feature_dim)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
+  static Input make_input(const std::vector<int32_t>& tokens, const std::vector<float>& features, int64_t feature_dim) {
+    Input in;
+    in.tokens = tokens;
+    in.features = features;
+    in.feature_dim = feature_dim;
+    return in;
+  }
   static Input make_input(const std::vector<int32_t>& tokens) {
     Input in;
     in.tokens = tokens;
@@ -158,6 +167,9 @@ struct Recorded {
   Ctx ctx;
   Var h;
 };
+
+// A layer that mixes tokens.
+inline int mixer_layer(const Model& model, const ExplainRequest& r) { return Recorded(model, r).ctx.mixers().back().layer; }
 
 inline double largest(const std::vector<double>& v) {
   double m = 0;

@@ -53,15 +53,52 @@ static void split_sums(const std::vector<double>& sums, int64_t past, int64_t wi
 }
 
 template <class R>
-void SoftmaxView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
-  std::vector<double> sums = start_sums(carry, d_.past + d_.T, d_.heads), p;  // [past + T, heads]
-  for (int64_t t = 0; w != nullptr && t < d_.T; ++t) {
+bool SoftmaxView<R>::one_segment() const {
+  return this->segments_.size() == 1 && (this->segments_[0].carries_in || d_.past == 0);
+}
+
+// sums [past + T, heads] += w^T p
+template <class R>
+void SoftmaxView<R>::add_rows(const R* w, std::vector<double>& sums) const {
+  constexpr int64_t kSingleRows = 4;  // more are taken together
+  const int64_t count = std::count_if(w, w + d_.T, [](R v) { return v != R(0); });
+  std::vector<R> p(static_cast<size_t>((d_.past + d_.T) * (count > kSingleRows ? d_.heads : 1)));
+  if (count > kSingleRows) {
+    std::vector<R> weights(static_cast<size_t>(d_.T * d_.heads));  // [T, heads]
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = w[static_cast<int64_t>(i) / d_.heads];
+    kernels::attention_row_times(d_.dims(), d_.inputs(), d_.lse, weights.data(), p.data());
+    for (size_t i = 0; i < p.size(); ++i) sums[i] += static_cast<double>(p[i]);
+    return;
+  }
+  for (int64_t t = 0; t < d_.T; ++t) {
+    for (int64_t h = 0; w[t] != R(0) && h < d_.heads; ++h) {
+      kernels::attention_row(d_.dims(), d_.inputs(), d_.lse, h, t, p.data());
+      for (size_t j = 0; j < p.size(); ++j) sums[j * static_cast<size_t>(d_.heads) + static_cast<size_t>(h)] += static_cast<double>(w[t]) * static_cast<double>(p[j]);
+    }
+  }
+}
+
+template <class R>
+std::vector<double> SoftmaxView<R>::row_sums(const R* w, std::vector<double> sums) const {
+  if (w == nullptr) return sums;
+  if (one_segment()) {
+    add_rows(w, sums);
+    return sums;
+  }
+  std::vector<double> p;
+  for (int64_t t = 0; t < d_.T; ++t) {
     for (int64_t h = 0; w[t] != R(0) && h < d_.heads; ++h) {
       const int64_t first = probabilities(t, h, p);
       for (size_t i = 0; i < p.size(); ++i)
         sums[static_cast<size_t>((first + static_cast<int64_t>(i)) * d_.heads + h)] += static_cast<double>(w[t]) * p[i];
     }
   }
+  return sums;
+}
+
+template <class R>
+void SoftmaxView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
+  const std::vector<double> sums = row_sums(w, start_sums(carry, d_.past + d_.T, d_.heads));  // [past + T, heads]
   split_sums(sums, d_.past, d_.heads, carry, out);
   for (int64_t i = 0; i < d_.T * d_.heads; ++i) {
     const int64_t h = i % d_.heads, kv = h / (d_.heads / d_.kv_heads);
@@ -82,15 +119,10 @@ void SoftmaxView<R>::add_carried_in(const RowCarry<R>& carry, double* out) const
 
 template <class R>
 void SoftmaxView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) const {
-  std::vector<double> sums = start_sums(carry, d_.past + d_.T, 1), p;  // [past + T]
-  for (int64_t t = 0; t < d_.T; ++t) {
-    for (int64_t h = 0; r[t] != R(0) && h < d_.heads; ++h) {
-      const int64_t first = probabilities(t, h, p);
-      const double weight = static_cast<double>(r[t]) / static_cast<double>(d_.heads);
-      for (size_t i = 0; i < p.size(); ++i) sums[static_cast<size_t>(first) + i] += weight * p[i];
-    }
-  }
-  split_sums(sums, d_.past, 1, carry, out);
+  std::vector<double> mean = start_sums(carry, d_.past + d_.T, 1);  // [past + T]
+  const std::vector<double> sums = row_sums(r, std::vector<double>(mean.size() * static_cast<size_t>(d_.heads), 0.0));
+  for (size_t i = 0; i < sums.size(); ++i) mean[i / static_cast<size_t>(d_.heads)] += sums[i] / static_cast<double>(d_.heads);
+  split_sums(mean, d_.past, 1, carry, out);
 }
 
 template <class R>

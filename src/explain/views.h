@@ -91,6 +91,9 @@ class SoftmaxView final : public MixerView<R> {
  private:
   // p[k - first] for keys first..past + t of row t; returns first.
   int64_t probabilities(int64_t t, int64_t head, std::vector<double>& p) const;
+  bool one_segment() const;
+  void add_rows(const R* w, std::vector<double>& sums) const;
+  std::vector<double> row_sums(const R* w, std::vector<double> sums) const;  // sums [past + T, heads] plus w^T p
   const SoftmaxDetail<R>& d_;
 };
 

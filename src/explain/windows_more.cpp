@@ -1,7 +1,4 @@
 // Windows of the mixers whose rows cost more than a constant per token: softmax attention and non-linear cells.
-#include <cmath>
-#include <limits>
-
 #include "explain/map_window.h"
 
 namespace hindscan {
@@ -12,61 +9,42 @@ template <class R>
 class SoftmaxWindow final : public MapWindow<R> {
  public:
   using MapWindow<R>::MapWindow;
-  int64_t maps() const override { return d_.heads; }
-  double entry_flops() const override { return 4.0 * static_cast<double>(d_.heads * d_.d); }
-  bool needs_all_before() const override { return true; }
+  int64_t maps() const override { return dims_.heads; }
+  double entry_flops() const override { return 2.0 * static_cast<double>(dims_.heads * dims_.d); }
+  void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
+    const bool folds = !this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty();
+    if (folds) return MapWindow<R>::tile(kind, map, I, J, out);
+    kernels::attention_tile(dims(), inputs(), lse_.data(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, {}, out);
+  }
+  // Weights are not negative, so every map kind has the same sums.
+  bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {
+    if (this->fold_) return false;
+    kernels::attention_block_sums(dims(), inputs(), lse_.data(), kind == MapKind::kChannel ? map : -1, edges, blocks, edges, blocks, out);
+    return true;
+  }
 
  private:
-  size_t own_bytes() const override { return (q_.size() + k_.size()) * sizeof(R) + 16 * norm_.size(); }
+  kernels::AttentionDims dims() const {
+    kernels::AttentionDims d = dims_;
+    d.T = this->tokens_;
+    d.past = 0;  // the sums over all keys are known
+    return d;
+  }
+  kernels::AttentionInputs<R> inputs() const { return {q_.data(), k_.data(), nullptr}; }
+  size_t own_bytes() const override { return (q_.size() + k_.size() + lse_.size()) * sizeof(R); }
   void append_core(const MixerView<R>& view, int64_t from, int64_t to) override {
     const SoftmaxDetail<R>& d = static_cast<const SoftmaxView<R>&>(view).detail();
-    const int64_t KV = d.kv_heads * d.d;
-    if (from == 0 && k_.empty()) {  // with what was cached before the text
-      past_ = d.past;
-      this->append_rows(d.k, 0, past_, KV, k_);
-    }
-    d_ = d;
+    dims_ = d.dims();
     this->append_rows(d.q, from, to, d.heads * d.d, q_);
-    this->append_rows(d.k, d.past + from, d.past + to, KV, k_);
-    top_.resize(static_cast<size_t>(this->tokens_ * d.heads), 0.0);
-    norm_.resize(top_.size(), -1.0);
-  }
-  double score(int64_t i, int64_t key, int64_t h) const {
-    const R *q = q_.data() + (i * d_.heads + h) * d_.d, *k = k_.data() + (key * d_.kv_heads + h / (d_.heads / d_.kv_heads)) * d_.d;
-    double sum = 0;
-    for (int64_t c = 0; c < d_.d; ++c) sum += static_cast<double>(q[c]) * static_cast<double>(k[c]);
-    sum *= d_.scale;
-    return d_.soft_cap > 0 ? d_.soft_cap * std::tanh(sum / d_.soft_cap) : sum;
-  }
-  int64_t first_key(int64_t i) const { return d_.window > 0 ? std::max<int64_t>(0, past_ + i - d_.window + 1) : 0; }
-  void normalise(int64_t i, int64_t h) const {
-    const size_t at = static_cast<size_t>(i * d_.heads + h);
-    if (norm_[at] >= 0) return;
-    double top = -std::numeric_limits<double>::infinity(), sum = 0;
-    for (int64_t key = first_key(i); key <= past_ + i; ++key) {
-      const double s = score(i, key, h);
-      if (s > top) sum *= std::exp(top - s);
-      top = std::max(top, s);
-      sum += std::exp(s - top);
-    }
-    top_[at] = top;
-    norm_[at] = sum;
+    this->append_rows(d.k, d.past + from, d.past + to, d.kv_heads * d.d, k_);
+    this->append_rows(d.lse, from, to, d.heads, lse_);
   }
   void one(int64_t map, int64_t, int64_t, TokenRange I, TokenRange J, R* out) const override {
-    for (int64_t i = I.begin; i < I.end; ++i) {
-      normalise(i, map);
-      const size_t at = static_cast<size_t>(i * d_.heads + map);
-      for (int64_t j = J.begin; j < J.end; ++j, ++out) {
-        const bool seen = j <= i && past_ + j >= first_key(i);
-        *out = seen ? static_cast<R>(std::exp(score(i, past_ + j, map) - top_[at]) / norm_[at]) : R(0);
-      }
-    }
+    kernels::attention_weights(dims(), inputs(), lse_.data(), map, {I.begin, I.end}, {J.begin, J.end}, out);
   }
 
-  SoftmaxDetail<R> d_;  // its arrays belong to a pass and are not read
-  int64_t past_ = 0;
-  std::vector<R> q_, k_;                    // [T, heads*d], [past + T, kv_heads*d]
-  mutable std::vector<double> top_, norm_;  // [T, heads] of the scores, norm < 0: not known yet
+  kernels::AttentionDims dims_;
+  std::vector<R> q_, k_, lse_;  // [T, heads*d], [T, kv_heads*d], [T, heads]
 };
 
 // Rows by the frozen adjoint, all columns at once; the rows of the last tile are kept for the tiles beside it.

@@ -328,7 +328,8 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
 
 const target = report.target, predicted = nameOf({id: target.id, text: target.text});
 document.title = 'Hindscan: "' + predicted + '"';
-$('target').textContent = 'After token ' + position + ' the model predicts "' + predicted + '" with probability ' + number(target.probability, 3) +
+$('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the text as ' + target.text + ' with probability ' + number(target.probability, 3) :
+  'After token ' + position + ' the model predicts "' + predicted + '" with probability ' + number(target.probability, 3)) +
   (target.contrast_id === null ? '.' : ', rather than "' + nameOf({id: target.contrast_id, text: target.contrast_text}) + '" (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
 $('model').textContent = 'Model ' + visible(report.model) + ', ' + L + ' layers, ' + T + ' tokens.';
 report.methods.forEach((m, i) => {

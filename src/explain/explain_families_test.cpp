@@ -1,0 +1,219 @@
+// Every architecture of the table, random weights, no per-architecture code: decompositions add up, chunks do not matter,
+// rows agree with matrices, paths add up to the gradient.
+#include <gtest/gtest.h>
+
+#include "explain/matrix.h"
+#include "explain/orders.h"
+#include "explain/report.h"
+#include "explain/target.h"
+#include "explain/test_support.h"
+
+namespace hindscan {
+namespace {
+
+constexpr int64_t kTokens = 23, kVocab = 60;
+
+// The published initialisation, then every parameter moved, so that none stays at zero or one.
+Model random_model(const std::string& name, DType dtype) {
+  Model m = Model::create(architecture_preset(name, {.d_model = 32, .n_layer = 3, .vocab_size = kVocab}), DType::kF64, 3);
+  Rng rng(3, "families");
+  for (size_t i = 0; i < m.weights().size(); ++i) {
+    Weight& w = m.weights()[i];
+    double* p = static_cast<double*>(w.data);
+    const double scale = w.matrix ? 0.7 / std::sqrt(static_cast<double>(w.cols())) : 0.15;
+    for (int64_t k = 0; k < w.size(); ++k) p[k] += scale * rng.normal();
+  }
+  return dtype == DType::kF64 ? std::move(m) : m.to(dtype);
+}
+
+std::vector<int32_t> some_tokens() {
+  Rng rng(8, "tokens");
+  std::vector<int32_t> out;
+  for (int64_t t = 0; t < kTokens; ++t) out.push_back(static_cast<int32_t>(rng.below(kVocab)));
+  return out;
+}
+
+class Families : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(architecture_names()), [](const auto& name) { return name.param; });
+
+ExplainRequest request_of(const Model& model, int64_t chunk) {
+  ExplainRequest r = request_for(some_tokens(), chunk);
+  const int64_t F = model.arch().sizes().feature_dim;
+  if (F == 0) return r;
+  r.tokens.clear();
+  Rng rng(9, "features");
+  for (int64_t i = 0; i < kTokens * F; ++i) r.features.push_back(static_cast<float>(rng.normal()));
+  return r;
+}
+
+void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bar, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  const double scale = std::max(largest(a), 1e-9);
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], bar * scale) << what << " at " << i;
+}
+
+TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const bool f64 = dtype == DType::kF64;
+    const Model model = random_model(GetParam(), dtype);
+    const ExplainReport report = explain(model, request_of(model, 2000));
+    const MethodReport& frozen = method_of(report, Method::kFrozen);
+    ASSERT_TRUE(frozen.residual);
+    EXPECT_LE(std::abs(*frozen.residual), (f64 ? 1e-10 : 1e-4) * std::max(1.0, std::abs(*frozen.target_value)));
+    EXPECT_GT(largest(frozen.scores()), 1e-6);
+    EXPECT_FALSE(report.layers.empty());
+    for (const LayerReport& layer : report.layers) {
+      EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
+      EXPECT_LE(layer.target_residual, layer.max_residual);
+    }
+  }
+}
+
+TEST_P(Families, ChunksDoNotChangeTheResult) {
+  const Model model = random_model(GetParam(), DType::kF64);
+  if (model.arch().sizes().labels > 0) GTEST_SKIP() << "judges whole texts";
+  const ExplainReport whole = explain(model, request_of(model, 2000)), split = explain(model, request_of(model, 7));
+  for (size_t m = 0; m < whole.methods.size(); ++m) {
+    for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
+      expect_close(whole.methods[m].maps[f].scores, split.methods[m].maps[f].scores, 1e-9, whole.methods[m].name);
+      const std::vector<float>&a = whole.methods[m].maps[f].layers, &b = split.methods[m].maps[f].layers;
+      expect_close({a.begin(), a.end()}, {b.begin(), b.end()}, 1e-6, whole.methods[m].name + " layers");
+    }
+    EXPECT_NEAR(whole.methods[m].bias_share, split.methods[m].bias_share, 1e-9);
+  }
+  for (const LayerReport& layer : split.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+}
+
+TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
+  const Model model = random_model(GetParam(), DType::kF64);
+  const ExplainRequest all = request_of(model, 2000);
+  if (model.arch().sizes().labels > 0 || all.tokens.empty()) GTEST_SKIP() << "judges whole texts";
+  constexpr int64_t kCut = 9;
+  const SequenceState state = state_after(model, std::span(all.tokens).first(kCut));
+  ExplainRequest tail = request_for({all.tokens.begin() + kCut, all.tokens.end()}, 5);
+  tail.state_in = &state;
+  const ExplainReport whole = explain(model, all), part = explain(model, tail);
+  for (size_t m = 0; m < whole.methods.size(); ++m) {
+    for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
+      const std::vector<double>& scores = whole.methods[m].maps[f].scores;
+      expect_close({scores.begin() + kCut, scores.end()}, part.methods[m].maps[f].scores, 1e-9, whole.methods[m].name);
+    }
+  }
+  const MethodReport& frozen = method_of(part, Method::kFrozen);
+  EXPECT_LE(std::abs(*frozen.residual), 1e-10 * std::max(1.0, std::abs(*frozen.target_value)));
+  for (const LayerReport& layer : part.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+}
+
+TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
+  const Model model = random_model(GetParam(), DType::kF64);
+  ExplainRequest r = request_of(model, 7);
+  r.methods = {Method::kGradientXInput};
+  const ExplainReport report = explain(model, r);
+  const MethodReport& m = report.methods[0];
+  Recorded pass(model, r);
+  Ctx& ctx = pass.ctx;
+  const std::vector<double> seed = target_seed(model, report.target);
+  double* dh = ctx.grad<double>(pass.h);
+  std::copy(seed.begin(), seed.end(), dh + (ctx.rows(pass.h) - 1) * static_cast<int64_t>(seed.size()));
+  ctx.backward(exact_rules());
+  const auto views = mixer_views<double>(ctx);
+  std::vector<double> score(kTokens, 0.0);
+  const Var emb = embedding_of(ctx);
+  for (int64_t t = 0; t < kTokens; ++t) {
+    for (int64_t i = t * ctx.cols(emb); i < (t + 1) * ctx.cols(emb); ++i)
+      score[static_cast<size_t>(t)] += ctx.data<double>(emb)[i] * ctx.grad<double>(emb)[i];
+  }
+  expect_close(score, m.scores(), 1e-9, "gradient x input");
+  for (size_t l = 0; l < views.size(); ++l) {
+    if (l > 0 && views[l]->mixer == views[l - 1]->mixer) continue;
+    const Var in = ctx.mixers()[views[l]->mixer].in;
+    // A mixer's own part: what others that read the same array sent back is not in its paths.
+    size_t readers = 0;
+    for (const MixerScope& scope : ctx.mixers()) readers += scope.in == in ? 1 : 0;
+    if (readers > 1 || ctx.rows(in) != kTokens) continue;
+    for (int64_t t = 0; t < kTokens; ++t) {
+      double exact = 0, split = 0;
+      for (int64_t i = t * ctx.cols(in); i < (t + 1) * ctx.cols(in); ++i) exact += ctx.data<double>(in)[i] * ctx.grad<double>(in)[i];
+      for (size_t p = 0; p < kMixerPaths; ++p)
+        split += static_cast<double>(m.paths[(p * views.size() + l) * kTokens + static_cast<size_t>(t)]);
+      ASSERT_NEAR(split, exact, 1e-6 * std::max(1.0, std::abs(exact))) << "mixer " << l << " token " << t;
+    }
+  }
+}
+
+TEST_P(Families, MatrixRowsAreTheRowsOfTheRowMethod) {
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const Model model = random_model(GetParam(), dtype);
+    ExplainRequest r = request_of(model, 2000);
+    if (model.arch().sizes().labels > 0) GTEST_SKIP() << "the explained row is a mean of rows";
+    r.methods = {Method::kRow};
+    const ExplainReport report = explain(model, r);
+    int mixer = 0;
+    for (size_t l = 0; l < report.layers.size(); ++l) {
+      mixer = l > 0 && report.layers[l].layer == report.layers[l - 1].layer ? mixer + 1 : 0;
+      for (Fidelity fidelity : {Fidelity::kCore, Fidelity::kMixer}) {
+        if (fidelity == Fidelity::kMixer && report.layers[l].kind == "nonlinear") continue;
+        MatrixRequest q;
+        q.tokens = r.tokens;
+        q.features = r.features;
+        q.layer = report.layers[l].layer;
+        q.mixer = mixer;
+        q.fidelity = fidelity;
+        q.chunk = 6;
+        q.rows = TokenRange{kTokens - 1, kTokens};
+        const MatrixResult got = matrix(model, q);
+        EXPECT_EQ(got.kind, report.layers[l].kind);
+        const std::vector<float>& rows = report.methods[0].maps[fidelity == Fidelity::kCore ? 0 : 1].layers;
+        const auto row = rows.begin() + static_cast<std::ptrdiff_t>(l) * kTokens;
+        expect_close({row, row + kTokens}, {got.values.begin(), got.values.end()}, 2e-5,
+                     fmt::format("{} of layer {} at fidelity {}", got.kind, q.layer, static_cast<int>(fidelity)));
+      }
+    }
+  }
+}
+
+TEST_P(Families, BlocksAreSumsOfEntries) {
+  const Model model = random_model(GetParam(), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.features = r.features;
+  q.layer = mixer_layer(model, r);
+  const MatrixResult all = matrix(model, q);
+  q.blocks = 4;
+  const MatrixResult blocks = matrix(model, q);
+  std::vector<double> sums(16, 0.0);
+  for (size_t i = 0; i < static_cast<size_t>(kTokens * kTokens); ++i) {
+    const auto block = [&](size_t t) {
+      return static_cast<size_t>(std::upper_bound(blocks.edges.begin(), blocks.edges.end(), static_cast<int64_t>(t)) - blocks.edges.begin()) - 1;
+    };
+    sums[block(i / kTokens) * 4 + block(i % kTokens)] += static_cast<double>(all.values[i]);
+  }
+  expect_close(sums, {blocks.values.begin(), blocks.values.end()}, 1e-5, "blocks");
+}
+
+TEST_P(Families, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
+  const Model model = random_model(GetParam(), DType::kF64);
+  ExplainRequest r = request_of(model, 7);
+  r.methods = {Method::kRow};
+  const ExplainReport exact = explain(model, r);
+  const bool rank1 = std::any_of(exact.layers.begin(), exact.layers.end(), [](const LayerReport& l) { return l.kind == "glr.rank1"; });
+  r.estimator = Estimator::kKeyDropping;
+  if (!rank1) {
+    EXPECT_THROW(explain(model, r), Error);
+    return;
+  }
+  const ExplainReport report = explain(model, r);
+  const MethodReport& row = report.methods[0];
+  ASSERT_TRUE(row.estimator);
+  EXPECT_EQ(row.maps[0].fidelity, "core-key-dropping");
+  EXPECT_EQ(row.maps[1].scores, exact.methods[0].scores());
+  const EstimatorError& e = row.estimator->total;
+  EXPECT_GT(e.relative_l2(), 0);
+  EXPECT_LT(e.cosine(), 1);
+  EXPECT_GE(e.spurious(), 0);
+  EXPECT_LT(e.spurious(), 1);
+}
+
+}  // namespace
+}  // namespace hindscan
