@@ -61,7 +61,7 @@ void head_value_adjoint(const HeadDims& d, const HeadCoeffs<double>& c, const do
 }
 
 void head_row_times(const HeadDims& d, const HeadCoeffs<float>& c, const float* w, float* carry, float* out) {
-  reference::row_times(d, c, w, carry, out);
+  row_times_vector(d, c, w, carry, out);
 }
 void head_row_times(const HeadDims& d, const HeadCoeffs<double>& c, const double* w, double* carry, double* out) {
   reference::row_times(d, c, w, carry, out);
