@@ -163,7 +163,7 @@ Mamba2Config read_hf(const Config& c) {
   m.dt_low = limit(c, "time_step_limit", 0, 0);
   m.dt_high = limit(c, "time_step_limit", 1, kInfinity);
   check(c.integer("num_heads", 1, kMaxDim, m.heads()) == m.heads(), ErrorCode::kData, "[{}] expected \"num_heads\" {}, found {}", c.label(),
-        m.heads(), c.integer("num_heads", 1, kMaxDim));
+        m.heads(), c.integer("num_heads", 1, kMaxDim, m.heads()));
   check_sizes(c, m);
   return m;
 }
