@@ -31,6 +31,7 @@ constexpr Command kCommands[] = {
     {"matrix", "", "Part of a layer's implicit attention matrix, as .npy", matrix_command},
     {"logits", "", "Logits of every position, as .npy", logits_command},
     {"train", "", "Train a model from text or a task; resumes to the last bit", train_command},
+    {"classify", "predict", "Labels of texts or feature vectors by a trained classifier", classify_command},
     {"info", "", "What a model directory holds", info_command},
 };
 

@@ -13,6 +13,7 @@ int explain_command(Arguments arguments);
 int matrix_command(Arguments arguments);
 int logits_command(Arguments arguments);
 int train_command(Arguments arguments);
+int classify_command(Arguments arguments);
 int info_command(Arguments arguments);
 
 }  // namespace hindscan::cli

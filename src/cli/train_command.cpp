@@ -11,6 +11,8 @@
 namespace hindscan::cli {
 namespace {
 
+constexpr int64_t kWholeSequences = int64_t{1} << 24;
+
 struct TrainFlags {
   TrainOptions options;
   TrainOverrides overrides;  // the flags a resumed run may change, as far as they were given
@@ -31,9 +33,9 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")
       ->type_name("FILE")
       ->delimiter(',');
-  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset)")
+  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset), or classify")
       ->type_name("NAME");
-  app.add_option("--valid", o.valid, "Held-out text file")->type_name("FILE");
+  app.add_option("--valid", o.valid, "Held-out text file; with classify: held-out labels")->type_name("FILE");
   app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");
   app.add_option("--log", o.log, "JSONL log (default: OUT/log.jsonl)")->type_name("FILE");
   f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")
@@ -43,12 +45,28 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
       ->type_name("DIR");
 }
 
+void add_label_flags(CLI::App& app, TrainOptions& o) {
+  app.option_defaults()->group("With --task classify");
+  app.add_option("--labels", o.labels, "label TAB text a line (.tsv), an object a line (.jsonl), or labels [N] (.npy)")
+      ->type_name("FILE");
+  app.add_option("--features", o.features, "Vectors [N, tokens, numbers] or [N, numbers] instead of texts, .npy")
+      ->type_name("FILE");
+  app.add_option("--valid-features", o.valid_features, "Those of the held-out labels, .npy")->type_name("FILE");
+  app.add_option("--pooling", o.pooling, "Of the outputs over the tokens: mean, last, first, max (default: mean)")
+      ->check(CLI::IsMember({"mean", "last", "first", "max"}));
+  app.add_flag("--regression", o.regression, "Labels are numbers to predict (default where they have fractions)");
+  app.add_option("--label-column", o.label_column, "Of a TSV, from 1 (default: found by repetition)")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--text-field", o.text_field, "Of a JSONL object")->capture_default_str();
+  app.add_option("--label-field", o.label_field, "Of a JSONL object")->capture_default_str();
+}
+
 void add_number_flags(CLI::App& app, TrainFlags& f) {
   TrainOptions& o = f.options;
   app.option_defaults()->group("Recipe");
   app.add_option("--steps", o.steps, "Optimiser steps in all")->capture_default_str();
   app.add_option("--sequences,--batch", o.sequences, "Sequences of a micro-step")->capture_default_str();
-  app.add_option("--length", o.length, "Tokens of a sequence")->capture_default_str();
+  app.add_option("--length", o.length, "Tokens of a sequence; with classify the most that are read (default: all)")->capture_default_str();
   app.add_option("--accumulation", o.accumulation, "Micro-steps of an optimiser step")->capture_default_str();
   app.add_option("--lr", o.lr, "Peak learning rate")->capture_default_str();
   app.add_option("--min-lr", o.min_lr, "Learning rate at the end")->capture_default_str();
@@ -128,12 +146,13 @@ void refuse_other_flags(const CLI::App& app) {
   }
 }
 
-void finish_options(TrainFlags& f) {
+void finish_options(const CLI::App& app, TrainFlags& f) {
   TrainOptions& o = f.options;
   o.schedule = f.schedule == "linear"     ? Schedule::kLinear
                : f.schedule == "constant" ? Schedule::kConstant
                : f.schedule == "wsd"      ? Schedule::kWsd
                                           : Schedule::kCosine;
+  if (o.labelled() && app.count("--length") == 0) o.length = kWholeSequences;
   o.carry = !f.no_carry;
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
@@ -150,6 +169,17 @@ const char* end_name(TrainReport::End end) {
   return names[static_cast<int>(end)];
 }
 
+Json to_json(const LabelledScore& s) {
+  Json out = Json::object();
+  out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
+  return out.set("loss", s.loss).set("examples", s.examples);
+}
+
+std::string describe(const LabelledScore& s) {
+  if (s.regression) return fmt::format("RMSE {:.6g} on {} sequences", s.rmse, s.examples);
+  return fmt::format("accuracy {:.2f} %   loss {:.4f} nats on {} sequences", 100 * s.accuracy, s.loss, s.examples);
+}
+
 void print(const TrainReport& r, bool json) {
   if (json) {
     Json out = Json::object();
@@ -161,6 +191,7 @@ void print(const TrainReport& r, bool json) {
                               .set("bits_per_byte", r.held_out->bits_per_byte));
     }
     if (r.accuracy) out.set("accuracy", *r.accuracy);
+    if (r.labelled) out.set("held_out", to_json(*r.labelled));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
@@ -169,9 +200,11 @@ void print(const TrainReport& r, bool json) {
   if (r.held_out)
     out.print("held out    {:.4f} nats/token   {:.4f} bits/byte\n", r.held_out->nats_per_token,
               r.held_out->bits_per_byte);
+  if (r.labelled) out.print("held out    {}\n", describe(*r.labelled));
   if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
-  if (!r.model_dir.empty()) out.print("model       {}   next: hindscan run -m {} -p ...\n", r.model_dir, r.model_dir);
+  if (r.model_dir.empty()) return;
+  out.print("model       {}   next: hindscan {} -m {} ...\n", r.model_dir, r.classifier ? "classify" : "run", r.model_dir);
 }
 
 }  // namespace
@@ -182,9 +215,12 @@ int train_command(Arguments arguments) {
       {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
        "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
        "train --arch rwkv7 --d-model 256 --n-layer 4 --tokenizer tokenizer.json --data books.txt --out runs/r",
-       "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c", "train --resume runs/a --export my-model"});
+       "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c", "train --resume runs/a --export my-model",
+       "train --task classify --labels train.tsv --valid dev.tsv --arch mamba2 --d-model 64 --n-layer 2 --tokenizer tokenizer.json --out runs/s",
+       "train --task classify --labels y.npy --features x.npy --arch gru --d-model 64 --n-layer 1 --out runs/f"});
   TrainFlags flags;
   add_data_flags(line.app(), flags);
+  add_label_flags(line.app(), flags.options);
   add_number_flags(line.app(), flags);
   add_cadence_flags(line.app(), flags);
   if (!line.parse(std::move(arguments))) return 0;
@@ -203,6 +239,9 @@ int train_command(Arguments arguments) {
     note(fmt::format("step {}: held-out loss {:.4f} nats/token, {:.4f} bits/byte", step, h.nats_per_token,
                      h.bits_per_byte));
   };
+  events.on_labelled = [](int64_t step, const LabelledScore& s) {
+    note(fmt::format("step {}: held out: {}", step, describe(s)));
+  };
   TrainReport report;
   if (resuming) {
     check(!run_dir.empty(), ErrorCode::kUsage, "[train] --resume expects a run directory, found none");
@@ -210,7 +249,7 @@ int train_command(Arguments arguments) {
     take_overrides(line.app(), flags);
     report = resume(run_dir, flags.overrides, events);
   } else {
-    finish_options(flags);
+    finish_options(line.app(), flags);
     report = train(flags.options, events);
   }
   print(report, line.json());

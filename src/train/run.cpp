@@ -77,6 +77,7 @@ class Run {
     run_steps();
     if (report_.end == TrainReport::End::kFinished) finish();
     if (report_.end != TrainReport::End::kFinished) log_.note(trainer_.steps_done(), "stop", stop_reason());
+    report_.classifier = o_.labelled();
     report_.steps = trainer_.steps_done();
     report_.skipped = trainer_.skipped();
     report_.seconds = since(start_);

@@ -32,6 +32,7 @@ struct TrainReport {
   std::optional<double> accuracy;           // of a task
   std::optional<LabelledScore> labelled;    // of a classifier on held-out sequences
   std::string checkpoint;  // the last one
+  bool classifier = false;
   std::string model_dir;   // written when the run is finished
 };
 

@@ -1,0 +1,169 @@
+// hindscan classify: what a trained classifier or regressor says of texts or feature vectors.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/mmap.h"
+#include "base/signals.h"
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/printable.h"
+#include "cli/streams.h"
+#include "model/predict.h"
+#include "train/labelled.h"
+
+namespace hindscan::cli {
+namespace {
+
+struct ClassifyFlags {
+  std::string lines, features;
+  LabelledFiles labelled;
+};
+
+// Sequences to judge: of the prompt, one a line of a file, or of an array.
+struct Sequences {
+  std::vector<std::vector<int32_t>> tokens;
+  FeatureArray features;
+  int64_t size() const { return tokens.empty() ? features.count : std::ssize(tokens); }
+};
+
+std::vector<std::vector<int32_t>> read_lines(const Model& model, const std::string& path) {
+  const std::string text = read_file(path, uint64_t{1} << 32);
+  std::vector<std::vector<int32_t>> out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line(text.data() + at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) out.push_back(model.tokenizer().encode(line, false));
+    at = end + 1;
+  }
+  check(!out.empty(), ErrorCode::kData, "[{}] expected a text a line, found none", path);
+  return out;
+}
+
+Sequences read_sequences(const Model& model, const CommandLine& line, const ClassifyFlags& f) {
+  const ArchitectureSizes sizes = model.arch().sizes();
+  check((sizes.feature_dim > 0) == !f.features.empty(), ErrorCode::kUsage, "[{}] reads {}; give {}", model.path(),
+        sizes.feature_dim > 0 ? fmt::format("vectors of {} numbers", sizes.feature_dim) : "texts",
+        sizes.feature_dim > 0 ? "--features FILE.npy" : "-p TEXT, -f FILE or --lines FILE");
+  Sequences out;
+  if (!f.features.empty()) {
+    out.features = read_features(f.features);
+    check(out.features.dim == sizes.feature_dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", f.features,
+          sizes.feature_dim, out.features.dim);
+  } else if (!f.lines.empty()) {
+    out.tokens = read_lines(model, f.lines);
+  } else {
+    out.tokens = {line.read_prompt(model).tokens};
+  }
+  return out;
+}
+
+std::vector<float> scores_of(const Model& model, const Sequences& s, int64_t i) {
+  Input input;
+  const int64_t n = s.features.length * s.features.dim;
+  if (s.tokens.empty()) input.features = std::span(s.features.values).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
+  else input.tokens = s.tokens[static_cast<size_t>(i)];
+  input.feature_dim = s.features.dim;
+  return predict(model, input);
+}
+
+class Printer {
+ public:
+  Printer(const Model& model, bool json, bool several)
+      : names_(label_names(model)), regression_(model.arch().sizes().regression), json_(json), several_(several) {
+    if (!json_) return;
+    Json labels = Json::array();
+    for (const std::string& name : names_) labels.push(name);
+    Out::get().print("{{\"schema\":\"hindscan.classify/1\",\"labels\":{},\"sequences\":[", to_string(labels));
+  }
+
+  void add(int64_t i, std::span<const float> scores) {
+    const std::vector<double> p = regression_ ? std::vector<double>(scores.begin(), scores.end()) : probabilities(scores);
+    if (json_) return add_json(i, p);
+    if (regression_) {
+      std::vector<std::string> numbers;
+      for (const double v : p) numbers.push_back(fmt::format("{:.6g}", v));
+      return Out::get().print("{}{}\n", several_ ? fmt::format("{}\t", i) : "", fmt::join(numbers, "\t"));
+    }
+    const std::vector<size_t> order = ranked(p);
+    if (several_) return Out::get().print("{}\t{}\t{:.6f}\n", i, printable(names_[order[0]]).text, p[order[0]]);
+    for (const size_t k : order) Out::get().print("{:.6f}\t{}\n", p[k], printable(names_[k]).text);
+  }
+
+  void finish() {
+    if (json_) Out::get().write("\n]}\n");
+  }
+
+ private:
+  static std::vector<size_t> ranked(const std::vector<double>& p) {
+    std::vector<size_t> order(p.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
+    return order;
+  }
+
+  void add_json(int64_t i, const std::vector<double>& p) {
+    Json item = Json::object();
+    if (!regression_) item.set("label", names_[ranked(p)[0]]);
+    item.set(regression_ ? "values" : "probabilities", p);
+    Out::get().print("{}\n{}", i > 0 ? "," : "", to_string(item));
+  }
+
+  std::vector<std::string> names_;
+  bool regression_, json_, several_;
+};
+
+void print_score(const LabelledScore& s, bool json) {
+  Json out = Json::object();
+  out.set("schema", "hindscan.classify/1").set("examples", s.examples);
+  out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy).set("loss", s.loss);
+  if (json) return Out::get().write(to_string(out, {.indent = 2}) + "\n");
+  if (s.regression) return Out::get().print("RMSE {:.6g} on {} sequences\n", s.rmse, s.examples);
+  Out::get().print("accuracy {:.2f} %   loss {:.4f} nats on {} sequences\n", 100 * s.accuracy, s.loss, s.examples);
+}
+
+void add_flags(CLI::App& app, ClassifyFlags& f) {
+  app.add_option("--lines", f.lines, "Text file, a sequence a line")->type_name("FILE");
+  app.add_option("--features", f.features, "Vectors [N, tokens, numbers] or [N, numbers], .npy")->type_name("FILE");
+  app.add_option("--labels", f.labelled.labels, "Labelled sequences as of 'train': how many are right")->type_name("FILE");
+  app.add_option("--label-column", f.labelled.label_column, "Of a TSV, from 1 (default: found by repetition)")->check(CLI::Range(1, 65536));
+  app.add_option("--text-field", f.labelled.text_field, "Of a JSONL object")->capture_default_str();
+  app.add_option("--label-field", f.labelled.label_field, "Of a JSONL object")->capture_default_str();
+}
+
+}  // namespace
+
+int classify_command(Arguments arguments) {
+  CommandLine line("classify", "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.",
+                   {"classify -m runs/s/model -p \"A film to remember.\"", "classify -m runs/s/model --lines reviews.txt --json",
+                    "classify -m runs/f/model --features x.npy", "classify -m runs/s/model --labels test.tsv"});
+  line.add_model();
+  line.add_prompt();
+  ClassifyFlags flags;
+  add_flags(line.app(), flags);
+  if (!line.parse(std::move(arguments))) return 0;
+
+  const Model model = line.load_model();
+  check(model.arch().sizes().labels > 0, ErrorCode::kData,
+        "[{}] expected a classifier or regressor, found a language model; train one with 'hindscan train --task classify'", model.path());
+  if (!flags.labelled.labels.empty()) {
+    flags.labelled.features = flags.features;
+    const LabelledSet set = load_labelled(flags.labelled, model, int64_t{1} << 40, line.progress());
+    print_score(evaluate_labelled(model, set, 0, line.progress()), line.json());
+    return 0;
+  }
+  const Sequences sequences = read_sequences(model, line, flags);
+  Printer printer(model, line.json(), sequences.size() > 1);
+  ProgressTask progress(line.progress(), "classifying", "sequence", static_cast<uint64_t>(sequences.size()));
+  for (int64_t i = 0; i < sequences.size(); ++i) {
+    printer.add(i, scores_of(model, sequences, i));
+    progress.set(static_cast<uint64_t>(i + 1));
+    throw_if_stopped();
+  }
+  printer.finish();
+  return 0;
+}
+
+}  // namespace hindscan::cli
