@@ -69,7 +69,7 @@ void head_row_times(const HeadDims& d, const HeadCoeffs<double>& c, const double
 
 void head_tile(const HeadDims& d, const HeadCoeffs<float>& c, HeadMap map, int64_t head, TileRange I, TileRange J,
                const HeadTileFold<float>& fold, float* out) {
-  reference::tile(d, c, map, head, I, J, fold, out);
+  tile_by_adjoint(d, c, map, head, I, J, fold, out);
 }
 void head_tile(const HeadDims& d, const HeadCoeffs<double>& c, HeadMap map, int64_t head, TileRange I, TileRange J,
                const HeadTileFold<double>& fold, double* out) {

@@ -36,4 +36,8 @@ void delta_value_adjoint(const HeadDims&, const HeadCoeffs<float>&, const float*
 // Every structure: a row vector times alpha, lanes along K (head_rows.cpp).
 void row_times_vector(const HeadDims&, const HeadCoeffs<float>&, const float* w, float* carry, float* out);
 
+// head_tile through the value adjoint (head_tile.cpp).
+void tile_by_adjoint(const HeadDims&, const HeadCoeffs<float>&, HeadMap, int64_t head, TileRange I, TileRange J,
+                     const HeadTileFold<float>&, float* out);
+
 }  // namespace hindscan::kernels::glr
