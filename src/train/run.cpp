@@ -222,7 +222,8 @@ Checkpoint newest(const std::string& run_dir) {
 
 }  // namespace
 
-TrainReport train(const TrainOptions& options, const TrainEvents& events) {
+TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
+  TrainOptions options = requested;
   options.check_ranges();
   Fs& fs = file_system(events);
   make_dirs(fs, options.out);
@@ -232,6 +233,10 @@ TrainReport train(const TrainOptions& options, const TrainEvents& events) {
         options.out);
   clean_run_dir(fs, options.out);
   Model model = new_model(options);
+  if (options.carry && model.arch().sizes().cache_per_token > 0) {
+    options.carry = false;
+    log_info("every sequence starts from zero: the cache of the attention layers would grow with each step");
+  }
   std::unique_ptr<BatchSource> source = make_source(options, model, events.progress);
   Trainer trainer(std::move(model), options, std::move(source));
   return Run(trainer, events).loop(false);
