@@ -36,7 +36,7 @@ constexpr Command kCommands[] = {
 };
 
 constexpr std::string_view kIntro =
-    "Hindscan runs, trains and explains state-space language models.\n\n"
+    "Hindscan runs, trains and explains state-space and gated-linear recurrent models.\n\n"
     "Examples:\n"
     "  hindscan explain -p \"Once upon a time there was a little girl who lived in a\"\n"
     "  hindscan explain -p \"The cat sat on the\" -o cat.html\n"
