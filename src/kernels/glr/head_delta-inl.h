@@ -9,6 +9,7 @@
 #define HINDSCAN_GLR_HEAD_DELTA_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/glr/head_delta_work.h"
@@ -77,9 +78,35 @@ HWY_INLINE void product(int64_t M, int64_t N, int64_t K, const float* A, int64_t
   for (; n < N; n += kDeltaLanes) columns(std::integral_constant<int, 1>());
 }
 
+// to [cols, ld] = from [rows, cols]^T, both multiples of kDeltaRound.
+HWY_INLINE void turn(const float* from, int64_t rows, int64_t cols, float* to, int64_t ld) {
+  for (int64_t r = 0; r < rows; r += 4) {
+    for (int64_t c = 0; c < cols; c += 4) {
+      const float* in = from + r * cols + c;
+      float* out = to + c * ld + r;
+#if HWY_TARGET == HWY_SCALAR
+      for (int64_t i = 0; i < 16; ++i) out[i % 4 * ld + i / 4] = in[i / 4 * cols + i % 4];
+#else
+      const hn::CappedTag<float, 4> d;
+      const auto v0 = hn::LoadU(d, in), v1 = hn::LoadU(d, in + cols), v2 = hn::LoadU(d, in + 2 * cols), v3 = hn::LoadU(d, in + 3 * cols);
+      const auto low02 = hn::InterleaveLower(d, v0, v2), low13 = hn::InterleaveLower(d, v1, v3);
+      const auto up02 = hn::InterleaveUpper(d, v0, v2), up13 = hn::InterleaveUpper(d, v1, v3);
+      hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out);
+      hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + ld);
+      hn::StoreU(hn::InterleaveLower(d, up02, up13), d, out + 2 * ld);
+      hn::StoreU(hn::InterleaveUpper(d, up02, up13), d, out + 3 * ld);
+#endif
+    }
+  }
+}
+
+// count numbers, zeros up to the next multiple of kDeltaRound; a call of the library per row would cost as much again.
 HWY_INLINE void copy_row(const float* from, int64_t count, float* to, int64_t padded) {
-  std::copy_n(from, count, to);
-  std::fill(to + count, to + padded, 0.0f);
+  const DeltaTag d;
+  int64_t k = 0;
+  for (; k + kDeltaLanes <= count; k += kDeltaLanes) hn::StoreU(hn::LoadU(d, from + k), d, to + k);
+  for (; k < count; ++k) to[k] = from[k];
+  for (; k < padded; ++k) to[k] = 0.0f;
 }
 
 // a_t [K] = exp g_t, ones beyond.
@@ -97,10 +124,32 @@ HWY_INLINE void load_decay(const DeltaHead& head, int64_t t, float* a, int64_t p
   std::fill(a, a + padded, one);
 }
 
-// Fills a, reads, writes of tokens [t0, t0 + n).
+// The rows that the next chunk will load: they lie too far apart for the processor to guess.
+HWY_INLINE void ask_for_rows(const DeltaHead& head, int64_t begin, int64_t end) {
+  constexpr int64_t kLine = 16;
+  const HeadCoeffs<float>& c = head.c;
+  for (int64_t t = HWY_MAX(begin, int64_t{0}); t < HWY_MIN(end, head.d.T); ++t) {
+    for (int64_t k = 0; k < head.d.K; k += kLine) {
+      for (const float* row : {c.q + head.key_at(t), c.k + head.key_at(t)}) hwy::Prefetch(row + k);
+      for (const float* row : {c.b + head.row_at(t), c.c + head.row_at(t)}) hwy::Prefetch(row + k);
+      if (c.decay == DecayShape::kRow) hwy::Prefetch(c.g + head.row_at(t) + k);
+    }
+  }
+}
+
+HWY_INLINE bool opposite(const float* x, const float* y, int64_t padded) {
+  const DeltaTag d;
+  for (int64_t k = 0; k < padded; k += kDeltaLanes) {
+    if (!hn::AllTrue(d, hn::Eq(hn::LoadU(d, x + k), hn::Neg(hn::LoadU(d, y + k))))) return false;
+  }
+  return true;
+}
+
+// Fills a, reads, writes of tokens [t0, t0 + n), and tied.
 HWY_INLINE void load_chunk(const DeltaHead& head, int64_t t0, int64_t n, DeltaChunk& w) {
+  const DeltaTag d;
   const int64_t K = head.d.K, Kp = w.Kp;
-  w.n = n;
+  w.n = n, w.tied = true;
   for (int64_t i = 0; i < kDeltaChunk; ++i) {
     float *a = w.a + i * Kp, *q = w.reads + i * Kp, *c = q + kDeltaChunk * Kp, *b = w.writes + i * Kp, *k = b + kDeltaChunk * Kp;
     if (i >= n) {
@@ -114,9 +163,9 @@ HWY_INLINE void load_chunk(const DeltaHead& head, int64_t t0, int64_t n, DeltaCh
     copy_row(head.c.c + head.row_at(t), K, c, Kp);
     copy_row(head.c.b + head.row_at(t), K, b, Kp);
     copy_row(head.c.k + head.key_at(t), K, k, Kp);
-    if (!head.c.s) continue;
-    const float s = head.c.s[head.head_at(t)];
-    for (int64_t m = 0; m < K; ++m) k[m] *= s;
+    const DeltaVec s = hn::Set(d, head.c.s ? head.c.s[head.head_at(t)] : 1.0f);
+    for (int64_t m = 0; m < Kp; m += kDeltaLanes) hn::StoreU(hn::Mul(s, hn::LoadU(d, k + m)), d, k + m);
+    w.tied = w.tied && opposite(b, k, Kp);
   }
 }
 
@@ -135,7 +184,9 @@ HWY_INLINE void decay_reads(DeltaChunk& w) {
   }
 }
 
-// One vector of writing tokens j0 .. j0 + lanes, decayed on from reading token to reading token: scores and end.
+// One vector of writing tokens j0 .. j0 + lanes, decayed on from reading token to reading token: scores and end. Tied:
+// the part of b is left out.
+template <bool kTied>
 HWY_INLINE void score_lanes(DeltaChunk& w, int64_t j0) {
   const DeltaTag d;
   const int64_t Kp = w.Kp, C = kDeltaChunk;
@@ -153,22 +204,51 @@ HWY_INLINE void score_lanes(DeltaChunk& w, int64_t j0) {
       float* end = w.end + j0;
       for (int64_t k = 0; k < Kp; ++k, end += kDeltaPair) {
         const DeltaVec decay = hn::Set(d, a[k]), query = hn::Set(d, q[k]), check = hn::Set(d, c[k]);
-        const DeltaVec oldb = hn::Mul(hn::LoadU(d, end), decay), oldk = hn::Mul(hn::LoadU(d, end + C), decay);
-        const DeltaVec newb = hn::IfThenElse(now, hn::Set(d, b[k]), oldb), newk = hn::IfThenElse(now, hn::Set(d, sk[k]), oldk);
-        cb = hn::MulAdd(check, oldb, cb), ck = hn::MulAdd(check, oldk, ck);
-        qb = hn::MulAdd(query, newb, qb), qk = hn::MulAdd(query, newk, qk);
-        hn::StoreU(newb, d, end), hn::StoreU(newk, d, end + C);
+        const DeltaVec oldk = hn::Mul(hn::LoadU(d, end + C), decay), newk = hn::IfThenElse(now, hn::Set(d, sk[k]), oldk);
+        ck = hn::MulAdd(check, oldk, ck), qk = hn::MulAdd(query, newk, qk);
+        hn::StoreU(newk, d, end + C);
+        if constexpr (!kTied) {
+          const DeltaVec oldb = hn::Mul(hn::LoadU(d, end), decay), newb = hn::IfThenElse(now, hn::Set(d, b[k]), oldb);
+          cb = hn::MulAdd(check, oldb, cb), qb = hn::MulAdd(query, newb, qb);
+          hn::StoreU(newb, d, end);
+        }
       }
     }
     hn::StoreU(qb, d, qrow), hn::StoreU(qk, d, qrow + C), hn::StoreU(cb, d, crow), hn::StoreU(ck, d, crow + C);
   }
 }
 
-// Everything that follows from the coefficients alone.
-HWY_INLINE void prepare_chunk(const DeltaHead& head, int64_t t0, int64_t n, DeltaChunk& w) {
+// The same with one decay for all keys: plain products, and the decays as factors of the scores.
+HWY_INLINE void score_products(DeltaChunk& w) {
+  const DeltaTag d;
+  const int64_t C = kDeltaChunk, first = w.tied ? C : 0;
+  turn(w.writes + first * w.Kp, kDeltaPair - first, w.Kp, w.end + first, kDeltaPair);
+  product(kDeltaPair, kDeltaPair - first, w.Kp, w.reads, w.Kp, 1, w.end + first, kDeltaPair, w.scores + first, kDeltaPair, Start::kZero);
+  HWY_ALIGN float factor[kDeltaChunk] = {};  // of the writes j, at the reading token
+  for (int64_t i = 0; i < C; ++i) {
+    const float a = w.a[i * w.Kp];
+    for (int64_t j = 0; j < C; ++j) factor[j] *= a;
+    for (int64_t row : {C + i, i}) {  // c does not see its own token
+      if (row == i) factor[i] = 1.0f;
+      for (int64_t j = first; j < kDeltaPair; ++j) w.scores[row * kDeltaPair + j] *= factor[j % C];
+    }
+  }
+  for (int64_t k = 0; k < w.Kp; ++k) {
+    for (int64_t j = first; j < kDeltaPair; j += kDeltaLanes) {
+      float* end = w.end + k * kDeltaPair + j;
+      hn::StoreU(hn::Mul(hn::LoadU(d, end), hn::LoadU(d, factor + j % C)), d, end);
+    }
+  }
+}
+
+// Everything that follows from the coefficients alone. In the delta rules b = -s k, so that both writes are one, s k (v - w):
+// a pass that only needs states takes them together.
+HWY_INLINE void prepare_chunk(const DeltaHead& head, int64_t t0, int64_t n, bool may_tie, DeltaChunk& w) {
   load_chunk(head, t0, n, w);
+  w.tied = w.tied && may_tie;
   decay_reads(w);
-  for (int64_t j = 0; j < kDeltaChunk; j += kDeltaLanes) score_lanes(w, j);
+  if (head.c.decay != DecayShape::kRow) return score_products(w);
+  for (int64_t j = 0; j < kDeltaChunk; j += kDeltaLanes) w.tied ? score_lanes<true>(w, j) : score_lanes<false>(w, j);
 }
 
 // Rows of values or of their adjoints [n, V] at stride H V into [C, Vp].
@@ -182,36 +262,85 @@ HWY_INLINE void load_values(const DeltaHead& head, const float* v, int64_t t0, i
   }
 }
 
-// acc + the score row over the writes j < count times [w; v].
-HWY_INLINE DeltaVec read_writes(const float* row, int64_t count, const float* WV, int64_t Vp, DeltaVec acc) {
-  const DeltaTag d;
-  DeltaVec other = hn::Zero(d);
-  for (int64_t j = 0; j < count; ++j) {
-    other = hn::MulAdd(hn::Set(d, row[kDeltaChunk + j]), hn::LoadU(d, WV + (kDeltaChunk + j) * Vp), other);
-    acc = hn::MulAdd(hn::Set(d, row[j]), hn::LoadU(d, WV + j * Vp), acc);
-  }
-  return hn::Add(acc, other);
+// f(vecs, m) over the columns in pairs of vectors, so that one's chain of sums runs beside the other's.
+template <class F>
+HWY_INLINE void for_columns(int64_t Vp, const F& f) {
+  int64_t m = 0;
+  for (; m + 2 * kDeltaLanes <= Vp; m += 2 * kDeltaLanes) f(std::integral_constant<int, 2>(), m);
+  for (; m < Vp; m += kDeltaLanes) f(std::integral_constant<int, 1>(), m);
 }
 
-// w from its right hand side YE[C..] by forward substitution, and (outputs) y into YE[..C]. v is in WV[C..].
-HWY_INLINE void solve_chunk(DeltaChunk& w, bool outputs) {
-  const DeltaTag d;
-  const int64_t C = kDeltaChunk, Vp = w.Vp;
-  for (int64_t m = 0; m < Vp; m += kDeltaLanes) {
-    for (int64_t i = 0; i < C; ++i) {
-      const float* row = w.scores + (C + i) * kDeltaPair;
-      const DeltaVec e = hn::LoadU(d, w.YE + (C + i) * Vp + m);
-      hn::StoreU(read_writes(row, i, w.WV + m, Vp, e), d, w.WV + i * Vp + m);
-      if (!outputs) continue;
-      const DeltaVec y = hn::LoadU(d, w.YE + i * Vp + m);
-      hn::StoreU(read_writes(w.scores + i * kDeltaPair, i + 1, w.WV + m, Vp, y), d, w.YE + i * Vp + m);
-    }
+template <int Vecs>
+struct Columns {
+  DeltaVec v[Vecs];
+  static HWY_INLINE Columns load(const float* from) {
+    Columns c;
+#pragma GCC unroll 2
+    for (int n = 0; n < Vecs; ++n) c.v[n] = hn::LoadU(DeltaTag(), from + n * kDeltaLanes);
+    return c;
   }
+  HWY_INLINE void store(float* to) const {
+#pragma GCC unroll 2
+    for (int n = 0; n < Vecs; ++n) hn::StoreU(v[n], DeltaTag(), to + n * kDeltaLanes);
+  }
+  HWY_INLINE void add(float scale, const Columns& x) {
+#pragma GCC unroll 2
+    for (int n = 0; n < Vecs; ++n) v[n] = hn::MulAdd(hn::Set(DeltaTag(), scale), x.v[n], v[n]);
+  }
+};
+
+// w from its right hand side YE[C..] by forward substitution, and (outputs) y into YE[..C]. v is in WV[C..].
+template <int Vecs>
+HWY_INLINE void solve_columns(DeltaChunk& w, bool outputs, int64_t m) {
+  const int64_t C = kDeltaChunk, Vp = w.Vp;
+  float *w_rows = w.WV + m, *v_rows = w_rows + C * Vp;
+  for (int64_t i = 0; i < C; ++i) {
+    const float *check = w.scores + (C + i) * kDeltaPair, *query = w.scores + i * kDeltaPair;
+    auto e = Columns<Vecs>::load(w.YE + (C + i) * Vp + m), y = outputs ? Columns<Vecs>::load(w.YE + i * Vp + m) : e;
+    for (int64_t j = 0; j < i; ++j) {
+      const auto value = Columns<Vecs>::load(v_rows + j * Vp), earlier = Columns<Vecs>::load(w_rows + j * Vp);
+      e.add(check[C + j], value), e.add(check[j], earlier);
+      if (outputs) y.add(query[C + j], value), y.add(query[j], earlier);
+    }
+    e.store(w_rows + i * Vp);
+    if (!outputs) continue;
+    y.add(query[C + i], Columns<Vecs>::load(v_rows + i * Vp)), y.add(query[i], e);
+    y.store(w.YE + i * Vp + m);
+  }
+}
+
+// The same for tied writes: WV[C..] becomes v - w, the rest of WV is not used.
+template <int Vecs>
+HWY_INLINE void solve_tied(DeltaChunk& w, bool outputs, int64_t m) {
+  const int64_t C = kDeltaChunk, Vp = w.Vp;
+  float* write = w.WV + C * Vp + m;
+  for (int64_t i = 0; i < C; ++i) {
+    const float *check = w.scores + (C + i) * kDeltaPair + C, *query = w.scores + i * kDeltaPair + C;
+    auto e = Columns<Vecs>::load(w.YE + (C + i) * Vp + m), y = outputs ? Columns<Vecs>::load(w.YE + i * Vp + m) : e;
+    for (int64_t j = 0; j < i; ++j) {
+      const auto earlier = Columns<Vecs>::load(write + j * Vp);
+      e.add(check[j], earlier);
+      if (outputs) y.add(query[j], earlier);
+    }
+    auto now = Columns<Vecs>::load(write + i * Vp);
+    now.add(-1.0f, e);
+    now.store(write + i * Vp);
+    if (!outputs) continue;
+    y.add(query[i], now);
+    y.store(w.YE + i * Vp + m);
+  }
+}
+
+HWY_INLINE void solve_chunk(DeltaChunk& w, bool outputs) {
+  for_columns(w.Vp, [&](auto vecs, int64_t m) HWY_ATTR {
+    w.tied ? solve_tied<decltype(vecs)::value>(w, outputs, m) : solve_columns<decltype(vecs)::value>(w, outputs, m);
+  });
 }
 
 // S <- whole S + writes. Needs WV.
 HWY_INLINE void advance_state(DeltaChunk& w) {
-  product(w.Kp, w.Vp, kDeltaPair, w.end, kDeltaPair, 1, w.WV, w.Vp, w.S, w.Vp, Start::kScaled, w.whole);
+  const int64_t first = w.tied ? kDeltaChunk : 0;
+  product(w.Kp, w.Vp, kDeltaPair - first, w.end + first, kDeltaPair, 1, w.WV + first * w.Vp, w.Vp, w.S, w.Vp, Start::kScaled, w.whole);
 }
 
 // One prepared chunk whose v is in WV[C..]: w, y (outputs) and nothing of the state.

@@ -13,55 +13,31 @@ HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels::glr {
 namespace HWY_NAMESPACE {
 
-// to [cols, rows] = from [rows, cols]^T, both multiples of kDeltaRound, without strides.
-HWY_INLINE void turn(const float* from, int64_t rows, int64_t cols, float* to) {
-  for (int64_t r = 0; r < rows; r += 4) {
-    for (int64_t c = 0; c < cols; c += 4) {
-      const float* in = from + r * cols + c;
-      float* out = to + c * rows + r;
-#if HWY_TARGET == HWY_SCALAR
-      for (int64_t i = 0; i < 16; ++i) out[i % 4 * rows + i / 4] = in[i / 4 * cols + i % 4];
-#else
-      const hn::CappedTag<float, 4> d;
-      const auto v0 = hn::LoadU(d, in), v1 = hn::LoadU(d, in + cols), v2 = hn::LoadU(d, in + 2 * cols), v3 = hn::LoadU(d, in + 3 * cols);
-      const auto low02 = hn::InterleaveLower(d, v0, v2), low13 = hn::InterleaveLower(d, v1, v3);
-      const auto up02 = hn::InterleaveUpper(d, v0, v2), up13 = hn::InterleaveUpper(d, v1, v3);
-      hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out);
-      hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + rows);
-      hn::StoreU(hn::InterleaveLower(d, up02, up13), d, out + 2 * rows);
-      hn::StoreU(hn::InterleaveUpper(d, up02, up13), d, out + 3 * rows);
-#endif
+// Column j of the transposed triangles: z_j and dv_j from the reads i >= j.
+template <int Vecs>
+HWY_INLINE void solve_adjoint_columns(const DeltaChunk& w, DeltaAdjoint& x, int64_t m) {
+  const int64_t C = kDeltaChunk, Vp = w.Vp;
+  float *dy = x.dYZ + m, *z_rows = dy + C * Vp;
+  for (int64_t j = C - 1; j >= 0; --j) {
+    auto z = Columns<Vecs>::load(x.dwrites + j * Vp + m), dv = Columns<Vecs>::load(x.dwrites + (C + j) * Vp + m);
+    const float *query = w.scores + j * kDeltaPair + j, *check = query + C * kDeltaPair;
+    const auto own = Columns<Vecs>::load(dy + j * Vp);
+    z.add(query[0], own), dv.add(query[C], own);
+    for (int64_t i = C - 1; i > j; --i) {
+      const int64_t at = (i - j) * kDeltaPair;
+      const auto read = Columns<Vecs>::load(dy + i * Vp), later = Columns<Vecs>::load(z_rows + i * Vp);
+      z.add(query[at], read), dv.add(query[at + C], read);
+      z.add(check[at], later), dv.add(check[at + C], later);
     }
+    z.store(z_rows + j * Vp);
+    dv.store(x.dwrites + (C + j) * Vp + m);
   }
-}
-
-// Sum over the reads i >= first of column `column` of the scores times the adjoints [dy; z] (z only from first_z on).
-HWY_INLINE DeltaVec read_adjoints(const float* scores, int64_t column, int64_t first, int64_t first_z, const float* dYZ,
-                                  int64_t Vp, DeltaVec acc) {
-  const DeltaTag d;
-  const int64_t C = kDeltaChunk;
-  for (int64_t i = first; i < C; ++i) {
-    acc = hn::MulAdd(hn::Set(d, scores[i * kDeltaPair + column]), hn::LoadU(d, dYZ + i * Vp), acc);
-  }
-  DeltaVec other = hn::Zero(d);
-  for (int64_t i = C - 1; i >= first_z; --i) {
-    other = hn::MulAdd(hn::Set(d, scores[(C + i) * kDeltaPair + column]), hn::LoadU(d, dYZ + (C + i) * Vp), other);
-  }
-  return hn::Add(acc, other);
 }
 
 // z into dYZ[C..] and dv into dwrites[C..]; dy is in dYZ[..C]. Needs a prepared chunk and L, the adjoint of its last state.
 HWY_INLINE void solve_adjoint(const DeltaChunk& w, DeltaAdjoint& x) {
-  const DeltaTag d;
-  const int64_t C = kDeltaChunk, Vp = w.Vp;
-  product(kDeltaPair, Vp, w.Kp, w.end, 1, kDeltaPair, x.L, Vp, x.dwrites, Vp, Start::kZero);
-  for (int64_t m = 0; m < Vp; m += kDeltaLanes) {
-    for (int64_t j = C - 1; j >= 0; --j) {
-      float *z = x.dwrites + j * Vp + m, *dv = z + C * Vp;
-      hn::StoreU(read_adjoints(w.scores, j, j, j + 1, x.dYZ + m, Vp, hn::LoadU(d, z)), d, x.dYZ + (C + j) * Vp + m);
-      hn::StoreU(read_adjoints(w.scores, C + j, j, j + 1, x.dYZ + m, Vp, hn::LoadU(d, dv)), d, dv);
-    }
-  }
+  product(kDeltaPair, w.Vp, w.Kp, w.end, 1, kDeltaPair, x.L, w.Vp, x.dwrites, w.Vp, Start::kZero);
+  for_columns(w.Vp, [&](auto vecs, int64_t m) HWY_ATTR { solve_adjoint_columns<decltype(vecs)::value>(w, x, m); });
 }
 
 // L <- adjoint of the state before the chunk.
@@ -73,13 +49,13 @@ HWY_INLINE void retreat_adjoint(const DeltaChunk& w, DeltaAdjoint& x) {
 // the chunk), w.WV, x.dYZ and x.L.
 HWY_INLINE void product_adjoints(const DeltaChunk& w, DeltaAdjoint& x) {
   const int64_t Kp = w.Kp, Vp = w.Vp;
-  turn(w.WV, kDeltaPair, Vp, x.WVT);
-  turn(x.dYZ, kDeltaPair, Vp, x.dYZT);
+  turn(w.WV, kDeltaPair, Vp, x.WVT, kDeltaPair);
+  turn(x.dYZ, kDeltaPair, Vp, x.dYZT, kDeltaPair);
   product(kDeltaPair, kDeltaPair, Vp, x.dYZ, Vp, 1, x.WVT, kDeltaPair, x.dscores, kDeltaPair, Start::kZero);
   product(Kp, kDeltaPair, Vp, w.S, Vp, 1, x.dYZT, kDeltaPair, x.turned, kDeltaPair, Start::kZero);
-  turn(x.turned, Kp, kDeltaPair, x.dreads0);
+  turn(x.turned, Kp, kDeltaPair, x.dreads0, Kp);
   product(Kp, kDeltaPair, Vp, x.L, Vp, 1, x.WVT, kDeltaPair, x.turned, kDeltaPair, Start::kZero);
-  turn(x.turned, Kp, kDeltaPair, x.dend);
+  turn(x.turned, Kp, kDeltaPair, x.dend, Kp);
 }
 
 // The part of dg that passes whole chunks: whole_k (S_0 L^T)_kk.

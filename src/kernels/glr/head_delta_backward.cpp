@@ -61,7 +61,8 @@ HWY_INLINE void add_gradients(const DeltaHead& head, int64_t t0, const DeltaChun
 
 // Moves w.S over the chunk of tokens [t0, t0 + n).
 HWY_INLINE void pass_chunk(const DeltaHead& head, const float* v, int64_t t0, int64_t n, DeltaChunk& w) {
-  prepare_chunk(head, t0, n, w);
+  prepare_chunk(head, t0, n, true, w);
+  ask_for_rows(head, t0 + n, t0 + 2 * n);
   load_values(head, v, t0, n, w.Vp, w.WV + kDeltaChunk * w.Vp);
   read_chunk(w, false);
   advance_state(w);
@@ -94,7 +95,8 @@ void DeltaBackwardHead(const DeltaHead& head, const float* v, const float* S0, c
     for (int64_t k = chunks - 1; k >= 0; --k) {
       const int64_t t0 = begin + k * C, n = HWY_MIN(C, end - t0);
       w.S = states + k * state;
-      prepare_chunk(head, t0, n, w);
+      prepare_chunk(head, t0, n, false, w);
+      ask_for_rows(head, t0 - C, t0);
       load_values(head, v, t0, n, w.Vp, w.WV + C * w.Vp);
       read_chunk(w, false);
       load_values(head, dy, t0, n, w.Vp, x.dYZ);
@@ -120,7 +122,8 @@ void DeltaValueAdjointHead(const DeltaHead& head, const float* dy, float* dS, fl
   copy_in(adjoint, K, V, x.L, w.Kp, w.Vp);
   for (int64_t t0 = (T - 1) / C * C; t0 >= 0; t0 -= C) {
     const int64_t n = HWY_MIN(C, T - t0);
-    prepare_chunk(head, t0, n, w);
+    prepare_chunk(head, t0, n, false, w);
+    ask_for_rows(head, t0 - C, t0);
     load_values(head, dy, t0, n, w.Vp, x.dYZ);
     solve_adjoint(w, x);
     for (int64_t i = 0; i < n; ++i) add_row(x.dwrites + (C + i) * w.Vp, V, 1.0f, dv + head.value_at(t0 + i));

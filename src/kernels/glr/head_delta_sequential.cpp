@@ -59,7 +59,7 @@ HWY_INLINE void for_rows(int64_t K, const F& f) {
 
 // S [K, Vecs vectors] at row stride ld; v, y [Vecs vectors].
 template <int Vecs>
-HWY_INLINE void delta_step(const DeltaToken& w, Read read, int64_t K, int64_t ld, const float* v, float* S, float* y) {
+void delta_step(const DeltaToken& w, Read read, int64_t K, int64_t ld, const float* v, float* S, float* y) {
   const DeltaTag d;
   DeltaVec in[Vecs], u[2][Vecs], out[2][Vecs];
 #pragma GCC unroll 4
@@ -105,10 +105,11 @@ void DeltaSequentialStrip(const DeltaHead& head, int64_t strip, const float* v, 
   const int64_t ld = in_place ? V : kStripColumns;
   for (int64_t i = 0; !in_place && i < K; ++i) copy_row(given + i * V, count, state + i * ld, ld);
   HWY_ALIGN float in[kStripColumns], out[kStripColumns];
+  const auto step = count <= kDeltaLanes ? delta_step<1> : count <= 2 * kDeltaLanes ? delta_step<2> : delta_step<kStrip>;
   for (int64_t t = 0; t < head.d.T; ++t) {
     load_token(head, t, Kp, w);
     copy_row(v + head.value_at(t) + first, count, in, kStripColumns);
-    delta_step<kStrip>(w, head.c.read, K, ld, in, state, out);
+    step(w, head.c.read, K, ld, in, state, out);
     std::copy_n(out, count, y + head.value_at(t) + first);
   }
   for (int64_t i = 0; !in_place && i < K; ++i) std::copy_n(state + i * ld, count, given + i * V);

@@ -41,6 +41,7 @@ struct DeltaHead {
 // them. C = kDeltaChunk. Reads: q and c; writes: b and s k.
 struct DeltaChunk {
   int64_t Kp, Vp, n = 0;  // n: tokens of this chunk
+  bool tied = false;           // b = -s k in every token, and the two writes are taken as one
   float *a, *reads, *writes;   // [C, Kp], [2C, Kp] q then c, [2C, Kp] b then s k
   float* reads0;               // [2C, Kp] the reads times the decays since the state before the chunk
   float* whole;                // [Kp] the decay of the whole chunk
