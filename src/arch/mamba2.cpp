@@ -100,7 +100,7 @@ class Mamba2 final : public Architecture, public Mixer {
     in.s = c.tap("dt", dt);
     Var y = gated(c, w, c.skip(*w.D, c.glr(in), x), c.activation(Act::kSilu, z));              // [T, d_ssm]
     if (mlp > 0) {
-      const Var parts[] = {c.gate(rows(mlp, mlp), c.activation(Act::kSilu, rows(0, mlp))), y};
+      const Var parts[] = {c.gate(c.beside(rows(mlp, mlp)), c.activation(Act::kSilu, rows(0, mlp))), y};
       y = c.concat(parts);                                                                     // [T, d_inner]
     }
     return c.linear(*w.out_proj, w.out_bias, y);                                               // [T, d_model]

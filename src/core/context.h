@@ -116,6 +116,7 @@ class Ctx {
   Var expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var x);  // w [E, out, in]
   Var causal_conv1d(const Weight& w, const Weight* bias, Var x);             // [T, C], w [C, 1, K]
   Var skip(const Weight& d, Var base, Var x);                                // base + D x; d [C], or [H] with C % H == 0
+  Var beside(Var x);                                                         // x on its way around the core: the value path
   Var skip(const CurrentToken& in, Var base);                                // base + sum_head(q u k) v, beside the recurrence
   Var add(Var a, Var b);
   Var scale(double factor, Var x);

@@ -44,6 +44,20 @@ Var Ctx::embedding(const Weight& table) {
   return out;
 }
 
+// Every path of a mixer crosses what lies outside its core, so what goes around the core must be counted with one of them.
+Var Ctx::beside(Var x) {
+  const int64_t n = rows(x) * cols(x);
+  const Var out = make_like(x, cols(x));  // [T, C]
+  with_real([&]<class R>(R) {
+    std::memcpy(data<R>(out), data<R>(x), static_cast<size_t>(n) * sizeof(R));
+    record(Role::kAdd, {x}, out, {}, [=, this](const AdjointRules& rules) {
+      const bool on_path = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
+      if (on_path) kernels::accumulate(n, grad<R>(out), grad<R>(x));
+    });
+  });
+  return out;
+}
+
 Var Ctx::skip(const Weight& d, Var base, Var x) {
   const int64_t T = rows(x), C = cols(x), n = d.size();
   check(n > 0 && C % n == 0, ErrorCode::kData, "[skip] {} must be [{}] or one number per head, but is [{}]", d.name, C,
