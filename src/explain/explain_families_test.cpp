@@ -13,9 +13,25 @@ namespace {
 
 constexpr int64_t kTokens = 23, kVocab = 60;
 
+constexpr const char* kParallel = "parallel_blocks";  // mixers side by side in a block, shared weights, one after another
+
+Config parallel_blocks() {
+  Config c = architecture_preset("hybrid", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab});
+  c.set_list("layers", std::vector<std::string>{"ssm+attn+delta", "mlp", "delta", "attn@0"});
+  c.set("blocks.delta.model_type", std::string("gated_deltanet"));
+  c.set("blocks.delta.head_dim", int64_t{8});
+  c.set("blocks.delta.num_heads", int64_t{2});
+  return c;
+}
+
+Config config_of(const std::string& name) {
+  if (name == kParallel) return parallel_blocks();
+  return architecture_preset(name, {.d_model = 32, .n_layer = 3, .vocab_size = kVocab});
+}
+
 // The published initialisation, then every parameter moved, so that none stays at zero or one.
-Model random_model(const std::string& name, DType dtype) {
-  Model m = Model::create(architecture_preset(name, {.d_model = 32, .n_layer = 3, .vocab_size = kVocab}), DType::kF64, 3);
+Model random_model(const Config& config, DType dtype) {
+  Model m = Model::create(config, DType::kF64, 3);
   Rng rng(3, "families");
   for (size_t i = 0; i < m.weights().size(); ++i) {
     Weight& w = m.weights()[i];
@@ -34,7 +50,12 @@ std::vector<int32_t> some_tokens() {
 }
 
 class Families : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(architecture_names()), [](const auto& name) { return name.param; });
+std::vector<std::string> all_cases() {
+  std::vector<std::string> names = architecture_names();
+  names.push_back(kParallel);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(all_cases()), [](const auto& name) { return name.param; });
 
 ExplainRequest request_of(const Model& model, int64_t chunk) {
   ExplainRequest r = request_for(some_tokens(), chunk);
@@ -55,7 +76,7 @@ void expect_close(const std::vector<double>& a, const std::vector<double>& b, do
 TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
   for (DType dtype : {DType::kF64, DType::kF32}) {
     const bool f64 = dtype == DType::kF64;
-    const Model model = random_model(GetParam(), dtype);
+    const Model model = random_model(config_of(GetParam()), dtype);
     const ExplainReport report = explain(model, request_of(model, 2000));
     const MethodReport& frozen = method_of(report, Method::kFrozen);
     ASSERT_TRUE(frozen.residual);
@@ -70,7 +91,7 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
 }
 
 TEST_P(Families, ChunksDoNotChangeTheResult) {
-  const Model model = random_model(GetParam(), DType::kF64);
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
   if (model.arch().sizes().labels > 0) GTEST_SKIP() << "judges whole texts";
   const ExplainReport whole = explain(model, request_of(model, 2000)), split = explain(model, request_of(model, 7));
   for (size_t m = 0; m < whole.methods.size(); ++m) {
@@ -85,7 +106,7 @@ TEST_P(Families, ChunksDoNotChangeTheResult) {
 }
 
 TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
-  const Model model = random_model(GetParam(), DType::kF64);
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest all = request_of(model, 2000);
   if (model.arch().sizes().labels > 0 || all.tokens.empty()) GTEST_SKIP() << "judges whole texts";
   constexpr int64_t kCut = 9;
@@ -105,7 +126,7 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
 }
 
 TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
-  const Model model = random_model(GetParam(), DType::kF64);
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
   r.methods = {Method::kGradientXInput};
   const ExplainReport report = explain(model, r);
@@ -143,7 +164,7 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
 
 TEST_P(Families, MatrixRowsAreTheRowsOfTheRowMethod) {
   for (DType dtype : {DType::kF64, DType::kF32}) {
-    const Model model = random_model(GetParam(), dtype);
+    const Model model = random_model(config_of(GetParam()), dtype);
     ExplainRequest r = request_of(model, 2000);
     if (model.arch().sizes().labels > 0) GTEST_SKIP() << "the explained row is a mean of rows";
     r.methods = {Method::kRow};
@@ -173,7 +194,7 @@ TEST_P(Families, MatrixRowsAreTheRowsOfTheRowMethod) {
 }
 
 TEST_P(Families, BlocksAreSumsOfEntries) {
-  const Model model = random_model(GetParam(), DType::kF64);
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest r = request_of(model, 2000);
   MatrixRequest q;
   q.tokens = r.tokens;
@@ -193,7 +214,7 @@ TEST_P(Families, BlocksAreSumsOfEntries) {
 }
 
 TEST_P(Families, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
-  const Model model = random_model(GetParam(), DType::kF64);
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
   r.methods = {Method::kRow};
   const ExplainReport exact = explain(model, r);
@@ -213,6 +234,33 @@ TEST_P(Families, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   EXPECT_LT(e.cosine(), 1);
   EXPECT_GE(e.spurious(), 0);
   EXPECT_LT(e.spurious(), 1);
+}
+
+// Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
+TEST_P(Families, JudgementsOfWholeTextsAddUp) {
+  for (const bool features : {false, true}) {
+    Config config = config_of(GetParam());
+    config.set("pooling", std::string(features ? "mean" : "max"));
+    config.set("num_labels", int64_t{features ? 2 : 4});
+    if (features) {
+      config.set("problem_type", std::string("regression"));
+      config.set("feature_dim", int64_t{5});
+    }
+    const Model model = random_model(config, DType::kF64);
+    ExplainRequest r = request_of(model, 7);
+    r.target_id = 1;
+    const ExplainReport report = explain(model, r);
+    EXPECT_EQ(report.target.kind, features ? TargetKind::kNumber : TargetKind::kClass);
+    EXPECT_EQ(report.target.contrast_id.has_value(), !features);
+    EXPECT_EQ(report.chunk, kTokens);
+    EXPECT_EQ(report.tokens.size(), static_cast<size_t>(kTokens));
+    const MethodReport& frozen = method_of(report, Method::kFrozen);
+    EXPECT_LE(std::abs(*frozen.residual), 1e-10 * std::max(1.0, std::abs(*frozen.target_value)));
+    EXPECT_GT(largest(frozen.scores()), 1e-9);
+    for (const LayerReport& layer : report.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+    r.target = 3;
+    EXPECT_THROW(explain(model, r), Error);
+  }
 }
 
 }  // namespace

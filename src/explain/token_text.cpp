@@ -15,7 +15,9 @@ TokenReport token_report(const Model& model, int32_t id) {
 }
 
 static std::string target_text(const Model& model, TargetKind kind, int32_t id) {
-  return kind == TargetKind::kToken ? token_report(model, id).text : fmt::format("{} {}", target_kind_name(kind), id);
+  if (kind == TargetKind::kToken) return token_report(model, id).text;
+  const std::string label = fmt::format("id2label.{}", id);
+  return model.config().has(label) ? model.config().text(label, "") : fmt::format("{} {}", target_kind_name(kind), id);
 }
 
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
