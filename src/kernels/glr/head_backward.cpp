@@ -265,10 +265,12 @@ void key_gradients(const HeadDims& d, const HeadCoeffs<float>& c, const float* v
   const KeyTask task{d, c, v, S0, dy, dots.data(), grads, sums.data()};
 #pragma omp parallel if (parallel && d.G * blocks > 1)
   {
-    SweepScratch sweep(d.R, lanes);
-    KeyScratch scratch;
+    thread_local SweepScratch sweep;
+    thread_local KeyScratch scratch;
+    sweep.resize(d.R, lanes);
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < d.G * blocks; ++i) kernel(task, i / blocks, i % blocks, &sweep, &scratch);
+    if (scratch.kept.size() * sizeof(float) > kKeptBytes) scratch = KeyScratch();
   }
   if (c.decay == DecayShape::kScalar) add_shares(d, sums, blocks, 0, grads.dg);
   if (c.s) add_shares(d, sums, blocks, 1, grads.ds);

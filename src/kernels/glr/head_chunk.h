@@ -3,11 +3,32 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
+#include <utility>
 #include <vector>
 
+#include "base/arena.h"
 #include "kernels/glr/head.h"
 
 namespace hindscan::kernels::glr {
+
+inline int64_t whole_vectors(int64_t n) { return (n + 15) / 16 * 16; }
+
+// Places arrays of the given lengths in a buffer, which grows as needed. Scratch memory lives as long as its thread: fresh
+// pages would cost more than a short sequence. Contents are undefined, but finite after the first use.
+inline void carve(HugeBuffer* buffer, std::initializer_list<std::pair<float**, int64_t>> arrays) {
+  int64_t total = 0;
+  for (const auto& [pointer, size] : arrays) total += whole_vectors(size);
+  if (buffer->size() < static_cast<size_t>(total) * sizeof(float)) {
+    *buffer = HugeBuffer();
+    *buffer = HugeBuffer(static_cast<size_t>(total) * sizeof(float));
+    std::fill_n(buffer->as<float>(), total, 0.0f);
+  }
+  float* at = buffer->as<float>();
+  for (const auto& [pointer, size] : arrays) *pointer = at, at += whole_vectors(size);
+}
+
+constexpr size_t kKeptBytes = size_t{8} << 20;  // larger buffers go back to the system after each call
 
 constexpr float kForgets = -104.0f;  // below, exp is 0 in float: the state is reset
 

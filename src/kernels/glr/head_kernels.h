@@ -12,7 +12,7 @@ void diagonal_backward(const HeadDims&, const HeadCoeffs<float>&, const float* v
                        const HeadGrads<float>&);
 void diagonal_value_adjoint(const HeadDims&, const HeadCoeffs<float>&, const float* dy, float* dS, float* dv);
 // One head, columns of v and y; current [T, R, R] of that head or null.
-class SweepScratch;
+struct SweepScratch;
 void diagonal_forward_head(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* current, int64_t h,
                            TileRange columns, float* S, float* y, SweepScratch*);
 

@@ -81,8 +81,9 @@ void row_forward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const fl
   const int64_t width = ((d.V + parts - 1) / parts + 31) / 32 * 32;
 #pragma omp parallel if (d.H * parts > 1 && d.T * d.H * d.K * d.V >= kParallelUpdates)
   {
-    RowScratch scratch;
-    SweepScratch sweep(1, d.K);
+    thread_local RowScratch scratch;
+    thread_local SweepScratch sweep;
+    sweep.resize(1, d.K);
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < d.H * parts; ++i) {
       const int64_t first = i % parts * width;

@@ -1,6 +1,5 @@
 // Memory of the chunked row kernels, and tokens [t0, t0 + n) of a problem as a problem of their own.
 #pragma once
-#include "base/arena.h"
 #include "kernels/glr/head_scalar.h"
 #include "kernels/glr/head_sweep.h"
 
@@ -32,17 +31,11 @@ struct RowScratch {
 
   void resize(const HeadDims& d) {
     wide = whole_vectors(d.K);
-    const int64_t sizes[] = {(kRowChunk + 1) * wide, (kRowChunk + 1) * wide, kRowChunk * wide, kRowChunk * wide,
-                             kRowChunk * wide, kRowChunk * kRowChunk, wide, wide};
-    int64_t total = 0;
-    for (const int64_t size : sizes) total += size;
-    if (buffer.size() < static_cast<size_t>(total) * sizeof(float)) {
-      buffer = HugeBuffer(static_cast<size_t>(total) * sizeof(float));
-    }
-    std::fill_n(buffer.as<float>(), total, 0.0f);
-    float* at = buffer.as<float>();
-    int i = 0;
-    for (float** p : {&high, &low, &q, &k, &keys, &scores, &base, &factor}) *p = at, at += sizes[i++];
+    carve(&buffer, {{&high, (kRowChunk + 1) * wide}, {&low, (kRowChunk + 1) * wide}, {&q, kRowChunk * wide},
+                    {&k, kRowChunk * wide}, {&keys, kRowChunk * wide}, {&scores, kRowChunk * kRowChunk},
+                    {&base, wide}, {&factor, wide}});
+    std::fill_n(high, wide, 0.0f);
+    std::fill_n(low, wide, 0.0f);
   }
 };
 

@@ -42,28 +42,17 @@ struct RowBackwardScratch : RowScratch {
   float *LT;                     // [V, wide] L'^T
   float *dq, *dk;                // [chunk, wide] through the state
   float *dq_in, *dk_in;          // [chunk, wide] within the chunk
-  float *carried, *reads, *writes;  // [wide]
+  float* carried;                // [wide]
   float* kept = nullptr;         // [chunks, V, wide] S^T at chunk starts
 
   void prepare(const HeadDims& d, int64_t chunks) {
     resize(d);
     columns = whole_vectors(d.V);
-    const int64_t sizes[] = {kRowChunk * wide,      kRowChunk * wide, kRowChunk * columns,   d.V * kRowChunk,
-                             kRowChunk * columns,   kRowChunk * kRowChunk, d.V * wide,       kRowChunk * wide,
-                             kRowChunk * wide,      kRowChunk * wide, kRowChunk * wide,      wide,
-                             wide,                  wide};
-    int64_t total = 0;
-    for (const int64_t size : sizes) total += whole_vectors(size);
-    if (more.size() < static_cast<size_t>(total) * sizeof(float)) more = HugeBuffer(static_cast<size_t>(total) * sizeof(float));
-    std::fill_n(more.as<float>(), total, 0.0f);
-    float* at = more.as<float>();
-    int i = 0;
-    for (float** p : {&decay, &growth, &w, &turned, &dw, &Z, &LT, &dq, &dk, &dq_in, &dk_in, &carried, &reads, &writes}) {
-      *p = at, at += whole_vectors(sizes[i++]);
-    }
-    const size_t bytes = static_cast<size_t>(chunks * d.V * wide) * sizeof(float);
-    if (states.size() < bytes) states = HugeBuffer(bytes);
-    kept = states.as<float>();
+    carve(&more, {{&decay, kRowChunk * wide}, {&growth, kRowChunk * wide}, {&w, kRowChunk * columns},
+                  {&turned, d.V * kRowChunk}, {&dw, kRowChunk * columns}, {&Z, kRowChunk * kRowChunk},
+                  {&LT, d.V * wide}, {&dq, kRowChunk * wide}, {&dk, kRowChunk * wide}, {&dq_in, kRowChunk * wide},
+                  {&dk_in, kRowChunk * wide}, {&carried, wide}});
+    carve(&states, {{&kept, chunks * d.V * wide}});
   }
 };
 
@@ -300,7 +289,7 @@ void row_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const f
   std::vector<std::vector<int64_t>> starts(static_cast<size_t>(d.H));
 #pragma omp parallel if (parallel && d.H > 1)
   {
-    RowScratch scratch;
+    thread_local RowScratch scratch;
 #pragma omp for schedule(static)
     for (int64_t h = 0; h < d.H; ++h) plan(d, c, h, &scratch, &starts[static_cast<size_t>(h)]);
   }
@@ -309,13 +298,14 @@ void row_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const f
   const int64_t per_group = d.H / d.G;
 #pragma omp parallel if (parallel && d.G > 1)
   {
-    RowBackwardScratch scratch;
+    thread_local RowBackwardScratch scratch;
 #pragma omp for schedule(static)
     for (int64_t group = 0; group < d.G; ++group) {
       for (int64_t h = group * per_group; h < (group + 1) * per_group; ++h) {
         kernel({d, c, v, S0, dy, grads, h, starts[static_cast<size_t>(h)]}, &scratch);
       }
     }
+    if (scratch.states.size() > kKeptBytes) scratch.states = HugeBuffer();
   }
 }
 

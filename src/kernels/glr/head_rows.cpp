@@ -111,7 +111,8 @@ void row_times_vector(const HeadDims& d, const HeadCoeffs<float>& c, const float
   const auto kernel = HS_DISPATCH(RowTimes);
 #pragma omp parallel if (d.H > 1 && d.T * d.H * d.K >= kParallelUpdates)
   {
-    SweepScratch scratch(1, d.K);
+    thread_local SweepScratch scratch;
+    scratch.resize(1, d.K);
 #pragma omp for schedule(static)
     for (int64_t h = 0; h < d.H; ++h) kernel(d, c, h, w, carry + h * d.K, out, &scratch);
   }

@@ -1,6 +1,6 @@
-// Exact rows: the row of implicit attention that one adjoint sweep gives (head_row_times with a one-hot weight) against the
-// brute-force pulse response, a value of one at a single token pushed through the recurrence token by token, in the settings
-// of Gated DeltaNet, KDA, RWKV-7 and Mamba-3 (one and several writes).
+// Exact rows: the row of implicit attention that one adjoint sweep gives (head_row_times with a one-hot weight) against
+// the brute-force pulse response, a value of one at a single token pushed through the recurrence token by token, in the
+// settings of Gated DeltaNet, KDA, RWKV-7 and Mamba-3 (one and several writes).
 #include "kernels/glr/head_test_support.h"
 
 namespace hindscan::kernels::glr {
@@ -11,16 +11,18 @@ constexpr double kDoubleBar = 1e-12, kFloatBar = 1e-5;  // of the largest entry
 class HeadRows : public ElementIsa {};
 
 enum class Family { kGatedDeltaNet, kKda, kRwkv7, kMamba3, kMamba3Mimo };
-constexpr Family kFamilies[] = {Family::kGatedDeltaNet, Family::kKda, Family::kRwkv7, Family::kMamba3, Family::kMamba3Mimo};
+constexpr Family kFamilies[] = {Family::kGatedDeltaNet, Family::kKda, Family::kRwkv7, Family::kMamba3,
+                                Family::kMamba3Mimo};
 
-// What the layers of the papers put in: unit keys and beta in (0, 1) (delta rules), w = exp(-0.606 sigmoid) with removal
-// key kappa a and c = kappa / w (RWKV-7), scalar decay with the current token's own weight (Mamba-3).
+// What the layers of the papers put in: unit keys and beta in (0, 1) (delta rules), w = exp(-0.606 sigmoid) with
+// removal key kappa a and c = kappa / w (RWKV-7), scalar decay with the current token's own weight (Mamba-3).
 HeadProblem<float> family_problem(Family family, int64_t T) {
   const bool mamba = family == Family::kMamba3 || family == Family::kMamba3Mimo, rwkv = family == Family::kRwkv7;
   const bool rows = family == Family::kKda || rwkv;
   const HeadDims dims{T, 2, mamba ? 1 : 2, 16, 5, family == Family::kMamba3Mimo ? 3 : 1};
-  HeadProblem<float> p = random_head_problem({"family", dims, rows ? DecayShape::kRow : DecayShape::kScalar, !mamba,
-                                              mamba ? Read::kDecayed : Read::kAfter, !rwkv, mamba, 0.02, rwkv ? 0.606 : 1.5});
+  HeadProblem<float> p =
+      random_head_problem({"family", dims, rows ? DecayShape::kRow : DecayShape::kScalar, !mamba,
+                           mamba ? Read::kDecayed : Read::kAfter, !rwkv, mamba, 0.02, rwkv ? 0.606 : 1.5});
   std::mt19937 rng(5);
   std::uniform_real_distribution<float> unit(0.0f, 1.0f);
   const size_t K = static_cast<size_t>(dims.K);
@@ -42,7 +44,9 @@ HeadProblem<float> family_problem(Family family, int64_t T) {
 // y of every later read for v = 1 at write r' of token j: [T, R], the column (j, r') of one head, in long double.
 std::vector<double> pulse_response(const HeadProblem<double>& p, int64_t h, int64_t j, int64_t write) {
   const HeadDims& d = p.shape.dims;
-  const auto number = [](const std::vector<double>& x, int64_t at) { return static_cast<long double>(x[static_cast<size_t>(at)]); };
+  const auto number = [](const std::vector<double>& x, int64_t at) {
+    return static_cast<long double>(x[static_cast<size_t>(at)]);
+  };
   const int64_t group = h / (d.H / d.G);
   std::vector<long double> S(static_cast<size_t>(d.K), 0.0L);  // [K, 1]
   std::vector<double> y(static_cast<size_t>(d.T * d.R), 0.0);
@@ -57,14 +61,16 @@ std::vector<double> pulse_response(const HeadProblem<double>& p, int64_t h, int6
     for (int64_t i = 0; p.shape.rank1 && i < d.K; ++i) S[static_cast<size_t>(i)] += number(p.b, head * d.K + i) * dot;
     const auto read = [&](int64_t r) {
       long double sum = 0;
-      for (int64_t i = 0; i < d.K; ++i) sum += number(p.q, ((t * d.R + r) * d.G + group) * d.K + i) * S[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < d.K; ++i)
+        sum += number(p.q, ((t * d.R + r) * d.G + group) * d.K + i) * S[static_cast<size_t>(i)];
       return sum;
     };
     const bool decayed = p.shape.read == Read::kDecayed;
     for (int64_t r = 0; decayed && r < d.R; ++r) {
       long double own = 0;
       for (int64_t i = 0; t == j && i < d.K; ++i) {
-        own += number(p.q, ((t * d.R + r) * d.G + group) * d.K + i) * number(p.k, ((t * d.R + write) * d.G + group) * d.K + i);
+        own += number(p.q, ((t * d.R + r) * d.G + group) * d.K + i) *
+               number(p.k, ((t * d.R + write) * d.G + group) * d.K + i);
       }
       y[static_cast<size_t>(t * d.R + r)] = static_cast<double>(read(r) + number(p.u, head) * own);
     }
@@ -87,18 +93,21 @@ void check_rows(Family family, int64_t T, double bar) {
   for (int64_t h = 0; h < d.H; ++h) {
     for (int64_t col = 0; col < n; ++col) {
       const std::vector<double> y = pulse_response(exact, h, col / d.R, col % d.R);
-      for (int64_t row = 0; row < n; ++row) alpha[static_cast<size_t>((h * n + row) * n + col)] = y[static_cast<size_t>(row)];
+      for (int64_t row = 0; row < n; ++row)
+        alpha[static_cast<size_t>((h * n + row) * n + col)] = y[static_cast<size_t>(row)];
     }
   }
   double largest = 0, worst = 0;
   for (const double a : alpha) largest = std::max(largest, std::abs(a));
   for (int64_t row = 0; row < n; ++row) {
-    std::vector<X> w(static_cast<size_t>(n * d.H), X(0)), carry(static_cast<size_t>(d.H * d.K), X(0)), out = poisoned<X>(n * d.H);
+    std::vector<X> w(static_cast<size_t>(n * d.H), X(0)), carry(static_cast<size_t>(d.H * d.K), X(0)),
+        out = poisoned<X>(n * d.H);
     for (int64_t h = 0; h < d.H; ++h) w[static_cast<size_t>(row * d.H + h)] = X(1);
     head_row_times(d, p.coeffs(), w.data(), carry.data(), out.data());
     for (int64_t col = 0; col < n; ++col) {
       for (int64_t h = 0; h < d.H; ++h) {
-        const double error = std::abs(static_cast<double>(out[static_cast<size_t>(col * d.H + h)]) - alpha[static_cast<size_t>((h * n + row) * n + col)]);
+        const double error = std::abs(static_cast<double>(out[static_cast<size_t>(col * d.H + h)]) -
+                                      alpha[static_cast<size_t>((h * n + row) * n + col)]);
         worst = error <= worst ? worst : error;
       }
     }

@@ -83,7 +83,7 @@ void scalar_forward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const
   const int64_t columns = ((d.V + parts - 1) / parts + 31) / 32 * 32;
 #pragma omp parallel if (d.G * splits * parts > 1 && d.T * d.H * d.K * d.V >= kParallelUpdates)
   {
-    ScalarScratch scratch;
+    thread_local ScalarScratch scratch;
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < d.G * splits * parts; ++i) {
       const int64_t group = i / (splits * parts), split = i / parts % splits, column = i % parts * columns;

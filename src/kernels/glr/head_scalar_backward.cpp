@@ -49,20 +49,10 @@ struct ScalarBackwardScratch : ScalarScratch {
   void prepare(const HeadDims& d, int64_t heads, int64_t chunks) {
     resize(d);
     wide = whole_vectors(d.K);
-    const int64_t sizes[] = {row * row, row * row, row * row, row * row, d.V * row, row * columns, d.V * wide,
-                             row * wide, row * wide, row * wide, row, row, row};
-    int64_t total = 0;
-    for (const int64_t size : sizes) total += whole_vectors(size);
-    if (more.size() < static_cast<size_t>(total) * sizeof(float)) more = HugeBuffer(static_cast<size_t>(total) * sizeof(float));
-    std::fill_n(more.as<float>(), total, 0.0f);
-    float* at = more.as<float>();
-    int i = 0;
-    for (float** p : {&Z, &E, &WP, &WZ, &turned, &signal, &LT, &through, &dq, &dk, &from_state, &to_state, &pairs}) {
-      *p = at, at += whole_vectors(sizes[i++]);
-    }
-    const size_t bytes = static_cast<size_t>(heads * chunks * d.V * wide) * sizeof(float);
-    if (states.size() < bytes) states = HugeBuffer(bytes);
-    kept = states.as<float>();
+    carve(&more, {{&Z, row * row}, {&E, row * row}, {&WP, row * row}, {&WZ, row * row}, {&turned, d.V * row},
+                  {&signal, row * columns}, {&LT, d.V * wide}, {&through, row * wide}, {&dq, row * wide},
+                  {&dk, row * wide}, {&from_state, row}, {&to_state, row}, {&pairs, row}});
+    carve(&states, {{&kept, heads * chunks * d.V * wide}});
   }
 };
 
@@ -331,7 +321,7 @@ void scalar_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, cons
   dk.resize(splits > 1 && grads.dk ? static_cast<size_t>(d.G * splits * rows * d.K) : 0);
 #pragma omp parallel if (d.G * splits > 1 && d.T * d.H * d.K * d.V >= kParallelUpdates)
   {
-    ScalarBackwardScratch scratch;
+    thread_local ScalarBackwardScratch scratch;
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < d.G * splits; ++i) {
       const int64_t group = i / splits, split = i % splits;
@@ -344,6 +334,7 @@ void scalar_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, cons
               group * per_group + std::min(per_group, (split + 1) * kHeadsOfTask)},
              &scratch);
     }
+    if (scratch.states.size() > kKeptBytes) scratch.states = HugeBuffer();
   }
   const auto add = [&](const std::vector<float>& own, float* gradient) {
 #pragma omp parallel for schedule(static) if (static_cast<int64_t>(own.size()) >= kParallelUpdates)

@@ -102,7 +102,8 @@ void for_lane_pieces(const HeadDims& d, const Body& body) {
   const int64_t width = (per_head + pieces - 1) / pieces * kPiece;
 #pragma omp parallel if (d.H * pieces > 1 && d.T * d.H * d.K * d.V >= kParallelUpdates)
   {
-    SweepScratch scratch(d.R, d.K);
+    thread_local SweepScratch scratch;
+    scratch.resize(d.R, d.K);
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < d.H * pieces; ++i) {
       const int64_t first = i % pieces * width;

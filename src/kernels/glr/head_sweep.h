@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/arena.h"
-#include "kernels/glr/head.h"
+#include "kernels/glr/head_chunk.h"
 
 namespace hindscan::kernels::glr {
 
@@ -47,20 +46,15 @@ struct SweepPanel {
 
 inline int64_t sweep_padded(int64_t lanes, int64_t vector) { return lanes > vector ? 2 * vector : vector; }
 
-class SweepScratch {
- public:
-  SweepScratch(int64_t R, int64_t rows)
-      : decays_(kSweepPanel * std::max<int64_t>(rows, 32)), values_(kSweepPanel * R * 32),
-        buffer_(static_cast<size_t>(3 * decays_ + 2 * values_) * sizeof(float)),
-        log(buffer_.as<float>()), factor(log + decays_), base(factor + decays_), in(base + decays_), out(in + values_) {}
-
- private:
-  int64_t decays_, values_;
-  HugeBuffer buffer_;
-
- public:
+struct SweepScratch {
+  HugeBuffer buffer;
   float *log, *factor, *base;  // [panel, rows or lanes]
   float *in, *out;             // [panel, R, lanes]
+
+  void resize(int64_t R, int64_t rows) {
+    const int64_t decays = kSweepPanel * std::max<int64_t>(rows, 32), values = kSweepPanel * R * 32;
+    carve(&buffer, {{&log, decays}, {&factor, decays}, {&base, decays}, {&in, values}, {&out, values}});
+  }
 };
 
 }  // namespace hindscan::kernels::glr
