@@ -111,10 +111,65 @@ def tokenizer_seeds():
     yield b"T" + b"aab <s>  " * 30
 
 
+def pickle_seeds():
+    """The pickles of torch.save by hand: a state_dict, a nested checkpoint, tied and turned views, lists, a memo beyond 255."""
+    def text(s):
+        return b"X" + struct.pack("<I", len(s)) + s
+
+    storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu") + b"K\x10tQ"
+
+    def view(offset, shape, stride, hooks=b"ccollections\nOrderedDict\n)R"):
+        def dims(v):
+            return b"(" + b"".join(b"K" + bytes([d]) for d in v) + b"t"
+        return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K" + bytes([offset]) + dims(shape) + dims(stride) + b"\x89" + hooks + b"tR"
+
+    w = text(b"w") + view(0, [4, 4], [4, 1])
+    ordered = b"ccollections\nOrderedDict\n)R"
+    metadata = b"}" + text(b"_metadata") + ordered + b"sb"
+    bodies = [
+        b"}(" + w + b"u", ordered + b"(" + w + text(b"t") + view(0, [4, 4], [1, 4]) + b"u" + metadata, b"}" + text(b"model") + b"}(" + w + b"us",
+        b"}(" + text(b"l") + b"](" + view(3, [2], [2]) + view(0, [0], [1]) + b"eu", b"}(" + text(b"p") + b"ctorch._utils\n_rebuild_parameter\n(" + view(0, [2], [1]) + b"\x88" + ordered + b"tRu",
+        b"}q\x01(" + text(b"a") + b"N" + text(b"b") + b"G" + bytes(8) + text(b"c") + b"\x8a\x05" + bytes(5) + text(b"d") + b"J" + bytes(4) + text(b"e") + b"M\x01\x02u",
+        b"}r\x2c\x01\x00\x00" + text(b"x") + view(0, [1], [1]) + b"q\x02s" + text(b"y") + b"h\x02s" + text(b"z") + b"j\x02\x00\x00\x00s", b"]q\x01h\x01a", b"N\x85N\x89\x86NNN\x87",
+    ]
+    yield (Path(__file__).resolve().parents[1] / "tests/golden/torch/plain_dict.pth").read_bytes()
+    yield from (b"\x80\x02" + body + b"." for body in bodies)
+    yield from (body[2:-1] if body.startswith(b"}(") else body for body in bodies)
+
+
+def rwkv_bin_seeds():
+    def tensor(name, dims, kind, data):
+        return struct.pack(f"<3I{len(dims)}I", len(dims), len(name), kind, *dims) + name + data
+
+    header = struct.pack("<6I", 0x67676D66, 100, 256, 8, 1, 0)
+    half = b"blocks.0.att."
+    v4 = tensor(half + b"time_decay", [2], 0, struct.pack("<2f", -1, -0.5)) + tensor(half + b"time_first", [2], 0, bytes(8))
+    v5 = tensor(half + b"ln_x.weight", [2], 0, bytes(8)) + tensor(half + b"time_decay", [1, 1, 2], 0, struct.pack("<2f", 0.5, 1)) + tensor(half + b"time_first", [1, 1, 2], 0, bytes(8))
+    v6 = tensor(half + b"time_maa_x", [1], 0, bytes(4)) + tensor(half + b"time_maa_w2", [2, 3, 1], 0, bytes(24)) + tensor(half + b"time_decay_w1", [2, 2], 1, bytes(8))
+    v7 = tensor(half + b"x_rwkvag", [2, 1, 6], 0, bytes(48)) + tensor(half + b"w1", [2, 1], 0, bytes(8)) + tensor(half + b"r_k", [2, 1], 0, bytes(8))
+    sizes = tensor(b"emb.weight", [2, 2], 0, bytes(16)) + tensor(half + b"key.weight", [2, 2], 0, bytes(16)) + tensor(b"blocks.0.ffn.key.weight", [2, 2], 0, bytes(16))
+    blocks = tensor(b"q", [32], 7, bytes(22)) + tensor(b"p", [32, 2], 8, bytes(48))
+    low = b"".join(tensor(half + n, [2, 1], 0, bytes(8)) for n in (b"a1", b"g1")) + tensor(b"blocks.1.att.v1", [2, 1], 0, bytes(8))
+    reverser = b"".join(tensor(n, [2], 0, bytes(8)) for n in (b"e.weight", b"rwkv1.x_r", b"rosa1.o.bias", b"rosa1.rosa_qkv.emb", b"lno.bias", b"ln1a.bias", b"ffn1.x_k"))
+    gated = tensor(half + b"gate.weight", [2], 0, bytes(8))
+    for body in (v4 + sizes, v5 + sizes, v5 + sizes + gated, v6 + sizes, v7 + sizes + low, blocks, reverser):
+        yield header + body
+        yield body
+
+
+def rwkv_vocab_seeds():
+    world = b"1 'a' 1\n2 'ab' 2\n3 \"'\" 1\n5 '\\n' 1\n6 '\\x01' 1\n7 '\\u20ac' 3\n9 b'\\xe2\\x82' 2\n10 '\\\\' 1\n11 '\\U0001f600' 4\n"
+    files = [world, b"abc", b"a\nb\n\xc3\xa9\n", b'["a","b"]', b'{"a":0,"b":1}', b'{"0":"a","1":"b"}', b'{"model":{"type":"LongestMatch","vocab":{"a":0}}}', b"1 'a' 2", b'["ab"]']
+    for i, file in enumerate(files):
+        yield file + b"\0" + [b"ab", b"aab'", b"", b"ba\xe2\x82\xac<|endoftext|>"][i % 4]
+    yield from (b"abcdab  the the\n\n\n", b"\xff\xfe<|endoftext|>ab")
+
+
 def main():
     root = Path(sys.argv[1])
     configs = [json.dumps(c).encode() for c in (MAMBA_HF, FALCON, MAMBA_SSM)] + [t.encode() for t in JSON_TEXTS]
-    targets = {"safetensors": [s for group in safetensors_seeds() for s in group], "config": configs, "tokenizer": list(tokenizer_seeds())}
+    targets = {"safetensors": [s for group in safetensors_seeds() for s in group], "config": configs, "tokenizer": list(tokenizer_seeds()),
+               "torch_file": list(pickle_seeds()), "rwkv_bin": list(rwkv_bin_seeds()), "rwkv_vocab": list(rwkv_vocab_seeds())}
     for target, seeds in targets.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ build=${HINDSCAN_FUZZ_BUILD:-$root/build/fuzz}
 runs=${1:-20000}
 shift $(($# > 0 ? 1 : 0))
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(safetensors config tokenizer)
+[ -n "${targets[0]}" ] || targets=(safetensors config tokenizer torch_file rwkv_bin rwkv_vocab)
 
 declare -A parser=(
   [safetensors]="src/io/safetensors_header.cpp src/io/safetensors_parse.cpp"
@@ -17,6 +17,9 @@ declare -A parser=(
   [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
     src/io/split_regex.cpp src/io/split_emit.h src/io/added_tokens.cpp src/io/bpe.cpp src/io/bpe.h src/io/nfc.cpp
     src/io/unicode_class.cpp src/io/byte_level.cpp"
+  [torch_file]="src/io/zip_reader.cpp src/io/torch_pickle.cpp src/io/torch_file.cpp"
+  [rwkv_bin]="src/io/rwkv_bin.cpp src/io/rwkv_bin_names.cpp src/model/rwkv_file.cpp"
+  [rwkv_vocab]="src/io/vocabulary_file.cpp src/io/longest_match.cpp"
 )
 
 tool() { command -v "$1" || command -v "$1-14"; }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "io/safetensors.h"
@@ -180,6 +181,53 @@ TEST(Runner, ScoresAgreeWithLogitsAtAnyChunk) {
     EXPECT_TRUE(std::isnan(scores[0]));
     for (size_t t = 1; t < tokens.size(); ++t) EXPECT_NEAR(scores[t], reference[t], 1e-5) << chunk;
     EXPECT_EQ(state.tokens, std::ssize(tokens));
+  }
+}
+
+// A soft cap and a scale of the head reach logits and scores alike.
+TEST(Runner, CappedLogitsAndTheirScoresAgree) {
+  PresetSizes sizes;
+  sizes.d_model = 16;
+  sizes.n_layer = 1;
+  sizes.vocab_size = 19;
+  for (const std::string& name : architecture_names()) {
+    const Config config = architecture_preset(name, sizes);
+    const Model model = Model::create(config, DType::kF32, 3);
+    if (model.arch().sizes().labels > 0 || model.arch().sizes().feature_dim > 0 || model.arch().logit_head().soft_cap == 0) continue;
+    const double cap = model.arch().logit_head().soft_cap;
+    const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
+    std::vector<double> scores(tokens.size());
+    SequenceState state, again;
+    Runner(model).score(tokens, state, scores);
+    Runner(model).logits(tokens, again, [&](int64_t first, int64_t count, const float* rows) {
+      for (int64_t t = first; t < first + count && t + 1 < std::ssize(tokens); ++t) {
+        const float* row = rows + (t - first) * 19;
+        EXPECT_LE(std::abs(*std::max_element(row, row + 19)), cap);
+        double sum = 0;
+        for (int v = 0; v < 19; ++v) sum += std::exp(static_cast<double>(row[v]));
+        EXPECT_NEAR(scores[static_cast<size_t>(t + 1)], row[tokens[static_cast<size_t>(t + 1)]] - std::log(sum), 1e-5) << name;
+      }
+    });
+  }
+}
+
+TEST(Runner, AClassifierIsNoLanguageModel) {
+  PresetSizes sizes;
+  sizes.d_model = 16;
+  sizes.n_layer = 1;
+  sizes.vocab_size = 19;
+  for (const std::string& name : architecture_names()) {
+    const Model model = Model::create(architecture_preset(name, sizes), DType::kF32, 3);
+    if (model.arch().sizes().labels == 0) continue;
+    SequenceState state;
+    const std::vector<int32_t> tokens = {1};
+    try {
+      Runner(model).step(tokens, state);
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kData) << name;
+      EXPECT_THAT(e.message(), ::testing::HasSubstr("[model] expected a")) << name;
+    }
   }
 }
 

@@ -1,0 +1,66 @@
+// A torch.save archive; and the bytes alone as the pickle of a well-formed one, which gets past the zip directory every time.
+#include "fuzz_util.h"
+#include "io/crc32.h"
+#include "io/torch_file.h"
+
+using namespace hindscan;
+
+namespace {
+
+void put(std::string& out, uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255u);
+}
+
+struct Entry {
+  std::string_view name, data;
+};
+
+std::string archive(std::string_view pickle) {
+  const std::string numbers(64, '\1');
+  std::string out, central;
+  const Entry entries[] = {{"a/data.pkl", pickle}, {"a/data/0", numbers}};
+  for (const Entry& e : entries) {
+    const size_t offset = out.size();
+    for (std::string* to : {&out, &central}) {
+      put(*to, to == &out ? 0x04034b50 : 0x02014b50, 4);
+      put(*to, 0, to == &out ? 2 : 4);
+      put(*to, 0, 8);
+      put(*to, crc32(as_bytes(e.data)), 4);
+      put(*to, e.data.size(), 4);
+      put(*to, e.data.size(), 4);
+      put(*to, e.name.size(), 2);
+      put(*to, 0, to == &out ? 2 : 8);
+      if (to == &central) put(*to, 0, 4), put(*to, offset, 4);
+      *to += e.name;
+    }
+    out += e.data;
+  }
+  const size_t start = out.size();
+  out += central;
+  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, 2, 2), put(out, 2, 2), put(out, central.size(), 4), put(out, start, 4), put(out, 0, 2);
+  return out;
+}
+
+// What was accepted lies inside the file, and gathering it reads nothing else.
+void check_file(std::span<const uint8_t> file, bool verify) {
+  uint64_t gathered = 0;
+  for (const TorchTensor& t : parse_torch(file, "fuzz", verify)) {
+    require(t.info.begin <= t.info.end && t.info.end <= file.size() && !t.info.name.empty());
+    const uint64_t bytes = t.info.elements() * tensor_dtype_size(t.info.dtype);
+    require(!t.contiguous || bytes == t.info.end - t.info.begin);
+    if (!t.contiguous) gathered += gather(file, t).size();
+  }
+  require(gathered <= file.size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  allow_refusal([&] { check_file({data, size}, true); });
+  allow_refusal([&] { check_file({data, size}, false); });
+  const std::string file = archive(as_text(data, size));
+  allow_refusal([&] { check_file(as_bytes(file), true); });
+  const std::string framed = archive("\x80\x02}(" + std::string(as_text(data, size)) + "u.");
+  allow_refusal([&] { check_file(as_bytes(framed), false); });
+  return 0;
+}
