@@ -42,7 +42,10 @@ std::string hugging_face_name(const std::string& name) {
   static const Table mix = {{"time_mix_k", "time_mix_key"}, {"time_mix_v", "time_mix_value"}, {"time_mix_r", "time_mix_receptance"},
                             {"time_mix_g", "time_mix_gate"}};
   const Parts p = parts_of(name);
-  if (!p.layer.empty()) return fmt::format("rwkv.blocks.{}.{}.{}", p.layer, translated(part, p.part), translated(mix, p.rest));
+  if (!p.layer.empty()) {
+    const std::string rest = p.rest.empty() ? "" : "." + translated(mix, p.rest);
+    return fmt::format("rwkv.blocks.{}.{}{}", p.layer, translated(part, p.part), rest);
+  }
   if (name == "emb.weight") return "rwkv.embeddings.weight";
   return name.starts_with("ln_out.") ? "rwkv." + name : name;
 }
@@ -58,7 +61,7 @@ std::string fla_name(const std::string& name) {
   std::string rest = p.part == "att" ? translated_head(mixer, p.rest) : p.rest;
   const bool is_low_rank = p.part == "att" && rest.size() == 2 && std::string("wavg").find(rest[0]) != std::string::npos;
   if (is_low_rank) rest = fmt::format("{}_lora.lora.{}", rest[0], translated(low_rank, rest.substr(1)));
-  return fmt::format("model.layers.{}.{}.{}", p.layer, translated(part, p.part), rest);
+  return fmt::format("model.layers.{}.{}{}{}", p.layer, translated(part, p.part), rest.empty() ? "" : ".", rest);
 }
 
 }  // namespace hindscan::rwkv
