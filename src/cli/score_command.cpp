@@ -76,7 +76,8 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
           "[score] the log-probability of token {} is {}: the model's weights are damaged; try 'hindscan info --check'",
           taken, log_probs[t]);
       totals.tokens += 1;
-      totals.bytes += model.has_tokenizer() ? static_cast<int64_t>(model.tokenizer().token_bytes(id).size()) : 0;
+      const bool has_text = model.has_tokenizer() && id < model.tokenizer().vocab_size();  // a padded vocabulary is larger
+      totals.bytes += has_text ? static_cast<int64_t>(model.tokenizer().token_bytes(id).size()) : 0;
       totals.sum -= log_probs[t];
       totals.squares += log_probs[t] * log_probs[t];
     }

@@ -7,7 +7,8 @@
 namespace hindscan::cli {
 
 std::string token_bytes(const Model& model, int32_t id) {
-  return model.has_tokenizer() ? std::string(model.tokenizer().token_bytes(id)) : fmt::format("<{}>", id);
+  const bool has_text = model.has_tokenizer() && id < model.tokenizer().vocab_size();  // a padded vocabulary is larger
+  return has_text ? std::string(model.tokenizer().token_bytes(id)) : fmt::format("<{}>", id);
 }
 
 Json token_json(const Model& model, int32_t id) {

@@ -67,6 +67,9 @@ std::optional<int32_t> end_of_text_id(const Model& model) {
   if (model.config().has("eos_token_id")) {
     return static_cast<int32_t>(model.config().integer("eos_token_id", 0, model.arch().sizes().vocab_size - 1));
   }
+  if (model.config().count("eos_token_id") > 0) {  // several; the first ends a text, the others a turn
+    return static_cast<int32_t>(model.config().integer("eos_token_id.0", 0, model.arch().sizes().vocab_size - 1));
+  }
   const int32_t id = model.has_tokenizer() ? model.tokenizer().eos_id() : -1;
   return id < 0 ? std::nullopt : std::optional(id);
 }
@@ -98,7 +101,8 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
     }
     out.tokens.push_back(describe(id, logits, options.top_log_probs));
     sampler.accept(id);
-    if (model.has_tokenizer()) emit(stream.push(model.tokenizer().token_bytes(id)));
+    const bool has_text = model.has_tokenizer() && id < model.tokenizer().vocab_size();  // the rest of a padded vocabulary has none
+    if (has_text) emit(stream.push(model.tokenizer().token_bytes(id)));
     if (stream.stopped()) out.reason = StopReason::kStopString;
     if (stop_requested()) out.reason = StopReason::kInterrupted;
     const bool last =

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/mmap.h"
+#include "io/vocabulary_file.h"
 
 namespace hindscan {
 namespace {
@@ -102,6 +104,24 @@ TEST(Generate, EndsAtTheEndOfTextToken) {
   EXPECT_EQ(g.reason, StopReason::kEndOfText);
   EXPECT_LE(g.tokens.size(), 3u);
   EXPECT_EQ(end_of_text_id(tiny()), tiny().tokenizer().eos_id());
+}
+
+TEST(Generate, TheFirstOfSeveralEndTokensEndsTheText) {
+  Config config = tiny().config();
+  config.set_list<int64_t>("eos_token_id", {17, 3});
+  EXPECT_EQ(end_of_text_id(Model::create(config, DType::kF32, 5)), 17);
+  config.set_list<int64_t>("eos_token_id", {});
+  EXPECT_EQ(end_of_text_id(Model::create(config, DType::kF32, 5)), std::nullopt);
+}
+
+TEST(Generate, TokensBeyondTheTokenizersVocabularyHaveNoText) {
+  Model model = tiny(-1, false);
+  model.set_tokenizer(byte_tokenizer_json(), "bytes");
+  SequenceState state;
+  const Generated g = generate(model, kPrompt, state, sampled(8));
+  EXPECT_EQ(g.tokens.size(), 8u);
+  const std::vector<int32_t> drawn = ids(g);
+  EXPECT_GT(*std::max_element(drawn.begin(), drawn.end()), 255);
 }
 
 TEST(Generate, LogProbabilitiesAreTheModels) {
