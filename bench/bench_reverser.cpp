@@ -1,6 +1,6 @@
 // RWKV-7 that reverses digits has a known answer: to emit output digit i it must read input digit n-1-i. For 1,000 digits:
 // is that source the largest entry of the exact row, at the level of the model, of each mixer, recurrence and head? Rows of
-// the first three are contributions to the logit difference of the answer and the runner-up, coefficients frozen.
+// the first three are contributions, coefficients frozen, to the logit of the answer less the runner-up's, or less the mean.
 //   bench_reverser [FILE.pth] [digits]
 #include <fmt/format.h>
 
@@ -35,6 +35,7 @@ struct Hits {
   }
 };
 using Table = std::map<std::string, Hits>;
+enum class Target { kRunnerUp, kMean };
 
 std::vector<int32_t> question(int64_t digits, Rng& rng) {
   std::vector<int32_t> tokens;
@@ -53,9 +54,9 @@ class Pass {
   }
 
   // Rows of the token that answers digit i of n; returns how far the model's row is from adding up to the logit difference.
-  double explain(int64_t i, int64_t n, Table& table) {
+  double explain(Target target, int64_t i, int64_t n, Table& table) {
     const int64_t t = n + i, source = n - 1 - i;
-    seed(t);
+    seed(target, t);
     ctx_.bias_share = 0;
     ctx_.backward(frozen_rules());
     const std::vector<double> whole = scores({embedding()}, t);
@@ -123,17 +124,21 @@ class Pass {
     return sum;
   }
 
-  // Adjoint of logit(target) - logit(runner-up) at t, without the head's biases.
-  void seed(int64_t t) {
+  // Adjoint of the target at t, without the head's biases.
+  void seed(Target target, int64_t t) {
     ctx_.clear_grads();
     int64_t other = 0;
-    const int64_t target = answer(t, &other);
+    const int64_t best = answer(t, &other);
     const Weight& w = *model_.arch().logit_head().weight;
-    double* dh = ctx_.grad<double>(h_);
+    const int64_t C = w.cols(), vocab = w.rows();
+    double* dh = ctx_.grad<double>(h_) + t * C;
     difference_ = 0;
-    for (int64_t c = 0; c < w.cols(); ++c) {
-      dh[t * w.cols() + c] = w.as<double>()[target * w.cols() + c] - w.as<double>()[other * w.cols() + c];
-      difference_ += dh[t * w.cols() + c] * ctx_.data<double>(h_)[t * w.cols() + c];
+    for (int64_t c = 0; c < C; ++c) {
+      double base = 0;
+      for (int64_t v = 0; v < vocab; ++v) base += w.as<double>()[v * C + c] / static_cast<double>(vocab);
+      if (target == Target::kRunnerUp) base = w.as<double>()[other * C + c];
+      dh[c] = w.as<double>()[best * C + c] - base;
+      difference_ += dh[c] * ctx_.data<double>(h_)[t * C + c];
     }
   }
 
@@ -186,6 +191,11 @@ class Pass {
   double difference_ = 0;
 };
 
+void print(const char* target, const Table& table) {
+  fmt::print("{}\n{:21} {:>14} {:>14} {:>18}\n", target, "  largest of the row", "is the source", "among digits", "token after (|.|)");
+  for (const auto& [level, h] : table) fmt::print("  {:19} {:>14} {:>14} {:>18}\n", level, h.everywhere, h.among_digits, h.one_after);
+}
+
 int run(int argc, char** argv) {
   const std::string file =
       argc > 1 ? argv[1] : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data/weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth";
@@ -194,7 +204,7 @@ int run(int argc, char** argv) {
   options.dtype = DType::kF64;
   const Model model = Model::load(file, options);
   Rng rng(20261122, "reverser");
-  Table table;
+  Table by_runner_up, by_mean;
   int64_t asked = 0, right = 0;
   double residual = 0;
   for (int64_t digits = 1; asked < wanted; digits = digits % 60 + 1) {
@@ -203,12 +213,13 @@ int run(int argc, char** argv) {
     for (int64_t i = 0; i < digits && asked < wanted; ++i, ++asked) {
       int64_t other = 0;
       right += pass.answer(digits + i, &other) == tokens[static_cast<size_t>(digits + i + 1)];
-      residual = std::max(residual, pass.explain(i, digits, table));
+      residual = std::max(residual, pass.explain(Target::kRunnerUp, i, digits, by_runner_up));
+      residual = std::max(residual, pass.explain(Target::kMean, i, digits, by_mean));
     }
   }
   fmt::print("{} of {} digits right; a model row adds up to its logit difference within {:.1e}\n", right, asked, residual);
-  fmt::print("{:20} {:>18} {:>14} {:>22}\n", "largest of the row of", "is the source", "among digits", "token after (|.|)");
-  for (const auto& [level, h] : table) fmt::print("{:21} {:>18} {:>14} {:>22}\n", level, h.everywhere, h.among_digits, h.one_after);
+  print("answer less runner-up", by_runner_up);
+  print("answer less mean", by_mean);
   return 0;
 }
 
