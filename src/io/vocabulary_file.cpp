@@ -113,6 +113,16 @@ bool is_character(std::string_view text) {
   return c.valid && c.size == text.size();
 }
 
+// A tokenizer.json may have any name; characters that happen to start with a brace are no JSON.
+std::optional<Json> maybe_object(std::string_view text, const std::string& label) {
+  if (!text.starts_with('{')) return std::nullopt;
+  try {
+    return parse_json(text, label);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 class Characters {
  public:
   explicit Characters(const std::string& label) : label_(label) {}
@@ -222,10 +232,11 @@ std::string byte_tokenizer_json() {
 std::string tokenizer_json_of_vocabulary(std::string_view text, const std::string& label) {
   if (world_line(text.substr(0, text.find('\n')))) return longest_match_json(parse_rwkv_vocabulary(text, label), true);
   Characters characters(label);
-  if (label.ends_with(".json")) {
-    const Json json = parse_json(text, label);
-    if (json.find("model") != nullptr && json.find("model")->is_object()) return std::string(text);
-    characters.add_json(json);
+  const bool is_json = label.ends_with(".json");
+  const std::optional<Json> json = is_json ? parse_json(text, label) : maybe_object(text, label);
+  if (json && json->find("model") != nullptr && json->find("model")->is_object()) return std::string(text);
+  if (is_json) {
+    characters.add_json(*json);
   } else {
     characters.add_text(text);
   }

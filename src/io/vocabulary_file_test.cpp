@@ -64,6 +64,13 @@ TEST(VocabularyFile, TextOutsideTheVocabularyIsRefusedByItsCharacter) {
   EXPECT_TRUE(t.encode("").empty());
 }
 
+TEST(VocabularyFile, ATokenizerJsonIsItselfUnderAnyName) {
+  const std::string json = byte_tokenizer_json();
+  EXPECT_EQ(tokenizer_json_of_vocabulary(json, "tokenizer.json"), json);
+  EXPECT_EQ(tokenizer_json_of_vocabulary(json, "tok"), json);
+  EXPECT_EQ(read("{}[]a").encode("a}"), (Ids{4, 1}));
+}
+
 TEST(VocabularyFile, WrongFilesAreToldWhere) {
   EXPECT_THAT(refusal(""), HasSubstr("at least one character"));
   EXPECT_THAT(refusal("aba"), HasSubstr("'a' twice"));
