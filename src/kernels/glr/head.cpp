@@ -1,6 +1,7 @@
 // The functions of head.h: double by the reference, float by the kernel that suits the problem.
 #include "kernels/glr/head.h"
 
+#include "kernels/glr/head_choice.h"
 #include "kernels/glr/head_delta.h"
 #include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
@@ -10,25 +11,23 @@ namespace hindscan::kernels::glr {
 namespace {
 
 bool chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return has_rank1(c) ? delta_chunked_exists(d, c) : c.decay != DecayShape::kRow || d.R == 1;
+  return has_rank1(c) ? delta_chunked_exists(d, c) : diagonal_chunked_exists(d, c);
 }
-bool chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return has_rank1(c) ? delta_chunked_is_faster(d, c) : d.T > 32;
-}
-bool use_chunked(const HeadDims& d, const HeadCoeffs<float>& c, Algorithm algorithm) {
-  if (algorithm == Algorithm::kAuto) algorithm = head_algorithm(d, c);
-  return algorithm == Algorithm::kChunked && chunked_exists(d, c);
+bool use_chunked(const HeadDims& d, const HeadCoeffs<float>& c, Algorithm algorithm, bool backward) {
+  if (algorithm == Algorithm::kSequential || !chunked_exists(d, c)) return false;
+  if (algorithm == Algorithm::kChunked) return true;
+  return has_rank1(c) ? delta_chunked_is_faster(d, c) : diagonal_chunked_is_faster(d, c, backward);
 }
 
 }  // namespace
 
 Algorithm head_algorithm(const HeadDims& d, const HeadCoeffs<float>& c) {
-  return chunked_exists(d, c) && chunked_is_faster(d, c) ? Algorithm::kChunked : Algorithm::kSequential;
+  return use_chunked(d, c, Algorithm::kAuto, false) ? Algorithm::kChunked : Algorithm::kSequential;
 }
 
 void head_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, float* S, float* y,
                   Algorithm algorithm) {
-  const bool chunked = use_chunked(d, c, algorithm);
+  const bool chunked = use_chunked(d, c, algorithm, false);
   if (has_rank1(c)) return chunked ? delta_forward_chunked(d, c, v, S, y) : delta_forward(d, c, v, S, y);
   if (!chunked) return diagonal_forward(d, c, v, S, y);
   c.decay == DecayShape::kRow ? row_forward_chunked(d, c, v, S, y) : scalar_forward_chunked(d, c, v, S, y);
@@ -39,7 +38,7 @@ void head_forward(const HeadDims& d, const HeadCoeffs<double>& c, const double* 
 
 void head_backward(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0, const float* dy,
                    const HeadGrads<float>& grads, Algorithm algorithm) {
-  const bool chunked = use_chunked(d, c, algorithm);
+  const bool chunked = use_chunked(d, c, algorithm, true);
   if (has_rank1(c)) {
     return chunked ? delta_backward_chunked(d, c, v, S0, dy, grads) : delta_backward(d, c, v, S0, dy, grads);
   }
