@@ -3,13 +3,14 @@
   python bench/glr_peers.py --bench build/release/bench/bench_glr
 
 Peers: transformers' torch path where it has the structure (Mamba-2's chunked scan, Qwen3-Next's recurrent and chunked gated delta
-rule), and otherwise the token loop that its models run (one fused-by-hand step of torch ops per token). forward+backward is autograd.
-Shapes and names are those bench_glr prints with --peers.
+rule, whose one decay per head is less work than the row decay of bench_glr's rank-1 case), and otherwise the token loop that its
+models run (one step of torch ops per token). forward+backward is autograd. Shapes are those bench_glr prints.
 """
 
 import argparse
-import json
+import os
 import platform
+import re
 import subprocess
 import time
 
@@ -69,7 +70,7 @@ def heads(T, H, K, V, row=False):
     return [torch.randn(T, H, K), unit, torch.randn(T, H, V), -torch.rand(T, H, K) * 0.1 if row else -torch.rand(T, H) * 0.1 - 1e-3]
 
 
-CASES = {  # name as bench_glr prints it: (peer, function, inputs)
+CASES = {  # (peer, function)
     "scalar": [("token loop", scalar_loop), ("transformers mamba2_chunk_scan", ssd)],
     "row": [("token loop", row_loop)],
     "rank1": [("transformers torch_recurrent_gated_delta_rule", rank1(torch_recurrent_gated_delta_rule)),
@@ -110,15 +111,36 @@ def measure(function, args, tokens: int) -> tuple[float, float]:
     return forward, rate(both, tokens)
 
 
+def parse(text: str) -> list[dict]:
+    """bench_glr's blocks: a head line with the shape, then rates; of two algorithms the one the program chooses by itself."""
+    cases = []
+    for line in text.splitlines():
+        head = re.match(r"(scalar|row \+ rank 1|row|element|channel)[^:]*: ((?:[A-Z] \d+ ?)+)", line)
+        if head:
+            kind = "rank1" if "rank" in head[1] else head[1]
+            cases.append({"structure": kind, "shape": {k: int(n) for k, n in re.findall(r"([A-Z]) (\d+)", head[2])}, "rates": {}})
+        elif rate_line := re.match(r"  (\S.*?)\s+(\d+) tokens/s", line):
+            cases[-1]["rates"][rate_line[1]] = float(rate_line[2])
+        elif chosen := re.match(r"  automatic: (\w+)", line):
+            cases[-1]["chosen"] = chosen[1]
+    for case in cases:
+        chunked = case.get("chosen") == "chunked"
+        rates = case["rates"]
+        case["forward"] = rates.get("forward") or rates["forward, chunked" if chunked else "forward, sequential"]
+        case["forward_backward"] = rates.get("forward+back") or rates["forward+back, chunked" if chunked else "forward+back, sequ."]
+    return cases
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", required=True, help="the bench_glr program")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    ours = json.loads(subprocess.run([args.bench, "--peers"], check=True, capture_output=True, text=True).stdout)
+    text = subprocess.run([args.bench], check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}).stdout
+    print(text)
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {platform.processor() or platform.machine()}, 1 thread each")
     print(f"{'structure':10} {'shape':28} {'peer':48} {'forward':>10} {'ratio':>7} {'fwd+bwd':>10} {'ratio':>7}")
-    for case in ours:
+    for case in parse(text):
         shape = " ".join(f"{k}={v}" for k, v in case["shape"].items())
         for name, function in CASES[case["structure"]]:
             forward, both = measure(function, inputs(case["structure"], case["shape"]), case["shape"]["T"])
