@@ -180,7 +180,8 @@ class TorchParser {
 }  // namespace
 
 bool looks_like_torch(std::span<const uint8_t> file) {
-  return looks_like_zip(file) || (file.size() >= 2 && file[0] == 0x80 && file[1] <= 5);
+  const bool safetensors = file.size() > 8 && file[8] == '{';  // its length may begin as a pickle does
+  return looks_like_zip(file) || (!safetensors && file.size() >= 2 && file[0] == 0x80 && file[1] <= 5);
 }
 
 std::vector<TorchTensor> parse_torch(std::span<const uint8_t> file, std::string_view label, bool verify_crc) {

@@ -69,6 +69,13 @@ TEST(TorchFile, HoldsWhatTorchSaved) {
   EXPECT_EQ(files, 4);
 }
 
+TEST(TorchFile, SafetensorsWithAHeaderOf896BytesIsNoPickle) {
+  std::string file("\x80\x03\0\0\0\0\0\0{\"a\":", 13);
+  EXPECT_FALSE(looks_like_torch(as_bytes(file)));
+  file[8] = '.';
+  EXPECT_TRUE(looks_like_torch(as_bytes(file)));
+}
+
 TEST(TorchFile, OtherThingsTorchWritesAreRefusedByName) {
   const auto message = [](const std::string& name) { return refusal(read_file(golden(name))); };
   EXPECT_THAT(message("legacy.pth"), HasSubstr("PyTorch before 1.6"));

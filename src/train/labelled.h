@@ -12,8 +12,8 @@
 namespace hindscan {
 
 struct LabelledFiles {
-  std::string labels;        // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
-  std::string features;      // .npy [N, T, F], or [N, F]: sequences of one vector
+  std::string labels = {};   // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
+  std::string features = {}; // .npy [N, T, F], or [N, F]: sequences of one vector
   int64_t label_column = 0;  // of a TSV, from 1; 0: the first or last, whichever has fewer distinct values
   std::string text_field = "text", label_field = "label";
 };

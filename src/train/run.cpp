@@ -233,7 +233,7 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
         options.out);
   clean_run_dir(fs, options.out);
   Model model = new_model(options);
-  if (options.carry && model.arch().sizes().cache_per_token > 0) {
+  if (options.carry && !options.labelled() && model.arch().sizes().cache_per_token > 0) {
     options.carry = false;
     log_info("every sequence starts from zero: the cache of the attention layers would grow with each step");
   }
