@@ -98,7 +98,8 @@ void expect_close(const std::vector<R>& found, const Tensor& reference, const st
 
 // RMS of the difference over the RMS of the reference, as the GPU peers measure their tensor-core products.
 template <class R>
-void expect_rms(const std::vector<R>& found, const std::vector<double>& reference, const std::string& what, double bar) {
+void expect_rms(const std::vector<R>& found, const std::vector<double>& reference, const std::string& what,
+                double bar) {
   ASSERT_EQ(found.size(), reference.size()) << what;
   double error = 0, scale = 0;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -112,10 +113,12 @@ void expect_rms(const std::vector<R>& found, const std::vector<double>& referenc
 
 // |found - reference| <= atol + rtol |reference|, as allclose.
 template <class R>
-void expect_allclose(const std::vector<R>& found, const Tensor& reference, double rtol, double atol, const std::string& what) {
+void expect_allclose(const std::vector<R>& found, const Tensor& reference, double rtol, double atol,
+                     const std::string& what) {
   ASSERT_EQ(found.size(), reference.values.size()) << what;
   for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_NEAR(static_cast<double>(found[i]), reference.values[i], atol + rtol * std::abs(reference.values[i])) << what << " " << i;
+    EXPECT_NEAR(static_cast<double>(found[i]), reference.values[i], atol + rtol * std::abs(reference.values[i]))
+        << what << " " << i;
   }
 }
 

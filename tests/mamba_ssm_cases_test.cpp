@@ -1,6 +1,6 @@
-// The published cases of the official mamba_ssm package (data folder, goldens/): selective_scan (also complex, grouped and
-// in half precision), selective_state_update and causal conv1d with their gradients of sum(output). Made on a GPU in float32,
-// so both precisions get the float bar.
+// The published cases of the official mamba_ssm package (data folder, goldens/): selective_scan (also complex, grouped
+// and in half precision), selective_state_update and causal conv1d with their gradients of sum(output). Made on a GPU
+// in float32, so both precisions get the float bar.
 #include "mamba_ssm_cases.h"
 
 #include "kernels/glr/element.h"
@@ -142,7 +142,8 @@ TYPED_TEST(MambaSsmCases, SelectiveScanInHalfPrecision) {
     expect_allclose(found.gradient("u"), c.at("grad.u"), rtol * 2, atol * 2, "u");
     expect_allclose(found.gradient("delta"), c.at("grad.delta"), rtol * 5, atol * 10, "delta");
     expect_allclose(found.gradient("A"), c.at("grad.A"), 1e-3, 2.5e-2, "A");
-    for (const char* input : {"B", "C"}) expect_allclose(found.gradient(input), c.at(std::string("grad.") + input), rtol, atol, input);
+    for (const char* input : {"B", "C"})
+      expect_allclose(found.gradient(input), c.at(std::string("grad.") + input), rtol, atol, input);
   }
 }
 
@@ -158,7 +159,8 @@ std::vector<R> tokens_first(const Tensor& x, int64_t b) {
 }
 template <class R>
 void channels_first(const std::vector<R>& from, int64_t D, int64_t T, int64_t b, std::vector<R>& to) {
-  for (int64_t i = 0; i < T * D; ++i) to[static_cast<size_t>((b * D + i % D) * T + i / D)] = from[static_cast<size_t>(i)];
+  for (int64_t i = 0; i < T * D; ++i)
+    to[static_cast<size_t>((b * D + i % D) * T + i / D)] = from[static_cast<size_t>(i)];
 }
 
 // Packed B and C [batch, N, 2 T]: the real and imaginary part of a token side by side.
@@ -186,18 +188,21 @@ TYPED_TEST(MambaSsmCases, SelectiveScanWithComplexStates) {
   const Tensor &u = c.at("u"), &A = c.at("A");
   const int64_t batch = u.shape[0], D = u.shape[1], T = u.shape[2], N = A.shape[1];
   std::vector<std::complex<R>> rates, dA(static_cast<size_t>(D * N));
-  for (size_t i = 0; i < A.values.size(); ++i) rates.emplace_back(static_cast<R>(A.values[i]), static_cast<R>(A.imaginary[i]));
+  for (size_t i = 0; i < A.values.size(); ++i)
+    rates.emplace_back(static_cast<R>(A.values[i]), static_cast<R>(A.imaginary[i]));
   std::vector<R> y = poison<R>(u.values.size()), du = y, ddelta = y, gB = poison<R>(c.at("B").values.size()), gC = gB;
   for (int64_t b = 0; b < batch; ++b) {
     const std::vector<R> x = tokens_first<R>(u, b), dt = tokens_first<R>(c.at("delta"), b), ones(x.size(), R(1));
-    const std::vector<std::complex<R>> B = unpacked<R>(c.at("B"), b), C = unpacked<R>(c.at("C"), b), zero(static_cast<size_t>(D * N));
+    const std::vector<std::complex<R>> B = unpacked<R>(c.at("B"), b), C = unpacked<R>(c.at("C"), b),
+                                       zero(static_cast<size_t>(D * N));
     std::vector<std::complex<R>> S = zero, dB(B.size()), dC(B.size()), dS = zero;
     std::vector<R> out = poison<R>(x.size()), dx(x.size(), R(0)), ddt = dx;
     const kernels::glr::ElementComplexDims dims{T, D, N, 1};
     const kernels::glr::ElementComplexCoeffs<R> coeffs{dt.data(), rates.data(), B.data(), C.data()};
     kernels::glr::element_complex_forward(dims, coeffs, x.data(), S.data(), out.data());
-    kernels::glr::element_complex_backward(dims, coeffs, x.data(), zero.data(), ones.data(),
-                                           {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), dS.data()});
+    kernels::glr::element_complex_backward(
+        dims, coeffs, x.data(), zero.data(), ones.data(),
+        {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), dS.data()});
     channels_first(out, D, T, b, y), channels_first(dx, D, T, b, du), channels_first(ddt, D, T, b, ddelta);
     packed(dB, N, T, b, gB), packed(dC, N, T, b, gC);
   }
@@ -213,14 +218,15 @@ TYPED_TEST(MambaSsmCases, SelectiveScanWithComplexStates) {
   expect_close(im, Tensor{wanted.shape, wanted.imaginary, {}}, "im A");
 }
 
-// Three channels in two groups do not divide: the official kernel takes the third's B and C from outside its sequence, so the
-// first two are the case, with a group each. The third also adds to the next sequence's first gradients of B and C, which
-// are left out; those of u and the steps are all NaN in the file.
+// Three channels in two groups do not divide: the official kernel takes the third's B and C from outside its sequence,
+// so the first two are the case, with a group each. The third also adds to the next sequence's first gradients of B and
+// C, which are left out; those of u and the steps are all NaN in the file.
 TYPED_TEST(MambaSsmCases, SelectiveScanWithGroups) {
   using R = TypeParam;
   const Case c = this->load("selective_scan", "grouped_time_varying");
   const int64_t batch = 2, given = 3, D = 2, G = 2, T = c.at("u").shape[2], N = c.at("A").shape[1];
-  const std::vector<R> A = c.at("A").template strided<R>(0, 1, D * N), bias = c.at("delta_bias").template strided<R>(0, 1, D);
+  const std::vector<R> A = c.at("A").template strided<R>(0, 1, D * N),
+                       bias = c.at("delta_bias").template strided<R>(0, 1, D);
   const kernels::glr::ElementDims dims{T, D, N};
   std::vector<R> dA(A.size(), R(0));
   for (int64_t b = 0; b < batch; ++b) {
@@ -229,19 +235,21 @@ TYPED_TEST(MambaSsmCases, SelectiveScanWithGroups) {
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t d = 0; d < D; ++d) {
         const int64_t at = (b * given + d) * T + t;
-        x.push_back(c.at("u").template strided<R>(at, 1, 1)[0]), delta.push_back(c.at("delta").template strided<R>(at, 1, 1)[0]);
+        x.push_back(c.at("u").template strided<R>(at, 1, 1)[0]),
+            delta.push_back(c.at("delta").template strided<R>(at, 1, 1)[0]);
       }
       for (const R v : c.at("B").template strided<R>(b * G * N * T + t, T, G * N)) B.push_back(v);  // [G, N]
       for (const R v : c.at("C").template strided<R>(b * G * N * T + t, T, G * N)) C.push_back(v);
     }
-    std::vector<R> dt = poison<R>(x.size()), y = dt, S(A.size(), R(0)), dx(x.size(), R(0)), ddt = dx, dB(B.size(), R(0)),
-                   dC = dB, dS = S;
+    std::vector<R> dt = poison<R>(x.size()), y = dt, S(A.size(), R(0)), dx(x.size(), R(0)), ddt = dx,
+                   dB(B.size(), R(0)), dC = dB, dS = S;
     const std::vector<R> S0 = S, ones(x.size(), R(1));
     kernels::bias_act_forward(Act::kSoftplus, T, D, delta.data(), bias.data(), dt.data());
     const kernels::glr::ElementCoeffs<R> coeffs{dt.data(), A.data(), B.data(), C.data()};
     kernels::glr::element_grouped_forward(dims, G, coeffs, x.data(), S.data(), y.data());
-    kernels::glr::element_grouped_backward<R>(dims, G, coeffs, x.data(), S0.data(), ones.data(),
-                                              {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), dS.data()});
+    kernels::glr::element_grouped_backward<R>(
+        dims, G, coeffs, x.data(), S0.data(), ones.data(),
+        {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), dS.data()});
     for (int64_t d = 0; d < D; ++d) {
       std::vector<R> one;
       for (int64_t t = 0; t < T; ++t) one.push_back(y[static_cast<size_t>(t * D + d)]);
@@ -260,7 +268,8 @@ TYPED_TEST(MambaSsmCases, SelectiveScanWithGroups) {
 // One token with a carried state: the scan with T = 1. Heads [batch, H, P] with B, C per group are H P channels.
 TYPED_TEST(MambaSsmCases, SelectiveStateUpdate) {
   using R = TypeParam;
-  for (const auto& [name, softplus, G] : {std::tuple{"baseline_full", true, int64_t{1}}, {"grouped", false, int64_t{2}}}) {
+  for (const auto& [name, softplus, G] :
+       {std::tuple{"baseline_full", true, int64_t{1}}, {"grouped", false, int64_t{2}}}) {
     SCOPED_TRACE(name);
     const Case c = this->load("selective_state_update", name);
     const int64_t batch = c.at("x").shape[0], N = c.at("B").shape.back();
@@ -268,8 +277,10 @@ TYPED_TEST(MambaSsmCases, SelectiveStateUpdate) {
     const std::vector<R> A = c.at("A").template as<R>(), bias = c.at("dt_bias").template as<R>();
     std::vector<R> y = poison<R>(c.at("x").values.size()), S = c.at("state").template as<R>();
     for (int64_t b = 0; b < batch; ++b) {
-      const std::vector<R> x = c.at("x").template strided<R>(b * D, 1, D), raw = c.at("dt").template strided<R>(b * D, 1, D);
-      const std::vector<R> B = c.at("B").template strided<R>(b * G * N, 1, G * N), C = c.at("C").template strided<R>(b * G * N, 1, G * N);
+      const std::vector<R> x = c.at("x").template strided<R>(b * D, 1, D),
+                           raw = c.at("dt").template strided<R>(b * D, 1, D);
+      const std::vector<R> B = c.at("B").template strided<R>(b * G * N, 1, G * N),
+                           C = c.at("C").template strided<R>(b * G * N, 1, G * N);
       std::vector<R> dt = raw;
       if (softplus) {
         kernels::bias_act_forward(Act::kSoftplus, 1, D, raw.data(), bias.data(), dt.data());
@@ -277,7 +288,8 @@ TYPED_TEST(MambaSsmCases, SelectiveStateUpdate) {
         kernels::add_bias(1, D, bias.data(), dt.data());
       }
       R* out = y.data() + b * D;
-      kernels::glr::element_grouped_forward<R>({1, D, N}, G, {dt.data(), A.data(), B.data(), C.data()}, x.data(), S.data() + b * D * N, out);
+      kernels::glr::element_grouped_forward<R>({1, D, N}, G, {dt.data(), A.data(), B.data(), C.data()}, x.data(),
+                                               S.data() + b * D * N, out);
       if (!c.has("D")) continue;
       const std::vector<R> skip = c.at("D").template as<R>(), z = c.at("z").template strided<R>(b * D, 1, D);
       std::vector<R> gate = poison<R>(z.size()), skipped = gate;

@@ -28,8 +28,8 @@ struct Norm {
     dx.assign(x.size(), R(0)), dw.assign(w.size(), R(0)), db.assign(w.size(), R(0));
     const R* bias = b.empty() ? nullptr : b.data();
     kernels::group_norm_forward(shape, kEps, x.data(), w.data(), bias, y.data(), mean.data(), scale.data());
-    kernels::group_norm_backward(shape, kEps, x.data(), w.data(), mean.data(), scale.data(), ones.data(), false, dx.data(), dw.data(),
-                                 bias ? db.data() : nullptr);
+    kernels::group_norm_backward(shape, kEps, x.data(), w.data(), mean.data(), scale.data(), ones.data(), false,
+                                 dx.data(), dw.data(), bias ? db.data() : nullptr);
   }
 };
 
@@ -54,7 +54,8 @@ TYPED_TEST(MambaSsmCases, RmsNorm) {
   const Case c = this->load("layer_norms", "rms_norm");
   const int64_t C = c.at("w").shape[0], T = static_cast<int64_t>(c.at("x").values.size()) / C;
   const std::vector<R> x = c.at("x").template as<R>(), w = c.at("w").template as<R>(), dy(x.size(), R(1));
-  std::vector<R> y = poison<R>(x.size()), rstd = poison<R>(static_cast<size_t>(T)), dx(x.size(), R(0)), dw(w.size(), R(0));
+  std::vector<R> y = poison<R>(x.size()), rstd = poison<R>(static_cast<size_t>(T)), dx(x.size(), R(0)),
+                 dw(w.size(), R(0));
   kernels::rmsnorm_forward(T, C, x.data(), w.data(), R(kEps), y.data(), rstd.data());
   kernels::rmsnorm_backward(T, C, x.data(), w.data(), rstd.data(), dy.data(), false, dx.data(), dw.data());
   expect_close(y, c.at("out.y"), "y");
@@ -94,9 +95,10 @@ TYPED_TEST(MambaSsmCases, LayerNormAfterDropout) {
   std::vector<R> factor, branch = poison<R>(x.size()), dx(x.size(), R(0));
   for (size_t i = 0; i < x.size(); ++i) factor.push_back(rows[i / C] * mask[i] / R(0.9));
   kernels::gate_forward(static_cast<int64_t>(x.size()), x.data(), factor.data(), branch.data());
-  const Norm<R> norm(kernels::NormKind::kLayer, sum(branch, c.at("residual").template as<R>()), c.at("w").template as<R>(),
-                     c.at("b").template as<R>());
-  kernels::gate_backward(static_cast<int64_t>(x.size()), x.data(), factor.data(), norm.dx.data(), R(1), R(1), dx.data(), nullptr);
+  const Norm<R> norm(kernels::NormKind::kLayer, sum(branch, c.at("residual").template as<R>()),
+                     c.at("w").template as<R>(), c.at("b").template as<R>());
+  kernels::gate_backward(static_cast<int64_t>(x.size()), x.data(), factor.data(), norm.dx.data(), R(1), R(1), dx.data(),
+                         nullptr);
   expect_close(norm.y, c.at("out.y"), "y");
   expect_close(dx, c.at("grad.x"), "x");
   expect_close(norm.dx, c.at("grad.residual"), "residual");
@@ -127,7 +129,8 @@ TYPED_TEST(MambaSsmCases, SwiGlu) {
   const int64_t rows = c.at("xy").shape[0], C = c.at("xy").shape[1] / 2;
   std::vector<R> y = poison<R>(static_cast<size_t>(rows * C)), dxy = poison<R>(static_cast<size_t>(rows * 2 * C));
   for (int64_t r = 0; r < rows; ++r) {
-    const std::vector<R> a = c.at("xy").template strided<R>(r * 2 * C, 1, C), b = c.at("xy").template strided<R>(r * 2 * C + C, 1, C);
+    const std::vector<R> a = c.at("xy").template strided<R>(r * 2 * C, 1, C),
+                         b = c.at("xy").template strided<R>(r * 2 * C + C, 1, C);
     std::vector<R> gate = poison<R>(a.size()), dgate(a.size(), R(0)), da = dgate, db = dgate;
     const std::vector<R> ones(a.size(), R(1));
     kernels::act_forward(Act::kSilu, C, a.data(), gate.data());

@@ -1,6 +1,7 @@
-// The published SSD cases of the official mamba_ssm package through the head recurrence: Mamba-2's scan is one call, its
-// published pieces (chunk products, cumulative decays, chunk states, state passing, chunk scan) are calls on one chunk. The
-// GPU kernels multiply in TF32: RMS ratio 1e-2. Where a case has A > 0 they hold the decay inside a chunk at 1.
+// The published SSD cases of the official mamba_ssm package through the head recurrence: Mamba-2's scan is one call,
+// its published pieces (chunk products, cumulative decays, chunk states, state passing, chunk scan) are calls on one
+// chunk. The GPU kernels multiply in TF32: RMS ratio 1e-2. Where a case has A > 0 they hold the decay inside a chunk
+// at 1.
 #include "kernels/gemm.h"
 #include "kernels/glr/head.h"
 #include "kernels/pointwise.h"
@@ -106,18 +107,20 @@ TYPED_TEST(MambaSsmCases, ChunkProducts) {
     for (int64_t i = 0; i < kBatch * kChunks * G; ++i) {
       const int64_t token = i / G * kChunk, at = (token * G + i % G) * kN;
       R* product = out.data() + i * kChunk * kChunk;
-      kernels::gemm({kChunk, kChunk, kN, false, true}, a.data() + at, G * kN, b.data() + at, G * kN, R(0), product, kChunk);
+      kernels::gemm({kChunk, kChunk, kN, false, true}, a.data() + at, G * kN, b.data() + at, G * kN, R(0), product,
+                    kChunk);
       for (int64_t p = 0; c.has("seq_idx") && p < kChunk * kChunk; ++p) {
         const std::vector<double>& sequence = c.at("seq_idx").values;
-        if (sequence[static_cast<size_t>(token + p / kChunk)] != sequence[static_cast<size_t>(token + p % kChunk)]) product[p] = 0;
+        if (sequence[static_cast<size_t>(token + p / kChunk)] != sequence[static_cast<size_t>(token + p % kChunk)])
+          product[p] = 0;
       }
     }
     expect_rms(out, c.at("out.out").values, "out", kRatio);
   }
 }
 
-// dt = softplus(dt + bias), or dt held in [0.01, 1]; the sum of dt A within a chunk is the log of what is left of a state
-// of one, read after each token.
+// dt = softplus(dt + bias), or dt held in [0.01, 1]; the sum of dt A within a chunk is the log of what is left of a
+// state of one, read after each token.
 TYPED_TEST(MambaSsmCases, ChunkSumsOfDecay) {
   using R = TypeParam;
   for (const auto& [name, softplus] : {std::pair{"chunk_cumsum", true}, {"chunk_cumsum_clamped", false}}) {
@@ -126,16 +129,19 @@ TYPED_TEST(MambaSsmCases, ChunkSumsOfDecay) {
     const std::vector<R> raw = c.at("dt").template as<R>(), A = c.at("A").template as<R>();
     std::vector<R> dt = raw, dt_out = poison<R>(raw.size()), sums = dt_out;
     if (softplus) {
-      kernels::bias_act_forward(Act::kSoftplus, kBatch * kTokens, kHeads, raw.data(), c.at("dt_bias").template as<R>().data(), dt.data());
+      kernels::bias_act_forward(Act::kSoftplus, kBatch * kTokens, kHeads, raw.data(),
+                                c.at("dt_bias").template as<R>().data(), dt.data());
     } else {
       for (R& v : dt) v = std::min(std::max(v, R(0.01)), R(1));
     }
     for (int64_t b = 0; b < kBatch; ++b) {
       for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
         const std::vector<R> ones(kChunk * kHeads, R(1));
-        Scan<R> scan{{kChunk, kHeads, kHeads, 1, 1}, ones, ones, {}, {}, std::vector<R>(ones.size(), R(0)), {R(1), R(1)}};
+        Scan<R> scan{{kChunk, kHeads, kHeads, 1, 1},    ones,        ones, {}, {},
+                     std::vector<R>(ones.size(), R(0)), {R(1), R(1)}};
         for (int64_t i = 0; i < kChunk * kHeads; ++i) {
-          scan.g.push_back(dt[static_cast<size_t>((b * kTokens + chunk * kChunk) * kHeads + i)] * A[static_cast<size_t>(i % kHeads)]);
+          scan.g.push_back(dt[static_cast<size_t>((b * kTokens + chunk * kChunk) * kHeads + i)] *
+                           A[static_cast<size_t>(i % kHeads)]);
         }
         const std::vector<R> left = scan.run();
         for (int64_t i = 0; i < kChunk * kHeads; ++i) {
@@ -168,7 +174,8 @@ TYPED_TEST(MambaSsmCases, ChunkStates) {
       kernels::glr::head_backward(scan.dims, scan.coeffs(), scan.v.data(), S0.data(), zero.data(), grads);
       append(dv, dx), append(dk, dB);
       for (int64_t i = 0; i < kChunk * kHeads; ++i) {
-        const size_t from = static_cast<size_t>(i), to = static_cast<size_t>((b * kHeads + i % kHeads) * kTokens + chunk * kChunk + i / kHeads);
+        const size_t from = static_cast<size_t>(i),
+                     to = static_cast<size_t>((b * kHeads + i % kHeads) * kTokens + chunk * kChunk + i / kHeads);
         ddt[to] = ds[from];
         dsums[to] = dg[from] - (i + kHeads < kChunk * kHeads ? dg[from + kHeads] : R(0));  // g is a difference of sums
       }
@@ -181,14 +188,16 @@ TYPED_TEST(MambaSsmCases, ChunkStates) {
   expect_rms(dsums, c.at("grad.dA_cumsum").values, "dA_cumsum", kRatio);
 }
 
-// States across chunks: a recurrence over chunks with one key, read before the write. Gradients of the sum of those reads.
+// States across chunks: a recurrence over chunks with one key, read before the write. Gradients of the sum of those
+// reads.
 TYPED_TEST(MambaSsmCases, StatePassing) {
   using R = TypeParam;
   const Case c = this->load("ssd_components", "state_passing");
   const int64_t size = kP * kN;
   std::vector<R> passed, last, dstates, dlast;
   for (int64_t b = 0; b < kBatch; ++b) {
-    Scan<R> scan{{kChunks, kHeads, 1, 1, size}, std::vector<R>(kChunks, R(1)), std::vector<R>(kChunks, R(1)), {}, {}, {}, {}};
+    Scan<R> scan{
+        {kChunks, kHeads, 1, 1, size}, std::vector<R>(kChunks, R(1)), std::vector<R>(kChunks, R(1)), {}, {}, {}, {}};
     scan.v = c.at("states").template strided<R>(b * kChunks * kHeads * size, 1, kChunks * kHeads * size);
     for (int64_t t = 0; t < kChunks; ++t) {
       append(c.at("dA_last").template strided<R>(b * kHeads * kChunks + t, kChunks, kHeads), scan.g);
@@ -251,21 +260,29 @@ std::vector<X> first_head(const std::vector<X>& x, int64_t width) {
   return out;
 }
 
-// Mamba-2's scan in one call, with softplus, D, gate and initial states; gradients of sum(y). Head 1 has A > 0, which the
-// official kernels hold at 1 inside chunks only: it is left out, and with it B and C, whose gradients add both heads.
+// Mamba-2's scan in one call, with softplus, D, gate and initial states; gradients of sum(y). Head 1 has A > 0, which
+// the official kernels hold at 1 inside chunks only: it is left out, and with it B and C, whose gradients add both
+// heads.
 TYPED_TEST(MambaSsmCases, Combined) {
   using R = TypeParam;
   const Case c = this->load("ssd_combined", "combined_full");
   const int64_t width = kHeads * kP, n = kTokens * width, keys = kTokens * kN;
-  const std::vector<R> A = c.at("A").template as<R>(), D = c.at("D").template as<R>(), bias = c.at("dt_bias").template as<R>();
+  const std::vector<R> A = c.at("A").template as<R>(), D = c.at("D").template as<R>(),
+                       bias = c.at("dt_bias").template as<R>();
   for (const Algorithm algorithm : {Algorithm::kSequential, Algorithm::kChunked}) {
     SCOPED_TRACE(static_cast<int>(algorithm));
     std::vector<R> y, last, dX, dz, ddt, dinitial, dA(kHeads, R(0)), dD(D.size(), R(0)), dbias(kHeads, R(0));
     for (int64_t b = 0; b < kBatch; ++b) {
       const std::vector<R> raw = c.at("dt").template strided<R>(b * kTokens * kHeads, 1, kTokens * kHeads);
-      Scan<R> scan{{kTokens, kHeads, 1, kN, kP}, c.at("C").template strided<R>(b * keys, 1, keys), c.at("B").template strided<R>(b * keys, 1, keys),
-                   {}, poison<R>(raw.size()), c.at("X").template strided<R>(b * n, 1, n), state_of<R>(c.at("initial_states"), b)};
-      const std::vector<R> S0 = scan.S, z = c.at("z").template strided<R>(b * n, 1, n), ones(static_cast<size_t>(n), R(1));
+      Scan<R> scan{{kTokens, kHeads, 1, kN, kP},
+                   c.at("C").template strided<R>(b * keys, 1, keys),
+                   c.at("B").template strided<R>(b * keys, 1, keys),
+                   {},
+                   poison<R>(raw.size()),
+                   c.at("X").template strided<R>(b * n, 1, n),
+                   state_of<R>(c.at("initial_states"), b)};
+      const std::vector<R> S0 = scan.S, z = c.at("z").template strided<R>(b * n, 1, n),
+                           ones(static_cast<size_t>(n), R(1));
       kernels::bias_act_forward(Act::kSoftplus, kTokens, kHeads, raw.data(), bias.data(), scan.s.data());
       for (size_t i = 0; i < raw.size(); ++i) scan.g.push_back(scan.s[i] * A[i % kHeads]);
       const std::vector<R> core = scan.run(algorithm);
@@ -275,19 +292,22 @@ TYPED_TEST(MambaSsmCases, Combined) {
       kernels::gate_forward(n, skipped.data(), gate.data(), out.data());
       append(out, y), append(turned(scan.S, kN, kP), last);
 
-      std::vector<R> dskipped(core.size(), R(0)), dgate = dskipped, mine = dskipped, dv = dskipped, ds(raw.size(), R(0)), dg = ds, draw = ds;
+      std::vector<R> dskipped(core.size(), R(0)), dgate = dskipped, mine = dskipped, dv = dskipped,
+                                                  ds(raw.size(), R(0)), dg = ds, draw = ds;
       std::vector<R> dS(S0.size(), R(0));
       kernels::gate_backward(n, skipped.data(), gate.data(), ones.data(), R(1), R(1), dskipped.data(), dgate.data());
       kernels::act_backward(Act::kSilu, ActRule::kExact, n, z.data(), dgate.data(), mine.data());
       kernels::skip_backward(kTokens, width, D.data(), scan.v.data(), dskipped.data(), dv.data(), dD.data());
       HeadGrads<R> grads;
       grads.dv = dv.data(), grads.ds = ds.data(), grads.dg = dg.data(), grads.dS = dS.data();
-      kernels::glr::head_backward(scan.dims, scan.coeffs(), scan.v.data(), S0.data(), dskipped.data(), grads, algorithm);
+      kernels::glr::head_backward(scan.dims, scan.coeffs(), scan.v.data(), S0.data(), dskipped.data(), grads,
+                                  algorithm);
       for (size_t i = 0; i < raw.size(); ++i) {
         dA[i % kHeads] += dg[i] * scan.s[i];
         ds[i] += dg[i] * A[i % kHeads];
       }
-      kernels::bias_act_backward(Act::kSoftplus, kTokens, kHeads, raw.data(), bias.data(), ds.data(), draw.data(), dbias.data());
+      kernels::bias_act_backward(Act::kSoftplus, kTokens, kHeads, raw.data(), bias.data(), ds.data(), draw.data(),
+                                 dbias.data());
       append(mine, dz), append(dv, dX), append(draw, ddt), append(turned(dS, kN, kP), dinitial);
     }
     const auto compare = [&](const std::vector<R>& found, const char* name, int64_t per_head) {
@@ -299,17 +319,21 @@ TYPED_TEST(MambaSsmCases, Combined) {
   }
 }
 
-// Two sequences of three tokens, one chunk each. Negative steps count as zero; varlen_states start anew with each sequence,
-// while y (no seq_idx was given) runs through.
+// Two sequences of three tokens, one chunk each. Negative steps count as zero; varlen_states start anew with each
+// sequence, while y (no seq_idx was given) runs through.
 TYPED_TEST(MambaSsmCases, CombinedVarlen) {
   using R = TypeParam;
   const Case c = this->load("ssd_combined", "combined_varlen");
   const std::vector<R> A = c.at("A").template as<R>();
   std::vector<R> y, states, S(kHeads * kN * kP, R(0));
   for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
-    Scan<R> scan{{kChunk, kHeads, 1, kN, kP}, c.at("C").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN),
-                 c.at("B").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN), {}, {},
-                 c.at("X").template strided<R>(chunk * kChunk * kHeads * kP, 1, kChunk * kHeads * kP), std::vector<R>(S.size(), R(0))};
+    Scan<R> scan{{kChunk, kHeads, 1, kN, kP},
+                 c.at("C").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN),
+                 c.at("B").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN),
+                 {},
+                 {},
+                 c.at("X").template strided<R>(chunk * kChunk * kHeads * kP, 1, kChunk * kHeads * kP),
+                 std::vector<R>(S.size(), R(0))};
     for (const R dt : c.at("dt").template strided<R>(chunk * kChunk * kHeads, 1, kChunk * kHeads)) {
       scan.s.push_back(std::max(dt, R(0)));
       scan.g.push_back(scan.s.back() * A[scan.g.size() % kHeads]);

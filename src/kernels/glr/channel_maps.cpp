@@ -1,5 +1,5 @@
-// Tiles and block sums of the channel recurrence. Products of decays are sums of logs in double up to a token between the
-// columns and the rows, so no exponential is above 1 and no long product is rounded often.
+// Tiles and block sums of the channel recurrence. Products of decays are sums of logs in double up to a token between
+// the columns and the rows, so no exponential is above 1 and no long product is rounded often.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -19,7 +19,11 @@ template <class R>
 class ChannelTile {
  public:
   ChannelTile(const ChannelDims& dims, const ChannelCoeffs<R>& c, TileRange I, TileRange J)
-      : D_(dims.D), c_(c), I_(I), J_(J), right_(static_cast<size_t>(std::max<int64_t>(0, J.end - J.begin))),
+      : D_(dims.D),
+        c_(c),
+        I_(I),
+        J_(J),
+        right_(static_cast<size_t>(std::max<int64_t>(0, J.end - J.begin))),
         decay_(static_cast<size_t>(std::max<int64_t>(0, I.end - I.begin))) {}
 
   void set_channel(int64_t d) {
@@ -29,7 +33,8 @@ class ChannelTile {
       if (j < J_.end) right_[static_cast<size_t>(j - J_.begin)] = std::exp(log) * value(c_.w, at(j), 1);
       log += static_cast<double>(c_.g[at(j)]);
     }
-    for (int64_t t = I_.begin; t < I_.end; ++t) decay_[static_cast<size_t>(t - I_.begin)] = static_cast<double>(c_.g[at(t)]);
+    for (int64_t t = I_.begin; t < I_.end; ++t)
+      decay_[static_cast<size_t>(t - I_.begin)] = static_cast<double>(c_.g[at(t)]);
   }
 
   // f(j - J.begin, alpha[t, j]) for every j <= t of J; call with t ascending from I.begin.
@@ -47,7 +52,8 @@ class ChannelTile {
       if (!now) log += log_decay(j);
     }
     const double left = r * std::exp(log);
-    for (int64_t j = J_.begin; j < std::min(J_.end, I_.begin); ++j) f(j - J_.begin, left * right_[static_cast<size_t>(j - J_.begin)]);
+    for (int64_t j = J_.begin; j < std::min(J_.end, I_.begin); ++j)
+      f(j - J_.begin, left * right_[static_cast<size_t>(j - J_.begin)]);
   }
 
  private:
@@ -87,8 +93,8 @@ void tile(const ChannelDims& dims, const ChannelCoeffs<R>& c, HeadMap map, int64
   for (size_t i = 0; i < sum.size(); ++i) out[i] = static_cast<R>(sum[i] * scale);
 }
 
-// Column block q is the response to v = 1 inside it; a later block needs three numbers: what the state before it adds to
-// the sum of its outputs, its decay, and (on the diagonal) what it reads of itself.
+// Column block q is the response to v = 1 inside it; a later block needs three numbers: what the state before it adds
+// to the sum of its outputs, its decay, and (on the diagonal) what it reads of itself.
 struct ChannelBlock {
   double wrote = 0, reads = 0, log_decay = 0, within = 0;
 };
@@ -114,7 +120,8 @@ ChannelBlock summarise(const ChannelDims& dims, const ChannelCoeffs<R>& c, int64
 }
 
 template <class R>
-void block_sums(const ChannelDims& dims, const ChannelCoeffs<R>& c, int64_t channel, const int64_t* edges, int64_t blocks, R* out) {
+void block_sums(const ChannelDims& dims, const ChannelCoeffs<R>& c, int64_t channel, const int64_t* edges,
+                int64_t blocks, R* out) {
   std::vector<double> sum(static_cast<size_t>(blocks * blocks), 0.0);  // [blocks, blocks]
   std::vector<ChannelBlock> part(static_cast<size_t>(blocks));
   const bool one = channel >= 0;
@@ -136,12 +143,12 @@ void block_sums(const ChannelDims& dims, const ChannelCoeffs<R>& c, int64_t chan
 
 }  // namespace
 
-void channel_tile(const ChannelDims& dims, const ChannelCoeffs<float>& c, HeadMap map, int64_t channel, TileRange I, TileRange J,
-                  const HeadTileFold<float>& fold, float* out) {
+void channel_tile(const ChannelDims& dims, const ChannelCoeffs<float>& c, HeadMap map, int64_t channel, TileRange I,
+                  TileRange J, const HeadTileFold<float>& fold, float* out) {
   tile(dims, c, map, channel, I, J, fold, out);
 }
-void channel_tile(const ChannelDims& dims, const ChannelCoeffs<double>& c, HeadMap map, int64_t channel, TileRange I, TileRange J,
-                  const HeadTileFold<double>& fold, double* out) {
+void channel_tile(const ChannelDims& dims, const ChannelCoeffs<double>& c, HeadMap map, int64_t channel, TileRange I,
+                  TileRange J, const HeadTileFold<double>& fold, double* out) {
   tile(dims, c, map, channel, I, J, fold, out);
 }
 void channel_block_sums(const ChannelDims& dims, const ChannelCoeffs<float>& c, int64_t channel, const int64_t* edges,

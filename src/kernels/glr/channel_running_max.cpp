@@ -1,5 +1,5 @@
-// Running maximum of a normalised recurrence. Differences are taken as f - (m_t - m_{t-1}): the rounding of m cancels out
-// of numerator and denominator, and a state of -inf gives decay 0, not NaN.
+// Running maximum of a normalised recurrence. Differences are taken as f - (m_t - m_{t-1}): the rounding of m cancels
+// out of numerator and denominator, and a state of -inf gives decay 0, not NaN.
 #include <algorithm>
 #include <cmath>
 #include <limits>

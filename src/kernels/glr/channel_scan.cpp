@@ -18,8 +18,8 @@
 #define HINDSCAN_GLR_CHANNEL_SCAN_ONCE
 namespace hindscan::kernels::glr {
 
-constexpr int64_t kChannelBlock = 64;   // channels of one pass: four cache lines of every input
-constexpr int64_t kChannelChunk = 64;   // tokens between kept states of the backward pass
+constexpr int64_t kChannelBlock = 64;      // channels of one pass: four cache lines of every input
+constexpr int64_t kChannelChunk = 64;      // tokens between kept states of the backward pass
 constexpr int64_t kChannelWork = 1 << 16;  // entries below which a fork-join costs more than it saves
 
 }  // namespace hindscan::kernels::glr
@@ -63,13 +63,15 @@ void ChannelForward(const ChannelDims& dims, const ChannelCoeffs<float>& c, cons
 }
 
 // The adjoint of tokens [begin, end); states as ChannelForward left them, L [count] the adjoint state.
-void ChannelBackward(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* v, const float* dy, int64_t begin,
-                     int64_t end, int64_t first, int64_t count, const float* states, float* L, const ChannelGrads<float>& g) {
+void ChannelBackward(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* v, const float* dy,
+                     int64_t begin, int64_t end, int64_t first, int64_t count, const float* states, float* L,
+                     const ChannelGrads<float>& g) {
   const bool before = c.read == Read::kBefore;
   for (int64_t t = end - 1; t >= begin; --t) {
     for_lanes(count, [&](auto d, int64_t i) HWY_ATTR {
       const int64_t at = t * dims.D + first + i;
-      const auto in = hn::LoadU(d, v + at), signal = hn::LoadU(d, dy + at), old = hn::LoadU(d, states + (t - begin) * count + i);
+      const auto in = hn::LoadU(d, v + at), signal = hn::LoadU(d, dy + at),
+                 old = hn::LoadU(d, states + (t - begin) * count + i);
       const auto a = vexp(hn::LoadU(d, c.g + at)), w = load_or(d, c.w, at, 1.0f);
       const auto read = hn::Mul(load_or(d, c.r, at, 1.0f), signal);
       auto l = hn::LoadU(d, L + i);
@@ -85,8 +87,8 @@ void ChannelBackward(const ChannelDims& dims, const ChannelCoeffs<float>& c, con
   }
 }
 
-void ChannelRowTimes(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* x, int64_t first, int64_t count,
-                     float* L, float* out) {
+void ChannelRowTimes(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* x, int64_t first,
+                     int64_t count, float* L, float* out) {
   const bool before = c.read == Read::kBefore;
   for (int64_t t = dims.T - 1; t >= 0; --t) {
     for_lanes(count, [&](auto d, int64_t i) HWY_ATTR {
@@ -127,11 +129,12 @@ void for_channel_blocks(const ChannelDims& dims, const Body& body) {
 void channel_forward(const ChannelDims& dims, const ChannelCoeffs<double>& c, const double* v, double* S, double* y) {
   reference::channel_forward(dims, c, v, S, y);
 }
-void channel_backward(const ChannelDims& dims, const ChannelCoeffs<double>& c, const double* v, const double* S0, const double* dy,
-                      const ChannelGrads<double>& g) {
+void channel_backward(const ChannelDims& dims, const ChannelCoeffs<double>& c, const double* v, const double* S0,
+                      const double* dy, const ChannelGrads<double>& g) {
   reference::channel_backward(dims, c, v, S0, dy, g);
 }
-void channel_row_times(const ChannelDims& dims, const ChannelCoeffs<double>& c, const double* x, double* carry, double* out) {
+void channel_row_times(const ChannelDims& dims, const ChannelCoeffs<double>& c, const double* x, double* carry,
+                       double* out) {
   reference::channel_row_times(dims, c, x, carry, out);
 }
 
@@ -142,13 +145,13 @@ void channel_forward(const ChannelDims& dims, const ChannelCoeffs<float>& c, con
   });
 }
 
-void channel_backward(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* v, const float* S0, const float* dy,
-                      const ChannelGrads<float>& g) {
+void channel_backward(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* v, const float* S0,
+                      const float* dy, const ChannelGrads<float>& g) {
   const auto forward = HS_DISPATCH(ChannelForward);
   const auto backward = HS_DISPATCH(ChannelBackward);
   const int64_t chunks = (dims.T + kChannelChunk - 1) / kChannelChunk;
   for_channel_blocks(dims, [&](int64_t first, int64_t count) {
-    std::vector<float> kept(static_cast<size_t>((chunks + 1) * count));       // [chunks + 1, count] state before each chunk
+    std::vector<float> kept(static_cast<size_t>((chunks + 1) * count));  // [chunks + 1, count] state before each chunk
     std::vector<float> states(static_cast<size_t>(kChannelChunk * count));  // [chunk, count]
     std::copy_n(S0 + first, count, kept.begin());
     for (int64_t k = 0; k + 1 < chunks; ++k) {
@@ -164,9 +167,11 @@ void channel_backward(const ChannelDims& dims, const ChannelCoeffs<float>& c, co
   });
 }
 
-void channel_row_times(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* x, float* carry, float* out) {
+void channel_row_times(const ChannelDims& dims, const ChannelCoeffs<float>& c, const float* x, float* carry,
+                       float* out) {
   const auto kernel = HS_DISPATCH(ChannelRowTimes);
-  for_channel_blocks(dims, [&](int64_t first, int64_t count) { (*kernel)(dims, c, x, first, count, carry + first, out); });
+  for_channel_blocks(dims,
+                     [&](int64_t first, int64_t count) { (*kernel)(dims, c, x, first, count, carry + first, out); });
 }
 
 }  // namespace hindscan::kernels::glr

@@ -37,7 +37,9 @@ ChannelProblem<float> random_channels(int64_t T, int64_t D, Read read, bool weig
   ChannelProblem<float> p{{T, D}, read, weights, {}, {}, {}, {}, {}, {}, {}};
   for (int64_t i = 0; i < T * D; ++i) {
     const float pick = unit(rng);
-    p.g.push_back(pick < 0.02f ? -std::numeric_limits<float>::infinity() : pick < 0.05f ? -30.0f : -std::pow(10.0f, -3 * unit(rng)));
+    p.g.push_back(pick < 0.02f   ? -std::numeric_limits<float>::infinity()
+                  : pick < 0.05f ? -30.0f
+                                 : -std::pow(10.0f, -3 * unit(rng)));
   }
   for (auto* to : {&p.w, &p.r, &p.u, &p.v, &p.dy}) {
     for (int64_t i = 0; i < T * D; ++i) to->push_back(normal(rng));
@@ -161,7 +163,8 @@ void for_problems(const Body& body) {
   for (const auto& [T, D] : kSizes) {
     for (const Read read : {Read::kAfter, Read::kBefore}) {
       for (const bool weights : {true, false}) {
-        SCOPED_TRACE(::testing::Message() << "T " << T << " D " << D << " before " << (read == Read::kBefore) << " weights " << weights);
+        SCOPED_TRACE(::testing::Message()
+                     << "T " << T << " D " << D << " before " << (read == Read::kBefore) << " weights " << weights);
         body(random_channels(T, D, read, weights));
       }
     }
@@ -289,7 +292,8 @@ void check_ratio(double bar) {
       const auto at = [&](int64_t j) { return static_cast<size_t>(j * D + d); };
       long double top = 0, all = 0;
       for (int64_t j = 0; j <= t; ++j) {
-        long double log = static_cast<long double>(k[at(j)]) + (j == t ? static_cast<long double>(bonus[static_cast<size_t>(d)]) : 0.0L);
+        long double log = static_cast<long double>(k[at(j)]) +
+                          (j == t ? static_cast<long double>(bonus[static_cast<size_t>(d)]) : 0.0L);
         for (int64_t s = j + 1; s < t; ++s) log += static_cast<long double>(f[at(s)]);
         top += std::exp(log) * static_cast<long double>(v[at(j)]);
         all += std::exp(log);

@@ -29,8 +29,8 @@ struct KeyGrads {
 };
 
 template <class R>
-void backward_token(const ComplexChannel<R>& ch, int64_t t, double x, double dy, const Complex* before, const Complex* after,
-                    Complex* L, const ElementComplexGrads<R>& g, const KeyGrads& keys) {
+void backward_token(const ComplexChannel<R>& ch, int64_t t, double x, double dy, const Complex* before,
+                    const Complex* after, Complex* L, const ElementComplexGrads<R>& g, const KeyGrads& keys) {
   const int64_t N = ch.dims.N, at = ch.at(t);
   const double dt = ch.dt(t);
   add_read(ch, t, dy, L);
@@ -69,8 +69,8 @@ void backward_channel(const ComplexChannel<R>& ch, const R* x, const std::comple
     }
     for (int64_t t = end - 1; t >= begin; --t) {
       const Complex* before = states.data() + (t - begin) * N;
-      backward_token(ch, t, static_cast<double>(x[ch.at(t)]), static_cast<double>(dy[ch.at(t)]), before, before + N, L.data(), g,
-                     keys);
+      backward_token(ch, t, static_cast<double>(x[ch.at(t)]), static_cast<double>(dy[ch.at(t)]), before, before + N,
+                     L.data(), g, keys);
     }
   }
   store_state(L, true, g.dS + ch.d * N);
@@ -78,7 +78,8 @@ void backward_channel(const ComplexChannel<R>& ch, const R* x, const std::comple
 
 // token(t) -> the adjoint signal there; out(t, value) takes the adjoint of x_t.
 template <class R, class Signal, class Out>
-void adjoint_channel(const ComplexChannel<R>& ch, int64_t T, std::complex<R>* state, const Signal& signal, const Out& out) {
+void adjoint_channel(const ComplexChannel<R>& ch, int64_t T, std::complex<R>* state, const Signal& signal,
+                     const Out& out) {
   std::vector<Complex> L = load_state(state, ch.dims.N, true);
   for (int64_t t = T - 1; t >= 0; --t) {
     add_read(ch, t, signal(t), L.data());
@@ -91,8 +92,8 @@ void adjoint_channel(const ComplexChannel<R>& ch, int64_t T, std::complex<R>* st
 }  // namespace
 
 template <class R>
-void element_complex_forward(const ElementComplexDims& dims, const ElementComplexCoeffs<R>& c, const R* x, std::complex<R>* S,
-                             R* y) {
+void element_complex_forward(const ElementComplexDims& dims, const ElementComplexCoeffs<R>& c, const R* x,
+                             std::complex<R>* S, R* y) {
 #pragma omp parallel for schedule(static) if (worth_threads(dims))
   for (int64_t d = 0; d < dims.D; ++d) {
     const ComplexChannel<R> ch{dims, c, d};
@@ -108,7 +109,8 @@ void element_complex_forward(const ElementComplexDims& dims, const ElementComple
 template <class R>
 void element_complex_backward(const ElementComplexDims& dims, const ElementComplexCoeffs<R>& c, const R* x,
                               const std::complex<R>* S0, const R* dy, const ElementComplexGrads<R>& g) {
-  const int64_t per_group = dims.D / dims.G, pieces = (per_group + kChannelGroup - 1) / kChannelGroup, keys = dims.T * dims.N;
+  const int64_t per_group = dims.D / dims.G, pieces = (per_group + kChannelGroup - 1) / kChannelGroup,
+                keys = dims.T * dims.N;
   std::vector<Complex> partial(static_cast<size_t>(2 * dims.G * pieces * keys));  // [G, pieces, 2, T, N]
 #pragma omp parallel for schedule(static) if (worth_threads(dims))
   for (int64_t p = 0; p < dims.G * pieces; ++p) {
@@ -133,8 +135,9 @@ void element_complex_value_adjoint(const ElementComplexDims& dims, const Element
 #pragma omp parallel for schedule(static) if (worth_threads(dims))
   for (int64_t d = 0; d < dims.D; ++d) {
     const ComplexChannel<R> ch{dims, c, d};
-    adjoint_channel(ch, dims.T, L + d * dims.N, [&](int64_t t) { return static_cast<double>(dy[ch.at(t)]); },
-                    [&](int64_t t, double value) { dx[ch.at(t)] += static_cast<R>(value); });
+    adjoint_channel(
+        ch, dims.T, L + d * dims.N, [&](int64_t t) { return static_cast<double>(dy[ch.at(t)]); },
+        [&](int64_t t, double value) { dx[ch.at(t)] += static_cast<R>(value); });
   }
 }
 
@@ -145,19 +148,21 @@ void element_complex_row(const ElementComplexDims& dims, const ElementComplexCoe
 #pragma omp parallel for schedule(static) if (worth_threads(dims))
   for (int64_t d = 0; d < dims.D; ++d) {
     const ComplexChannel<R> ch{dims, c, d};
-    adjoint_channel(ch, row_token + 1, L + d * dims.N, [&](int64_t t) { return t == row_token ? 1.0 : 0.0; },
-                    [&](int64_t t, double value) { row[ch.at(t)] = static_cast<R>(value); });
+    adjoint_channel(
+        ch, row_token + 1, L + d * dims.N, [&](int64_t t) { return t == row_token ? 1.0 : 0.0; },
+        [&](int64_t t, double value) { row[ch.at(t)] = static_cast<R>(value); });
   }
 }
 
-#define HS_INSTANTIATE(R)                                                                                                   \
-  template void element_complex_forward(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*,               \
-                                        std::complex<R>*, R*);                                                             \
-  template void element_complex_backward(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*,              \
-                                         const std::complex<R>*, const R*, const ElementComplexGrads<R>&);                 \
-  template void element_complex_value_adjoint(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*,         \
-                                              std::complex<R>*, R*);                                                       \
-  template void element_complex_row(const ElementComplexDims&, const ElementComplexCoeffs<R>&, int64_t, R*, std::complex<R>*)
+#define HS_INSTANTIATE(R)                                                                                          \
+  template void element_complex_forward(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*,       \
+                                        std::complex<R>*, R*);                                                     \
+  template void element_complex_backward(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*,      \
+                                         const std::complex<R>*, const R*, const ElementComplexGrads<R>&);         \
+  template void element_complex_value_adjoint(const ElementComplexDims&, const ElementComplexCoeffs<R>&, const R*, \
+                                              std::complex<R>*, R*);                                               \
+  template void element_complex_row(const ElementComplexDims&, const ElementComplexCoeffs<R>&, int64_t, R*,        \
+                                    std::complex<R>*)
 HS_INSTANTIATE(float);
 HS_INSTANTIATE(double);
 

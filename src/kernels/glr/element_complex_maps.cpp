@@ -1,5 +1,5 @@
-// Tiles and block sums of the complex element recurrence. Both factor at a token between the columns and the rows, so the
-// exponentials between them are taken once of a sum of steps.
+// Tiles and block sums of the complex element recurrence. Both factor at a token between the columns and the rows, so
+// the exponentials between them are taken once of a sum of steps.
 #include <algorithm>
 #include <cmath>
 
@@ -19,7 +19,7 @@ template <class R, class F>
 void for_entries(const ComplexChannel<R>& ch, Range rows, Range cols, const F& f) {
   const int64_t N = ch.dims.N, width = std::max<int64_t>(0, std::min(cols.end, rows.begin) - cols.begin);
   std::vector<Complex> right(static_cast<size_t>(width * N)), L(static_cast<size_t>(N));  // [cols before the rows, N]
-  double steps = 0;                                                                       // dt of tokens j + 1 .. rows.begin - 1
+  double steps = 0;  // dt of tokens j + 1 .. rows.begin - 1
   for (int64_t j = rows.begin - 1; j >= cols.begin; --j) {
     for (int64_t n = 0; j < cols.end && n < N; ++n) {
       right[static_cast<size_t>((j - cols.begin) * N + n)] = times(ch.decay(steps, n), ch.dt(j) * ch.B(j, n));
@@ -35,7 +35,8 @@ void for_entries(const ComplexChannel<R>& ch, Range rows, Range cols, const F& f
     }
     for (int64_t m = 0; m < width; ++m) {
       double sum = 0;
-      for (int64_t n = 0; n < N; ++n) sum += real_times(L[static_cast<size_t>(n)], right[static_cast<size_t>(m * N + n)]);
+      for (int64_t n = 0; n < N; ++n)
+        sum += real_times(L[static_cast<size_t>(n)], right[static_cast<size_t>(m * N + n)]);
       f(i, cols.begin + m, sum);
     }
   }
@@ -66,8 +67,8 @@ Block summarise(const ComplexChannel<R>& ch, int64_t begin, int64_t end) {
 }  // namespace
 
 template <class R>
-void element_complex_tile(const ElementComplexDims& dims, const ElementComplexCoeffs<R>& c, ElementMap map, int64_t channel,
-                          Range rows, Range cols, R* tile) {
+void element_complex_tile(const ElementComplexDims& dims, const ElementComplexCoeffs<R>& c, ElementMap map,
+                          int64_t channel, Range rows, Range cols, R* tile) {
   const int64_t width = cols.end - cols.begin;
   const bool one = map == ElementMap::kChannel;
   std::vector<double> sum(static_cast<size_t>((rows.end - rows.begin) * width), 0.0);  // [rows, cols]
@@ -87,7 +88,8 @@ void element_complex_block_sums(const ElementComplexDims& dims, const ElementCom
   std::vector<double> sum(static_cast<size_t>(blocks * blocks), 0.0);  // [blocks, blocks]
   for (int64_t d = one ? channel : 0; d < (one ? channel + 1 : dims.D); ++d) {
     std::vector<Block> parts;
-    for (int64_t p = 0; p < blocks; ++p) parts.push_back(summarise(ComplexChannel<R>{dims, c, d}, edges[p], edges[p + 1]));
+    for (int64_t p = 0; p < blocks; ++p)
+      parts.push_back(summarise(ComplexChannel<R>{dims, c, d}, edges[p], edges[p + 1]));
     for (int64_t q = 0; q < blocks; ++q) {
       sum[static_cast<size_t>(q * blocks + q)] += parts[static_cast<size_t>(q)].within;
       std::vector<Complex> state = parts[static_cast<size_t>(q)].wrote;  // [N]
@@ -104,10 +106,10 @@ void element_complex_block_sums(const ElementComplexDims& dims, const ElementCom
   for (size_t i = 0; i < sum.size(); ++i) out[i] = static_cast<R>(sum[i] * scale);
 }
 
-#define HS_INSTANTIATE(R)                                                                                               \
-  template void element_complex_tile(const ElementComplexDims&, const ElementComplexCoeffs<R>&, ElementMap, int64_t,   \
-                                     Range, Range, R*);                                                                \
-  template void element_complex_block_sums(const ElementComplexDims&, const ElementComplexCoeffs<R>&, int64_t,         \
+#define HS_INSTANTIATE(R)                                                                                            \
+  template void element_complex_tile(const ElementComplexDims&, const ElementComplexCoeffs<R>&, ElementMap, int64_t, \
+                                     Range, Range, R*);                                                              \
+  template void element_complex_block_sums(const ElementComplexDims&, const ElementComplexCoeffs<R>&, int64_t,       \
                                            const int64_t*, int64_t, R*)
 HS_INSTANTIATE(float);
 HS_INSTANTIATE(double);

@@ -1,7 +1,6 @@
-// The complex element recurrence against the formula of alpha and central differences, with groups of B and C; and the real
-// recurrence with groups against one call per channel.
+// The complex element recurrence against the formula of alpha and central differences, with groups of B and C.
 #include "kernels/glr/element_complex.h"
-#include "kernels/glr/element_grouped.h"
+
 #include "kernels/glr/element_test_support.h"
 
 namespace hindscan::kernels::glr {
@@ -17,7 +16,9 @@ struct ComplexProblem {
   template <class Q>
   ComplexProblem<Q> as() const {
     const auto cast = [](const std::vector<R>& v) { return std::vector<Q>(v.begin(), v.end()); };
-    const auto cast2 = [](const std::vector<std::complex<R>>& v) { return std::vector<std::complex<Q>>(v.begin(), v.end()); };
+    const auto cast2 = [](const std::vector<std::complex<R>>& v) {
+      return std::vector<std::complex<Q>>(v.begin(), v.end());
+    };
     return {dims, cast(dt), cast(x), cast(dy), cast2(A), cast2(B), cast2(C), cast2(S)};
   }
 };
@@ -34,7 +35,8 @@ ComplexProblem<float> random_complex(ElementComplexDims dims, unsigned seed = 1)
   const auto fill = [&](std::vector<std::complex<float>>& v, int64_t n) {
     for (int64_t i = 0; i < n; ++i) v.emplace_back(normal(rng), normal(rng));
   };
-  for (int64_t i = 0; i < dims.D * dims.N; ++i) p.A.emplace_back(-0.5f * unit(rng), 3.1415927f * static_cast<float>(i % dims.N));
+  for (int64_t i = 0; i < dims.D * dims.N; ++i)
+    p.A.emplace_back(-0.5f * unit(rng), 3.1415927f * static_cast<float>(i % dims.N));
   fill(p.B, dims.T * dims.G * dims.N), fill(p.C, dims.T * dims.G * dims.N), fill(p.S, dims.D * dims.N);
   return p;
 }
@@ -60,7 +62,8 @@ double alpha(const ComplexProblem<R>& p, int64_t d, int64_t t, int64_t j) {
   const auto& [T, D, N, G] = p.dims;
   if (j > t) return 0;
   return response(p, d, t, j + 1, [&, n_ = N, g = G, w = D](int64_t n) {
-    return Wide(p.B[static_cast<size_t>((j * g + d / (w / g)) * n_ + n)]) * static_cast<long double>(p.dt[static_cast<size_t>(j * w + d)]);
+    return Wide(p.B[static_cast<size_t>((j * g + d / (w / g)) * n_ + n)]) *
+           static_cast<long double>(p.dt[static_cast<size_t>(j * w + d)]);
   });
 }
 template <class R>
@@ -110,8 +113,11 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
   }
   EXPECT_LE(max_error(from_state, state_want), bar);
 
-  for (const auto& [rows, cols] : {std::pair{Range{0, T}, Range{0, T}}, {Range{T / 2, T}, Range{0, T / 3}}, {Range{T / 3, T}, Range{T / 4, T - T / 4}}}) {
-    for (const ElementMap kind : {ElementMap::kChannel, ElementMap::kMean, ElementMap::kMeanAbs, ElementMap::kMeanPositive}) {
+  for (const auto& [rows, cols] : {std::pair{Range{0, T}, Range{0, T}},
+                                   {Range{T / 2, T}, Range{0, T / 3}},
+                                   {Range{T / 3, T}, Range{T / 4, T - T / 4}}}) {
+    for (const ElementMap kind :
+         {ElementMap::kChannel, ElementMap::kMean, ElementMap::kMeanAbs, ElementMap::kMeanPositive}) {
       std::vector<double> cells;
       for (int64_t i = rows.begin; i < rows.end; ++i) {
         for (int64_t j = cols.begin; j < cols.end; ++j) {
@@ -169,7 +175,8 @@ ComplexGradients<R> backward(const ComplexProblem<R>& p) {
   ComplexGradients<R> g{zero, zero, zero, {}, {}, {}, p.S};
   g.dA.resize(p.A.size()), g.dB.resize(p.B.size()), g.dC.resize(p.C.size());
   element_complex_backward(p.dims, p.coeffs(), p.x.data(), p.S.data(), p.dy.data(),
-                           ElementComplexGrads<R>{g.dx.data(), g.write.data(), g.decay.data(), g.dA.data(), g.dB.data(), g.dC.data(), g.dS.data()});
+                           ElementComplexGrads<R>{g.dx.data(), g.write.data(), g.decay.data(), g.dA.data(), g.dB.data(),
+                                                  g.dC.data(), g.dS.data()});
   return g;
 }
 
@@ -242,84 +249,6 @@ TEST(ElementComplex, FloatGradientsMatchDouble) {
   EXPECT_LE(rms_error(parts(f.dB), parts(d.dB)), 1e-6);
   EXPECT_LE(rms_error(parts(f.dC), parts(d.dC)), 1e-6);
   EXPECT_LE(rms_error(parts(f.dS), parts(d.dS)), 1e-6);
-}
-
-// One channel of a grouped problem as an ungrouped one.
-Problem<double> channel_problem(const Problem<double>& p, int64_t G, int64_t d) {
-  const auto [T, D, N] = p.dims;
-  const int64_t g = d / (D / G);
-  Problem<double> one{{T, 1, N}, {}, {}, {}, {}, {}, {}, {}};
-  for (int64_t t = 0; t < T; ++t) {
-    const size_t at = static_cast<size_t>(t * D + d);
-    one.dt.push_back(p.dt[at]), one.x.push_back(p.x[at]), one.dy.push_back(p.dy[at]);
-    for (int64_t n = 0; n < N; ++n) {
-      one.B.push_back(p.B[static_cast<size_t>((t * G + g) * N + n)]), one.C.push_back(p.C[static_cast<size_t>((t * G + g) * N + n)]);
-    }
-  }
-  one.A.assign(p.A.begin() + d * N, p.A.begin() + (d + 1) * N);
-  one.S.assign(p.S.begin() + d * N, p.S.begin() + (d + 1) * N);
-  return one;
-}
-
-TEST(ElementGrouped, EqualsOneCallPerChannel) {
-  const int64_t T = 20, D = 6, N = 3, G = 2;
-  Problem<double> p = random_problem(T, D, N).as<double>();
-  const Problem<double> more = random_problem(T, D, N * G, 7).as<double>();
-  p.B = more.B, p.C = more.C;  // [T, G, N]
-  const size_t size = static_cast<size_t>(T * D), state = static_cast<size_t>(D * N);
-  std::vector<double> y(size), S = p.S, dx(size), write(size), decay(size), dA(state), dB(p.B.size()), dC(p.B.size()), dS = p.S;
-  std::vector<double> row(size), L(state), adjoint(size), M = p.S, tile(static_cast<size_t>(T * T)), sums(4);
-  const std::vector<int64_t> edges = {0, 9, T};
-  element_grouped_forward<double>(p.dims, G, p.coeffs(), p.x.data(), S.data(), y.data());
-  element_grouped_backward<double>(p.dims, G, p.coeffs(), p.x.data(), p.S.data(), p.dy.data(),
-                                   {dx.data(), write.data(), decay.data(), dA.data(), dB.data(), dC.data(), dS.data()});
-  element_grouped_value_adjoint<double>(p.dims, G, p.coeffs(), p.dy.data(), M.data(), adjoint.data());
-  element_grouped_row<double>(p.dims, G, p.coeffs(), T - 1, row.data(), L.data());
-  element_grouped_tile<double>(p.dims, G, p.coeffs(), ElementMap::kMeanAbs, 0, {0, T}, {0, T}, {}, tile.data());
-  element_grouped_block_sums<double>(p.dims, G, p.coeffs(), -1, edges.data(), 2, sums.data());
-
-  std::vector<double> want_dB(dB.size()), want_dC(dB.size()), want_tile(tile.size()), want_sums(4);
-  for (int64_t d = 0; d < D; ++d) {
-    Problem<double> one = channel_problem(p, G, d);
-    const auto column = [&, d_ = d, D_ = D, T_ = T](const std::vector<double>& from) {
-      std::vector<double> out;
-      for (int64_t t = 0; t < T_; ++t) out.push_back(from[static_cast<size_t>(t * D_ + d_)]);
-      return out;
-    };
-    const auto states = [&, d_ = d, N_ = N](const std::vector<double>& from) {
-      return std::vector<double>(from.begin() + d_ * N_, from.begin() + (d_ + 1) * N_);
-    };
-    std::vector<double> y1(static_cast<size_t>(T)), s1 = one.S, x1(y1.size()), w1 = x1, d1 = x1, a1(static_cast<size_t>(N)), S1 = one.S;
-    std::vector<double> b1(one.B.size()), c1(one.B.size()), r1(y1.size()), l1(a1.size()), v1(y1.size()), m1 = one.S, t1(tile.size()), q1(4);
-    element_forward(one.dims, one.coeffs(), one.x.data(), s1.data(), y1.data());
-    element_backward(one.dims, one.coeffs(), one.x.data(), one.S.data(), one.dy.data(),
-                     {x1.data(), w1.data(), d1.data(), a1.data(), b1.data(), c1.data(), S1.data()});
-    element_value_adjoint(one.dims, one.coeffs(), one.dy.data(), m1.data(), v1.data());
-    element_row(one.dims, one.coeffs(), T - 1, r1.data(), l1.data());
-    element_tile(one.dims, one.coeffs(), ElementMap::kMeanAbs, 0, {0, T}, {0, T}, {}, t1.data());
-    element_block_sums(one.dims, one.coeffs(), -1, edges.data(), 2, q1.data());
-    EXPECT_EQ(column(y), y1);
-    EXPECT_EQ(states(S), s1);
-    EXPECT_EQ(column(dx), x1);
-    EXPECT_EQ(column(write), w1);
-    EXPECT_EQ(column(decay), d1);
-    EXPECT_EQ(states(dA), a1);
-    EXPECT_EQ(states(dS), S1);
-    EXPECT_EQ(column(adjoint), v1);
-    EXPECT_EQ(states(M), m1);
-    EXPECT_EQ(column(row), r1);
-    EXPECT_EQ(states(L), l1);
-    for (int64_t i = 0; i < T * N; ++i) {
-      const size_t at = static_cast<size_t>((i / N * G + d / (D / G)) * N + i % N);
-      want_dB[at] += b1[static_cast<size_t>(i)], want_dC[at] += c1[static_cast<size_t>(i)];
-    }
-    for (size_t i = 0; i < tile.size(); ++i) want_tile[i] += t1[i] / static_cast<double>(D);
-    for (size_t i = 0; i < 4; ++i) want_sums[i] += q1[i] / static_cast<double>(D);
-  }
-  EXPECT_LE(max_error(dB, want_dB), 1e-14);
-  EXPECT_LE(max_error(dC, want_dC), 1e-14);
-  EXPECT_LE(max_error(tile, want_tile), 1e-14);
-  EXPECT_LE(max_error(sums, want_sums), 1e-14);
 }
 
 }  // namespace

@@ -36,8 +36,12 @@ struct Group {
   ElementCoeffs<R> c;
 
   Group(const ElementDims& all, int64_t G, const ElementCoeffs<R>& from, int64_t index)
-      : g(index), first(index * (all.D / G)), dims{all.T, all.D / G, all.N}, dt(gather(from.dt, all.T, all.D, first, dims.D)),
-        B(gather(from.B, all.T, G * all.N, g * all.N, all.N)), C(gather(from.C, all.T, G * all.N, g * all.N, all.N)),
+      : g(index),
+        first(index * (all.D / G)),
+        dims{all.T, all.D / G, all.N},
+        dt(gather(from.dt, all.T, all.D, first, dims.D)),
+        B(gather(from.B, all.T, G * all.N, g * all.N, all.N)),
+        C(gather(from.C, all.T, G * all.N, g * all.N, all.N)),
         c{dt.data(), from.A + first * all.N, B.data(), C.data()} {}
   std::vector<R> channels(const R* from, int64_t D) const { return gather(from, dims.T, D, first, dims.D); }
 };
@@ -56,8 +60,8 @@ void element_grouped_forward(const ElementDims& dims, int64_t G, const ElementCo
 }
 
 template <class R>
-void element_grouped_backward(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, const R* x, const R* S0, const R* dy,
-                              const ElementGrads<R>& grads) {
+void element_grouped_backward(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, const R* x, const R* S0,
+                              const R* dy, const ElementGrads<R>& grads) {
   const int64_t D = dims.D, N = dims.N, T = dims.T;
   for (int64_t g = 0; g < G; ++g) {
     const Group<R> one(dims, G, c, g);
@@ -67,8 +71,13 @@ void element_grouped_backward(const ElementDims& dims, int64_t G, const ElementC
     std::vector<R> dx = one.channels(grads.dx, D), write = one.channels(grads.ddt_write, D);
     std::vector<R> decay = one.channels(same ? nullptr : grads.ddt_decay, D);
     std::vector<R> dB = gather<R>(grads.dB, T, G * N, g * N, N), dC = gather<R>(grads.dC, T, G * N, g * N, N);
-    const ElementGrads<R> mine{pointer(dx), pointer(write), same ? pointer(write) : pointer(decay),
-                               grads.dA ? grads.dA + state : nullptr, pointer(dB), pointer(dC), grads.dS + state};
+    const ElementGrads<R> mine{pointer(dx),
+                               pointer(write),
+                               same ? pointer(write) : pointer(decay),
+                               grads.dA ? grads.dA + state : nullptr,
+                               pointer(dB),
+                               pointer(dC),
+                               grads.dS + state};
     element_backward(one.dims, one.c, in.data(), S0 + state, signal.data(), mine);
     scatter(dx, T, D, one.first, one.dims.D, grads.dx);
     scatter(write, T, D, one.first, one.dims.D, grads.ddt_write);
@@ -79,7 +88,8 @@ void element_grouped_backward(const ElementDims& dims, int64_t G, const ElementC
 }
 
 template <class R>
-void element_grouped_value_adjoint(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, const R* dy, R* L, R* dx) {
+void element_grouped_value_adjoint(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, const R* dy, R* L,
+                                   R* dx) {
   for (int64_t g = 0; g < G; ++g) {
     const Group<R> one(dims, G, c, g);
     const std::vector<R> signal = one.channels(dy, dims.D);
@@ -100,8 +110,8 @@ void element_grouped_row(const ElementDims& dims, int64_t G, const ElementCoeffs
 }
 
 template <class R>
-void element_grouped_tile(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, ElementMap map, int64_t channel,
-                          Range rows, Range cols, const ElementMixer<R>& mixer, R* tile) {
+void element_grouped_tile(const ElementDims& dims, int64_t G, const ElementCoeffs<R>& c, ElementMap map,
+                          int64_t channel, Range rows, Range cols, const ElementMixer<R>& mixer, R* tile) {
   const int64_t cells = std::max<int64_t>(0, rows.end - rows.begin) * std::max<int64_t>(0, cols.end - cols.begin);
   const bool single = map == ElementMap::kChannel;
   const int64_t per_group = dims.D / G;
@@ -131,16 +141,16 @@ void element_grouped_block_sums(const ElementDims& dims, int64_t G, const Elemen
   }
 }
 
-#define HS_INSTANTIATE(R)                                                                                                     \
-  template void element_grouped_forward(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, R*, R*);             \
-  template void element_grouped_backward(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, const R*, const R*, \
-                                         const ElementGrads<R>&);                                                            \
-  template void element_grouped_value_adjoint(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, R*, R*);       \
-  template void element_grouped_row(const ElementDims&, int64_t, const ElementCoeffs<R>&, int64_t, R*, R*);                  \
-  template void element_grouped_tile(const ElementDims&, int64_t, const ElementCoeffs<R>&, ElementMap, int64_t, Range,       \
-                                     Range, const ElementMixer<R>&, R*);                                                     \
-  template void element_grouped_block_sums(const ElementDims&, int64_t, const ElementCoeffs<R>&, int64_t, const int64_t*,    \
-                                           int64_t, R*)
+#define HS_INSTANTIATE(R)                                                                                              \
+  template void element_grouped_forward(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, R*, R*);       \
+  template void element_grouped_backward(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, const R*,     \
+                                         const R*, const ElementGrads<R>&);                                            \
+  template void element_grouped_value_adjoint(const ElementDims&, int64_t, const ElementCoeffs<R>&, const R*, R*, R*); \
+  template void element_grouped_row(const ElementDims&, int64_t, const ElementCoeffs<R>&, int64_t, R*, R*);            \
+  template void element_grouped_tile(const ElementDims&, int64_t, const ElementCoeffs<R>&, ElementMap, int64_t, Range, \
+                                     Range, const ElementMixer<R>&, R*);                                               \
+  template void element_grouped_block_sums(const ElementDims&, int64_t, const ElementCoeffs<R>&, int64_t,              \
+                                           const int64_t*, int64_t, R*)
 HS_INSTANTIATE(float);
 HS_INSTANTIATE(double);
 

@@ -1,5 +1,6 @@
-// Adjoint pieces of the chunked rank-1 kernels. With W = (I - Cb)^-1 (C S_0 + Ck V) the adjoint of w solves the transposed
-// triangle, z = (I - Cb)^-T (...); then (y, w) are reads with adjoints (dy, z) of the writes (b, w) and (k, v).
+// Adjoint pieces of the chunked rank-1 kernels. With W = (I - Cb)^-1 (C S_0 + Ck V) the adjoint of w solves the
+// transposed triangle, z = (I - Cb)^-T (...); then (y, w) are reads with adjoints (dy, z) of the writes (b, w) and (k,
+// v).
 #if defined(HINDSCAN_GLR_HEAD_DELTA_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HINDSCAN_GLR_HEAD_DELTA_BACKWARD_INL_H_
 #undef HINDSCAN_GLR_HEAD_DELTA_BACKWARD_INL_H_
@@ -34,7 +35,8 @@ HWY_INLINE void solve_adjoint_columns(const DeltaChunk& w, DeltaAdjoint& x, int6
   }
 }
 
-// z into dYZ[C..] and dv into dwrites[C..]; dy is in dYZ[..C]. Needs a prepared chunk and L, the adjoint of its last state.
+// z into dYZ[C..] and dv into dwrites[C..]; dy is in dYZ[..C]. Needs a prepared chunk and L, the adjoint of its last
+// state.
 HWY_INLINE void solve_adjoint(const DeltaChunk& w, DeltaAdjoint& x) {
   product(kDeltaPair, w.Vp, w.Kp, w.end, 1, kDeltaPair, x.L, w.Vp, x.dwrites, w.Vp, Start::kZero);
   for_columns(w.Vp, [&](auto vecs, int64_t m) HWY_ATTR { solve_adjoint_columns<decltype(vecs)::value>(w, x, m); });
@@ -45,8 +47,8 @@ HWY_INLINE void retreat_adjoint(const DeltaChunk& w, DeltaAdjoint& x) {
   product(w.Kp, w.Vp, kDeltaPair, w.reads0, 1, w.Kp, x.dYZ, w.Vp, x.L, w.Vp, Start::kScaled, w.whole);
 }
 
-// Adjoints of scores and of the decayed reads and writes at the chunk's ends: products over V. Needs w.S (the state before
-// the chunk), w.WV, x.dYZ and x.L.
+// Adjoints of scores and of the decayed reads and writes at the chunk's ends: products over V. Needs w.S (the state
+// before the chunk), w.WV, x.dYZ and x.L.
 HWY_INLINE void product_adjoints(const DeltaChunk& w, DeltaAdjoint& x) {
   const int64_t Kp = w.Kp, Vp = w.Vp;
   turn(w.WV, kDeltaPair, Vp, x.WVT, kDeltaPair);
@@ -70,8 +72,8 @@ HWY_INLINE void through_adjoint(const DeltaChunk& w, DeltaAdjoint& x) {
   }
 }
 
-// dq, dc into dreads and the decays' part of every pair (i, j) into dg, for one vector of keys k. A decay at t sits between
-// every write j < t and read i >= t: prefix sums over j, so nothing is ever subtracted.
+// dq, dc into dreads and the decays' part of every pair (i, j) into dg, for one vector of keys k. A decay at t sits
+// between every write j < t and read i >= t: prefix sums over j, so nothing is ever subtracted.
 HWY_INLINE void adjoint_of_reads(const DeltaChunk& w, DeltaAdjoint& x, int64_t k) {
   const DeltaTag d;
   const int64_t C = kDeltaChunk, Kp = w.Kp;

@@ -69,8 +69,8 @@ HWY_INLINE void pass_chunk(const DeltaHead& head, const float* v, int64_t t0, in
 }
 
 // memory: the chunk, its adjoint, and [kept, Kp, Vp] states: one per segment, then one per chunk of a segment.
-void DeltaBackwardHead(const DeltaHead& head, const float* v, const float* S0, const float* dy, const HeadGrads<float>& g,
-                       float* memory) {
+void DeltaBackwardHead(const DeltaHead& head, const float* v, const float* S0, const float* dy,
+                       const HeadGrads<float>& g, float* memory) {
   const int64_t T = head.d.T, K = head.d.K, V = head.d.V, C = kDeltaChunk, tokens = delta_segment(head.d) * C;
   DeltaChunk w(head.d, memory);
   const int64_t state = w.Kp * w.Vp, segments = (T + tokens - 1) / tokens;
@@ -145,8 +145,8 @@ HWY_EXPORT(DeltaValueAdjointHead);
 
 }  // namespace
 
-void delta_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0, const float* dy,
-                            const HeadGrads<float>& grads) {
+void delta_backward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const float* v, const float* S0,
+                            const float* dy, const HeadGrads<float>& grads) {
   if (!delta_chunked_exists(d, c)) return reference::backward(d, c, v, S0, dy, grads);
   const auto kernel = HS_DISPATCH(DeltaBackwardHead);
   const int64_t Kp = delta_round(d.K), Vp = delta_round(d.V), segment = delta_segment(d);

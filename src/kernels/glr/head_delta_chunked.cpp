@@ -1,4 +1,5 @@
-// Chunked forward pass of the rank-1 structure: chunks of 16 tokens, everything but a 16 x 16 triangle as matrix products.
+// Chunked forward pass of the rank-1 structure: chunks of 16 tokens, everything but a 16 x 16 triangle as matrix
+// products.
 #include "kernels/dispatch.h"
 #include "kernels/glr/head_delta.h"
 #include "kernels/glr/head_kernels.h"
@@ -58,8 +59,8 @@ bool first_is_tied(const HeadDims& d, const HeadCoeffs<float>& c) {
 
 bool delta_chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) { return d.R == 1 && c.read == Read::kAfter; }
 
-// Measured (lanes of 16 and of 8): token by token keeps a strip of the state in the nearest cache and does two thirds of the
-// arithmetic, so that the products win by large states only, earlier where the two writes of a token are one.
+// Measured (lanes of 16 and of 8): token by token keeps a strip of the state in the nearest cache and does two thirds
+// of the arithmetic, so that the products win by large states only, earlier where the two writes of a token are one.
 bool delta_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c) {
   if (!delta_chunked_exists(d, c) || d.T < kDeltaChunk) return false;
   const bool wide = (*HS_DISPATCH(DeltaLanes))() == 16;

@@ -1,5 +1,5 @@
-// Sequential rank-1 recurrence: token by token, lanes along V. Columns of the state never meet, so a strip of them stays
-// in the first-level cache for the whole pass.
+// Sequential rank-1 recurrence: token by token, lanes along V. Columns of the state never meet, so a strip of them
+// stays in the first-level cache for the whole pass.
 #include "kernels/dispatch.h"
 #include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
@@ -71,7 +71,8 @@ void delta_step(const DeltaToken& w, Read read, int64_t K, int64_t ld, const flo
   for_rows(K, [&](auto parity, int64_t i) HWY_ATTR {
     const DeltaVec c = hn::Set(d, w.c[i] * w.a[i]);
 #pragma GCC unroll 4
-    for (int n = 0; n < Vecs; ++n) u[parity][n] = hn::MulAdd(c, hn::LoadU(d, S + i * ld + n * kDeltaLanes), u[parity][n]);
+    for (int n = 0; n < Vecs; ++n)
+      u[parity][n] = hn::MulAdd(c, hn::LoadU(d, S + i * ld + n * kDeltaLanes), u[parity][n]);
   });
 #pragma GCC unroll 4
   for (int n = 0; n < Vecs; ++n) u[0][n] = hn::Add(u[0][n], u[1][n]);
@@ -105,7 +106,9 @@ void DeltaSequentialStrip(const DeltaHead& head, int64_t strip, const float* v, 
   const int64_t ld = in_place ? V : kStripColumns;
   for (int64_t i = 0; !in_place && i < K; ++i) copy_row(given + i * V, count, state + i * ld, ld);
   HWY_ALIGN float in[kStripColumns], out[kStripColumns];
-  const auto step = count <= kDeltaLanes ? delta_step<1> : count <= 2 * kDeltaLanes ? delta_step<2> : delta_step<kStrip>;
+  const auto step = count <= kDeltaLanes       ? delta_step<1>
+                    : count <= 2 * kDeltaLanes ? delta_step<2>
+                                               : delta_step<kStrip>;
   for (int64_t t = 0; t < head.d.T; ++t) {
     load_token(head, t, Kp, w);
     copy_row(v + head.value_at(t) + first, count, in, kStripColumns);

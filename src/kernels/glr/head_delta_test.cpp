@@ -1,5 +1,7 @@
-// The rank-1 kernels against the double reference: forward (sequential and chunked), every gradient and the value adjoint,
-// in the settings of Gated DeltaNet, DeltaNet, KDA and RWKV-7, on every instruction set.
+// The rank-1 kernels against the double reference: forward (sequential and chunked), every gradient and the value
+// adjoint, in the settings of Gated DeltaNet, DeltaNet, KDA and RWKV-7, on every instruction set.
+#include <omp.h>
+
 #include "kernels/glr/head_delta.h"
 #include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
@@ -80,8 +82,10 @@ TEST_P(DeltaIsa, GradientsMatchTheReference) {
 
 // More chunks than a segment holds, with states large enough for short segments.
 TEST_P(DeltaIsa, GradientsThroughKeptStates) {
-  check_gradients(random_head_problem({"long", {1000, 1, 1, 5, 3, 1}, DecayShape::kRow, true, Read::kAfter, true, false, 1e-3, 0.1}));
-  check_gradients(random_head_problem({"large", {150, 1, 1, 128, 130, 1}, DecayShape::kScalar, true, Read::kAfter, true}));
+  check_gradients(random_head_problem(
+      {"long", {1000, 1, 1, 5, 3, 1}, DecayShape::kRow, true, Read::kAfter, true, false, 1e-3, 0.1}));
+  check_gradients(
+      random_head_problem({"large", {150, 1, 1, 128, 130, 1}, DecayShape::kScalar, true, Read::kAfter, true}));
 }
 
 // Gradients that are not wanted are left out, and what is there is added to.
@@ -110,11 +114,18 @@ TEST_P(DeltaIsa, ValueAdjointMatchesTheReference) {
   });
 }
 
-// Delta rules with keys of length one and beta in (0, 2) turn the state but never enlarge it; RWKV-7's c = kappa / exp g
-// undoes the decay of what it removes.
+// Delta rules with keys of length one and beta in (0, 2) turn the state but never enlarge it; RWKV-7's c = kappa / exp
+// g undoes the decay of what it removes.
 HeadProblem<float> long_problem(bool rwkv7, int64_t T) {
-  HeadProblem<float> p = random_head_problem(
-      {"long", {T, 1, 1, 24, 8, 1}, rwkv7 ? DecayShape::kRow : DecayShape::kScalar, true, Read::kAfter, !rwkv7, false, 0.005, 0.6});
+  HeadProblem<float> p = random_head_problem({"long",
+                                              {T, 1, 1, 24, 8, 1},
+                                              rwkv7 ? DecayShape::kRow : DecayShape::kScalar,
+                                              true,
+                                              Read::kAfter,
+                                              !rwkv7,
+                                              false,
+                                              0.005,
+                                              0.6});
   std::mt19937 rng(9);
   std::uniform_real_distribution<float> unit(0.0f, 1.0f);
   for (size_t t = 0; t < static_cast<size_t>(T); ++t) {
@@ -146,6 +157,30 @@ TEST_P(DeltaIsa, LongSequencesStayExact) {
     }
     check_gradients(p);
   }
+}
+
+TEST(Delta, AnyNumberOfThreadsGivesTheSameBits) {
+  const HeadProblem<float> p =
+      random_head_problem({"threads", {70, 4, 2, 32, 32, 1}, DecayShape::kRow, true, Read::kAfter, true});
+  const int before = omp_get_max_threads();
+  const auto run = [&](int threads) {
+    omp_set_num_threads(threads);
+    std::vector<float> all;
+    for (const Forward forward : {&delta_forward, &delta_forward_chunked}) {
+      std::vector<float> S = p.S, y(p.v.size());
+      forward(p.shape.dims, p.coeffs(), p.v.data(), S.data(), y.data());
+      for (const auto* part : {&S, &y}) all.insert(all.end(), part->begin(), part->end());
+    }
+    HeadGradients<float> g(p, p.S);
+    delta_backward_chunked(p.shape.dims, p.coeffs(), p.v.data(), p.S.data(), p.dy.data(), g.pointers());
+    for (const auto* part : {&g.dq, &g.dk, &g.dv, &g.dg, &g.ds, &g.db, &g.dc, &g.dS}) {
+      all.insert(all.end(), part->begin(), part->end());
+    }
+    return all;
+  };
+  const std::vector<float> one = run(1);
+  EXPECT_EQ(one, run(3));
+  omp_set_num_threads(before);
 }
 
 TEST_P(DeltaIsa, NoTokensLeaveTheState) {
