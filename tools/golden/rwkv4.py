@@ -13,26 +13,29 @@ from rwkv_common import Model, arguments, base_config, layer_args, public_code, 
 FILE = "RWKV-v4neo/src/model.py"
 
 
+class ChannelOp:
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, _batch, _time, _channels, decay, first, k, v):
+        self.calls.append((decay.detach(), first.detach(), k.detach(), v.detach()))
+        return modeling_rwkv.rwkv_linear_attention_cpu(decay, first, k, v)[0]
+
+    def rows(self):
+        wkv = modeling_rwkv.rwkv_linear_attention_cpu
+        return [channel_rows(lambda x: wkv(w, u, k, x[None])[0][0], v[0]) for w, u, k, v in self.calls]
+
+
 def main() -> None:
     torch.set_num_threads(1)
     args = arguments()
     os.environ["RWKV_MY_TESTING"] = ""
-    config, calls = base_config("rwkv4", attention_hidden_size=12), []
-
-    def wkv(_batch, _time, _channels, decay, first, k, v):
-        calls.append((decay.detach(), first.detach(), k.detach(), v.detach()))
-        return modeling_rwkv.rwkv_linear_attention_cpu(decay, first, k, v)[0]
-
-    def rows():
-        taken = list(calls)
-        calls.clear()
-        return [channel_rows(lambda x: modeling_rwkv.rwkv_linear_attention_cpu(w, u, k, x[None])[0][0], v[0]) for w, u, k, v in taken]
-
-    public, settings = public_code(Path(args.ref) / FILE, ["RWKV_TimeMix", "RWKV_ChannelMix"], RUN_CUDA=wkv), layer_args(config)
+    config, op = base_config("rwkv4", attention_hidden_size=12), ChannelOp()
+    public, settings = public_code(Path(args.ref) / FILE, ["RWKV_TimeMix", "RWKV_ChannelMix"], RUN_CUDA=op), layer_args(config)
     settings.dim_att = config["attention_hidden_size"]
     model = Model(config, lambda layer: public.RWKV_TimeMix(settings, layer), lambda layer: public.RWKV_ChannelMix(settings, layer))
     source = reference(args, FILE, f"transformers {transformers.__version__} rwkv_linear_attention_cpu")
-    write_model("rwkv4-lm", config, model, rows, 53, source, [modeling_rwkv])
+    write_model("rwkv4-lm", config, model, op, 53, source, [modeling_rwkv])
 
 
 if __name__ == "__main__":

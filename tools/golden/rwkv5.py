@@ -43,12 +43,12 @@ def main() -> None:
     public = public_code(Path(args.ref) / FILE, ["RWKV_Tmix_x052", "RWKV_CMix_x052"], RUN_CUDA_RWKV5=wkv, HEAD_SIZE=config["head_size"])
     source = reference(args, FILE, f"flash-linear-attention {other_commit(args, 'fla')}, fla/ops/rwkv6/recurrent_naive.py")
     per_head = one_per_head(public.RWKV_Tmix_x052, wkv)
-    cases = (("rwkv5", 354, public.RWKV_Tmix_x052, 100, "5.2"), ("rwkv5-heads", 55, per_head, 300, "5.1"))
+    cases = (("rwkv5", 55, public.RWKV_Tmix_x052, 100, "5.2"), ("rwkv5-heads", 55, per_head, 300, "5.1"))
     for name, seed, time_mix, divisor, version in cases:
         config = base_config("rwkv5", head_size=4, num_hidden_layers=3 if version == "5.2" else 2)
         settings = layer_args(config, head_size_divisor=divisor)
         model = Model(config, lambda layer: time_mix(settings, layer), lambda layer: public.RWKV_CMix_x052(settings, layer))
-        write_model(name, dict(config, head_size_divisor=divisor, version=version), model, op.rows, seed, source, [naive])
+        write_model(name, dict(config, head_size_divisor=divisor, version=version), model, op, seed, source, [naive])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     torch.set_num_threads(1)
     args = arguments("fla")
     naive = naive_rwkv6(args.fla)
-    config = base_config("rwkv6", head_size=4, head_size_divisor=20, mix_lora=3, decay_lora=5)
+    config = base_config("rwkv6", num_hidden_layers=2, head_size=8, head_size_divisor=20, mix_lora=3, decay_lora=5)
     size, heads = config["hidden_size"], config["hidden_size"] // config["head_size"]
     op = HeadOp(lambda v, r, k, w, u: naive.naive_recurrent_rwkv6(r, k, v, -torch.exp(w), u, scale=1.0)[0])
 
@@ -34,7 +34,7 @@ def main() -> None:
     model = Model(config, lambda layer: low_rank(public.RWKV_Tmix_x060(settings, layer), size, 3, 5),
                   lambda layer: public.RWKV_CMix_x060(settings, layer))
     source = reference(args, FILE, f"flash-linear-attention {other_commit(args, 'fla')}, fla/ops/rwkv6/recurrent_naive.py")
-    write_model("rwkv6", config, model, op.rows, 66, source, [naive])
+    write_model("rwkv6", config, model, op, 66, source, [naive])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def main() -> None:
     args = arguments()
     config = base_config("rwkv7", head_size=8, **RANKS)
     ranks = dict(D_DECAY_LORA=5, D_AAA_LORA=4, D_MV_LORA=3, D_GATE_LORA=6)
-    public = public_code(Path(args.ref) / FILE, ["RWKV7_OP", "RWKV_Tmix_x070", "RWKV_CMix_x070"], DTYPE=torch.float64,
+    public = public_code(Path(args.ref) / FILE, ["RWKV7_OP", "RWKV_Tmix_x070", "RWKV_CMix_x070"], DTYPE=None,
                          HEAD_SIZE=config["head_size"], **ranks)
     plain, heads = public.RWKV7_OP, config["hidden_size"] // config["head_size"]
 
@@ -33,7 +33,7 @@ def main() -> None:
         return att
 
     model = Model(config, time_mix, lambda layer: public.RWKV_CMix_x070(settings, layer), values=True)
-    write_model("rwkv7", config, model, op.rows, 57, reference(args, FILE))
+    write_model("rwkv7", config, model, op, 62, reference(args, FILE))
 
 
 if __name__ == "__main__":

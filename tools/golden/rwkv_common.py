@@ -26,7 +26,9 @@ RULES = [
 
 
 class AllDouble(DoubleTorch):
-    float = torch.float64
+    @property
+    def float(self):
+        return torch.float64 if torch.Tensor.float is torch.Tensor.double else torch.float32  # as common.true_double has it
 
 
 def arguments(*others: str) -> argparse.Namespace:
@@ -74,10 +76,9 @@ class HeadOp:
         return self.op(v, *fixed)
 
     def rows(self) -> list[torch.Tensor]:
-        """Of every call since the last time; y and v as [T, H, V]."""
-        calls, self.calls = self.calls, []
+        """Of every call; y and v as [T, H, V]."""
         return [head_rows(lambda x: self.op(x.transpose(0, 1)[None], *fixed)[0].transpose(0, 1), v[0].transpose(0, 1))
-                for v, fixed in calls]
+                for v, fixed in self.calls]
 
 
 class Block(nn.Module):
@@ -132,13 +133,14 @@ def other_commit(args: argparse.Namespace, name: str) -> str:
     return getattr(args, f"{name}_commit") or checkout_commit(getattr(args, name))
 
 
-def write_model(name: str, config: dict, model: Model, rows, seed: int, source: str, modules=()) -> None:
+def write_model(name: str, config: dict, model: Model, op, seed: int, source: str, modules=()) -> None:
+    """op.calls are the calls of the recurrence so far, op.rows() their maps."""
     parameters = double_parameters(model, seed, RULES)
 
     def maps(tokens):
-        rows()
+        op.calls.clear()
         model(tokens)
-        return rows()
+        return op.rows()
 
     write_case(name, config, parameters, model, maps, seed=seed, vocab=config["vocab_size"], reference=source,
                modules=list(modules) or [types.SimpleNamespace()])
