@@ -60,7 +60,6 @@ enum class TargetKind : uint8_t { kToken, kClass, kNumber };
 const char* target_kind_name(TargetKind kind);  // "token", "class", "number"
 
 struct TargetReport {
-  TargetKind kind = TargetKind::kToken;
   int64_t position = 0;  // in the request's tokens; of a class or number: the last
   int32_t id = 0;        // token, class or which number
   std::string text;
@@ -70,6 +69,7 @@ struct TargetReport {
   double contrast_logit = 0;  // 0 without a contrast
   double probability = 0;     // of id, softmax over the vocabulary
   double raw = 0, contrast_raw = 0;    // before the head's soft cap
+  TargetKind kind = TargetKind::kToken;
   double bias = 0;                     // part of the value that no token has a share in: the head's bias
   double value() const { return logit - contrast_logit; }
 };
@@ -114,9 +114,9 @@ struct MethodReport {
 struct LayerReport {
   int layer = 0;
   std::string kind;
-  std::string notes;           // what is held besides the coefficients, e.g. "normaliser frozen"
   double max_residual = 0;     // largest over tokens of ||r|| / ||y||, per-channel completeness
   double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y
+  std::string notes = {};      // what is held besides the coefficients, e.g. "normaliser frozen"
 };
 
 // Where a causal check may start from: the last tokens before the target and a state at or before them.
