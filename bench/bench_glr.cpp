@@ -1,5 +1,6 @@
-// Every structure of the gated linear recurrence: tokens per second of the sequential and the chunked forward pass, forward +
-// backward and a row, beside the limits of the same run, and how often the automatic choice of algorithm was right.
+// Every structure of the gated linear recurrence: tokens per second of the sequential and the chunked forward pass,
+// forward + backward and a row, beside the limits of the same run, and how often the automatic choice of algorithm was
+// right.
 //   bench_glr [grid]        grid: also the whole grid of shapes (minutes)
 #include <fmt/format.h>
 
@@ -44,7 +45,8 @@ struct Heads {
     S = random(d.H * d.K * d.V, 1.0f), dS = S, y = v, dv = v, dq = q, dk = k, dg = g, ds = s, db = b, dc = c;
   }
   HeadCoeffs<float> coeffs() const {
-    HeadCoeffs<float> out{q.data(), k.data(), structure == Structure::kScalar ? DecayShape::kScalar : DecayShape::kRow, g.data()};
+    HeadCoeffs<float> out{q.data(), k.data(), structure == Structure::kScalar ? DecayShape::kScalar : DecayShape::kRow,
+                          g.data()};
     if (structure != Structure::kRow) out.s = s.data();
     if (structure == Structure::kRank1) out.b = b.data(), out.c = c.data();
     return out;
@@ -89,12 +91,13 @@ void bench_heads(const char* name, const HeadDims& dims, Structure structure, co
   std::vector<Heads> layers(kLayers, Heads(dims, structure));
   const Heads& p = layers[0];
   const double tokens = static_cast<double>(dims.T), most = limit(p, machine);
-  fmt::print("{}: T {} H {} G {} K {} V {}, {}; one layer; limit {:.0f} tokens/s forward\n", name, dims.T, dims.H, dims.G,
-             dims.K, dims.V, head_isa(), most);
+  fmt::print("{}: T {} H {} G {} K {} V {}, {}; one layer; limit {:.0f} tokens/s forward\n", name, dims.T, dims.H,
+             dims.G, dims.K, dims.V, head_isa(), most);
   const auto seconds = [&](const std::function<void(Heads&)>& step) {
     return best_seconds([&] {
-      for (Heads& layer : layers) step(layer);
-    }) / static_cast<double>(kLayers);
+             for (Heads& layer : layers) step(layer);
+           }) /
+           static_cast<double>(kLayers);
   };
   double forward[2], both[2];
   const Algorithm algorithms[] = {Algorithm::kSequential, Algorithm::kChunked};
@@ -138,17 +141,21 @@ void grid_of(const char* name, Structure structure) {
           const bool choice = head_algorithm(p.d, p.coeffs()) == Algorithm::kChunked;
           ratios.push_back((choice ? chunked : sequential) / std::min(sequential, chunked));
           if (ratios.back() > 1.05) {
-            fmt::print("  {} T {} H {} K {} V {}: sequential {:.1f} us, chunked {:.1f} us, chosen {}\n", name, T, H, K, V,
-                       1e6 * sequential, 1e6 * chunked, choice ? "chunked" : "sequential");
+            fmt::print("  {} T {} H {} K {} V {}: sequential {:.1f} us, chunked {:.1f} us, chosen {}\n", name, T, H, K,
+                       V, 1e6 * sequential, 1e6 * chunked, choice ? "chunked" : "sequential");
           }
         }
       }
     }
   }
   std::sort(ratios.begin(), ratios.end());
-  const auto at = [&](double share) { return ratios[static_cast<size_t>(share * static_cast<double>(ratios.size() - 1))]; };
-  fmt::print("{}: {} shapes, automatic choice over the better one: median {:.3f}, 90 % below {:.3f}, 99 % below {:.3f}, worst {:.3f}\n",
-             name, ratios.size(), at(0.5), at(0.9), at(0.99), ratios.back());
+  const auto at = [&](double share) {
+    return ratios[static_cast<size_t>(share * static_cast<double>(ratios.size() - 1))];
+  };
+  fmt::print(
+      "{}: {} shapes, automatic choice over the better one: median {:.3f}, 90 % below {:.3f}, 99 % below {:.3f}, worst "
+      "{:.3f}\n",
+      name, ratios.size(), at(0.5), at(0.9), at(0.99), ratios.back());
 }
 
 void bench_element(int64_t T, int64_t D, int64_t N) {
@@ -160,12 +167,14 @@ void bench_element(int64_t T, int64_t D, int64_t N) {
   const double forward = best_seconds([&] { element_forward(dims, c, x.data(), S.data(), y.data()); });
   const double backward = best_seconds([&] {
     std::fill(S.begin(), S.end(), 0.0f);
-    element_backward(dims, c, x.data(), S.data(), x.data(), {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), S.data()});
+    element_backward(dims, c, x.data(), S.data(), x.data(),
+                     {dx.data(), ddt.data(), ddt.data(), dA.data(), dB.data(), dC.data(), S.data()});
   });
   fmt::print("element (Mamba-1): T {} D {} N {}; sequential only\n", T, D, N);
   print_rate("forward", static_cast<double>(T), forward);
   print_rate("forward+back", static_cast<double>(T), forward + backward);
-  print_rate("row (all channels)", static_cast<double>(T), best_seconds([&] { element_row(dims, c, T - 1, row.data(), S.data()); }));
+  print_rate("row (all channels)", static_cast<double>(T),
+             best_seconds([&] { element_row(dims, c, T - 1, row.data(), S.data()); }));
 }
 
 struct Channels {
@@ -180,8 +189,9 @@ void bench_channel(int64_t T, int64_t D, const Machine& machine) {
   std::vector<Channels> layers(kLayers, data);
   const auto seconds = [&](const auto& step) {
     return best_seconds([&] {
-      for (Channels& layer : layers) step(layer, ChannelCoeffs<float>{layer.g.data(), layer.w.data()});
-    }) / static_cast<double>(kLayers);
+             for (Channels& layer : layers) step(layer, ChannelCoeffs<float>{layer.g.data(), layer.w.data()});
+           }) /
+           static_cast<double>(kLayers);
   };
   const double tokens = static_cast<double>(T), most = machine.read_gbs * 1e9 / (4.0 * 4 * static_cast<double>(D));
   fmt::print("channel (RG-LRU): T {} D {}; sequential only, limit {:.0f} tokens/s forward\n", T, D, most);

@@ -79,8 +79,8 @@ void head_block_sums(const HeadDims& d, const HeadCoeffs<float>& c, int64_t head
                      float* out) {
   reference::block_sums(d, c, head, edges, blocks, out);
 }
-void head_block_sums(const HeadDims& d, const HeadCoeffs<double>& c, int64_t head, const int64_t* edges,
-                     int64_t blocks, double* out) {
+void head_block_sums(const HeadDims& d, const HeadCoeffs<double>& c, int64_t head, const int64_t* edges, int64_t blocks,
+                     double* out) {
   reference::block_sums(d, c, head, edges, blocks, out);
 }
 

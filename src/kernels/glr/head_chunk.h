@@ -14,8 +14,8 @@ namespace hindscan::kernels::glr {
 
 inline int64_t whole_vectors(int64_t n) { return (n + 15) / 16 * 16; }
 
-// Places arrays of the given lengths in a buffer, which grows as needed. Scratch memory lives as long as its thread: fresh
-// pages would cost more than a short sequence. Contents are undefined, but finite after the first use.
+// Places arrays of the given lengths in a buffer, which grows as needed. Scratch memory lives as long as its thread:
+// fresh pages would cost more than a short sequence. Contents are undefined, but finite after the first use.
 inline void carve(HugeBuffer* buffer, std::initializer_list<std::pair<float**, int64_t>> arrays) {
   int64_t total = 0;
   for (const auto& [pointer, size] : arrays) total += whole_vectors(size);
@@ -34,12 +34,12 @@ constexpr float kForgets = -104.0f;  // below, exp is 0 in float: the state is r
 
 // Decays within one chunk of one head, scalar transitions. Tokens i, j count from the chunk's start.
 struct ChunkDecays {
-  std::vector<float> high, low;        // [n] sum of the log decays up to and with token i, in two floats; resets left out
+  std::vector<float> high, low;  // [n] sum of the log decays up to and with token i, in two floats; resets left out
   std::vector<float> read_high, read_low;  // the same up to where token i is read
-  std::vector<int64_t> since;          // [n] first token whose write the read of token i still sees; -1: the carried state too
-  std::vector<float> from_start;       // [n] weight of the carried state in the read of token i
-  std::vector<float> to_end;           // [n] weight of token j's write in the state after the chunk
-  float base, factor;                  // weight of the carried state after the chunk: base + factor
+  std::vector<int64_t> since;  // [n] first token whose write the read of token i still sees; -1: the carried state too
+  std::vector<float> from_start;  // [n] weight of the carried state in the read of token i
+  std::vector<float> to_end;      // [n] weight of token j's write in the state after the chunk
+  float base, factor;             // weight of the carried state after the chunk: base + factor
 
   void resize(int64_t n) {
     for (std::vector<float>* x : {&high, &low, &read_high, &read_low, &from_start, &to_end}) {
@@ -53,7 +53,8 @@ inline void split(double x, float* high, float* low) {
   *high = static_cast<float>(x), *low = static_cast<float>(x - static_cast<double>(*high));
 }
 
-// `out` holds at least tokens * repeat entries. g (may be null) of token 0 of the chunk, distance `step`; `repeat` entries a token (its writes).
+// `out` holds at least tokens * repeat entries. g (may be null) of token 0 of the chunk, distance `step`; `repeat`
+// entries a token (its writes).
 inline void chunk_decays(const float* g, int64_t step, int64_t tokens, int64_t repeat, Read read, ChunkDecays* out) {
   double sum = 0;
   int64_t reset = -1;

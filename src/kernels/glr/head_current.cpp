@@ -21,7 +21,7 @@ float dot(const float* a, const float* b, const float* u, int64_t n) {
 std::vector<float> current_weights(const HeadDims& d, const HeadCoeffs<float>& c) {
   if (!c.u && c.read != Read::kAfter) return {};
   const int64_t pairs = d.R * d.R;
-  std::vector<float> weights(static_cast<size_t>(d.H * d.T * pairs));  // [H, T, R, R]
+  std::vector<float> weights(static_cast<size_t>(d.H * d.T * pairs));                                // [H, T, R, R]
   const float* per_token = c.read == Read::kAfter ? c.s : c.read == Read::kDecayed ? c.u : nullptr;  // [T, H]
 #pragma omp parallel for schedule(static) if (d.H > 1 && d.H * d.T * pairs * d.K >= kParallelUpdates)
   for (int64_t h = 0; h < d.H; ++h) {

@@ -1,4 +1,6 @@
 // Every float kernel at every instruction set, against double: all cases, all algorithms.
+#include <omp.h>
+
 #include "kernels/glr/head_cases.h"
 
 namespace hindscan::kernels::glr {
@@ -77,6 +79,37 @@ TEST_P(HeadIsa, SlowDecaysStayExact) {
       EXPECT_LT(float_error(got.S, want.S), 2e-6) << static_cast<int>(algorithm) << head_isa();
     }
   }
+}
+
+// To the last bit: what every thread count computes.
+TEST(HeadThreads, DoNotChangeResults) {
+  const HeadCase shapes[] = {
+      {"scalar", {80, 6, 1, 33, 70, 1}, DecayShape::kScalar, false, Read::kAfter, true},
+      {"row", {80, 3, 3, 33, 70, 1}, DecayShape::kRow, false, Read::kBefore, false, true},
+      {"one_head", {80, 1, 1, 65, 70, 1}, DecayShape::kScalar},
+      {"rank1", {80, 4, 2, 33, 70, 1}, DecayShape::kRow, true, Read::kAfter, true},
+  };
+  const int threads = omp_get_max_threads();
+  for (const HeadCase& shape : shapes) {
+    const HeadProblem<float> p = random_head_problem(shape, 6);
+    for (const Algorithm algorithm : {Algorithm::kSequential, Algorithm::kChunked}) {
+      omp_set_num_threads(1);
+      const HeadOutput<float> one = run_forward(p, algorithm);
+      const HeadGradients<float> one_back = run_backward(p, p.S, algorithm);
+      omp_set_num_threads(3);
+      const HeadOutput<float> three = run_forward(p, algorithm);
+      const HeadGradients<float> three_back = run_backward(p, p.S, algorithm);
+      EXPECT_EQ(one.y, three.y) << shape.name;
+      EXPECT_EQ(one.S, three.S) << shape.name;
+      EXPECT_EQ(one_back.dq, three_back.dq) << shape.name;
+      EXPECT_EQ(one_back.dk, three_back.dk) << shape.name;
+      EXPECT_EQ(one_back.dv, three_back.dv) << shape.name;
+      EXPECT_EQ(one_back.dg, three_back.dg) << shape.name;
+      EXPECT_EQ(one_back.ds, three_back.ds) << shape.name;
+      EXPECT_EQ(one_back.dS, three_back.dS) << shape.name;
+    }
+  }
+  omp_set_num_threads(threads);
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ void delta_forward(const HeadDims&, const HeadCoeffs<float>&, const float* v, fl
 void delta_forward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, float* S, float* y);
 void delta_backward(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* S0, const float* dy,
                     const HeadGrads<float>&);
-void delta_backward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* S0,
-                            const float* dy, const HeadGrads<float>&);
+void delta_backward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* S0, const float* dy,
+                            const HeadGrads<float>&);
 void delta_value_adjoint(const HeadDims&, const HeadCoeffs<float>&, const float* dy, float* dS, float* dv);
 
 // Every structure: a row vector times alpha, lanes along K (head_rows.cpp).

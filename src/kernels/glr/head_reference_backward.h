@@ -124,7 +124,7 @@ template <class R>
 void backward_head(const HeadView<R>& head, const R* v, const R* S0, const R* dy, const HeadGrads<R>& grads) {
   const HeadDims& d = head.d;
   const int64_t size = d.K * d.V, chunks = (d.T + kCheckpoint - 1) / kCheckpoint;
-  std::vector<double> kept(static_cast<size_t>(chunks * size));            // [chunks, K, V] states at chunk starts
+  std::vector<double> kept(static_cast<size_t>(chunks * size));               // [chunks, K, V] states at chunk starts
   std::vector<double> states(static_cast<size_t>((kCheckpoint + 1) * size));  // [chunk + 1, K, V]
   std::vector<double> S(S0 + head.h * size, S0 + (head.h + 1) * size), scratch(static_cast<size_t>(d.V));
   for (int64_t t = 0; t < d.T; ++t) {

@@ -29,7 +29,7 @@ void adjoint_over(const HeadView<R>& head, int64_t begin, int64_t end, int64_t N
 template <class R, class Visit>
 void for_entries(const HeadView<R>& head, TileRange I, TileRange J, const Visit& visit) {
   const int64_t W = head.d.R, rows = I.end - I.begin, N = rows * W;
-  std::vector<double> L(static_cast<size_t>(head.d.K * N));                   // [K, rows, R]
+  std::vector<double> L(static_cast<size_t>(head.d.K * N));                                            // [K, rows, R]
   std::vector<double> dy(static_cast<size_t>(W * N)), dv(dy.size()), scratch(static_cast<size_t>(N));  // [R, rows, R]
   const int64_t last = std::min(I.end, head.d.T);
   int64_t t = last - 1;
@@ -164,8 +164,7 @@ void block_sums_head(const HeadView<R>& head, const int64_t* edges, int64_t bloc
 }
 
 template <class R>
-void block_sums(const HeadDims& d, const HeadCoeffs<R>& c, int64_t head, const int64_t* edges, int64_t blocks,
-                R* out) {
+void block_sums(const HeadDims& d, const HeadCoeffs<R>& c, int64_t head, const int64_t* edges, int64_t blocks, R* out) {
   std::vector<double> sum(static_cast<size_t>(blocks * blocks));
   const int64_t first = head < 0 ? 0 : head, last = head < 0 ? d.H : head + 1;
   const double scale = 1.0 / static_cast<double>((last - first) * d.R * d.R);
@@ -192,7 +191,8 @@ inline void forward_residual(const HeadDims& d, const HeadCoeffs<float>& c, cons
   for (int64_t t = 0; t < d.T; ++t) {
     double diff = 0, ref = 0;
     for (int64_t h = 0; h < d.H; ++h) {
-      diff += squares[static_cast<size_t>((h * d.T + t) * 2)], ref += squares[static_cast<size_t>((h * d.T + t) * 2 + 1)];
+      diff += squares[static_cast<size_t>((h * d.T + t) * 2)],
+          ref += squares[static_cast<size_t>((h * d.T + t) * 2 + 1)];
     }
     const double none = diff == 0 ? 0.0 : std::numeric_limits<double>::infinity();
     residual[t] = ref > 0 ? std::sqrt(diff / ref) : none;

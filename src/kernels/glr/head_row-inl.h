@@ -56,8 +56,8 @@ HWY_INLINE void load_row_chunk(const HeadDims& dims, const HeadCoeffs<float>& c,
     const Vec one = hn::Set(d, 1.0f), weight = hn::Set(d, c.s ? c.s[(t0 + t) * dims.H + h] : 1.0f);
     for (int64_t i = 0; i < K; i += kLanes) {
       const int64_t count = HWY_MIN(kLanes, K - i);
-      const Vec decay = hn::Mul(kernels::HWY_NAMESPACE::vexp(hn::LoadU(d, read + i)),
-                                hn::Add(one, hn::LoadU(d, read + low + i)));
+      const Vec decay =
+          hn::Mul(kernels::HWY_NAMESPACE::vexp(hn::LoadU(d, read + i)), hn::Add(one, hn::LoadU(d, read + low + i)));
       const Vec growth = hn::Mul(kernels::HWY_NAMESPACE::vexp(hn::Neg(hn::LoadU(d, write + i))),
                                  hn::Sub(one, hn::LoadU(d, write + low + i)));
       store_channels(hn::Mul(load_channels(q + i, count), decay), count, s->q + t * K + i);

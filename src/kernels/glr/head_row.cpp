@@ -1,5 +1,7 @@
-// Chunked forward pass of row transitions, R = 1: inside a chunk the decays are moved into q and k, relative to the chunk's
-// start; a chunk ends where e^-G would grow too large, and tokens that allow none are taken one by one.
+// Chunked forward pass of row transitions, R = 1: inside a chunk the decays are moved into q and k, relative to the
+// chunk's start; a chunk ends where e^-G would grow too large, and tokens that allow none are taken one by one.
+#include "kernels/glr/head_row.h"
+
 #include <omp.h>
 
 #include <vector>
@@ -7,7 +9,6 @@
 #include "kernels/dispatch.h"
 #include "kernels/glr/head_current.h"
 #include "kernels/glr/head_kernels.h"
-#include "kernels/glr/head_row.h"
 #include "kernels/glr/lanes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -88,8 +89,9 @@ void row_forward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const fl
     for (int64_t i = 0; i < d.H * parts; ++i) {
       const int64_t first = i % parts * width;
       if (first >= d.V) continue;
-      kernel({d, c, v, current.empty() ? nullptr : current.data(), S, y, i / parts,
-              {first, std::min(d.V, first + width)}}, &scratch, &sweep);
+      kernel(
+          {d, c, v, current.empty() ? nullptr : current.data(), S, y, i / parts, {first, std::min(d.V, first + width)}},
+          &scratch, &sweep);
     }
   }
 }

@@ -1,4 +1,5 @@
-// A row vector times the implicit attention, every structure: one adjoint vector [K] per head walks the tokens backwards.
+// A row vector times the implicit attention, every structure: one adjoint vector [K] per head walks the tokens
+// backwards.
 #include <vector>
 
 #include "kernels/dispatch.h"

@@ -1,8 +1,8 @@
 // Chunked forward pass of scalar transitions (SSD): inside a chunk of tokens y = (Q K^T * decays) V, between chunks the
 // state. R writes a token are R columns of the chunk; heads that share q and k share Q K^T.
-#include <vector>
-
 #include <omp.h>
+
+#include <vector>
 
 #include "kernels/dispatch.h"
 #include "kernels/glr/head_chunk.h"
@@ -88,9 +88,16 @@ void scalar_forward_chunked(const HeadDims& d, const HeadCoeffs<float>& c, const
     for (int64_t i = 0; i < d.G * splits * parts; ++i) {
       const int64_t group = i / (splits * parts), split = i / parts % splits, column = i % parts * columns;
       if (column >= d.V) continue;
-      const ScalarTask task{d, c, v, current.empty() ? nullptr : current.data(), S, y, group,
+      const ScalarTask task{d,
+                            c,
+                            v,
+                            current.empty() ? nullptr : current.data(),
+                            S,
+                            y,
+                            group,
                             group * per_group + per_group * split / splits,
-                            group * per_group + per_group * (split + 1) / splits, column,
+                            group * per_group + per_group * (split + 1) / splits,
+                            column,
                             std::min(columns, d.V - column)};
       kernel(task, &scratch);
     }

@@ -1,5 +1,5 @@
-// One pass of a head's state over tokens, in registers: the body of the sequential forward pass, of its adjoint in v and,
-// on the transposed state, of its adjoints in q and k. With rows broadcast and lanes in vectors, per token
+// One pass of a head's state over tokens, in registers: the body of the sequential forward pass, of its adjoint in v
+// and, on the transposed state, of its adjoints in q and k. With rows broadcast and lanes in vectors, per token
 //   M [rows, lanes] <- diag(a) M + sum_r write_r in_r^T,   out_r = read_r^T M  (M as the read mode says).
 #if defined(HINDSCAN_GLR_HEAD_SWEEP_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HINDSCAN_GLR_HEAD_SWEEP_INL_H_
@@ -34,8 +34,8 @@ HWY_INLINE hn::VFromD<D> expm1_nonpositive(D d, hn::VFromD<D> x) {
   return hn::IfThenElse(hn::Gt(x, hn::Set(d, -0.7f)), near, far);
 }
 
-// Log decays -> (factor, base) with exp g = base + factor: base 1 keeps slow decays exact over thousands of tokens, base 0
-// keeps fast ones exact. Where all are gentle base is 1 throughout.
+// Log decays -> (factor, base) with exp g = base + factor: base 1 keeps slow decays exact over thousands of tokens,
+// base 0 keeps fast ones exact. Where all are gentle base is 1 throughout.
 HWY_INLINE bool are_gentle(const float* g, int64_t n) {
   const Lanes d;
   Vec least = hn::Zero(d);
@@ -142,19 +142,26 @@ void sweep_rows(const SweepPanel& p, int64_t rows, int64_t count, float* M, int6
 template <int NV, Read kRead>
 void sweep_decays(const SweepPanel& p, DecayAt at, int64_t rows, int64_t count, float* M, int64_t stride) {
   switch (at) {
-    case DecayAt::kNone: return sweep_rows<NV, kRead, DecayAt::kNone>(p, rows, count, M, stride);
-    case DecayAt::kShared: return sweep_rows<NV, kRead, DecayAt::kShared>(p, rows, count, M, stride);
-    case DecayAt::kRows: return sweep_rows<NV, kRead, DecayAt::kRows>(p, rows, count, M, stride);
-    case DecayAt::kLanes: return sweep_rows<NV, kRead, DecayAt::kLanes>(p, rows, count, M, stride);
+    case DecayAt::kNone:
+      return sweep_rows<NV, kRead, DecayAt::kNone>(p, rows, count, M, stride);
+    case DecayAt::kShared:
+      return sweep_rows<NV, kRead, DecayAt::kShared>(p, rows, count, M, stride);
+    case DecayAt::kRows:
+      return sweep_rows<NV, kRead, DecayAt::kRows>(p, rows, count, M, stride);
+    case DecayAt::kLanes:
+      return sweep_rows<NV, kRead, DecayAt::kLanes>(p, rows, count, M, stride);
   }
 }
 
 template <int NV>
 void sweep_reads(const SweepPanel& p, Read read, DecayAt at, int64_t rows, int64_t count, float* M, int64_t stride) {
   switch (read) {
-    case Read::kAfter: return sweep_decays<NV, Read::kAfter>(p, at, rows, count, M, stride);
-    case Read::kBefore: return sweep_decays<NV, Read::kBefore>(p, at, rows, count, M, stride);
-    case Read::kDecayed: return sweep_decays<NV, Read::kDecayed>(p, at, rows, count, M, stride);
+    case Read::kAfter:
+      return sweep_decays<NV, Read::kAfter>(p, at, rows, count, M, stride);
+    case Read::kBefore:
+      return sweep_decays<NV, Read::kBefore>(p, at, rows, count, M, stride);
+    case Read::kDecayed:
+      return sweep_decays<NV, Read::kDecayed>(p, at, rows, count, M, stride);
   }
 }
 

@@ -1,10 +1,11 @@
 // Sequential forward pass and value adjoint of diagonal transitions: tokens in order, the state in registers.
+#include "kernels/glr/head_sweep.h"
+
 #include <vector>
 
 #include "kernels/dispatch.h"
 #include "kernels/glr/head_current.h"
 #include "kernels/glr/head_kernels.h"
-#include "kernels/glr/head_sweep.h"
 #include "kernels/glr/lanes.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -121,9 +122,20 @@ DecayAt decay_at(const HeadCoeffs<float>& c) {
 Sweep value_sweep(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, bool reverse, const float* v) {
   const int64_t key = h / (d.H / d.G) * d.K, width = c.decay == DecayShape::kRow ? d.K : 1;
   const Strided<const float> q{c.q + key, d.R * d.G * d.K, d.G * d.K}, k{c.k + key, d.R * d.G * d.K, d.G * d.K};
-  return {d.T, d.R, d.K, d.V, c.read, decay_at(c), reverse, c.g ? c.g + h * width : nullptr, d.H * width,
-          reverse ? q : k, reverse ? k : q, {v + h * d.V, d.R * d.H * d.V, d.H * d.V},
-          reverse || !c.s ? nullptr : c.s + h, d.H};
+  return {d.T,
+          d.R,
+          d.K,
+          d.V,
+          c.read,
+          decay_at(c),
+          reverse,
+          c.g ? c.g + h * width : nullptr,
+          d.H * width,
+          reverse ? q : k,
+          reverse ? k : q,
+          {v + h * d.V, d.R * d.H * d.V, d.H * d.V},
+          reverse || !c.s ? nullptr : c.s + h,
+          d.H};
 }
 
 }  // namespace
@@ -148,8 +160,11 @@ void diagonal_forward(const HeadDims& d, const HeadCoeffs<float>& c, const float
 void diagonal_value_adjoint(const HeadDims& d, const HeadCoeffs<float>& c, const float* dy, float* dS, float* dv) {
   const std::vector<float> current = c.read == Read::kAfter ? std::vector<float>() : current_weights(d, c);
   for_lane_pieces(d, [&](int64_t h, int64_t first, int64_t lanes, SweepScratch* scratch) {
-    const SweepOutput o{{dv + h * d.V, d.R * d.H * d.V, d.H * d.V}, true, c.s ? c.s + h : nullptr,
-                        current.empty() ? nullptr : current.data() + h * d.T * d.R * d.R, true};
+    const SweepOutput o{{dv + h * d.V, d.R * d.H * d.V, d.H * d.V},
+                        true,
+                        c.s ? c.s + h : nullptr,
+                        current.empty() ? nullptr : current.data() + h * d.T * d.R * d.R,
+                        true};
     HS_DISPATCH(SweepHead)
     (value_sweep(d, c, h, true, dy), o, first, lanes, dS + h * d.K * d.V, d.V, scratch);
   });

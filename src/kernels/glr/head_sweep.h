@@ -23,8 +23,8 @@ struct Sweep {
   int64_t tokens, R, rows, lanes;  // lanes: at most two vectors
   Read read;
   DecayAt at;
-  bool reverse;                    // from the last token to the first; decays act between write and the next read
-  const float* g;                  // log decays of token 0 and the distance of tokens
+  bool reverse;    // from the last token to the first; decays act between write and the next read
+  const float* g;  // log decays of token 0 and the distance of tokens
   int64_t g_token;
   Strided<const float> write, from;  // [rows] each
   Strided<const float> in;           // [lanes]

@@ -37,8 +37,15 @@ struct HeadProblem {
 
   HeadCoeffs<X> coeffs() const {
     const auto or_null = [](const std::vector<X>& x, bool used) { return used ? x.data() : nullptr; };
-    return {q.data(), k.data(), shape.decay, or_null(g, shape.decay != DecayShape::kNone), or_null(s, shape.s),
-            or_null(b, shape.rank1), or_null(c, shape.rank1), shape.read, or_null(u, shape.u)};
+    return {q.data(),
+            k.data(),
+            shape.decay,
+            or_null(g, shape.decay != DecayShape::kNone),
+            or_null(s, shape.s),
+            or_null(b, shape.rank1),
+            or_null(c, shape.rank1),
+            shape.read,
+            or_null(u, shape.u)};
   }
 
   template <class Q>
@@ -98,7 +105,8 @@ void apply_transition(const HeadProblem<X>& p, int64_t t, int64_t h, std::vector
     if (p.shape.decay == DecayShape::kRow) xi *= std::exp(p.g[static_cast<size_t>(row + i)]);
     if (p.shape.rank1) dot += p.c[static_cast<size_t>(row + i)] * xi;
   }
-  for (int64_t i = 0; p.shape.rank1 && i < d.K; ++i) (*x)[static_cast<size_t>(i)] += p.b[static_cast<size_t>(row + i)] * dot;
+  for (int64_t i = 0; p.shape.rank1 && i < d.K; ++i)
+    (*x)[static_cast<size_t>(i)] += p.b[static_cast<size_t>(row + i)] * dot;
 }
 
 // What a unit state vector x at the start of token `from` gives at every read: visit(t, r, q_{t,r}^T ... x).
@@ -174,7 +182,8 @@ HeadOutput<X> brute_force(const HeadProblem<X>& p) {
       unit[static_cast<size_t>(i)] = X(1);
       const X* state = p.S.data() + (h * d.K + i) * d.V;
       for_reads(p, h, 0, unit, [&](int64_t t, int64_t r, X sum) {
-        for (int64_t e = 0; e < d.V; ++e) out.y[static_cast<size_t>(((t * d.R + r) * d.H + h) * d.V + e)] += sum * state[e];
+        for (int64_t e = 0; e < d.V; ++e)
+          out.y[static_cast<size_t>(((t * d.R + r) * d.H + h) * d.V + e)] += sum * state[e];
       });
       const std::vector<X> last = to_end(h, 0, unit);
       for (int64_t o = 0; o < d.K * d.V; ++o) {
@@ -213,11 +222,19 @@ struct HeadGradients {
   std::vector<X> dq, dk, dv, dg, ds, db, dc, du, dS;
 
   explicit HeadGradients(const HeadProblem<X>& p, const std::vector<X>& final_adjoint)
-      : dq(p.q.size()), dk(p.k.size()), dv(p.v.size()), dg(p.g.size()), ds(p.s.size()), db(p.b.size()),
-        dc(p.c.size()), du(p.u.size()), dS(final_adjoint) {}
+      : dq(p.q.size()),
+        dk(p.k.size()),
+        dv(p.v.size()),
+        dg(p.g.size()),
+        ds(p.s.size()),
+        db(p.b.size()),
+        dc(p.c.size()),
+        du(p.u.size()),
+        dS(final_adjoint) {}
   HeadGrads<X> pointers() {
     const auto or_null = [](std::vector<X>& x) { return x.empty() ? nullptr : x.data(); };
-    return {or_null(dq), or_null(dk), or_null(dv), or_null(dg), or_null(ds), or_null(db), or_null(dc), or_null(du), dS.data()};
+    return {or_null(dq), or_null(dk), or_null(dv), or_null(dg), or_null(ds),
+            or_null(db), or_null(dc), or_null(du), dS.data()};
   }
 };
 

@@ -10,7 +10,7 @@
 namespace hindscan::kernels::glr {
 namespace {
 
-constexpr int64_t kTileRows = 64;    // rows of alpha computed together
+constexpr int64_t kTileRows = 64;     // rows of alpha computed together
 constexpr int64_t kTileTokens = 256;  // tokens of one pass, which bounds the memory of the unit signals
 
 // Tokens [begin, begin + T) of one head as a problem of its own, `columns` values wide.
@@ -20,7 +20,8 @@ struct OneHead {
   HeadCoeffs<float> coeffs;
 };
 
-OneHead one_head(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, int64_t begin, int64_t end, int64_t columns) {
+OneHead one_head(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, int64_t begin, int64_t end,
+                 int64_t columns) {
   OneHead p;
   p.dims = {end - begin, 1, 1, d.K, columns, d.R};
   const auto take = [&](const float* from, int64_t row, int64_t first, int64_t rows_per_token, int64_t width) {
@@ -37,8 +38,8 @@ OneHead one_head(const HeadDims& d, const HeadCoeffs<float>& c, int64_t h, int64
   if (c.u && c.read == Read::kBefore) p.u.assign(c.u + h * d.K, c.u + (h + 1) * d.K);
   if (c.u && c.read == Read::kDecayed) p.u = take(c.u, d.H, h, 1, 1);
   const auto pointer = [](const float* wanted, const std::vector<float>& own) { return wanted ? own.data() : nullptr; };
-  p.coeffs = {p.q.data(), p.k.data(), c.decay, pointer(c.g, p.g), pointer(c.s, p.s), pointer(c.b, p.b),
-              pointer(c.c, p.c), c.read, pointer(c.u, p.u)};
+  p.coeffs = {p.q.data(),        p.k.data(),        c.decay, pointer(c.g, p.g), pointer(c.s, p.s),
+              pointer(c.b, p.b), pointer(c.c, p.c), c.read,  pointer(c.u, p.u)};
   return p;
 }
 
@@ -76,7 +77,8 @@ struct RowBlock {
     const int64_t width = c.decay == DecayShape::kRow ? d.K : 1;
     std::vector<double> log(static_cast<size_t>(width));
     for (int64_t t = begin; t < end; ++t) {
-      for (int64_t k = 0; k < width; ++k) log[static_cast<size_t>(k)] += static_cast<double>(c.g[(t * d.H + h) * width + k]);
+      for (int64_t k = 0; k < width; ++k)
+        log[static_cast<size_t>(k)] += static_cast<double>(c.g[(t * d.H + h) * width + k]);
     }
     for (int64_t k = 0; k < d.K; ++k) {
       const float decay = static_cast<float>(std::exp(log[static_cast<size_t>(width == 1 ? 0 : k)]));
