@@ -56,10 +56,10 @@ def main() -> None:
     args = arguments()
     base = dict(head_dim=6, allow_neg_eigval=False, conv_bias=False, use_gate=True, use_short_conv=True, conv_size=4)
     cases = {
-        "gated_deltanet": (46, "gated_delta_rule", dict(base, num_heads=2, num_v_heads=2, expand_v=2.0)),
-        "gated_deltanet-groups": (147, "gated_delta_rule", dict(base, num_heads=2, num_v_heads=4, expand_v=1.5, allow_neg_eigval=True, conv_bias=True)),
-        "kda": (48, "kda", dict(base, num_heads=2, num_v_heads=2, expand_v=1.0)),
-        "kda-groups": (49, "kda", dict(base, num_heads=1, num_v_heads=2, expand_v=1.5, allow_neg_eigval=True, tie_word_embeddings=True)),
+        "gated_deltanet": (65, "gated_delta_rule", dict(base, num_heads=2, num_v_heads=2, expand_v=2.0)),
+        "gated_deltanet-groups": (214, "gated_delta_rule", dict(base, num_heads=2, num_v_heads=4, expand_v=1.5, allow_neg_eigval=True, conv_bias=True)),
+        "kda": (69, "kda", dict(base, num_heads=2, num_v_heads=2, expand_v=1.0)),
+        "kda-groups": (60, "kda", dict(base, num_heads=1, num_v_heads=2, expand_v=1.5, allow_neg_eigval=True, tie_word_embeddings=True)),
     }
     for name, (seed, op, settings) in cases.items():
         naive = naive_ops(args.ref, op)

@@ -34,8 +34,8 @@ class Attention(nn.Module):
 def main() -> None:
     args = arguments()
     naive = naive_ops(args.ref, "gla")
-    config = base_config("gla", num_heads=4, num_kv_heads=2, expand_k=1.0, expand_v=1.0, gate_low_rank_dim=3, gate_logit_normalizer=2)
-    write_model("gla", config, lambda c, _: Attention(c, naive), naive, 41, reference(args, "gla"))
+    config = base_config("gla", num_heads=2, num_kv_heads=1, expand_k=1.0, expand_v=2.0, gate_low_rank_dim=3, gate_logit_normalizer=4)
+    write_model("gla", config, lambda c, _: Attention(c, naive), naive, 79, reference(args, "gla"))
 
 
 if __name__ == "__main__":
