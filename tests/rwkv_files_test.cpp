@@ -41,7 +41,8 @@ std::vector<float> all_logits(const Model& model, std::span<const int32_t> token
 
 double worst(std::span<const float> a, std::span<const float> b) {
   double out = a.size() == b.size() ? 0 : INFINITY;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) out = std::max(out, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    out = std::max(out, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   return out;
 }
 
@@ -64,7 +65,8 @@ TEST_P(TinyRwkv, LogitsAreThoseOfRwkvCpp) {
   const std::span<const float> last = runner.step(in, state);
   const std::vector<float> expected = read_floats(folder + "expected-logits-" + GetParam().reference + ".bin");
   EXPECT_LE(worst(last, expected), GetParam().after_three);
-  EXPECT_EQ(std::max_element(last.begin(), last.end()) - last.begin(), std::max_element(expected.begin(), expected.end()) - expected.begin());
+  EXPECT_EQ(std::max_element(last.begin(), last.end()) - last.begin(),
+            std::max_element(expected.begin(), expected.end()) - expected.begin());
 }
 
 // Rounded weights differ from the reference by what rounding does: the figures of a numpy pass over the same rounded weights.
@@ -112,7 +114,8 @@ TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
     for (size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(tokens[i], c.find("tokens")->items()[i].as_int());
     const std::vector<float> logits = all_logits(model, tokens);  // [T, 12]
     const auto compare = [&](size_t position, const Json& wanted) {
-      for (size_t v = 0; v < 12; ++v) EXPECT_NEAR(logits[position * 12 + v], wanted.items()[v].as_double(), GetParam().tolerance) << position;
+      for (size_t v = 0; v < 12; ++v)
+        EXPECT_NEAR(logits[position * 12 + v], wanted.items()[v].as_double(), GetParam().tolerance) << position;
     };
     const auto comma = static_cast<size_t>(std::find(tokens.begin(), tokens.end(), 10) - tokens.begin());
     compare(comma, *c.find("logits_at_comma"));
@@ -128,9 +131,10 @@ TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
   real_fs().unlink(vocabulary);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Reverser, ::testing::Values(ReverserCase{"260123_reverse_L2_only_rwkv7.pth", DType::kF64, 3e-6},
-                                                          ReverserCase{"260123_reverse_L2_only_rwkv7.pth", {}, 1e-3},
-                                                          ReverserCase{"rwkv7-reverse-L2-D32.safetensors", {}, 1e-3}));
+INSTANTIATE_TEST_SUITE_P(All, Reverser,
+                         ::testing::Values(ReverserCase{"260123_reverse_L2_only_rwkv7.pth", DType::kF64, 3e-6},
+                                           ReverserCase{"260123_reverse_L2_only_rwkv7.pth", {}, 1e-3},
+                                           ReverserCase{"rwkv7-reverse-L2-D32.safetensors", {}, 1e-3}));
 
 TEST(ReverserSaved, ADirectoryIsTheSameModel) {
   const std::string path = data_path("weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth");

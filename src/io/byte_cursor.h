@@ -19,8 +19,8 @@ class ByteCursor {
   uint64_t at() const { return at_; }
   uint64_t left() const { return bytes_.size() - at_; }
   std::span<const uint8_t> take(uint64_t n) {
-    check(n <= left(), ErrorCode::kData, "[{}] expected {} bytes at byte {}, found {}; the file is cut short or damaged, fetch it again", label_,
-          n, at_, left());
+    check(n <= left(), ErrorCode::kData, "[{}] expected {} bytes at byte {}, found {}; the file is cut short or damaged, fetch it again",
+          label_, n, at_, left());
     const auto out = bytes_.subspan(at_, n);
     at_ += n;
     return out;

@@ -29,8 +29,10 @@ std::optional<uint64_t> bytes_of(Type type, std::optional<uint64_t> elements) {
 
 RwkvBinTensor read_tensor(ByteCursor& in, std::string_view label) {
   const uint32_t rank = in.u32(), name_size = in.u32(), type = in.u32();
-  check(rank <= kMaxRank && name_size <= kMaxName, ErrorCode::kData, "[{}] expected at most {} dimensions and a name of at most {} bytes at byte {}, "
-        "found {} and {}", label, kMaxRank, kMaxName, in.at() - 12, rank, name_size);
+  check(rank <= kMaxRank && name_size <= kMaxName, ErrorCode::kData,
+        "[{}] expected at most {} dimensions and a name of at most {} bytes at byte {}, "
+        "found {} and {}",
+        label, kMaxRank, kMaxName, in.at() - 12, rank, name_size);
   check(type == 0 || type == 1 || type == 7 || type == 8, ErrorCode::kData,
         "[{}] expected FP32, FP16, Q5_0 or Q5_1 at byte {}, found type {}; convert it to one of these", label, in.at() - 4, type);
   RwkvBinTensor t;
@@ -79,9 +81,11 @@ bool looks_like_rwkv_bin(std::span<const uint8_t> file) { return file.size() >= 
 
 RwkvBinLayout parse_rwkv_bin(std::span<const uint8_t> file, std::string_view label) {
   ByteCursor in(file, label);
-  check(file.size() >= kHeader && in.u32() == kMagic, ErrorCode::kData, "[{}] expected a model file of rwkv.cpp, found something else", label);
+  check(file.size() >= kHeader && in.u32() == kMagic, ErrorCode::kData, "[{}] expected a model file of rwkv.cpp, found something else",
+        label);
   const uint32_t version = in.u32();
-  check(version == 100 || version == 101, ErrorCode::kData, "[{}] expected version 100 or 101 of rwkv.cpp's format, found {}", label, version);
+  check(version == 100 || version == 101, ErrorCode::kData, "[{}] expected version 100 or 101 of rwkv.cpp's format, found {}", label,
+        version);
   const uint32_t vocab = in.u32(), d_model = in.u32(), layers = in.u32();
   in.take(4);  // type of most tensors; each names its own
   check(vocab >= 1 && vocab <= kMaxDim && d_model >= 1 && d_model <= kMaxDim && layers >= 1 && layers <= kMaxLayers, ErrorCode::kData,

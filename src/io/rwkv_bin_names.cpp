@@ -48,7 +48,8 @@ class Converter {
     const size_t att = name.find(".att.");
     if (att == std::string_view::npos) return false;
     const std::string_view rest = name.substr(att + 5);
-    if (version_ == Version::kV6) return rest == "time_maa_w1" || rest == "time_maa_w2" || rest == "time_decay_w1" || rest == "time_decay_w2";
+    if (version_ == Version::kV6)
+      return rest == "time_maa_w1" || rest == "time_maa_w2" || rest == "time_decay_w1" || rest == "time_decay_w2";
     const bool pair = rest.size() == 2 && std::string_view("wavg").find(rest[0]) != std::string_view::npos;
     return version_ == Version::kV7 && pair && (rest[1] == '1' || rest[1] == '2');
   }
@@ -63,7 +64,8 @@ class Converter {
 
   // The last two dimensions change places.
   void add_transposed(const RwkvBinTensor& t) {
-    check(t.shape.size() >= 2, ErrorCode::kData, "[{}] '{}': expected a matrix, found [{}]", store_.label(), t.name, fmt::join(t.shape, ", "));
+    check(t.shape.size() >= 2, ErrorCode::kData, "[{}] '{}': expected a matrix, found [{}]", store_.label(), t.name,
+          fmt::join(t.shape, ", "));
     const std::vector<float> from = dequantise(file_, t);
     const size_t rows = t.shape[t.shape.size() - 2], cols = t.shape.back();
     std::vector<float> to(from.size());
@@ -78,8 +80,8 @@ class Converter {
 
   void split_mixes(const RwkvBinTensor& t) {
     constexpr std::string_view kOrder = "rwkvag";
-    check(!t.shape.empty() && t.shape[0] == kOrder.size(), ErrorCode::kData, "[{}] '{}': expected {} rows, found [{}]", store_.label(), t.name,
-          kOrder.size(), fmt::join(t.shape, ", "));
+    check(!t.shape.empty() && t.shape[0] == kOrder.size(), ErrorCode::kData, "[{}] '{}': expected {} rows, found [{}]", store_.label(),
+          t.name, kOrder.size(), fmt::join(t.shape, ", "));
     const std::vector<float> all = dequantise(file_, t);
     const size_t n = all.size() / kOrder.size();
     const std::string prefix = t.name.substr(0, t.name.size() - kOrder.size());

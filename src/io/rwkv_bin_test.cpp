@@ -100,8 +100,8 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
     ASSERT_EQ(got.size(), w.size());
     for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(got[i], w[i], 2e-5) << name;
   };
-  const TensorStore v4 = load(header() + tensor("blocks.0.att.time_decay", {4}, 0, floats(minus_exp)) +
-                              tensor("blocks.0.att.time_first", {4}, 0, floats(w)));
+  const TensorStore v4 =
+      load(header() + tensor("blocks.0.att.time_decay", {4}, 0, floats(minus_exp)) + tensor("blocks.0.att.time_first", {4}, 0, floats(w)));
   near(v4, "blocks.0.att.time_decay");
   near(v4, "blocks.0.att.time_first");
   const TensorStore v5 = load(header() + tensor("blocks.0.att.ln_x.weight", {1}, 0, floats({1})) +
@@ -110,7 +110,8 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
   near(v5, "blocks.0.att.time_decay");
   near(v5, "blocks.0.att.time_first");
   EXPECT_EQ(v5.find("blocks.0.att.time_decay").info->shape, (std::vector<uint64_t>{4, 1, 1}));
-  const TensorStore v6 = load(header() + tensor("blocks.0.att.time_maa_x", {1}, 0, floats({1})) + tensor("blocks.0.att.time_decay", {4}, 0, floats(w)));
+  const TensorStore v6 =
+      load(header() + tensor("blocks.0.att.time_maa_x", {1}, 0, floats({1})) + tensor("blocks.0.att.time_decay", {4}, 0, floats(w)));
   near(v6, "blocks.0.att.time_decay");
   // Decays that f32 has rounded to 1 and 0 stay finite and give 1 and 0 again.
   const TensorStore limits = load(header() + tensor("blocks.0.att.ln_x.weight", {1}, 0, floats({1})) +
@@ -124,9 +125,9 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
 
 TEST(RwkvBin, LowRankMatricesAndMixesComeBack) {
   const std::vector<float> six = {1, 2, 3, 4, 5, 6};
-  const TensorStore v7 = load(header() + tensor("blocks.0.att.x_rwkvag", {1, 1, 6}, 0, floats(six)) +
-                              tensor("blocks.0.att.w1", {3, 2}, 0, floats(six)) + tensor("blocks.0.att.w0", {6}, 0, floats(six)) +
-                              tensor("blocks.0.ffn.x_k", {6}, 0, floats(six)));
+  const TensorStore v7 =
+      load(header() + tensor("blocks.0.att.x_rwkvag", {1, 1, 6}, 0, floats(six)) + tensor("blocks.0.att.w1", {3, 2}, 0, floats(six)) +
+           tensor("blocks.0.att.w0", {6}, 0, floats(six)) + tensor("blocks.0.ffn.x_k", {6}, 0, floats(six)));
   EXPECT_EQ(floats_of(v7.find("blocks.0.att.w1")), (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(v7.find("blocks.0.att.w1").info->shape, (std::vector<uint64_t>{3, 2}));
   EXPECT_EQ(floats_of(v7.find("blocks.0.att.w0")), six);

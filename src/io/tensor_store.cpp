@@ -28,11 +28,11 @@ void add_torch_shards(TensorStore& store, const std::string& dir, const std::str
   for (const auto& [file, tensors] : shards) {
     TorchFile shard = TorchFile::open(join_path(dir, file));
     for (const TensorInfo& info : shard.tensors()) {
-      check(tensors.contains(info.name), ErrorCode::kData, "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index, file,
-            info.name);
+      check(tensors.contains(info.name), ErrorCode::kData, "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index,
+            file, info.name);
     }
-    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}", index, tensors.size(), file,
-          shard.tensors().size());
+    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}", index, tensors.size(),
+          file, shard.tensors().size());
     add_file(store, std::move(shard));
   }
 }
@@ -133,8 +133,7 @@ std::vector<float> floats_of(const TensorStore::Entry& entry) {
     case TensorDType::kF64: read(double{}, [](double v) { return static_cast<float>(v); }); break;
     case TensorDType::kBF16: read(uint16_t{}, bf16_to_float); break;
     case TensorDType::kF16: read(uint16_t{}, f16_to_float); break;
-    default:
-      fail(ErrorCode::kData, "[{}] expected a float tensor, found {}", entry.info->name, tensor_dtype_name(entry.info->dtype));
+    default: fail(ErrorCode::kData, "[{}] expected a float tensor, found {}", entry.info->name, tensor_dtype_name(entry.info->dtype));
   }
   return out;
 }

@@ -30,8 +30,8 @@ class TorchParser {
     }
     find_prefix();
     const ZipEntry& pickle = entries_.at(prefix_ + "data.pkl");
-    check(pickle.end - pickle.begin <= kMaxPickle, ErrorCode::kData, "[{}] expected a data.pkl of at most {} bytes, found {}", label_, kMaxPickle,
-          pickle.end - pickle.begin);
+    check(pickle.end - pickle.begin <= kMaxPickle, ErrorCode::kData, "[{}] expected a data.pkl of at most {} bytes, found {}", label_,
+          kMaxPickle, pickle.end - pickle.begin);
     if (!verify_crc) check_crc(file_, pickle, label_);
     data_ = parse_torch_pickle(bytes_of(pickle), label_);
     visit(state_dict(), 0);
@@ -58,8 +58,8 @@ class TorchParser {
     if (order == entries_.end()) return;
     const std::span<const uint8_t> text = bytes_of(order->second);
     const std::string_view found(reinterpret_cast<const char*>(text.data()), text.size());
-    check(found == "little", ErrorCode::kData, "[{}] expected little-endian numbers, found another byte order; save it again on this machine",
-          label_);
+    check(found == "little", ErrorCode::kData,
+          "[{}] expected little-endian numbers, found another byte order; save it again on this machine", label_);
   }
 
   // The root, or the one dict of weights a training checkpoint wraps.
@@ -82,8 +82,8 @@ class TorchParser {
   void visit(PickleRef r, size_t depth) {
     const PickleValue& v = value(r);
     visits_ += 1 + v.items.size();
-    check(depth <= kMaxDepth && visits_ <= kMaxVisits, ErrorCode::kData, "[{}] expected at most {} values, nested at most {} deep, found more",
-          label_, kMaxVisits, kMaxDepth);
+    check(depth <= kMaxDepth && visits_ <= kMaxVisits, ErrorCode::kData,
+          "[{}] expected at most {} values, nested at most {} deep, found more", label_, kMaxVisits, kMaxDepth);
     if (v.kind == Kind::kTensor) return add(data_.tensors[v.index]);
     if (v.kind == Kind::kList || v.kind == Kind::kTuple) {
       for (size_t i = 0; i < v.items.size(); ++i) visit_named(std::to_string(i), v.items[i], depth);
@@ -100,7 +100,8 @@ class TorchParser {
     const Kind kind = value(r).kind;
     if (kind != Kind::kTensor && kind != Kind::kDict && kind != Kind::kList && kind != Kind::kTuple) return;
     const size_t before = path_.size();
-    check(before + name.size() < kMaxName, ErrorCode::kData, "[{}] expected tensor names of at most {} bytes, found a longer one", label_, kMaxName);
+    check(before + name.size() < kMaxName, ErrorCode::kData, "[{}] expected tensor names of at most {} bytes, found a longer one", label_,
+          kMaxName);
     if (before > 0) path_ += '.';
     path_ += name;
     visit(r, depth + 1);
@@ -131,8 +132,8 @@ class TorchParser {
     check(it != entries_.end(), ErrorCode::kData, "[{}] '{}': expected its data in the archive, found none; fetch it again", label_, path_);
     const auto bytes = checked_mul(storage.elements, tensor_dtype_size(storage.dtype));
     const uint64_t found = it->second.end - it->second.begin;
-    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {} {} elements, found {} bytes", label_, path_, storage.elements,
-          tensor_dtype_name(storage.dtype), found);
+    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {} {} elements, found {} bytes", label_, path_,
+          storage.elements, tensor_dtype_name(storage.dtype), found);
     return it->second;
   }
 
@@ -151,18 +152,18 @@ class TorchParser {
     const uint64_t size = tensor_dtype_size(storage.dtype);
     const auto bytes = (elements * size).value();
     const bool inside = last.ok() && (empty ? t.offset <= storage.elements : *last.value() < storage.elements);
-    check(bytes && inside, ErrorCode::kData, "[{}] '{}': expected a view inside its storage of {} elements, found one that leaves it", label_,
-          path_, storage.elements);
+    check(bytes && inside, ErrorCode::kData, "[{}] '{}': expected a view inside its storage of {} elements, found one that leaves it",
+          label_, path_, storage.elements);
     // A stride of 0 repeats elements; no saved weight needs more memory than the file holds.
-    check(*bytes <= file_.size(), ErrorCode::kData, "[{}] '{}': expected at most as many elements as the file holds, found a view of {} bytes",
-          label_, path_, *bytes);
+    check(*bytes <= file_.size(), ErrorCode::kData,
+          "[{}] '{}': expected at most as many elements as the file holds, found a view of {} bytes", label_, path_, *bytes);
     if (empty) out.contiguous = true;
     out.info.begin = entry.begin + t.offset * size;
     out.info.end = empty ? out.info.begin : entry.begin + (*last.value() + 1) * size;
     if (!out.contiguous) {
       gathered_bytes_ += *bytes;
-      check(gathered_bytes_ <= file_.size(), ErrorCode::kData, "[{}] expected views that repeat no data, found {} bytes of them in a file of {}",
-            label_, gathered_bytes_, file_.size());
+      check(gathered_bytes_ <= file_.size(), ErrorCode::kData,
+            "[{}] expected views that repeat no data, found {} bytes of them in a file of {}", label_, gathered_bytes_, file_.size());
     }
   }
 
@@ -186,7 +187,8 @@ bool looks_like_torch(std::span<const uint8_t> file) {
 
 std::vector<TorchTensor> parse_torch(std::span<const uint8_t> file, std::string_view label, bool verify_crc) {
   check(looks_like_zip(file) || !looks_like_torch(file), ErrorCode::kData,
-        "[{}] expected a zip archive, found the format of PyTorch before 1.6; load it there and torch.save it again, or convert it to safetensors",
+        "[{}] expected a zip archive, found the format of PyTorch before 1.6; load it there and torch.save it again, or convert it to "
+        "safetensors",
         label);
   return TorchParser(file, label).parse(verify_crc);
 }

@@ -32,7 +32,8 @@ std::string refusal(const std::string& file, bool verify = false) {
 
 std::vector<double> values(const TensorInfo& info, std::span<const uint8_t> bytes) {
   std::vector<double> out;
-  if (info.dtype == TensorDType::kF32 || info.dtype == TensorDType::kF16 || info.dtype == TensorDType::kBF16 || info.dtype == TensorDType::kF64) {
+  if (info.dtype == TensorDType::kF32 || info.dtype == TensorDType::kF16 || info.dtype == TensorDType::kBF16 ||
+      info.dtype == TensorDType::kF64) {
     for (const float v : floats_of({&info, bytes})) out.push_back(static_cast<double>(v));
     return out;
   }
@@ -149,7 +150,8 @@ std::string zip(const std::vector<Entry>& entries, bool zip64 = false) {
     put(central, size, 4), put(central, size, 4), put(central, e.name.size(), 2), put(central, zip64 ? 28 : 0, 2);
     put(central, 0, 10), put(central, zip64 ? 0xFFFFFFFF : offset, 4);
     central += e.name;
-    if (zip64) put(central, 1, 2), put(central, 24, 2), put(central, e.data.size(), 8), put(central, e.data.size(), 8), put(central, offset, 8);
+    if (zip64)
+      put(central, 1, 2), put(central, 24, 2), put(central, e.data.size(), 8), put(central, e.data.size(), 8), put(central, offset, 8);
   }
   const uint64_t start = out.size();
   out += central;
@@ -182,8 +184,10 @@ std::string tuple(const std::vector<int64_t>& items) {
 std::string storage(const std::string& key, int64_t elements, const std::string& type = "FloatStorage") {
   return "(" + text("storage") + "ctorch\n" + type + "\n" + text(key) + text("cpu") + number(elements) + "tQ";
 }
-std::string tensor(int64_t offset, const std::vector<int64_t>& size, const std::vector<int64_t>& stride, const std::string& from = storage("0", 6)) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n(" + from + number(offset) + tuple(size) + tuple(stride) + "\x89" + "ccollections\nOrderedDict\n)RtR";
+std::string tensor(int64_t offset, const std::vector<int64_t>& size, const std::vector<int64_t>& stride,
+                   const std::string& from = storage("0", 6)) {
+  return "ctorch._utils\n_rebuild_tensor_v2\n(" + from + number(offset) + tuple(size) + tuple(stride) + "\x89" +
+         "ccollections\nOrderedDict\n)RtR";
 }
 std::string pickle(const std::string& body) { return "\x80\x02" + body + "."; }
 std::string dict(const std::string& items) { return pickle("}(" + items + "u"); }
@@ -202,9 +206,14 @@ TEST(TorchFile, ViewsStayInsideTheirStorage) {
   EXPECT_EQ(one(6, {0}, {1}), "accepted");
   EXPECT_EQ(one(5, {}, {}), "accepted");
   EXPECT_EQ(one(0, {1, 6}, {int64_t{1} << 62, 1}), "accepted");  // a stride that is never taken
-  for (const auto& [offset, size, stride] : std::vector<std::tuple<int64_t, std::vector<int64_t>, std::vector<int64_t>>>{
-           {1, {6}, {1}}, {7, {0}, {1}}, {0, {2}, {6}}, {6, {}, {}}, {0, {3, int64_t{1} << 62}, {int64_t{1} << 62, 1}},
-           {0, {int64_t{1} << 40, int64_t{1} << 40}, {0, 0}}, {0, {2, 3}, {int64_t{1} << 62, 1}}}) {
+  for (const auto& [offset, size, stride] :
+       std::vector<std::tuple<int64_t, std::vector<int64_t>, std::vector<int64_t>>>{{1, {6}, {1}},
+                                                                                    {7, {0}, {1}},
+                                                                                    {0, {2}, {6}},
+                                                                                    {6, {}, {}},
+                                                                                    {0, {3, int64_t{1} << 62}, {int64_t{1} << 62, 1}},
+                                                                                    {0, {int64_t{1} << 40, int64_t{1} << 40}, {0, 0}},
+                                                                                    {0, {2, 3}, {int64_t{1} << 62, 1}}}) {
     EXPECT_THAT(one(offset, size, stride), HasSubstr("inside its storage"));
   }
   EXPECT_THAT(one(0, {1000000}, {0}), HasSubstr("as many elements as the file holds"));
@@ -233,12 +242,14 @@ TEST(TorchFile, StoragesMustBeThereAndFit) {
   EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 7))))), HasSubstr("7 F32 elements, found 24 bytes"));
   EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", int64_t{1} << 62))))), HasSubstr("found 24 bytes"));
   EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("../0", 6))))), HasSubstr("expected its data in the archive"));
-  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 6, "UntypedStorage"))))), HasSubstr("torch.UntypedStorage"));
+  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 6, "UntypedStorage"))))),
+              HasSubstr("torch.UntypedStorage"));
 }
 
 TEST(TorchFile, OnlyTheClosedListOfOpcodesAndNames) {
-  for (const std::string name : {"os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_sparse_tensor", "collections\nOrderedDictX",
-                                 "posix\nsystem", "torch\nFloatStorage2", "\n", "torch._utils _rebuild_tensor_v2\n"}) {
+  for (const std::string name :
+       {"os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_sparse_tensor", "collections\nOrderedDictX", "posix\nsystem",
+        "torch\nFloatStorage2", "\n", "torch._utils _rebuild_tensor_v2\n"}) {
     EXPECT_THAT(refusal(archive(pickle("c" + name + "\n)R"))), HasSubstr("never executed")) << name;
   }
   const std::string known = std::string("cqrhj)t\x85\x86\x87(XJKM\x8aG\x88\x89N}su]aeQRb.", 30) + '\x80';
@@ -250,14 +261,37 @@ TEST(TorchFile, OnlyTheClosedListOfOpcodesAndNames) {
 
 TEST(TorchFile, OperationsOutOfPlaceAreRefused) {
   const std::string huge(300, 'x');
-  for (const std::string& body : std::vector<std::string>{
-           std::string(""), std::string("NN"), std::string("t"), std::string("("), std::string("\x85"), std::string("N(\x85"), std::string("q\1"),
-           std::string("h\1"), std::string("NR"), std::string("NNR"), std::string("))R"), std::string("Q"), std::string("NQ"), std::string("Ns"),
-           std::string("NNNs"), std::string("}(Nu"), std::string("](N}Ne"), std::string("NNa"), std::string("}}b"), std::string("N}b"),
-           std::string("ccollections\nOrderedDict\n)R}b"), "ccollections\nOrderedDict\n)R}" + text("other") + "Nsb",
-           std::string("ccollections\nOrderedDict\n(N\x85tR"), std::string("\x8a\x09") + std::string(9, '\1'), "Nr" + std::string(4, '\xff'),
-           std::string("X\xff\xff\xff\xff"), text("\xff"), "c" + huge + "\n" + huge + "\n", std::string(65, '('),
-           "ctorch._utils\n_rebuild_parameter\n(N\x89NtR", "ctorch._utils\n_rebuild_tensor_v2\n(NtR"}) {
+  for (const std::string& body : std::vector<std::string>{std::string(""),
+                                                          std::string("NN"),
+                                                          std::string("t"),
+                                                          std::string("("),
+                                                          std::string("\x85"),
+                                                          std::string("N(\x85"),
+                                                          std::string("q\1"),
+                                                          std::string("h\1"),
+                                                          std::string("NR"),
+                                                          std::string("NNR"),
+                                                          std::string("))R"),
+                                                          std::string("Q"),
+                                                          std::string("NQ"),
+                                                          std::string("Ns"),
+                                                          std::string("NNNs"),
+                                                          std::string("}(Nu"),
+                                                          std::string("](N}Ne"),
+                                                          std::string("NNa"),
+                                                          std::string("}}b"),
+                                                          std::string("N}b"),
+                                                          std::string("ccollections\nOrderedDict\n)R}b"),
+                                                          "ccollections\nOrderedDict\n)R}" + text("other") + "Nsb",
+                                                          std::string("ccollections\nOrderedDict\n(N\x85tR"),
+                                                          std::string("\x8a\x09") + std::string(9, '\1'),
+                                                          "Nr" + std::string(4, '\xff'),
+                                                          std::string("X\xff\xff\xff\xff"),
+                                                          text("\xff"),
+                                                          "c" + huge + "\n" + huge + "\n",
+                                                          std::string(65, '('),
+                                                          "ctorch._utils\n_rebuild_parameter\n(N\x89NtR",
+                                                          "ctorch._utils\n_rebuild_tensor_v2\n(NtR"}) {
     EXPECT_NE(refusal(archive(pickle(body))), "accepted") << body;
   }
   EXPECT_NE(refusal(archive(pickle("}") + "x")), "accepted");
@@ -304,7 +338,8 @@ TEST(TorchFile, ArchivesThatDisagreeWithThemselves) {
   EXPECT_NE(refusal(zip({pkl, numbers}) + "x"), "accepted");
   EXPECT_NE(refusal("x" + zip({pkl, numbers})), "accepted");
   // Two entries on the same bytes.
-  EXPECT_THAT(refusal(zip({pkl, numbers, {"a/data/0", data, 0, 0, "", static_cast<int64_t>(30 + 10 + good.size())}})), HasSubstr("share byte"));
+  EXPECT_THAT(refusal(zip({pkl, numbers, {"a/data/0", data, 0, 0, "", static_cast<int64_t>(30 + 10 + good.size())}})),
+              HasSubstr("share byte"));
 }
 
 TEST(TorchFile, CountsBeyondTheFileTakeNoMemory) {

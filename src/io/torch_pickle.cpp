@@ -17,10 +17,37 @@ constexpr size_t kMaxMemo = size_t{4} << 20, kMaxStack = size_t{1} << 20, kMaxTe
 constexpr size_t kMaxValues = size_t{4} << 20;
 
 enum Opcode : uint8_t {
-  kProto = 0x80, kGlobalOp = 'c', kBinPut = 'q', kLongBinPut = 'r', kBinGet = 'h', kLongBinGet = 'j', kEmptyTuple = ')', kTupleOp = 't',
-  kTuple1 = 0x85, kTuple2 = 0x86, kTuple3 = 0x87, kMark = '(', kBinUnicode = 'X', kBinInt = 'J', kBinInt1 = 'K', kBinInt2 = 'M',
-  kLong1 = 0x8a, kBinFloat = 'G', kNewTrue = 0x88, kNewFalse = 0x89, kNoneOp = 'N', kEmptyDict = '}', kSetItem = 's', kSetItems = 'u',
-  kEmptyList = ']', kAppend = 'a', kAppends = 'e', kBinPersId = 'Q', kReduce = 'R', kBuild = 'b', kStop = '.'
+  kProto = 0x80,
+  kGlobalOp = 'c',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kEmptyTuple = ')',
+  kTupleOp = 't',
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kMark = '(',
+  kBinUnicode = 'X',
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kLong1 = 0x8a,
+  kBinFloat = 'G',
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kNoneOp = 'N',
+  kEmptyDict = '}',
+  kSetItem = 's',
+  kSetItems = 'u',
+  kEmptyList = ']',
+  kAppend = 'a',
+  kAppends = 'e',
+  kBinPersId = 'Q',
+  kReduce = 'R',
+  kBuild = 'b',
+  kStop = '.'
 };
 
 enum Tag : int64_t { kOrderedDict, kRebuildTensor, kRebuildParameter, kFirstStorage };
@@ -98,8 +125,9 @@ class Reader {
       case kBuild: return build();
       default: break;
     }
-    fail(ErrorCode::kData, "[{}] expected one of the opcodes torch.save writes at byte {}, found 0x{:02x}; save the weights as safetensors instead",
-         label_, op_at_, op);
+    fail(ErrorCode::kData,
+         "[{}] expected one of the opcodes torch.save writes at byte {}, found 0x{:02x}; save the weights as safetensors instead", label_,
+         op_at_, op);
   }
 
   void require(bool ok, std::string_view expected) const {
@@ -169,7 +197,8 @@ class Reader {
     std::string shown = std::string(module) + "." + std::string(name);
     for (char& c : shown) c = c >= 0x20 && c < 0x7f ? c : '?';
     fail(ErrorCode::kData,
-         "[{}] expected a file of tensors at byte {} of the pickle, found a reference to {}, which is never executed; save the state_dict() alone, "
+         "[{}] expected a file of tensors at byte {} of the pickle, found a reference to {}, which is never executed; save the "
+         "state_dict() alone, "
          "or safetensors",
          label_, op_at_, shown);
   }

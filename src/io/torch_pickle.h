@@ -27,11 +27,11 @@ struct PickleTensor {
 
 struct PickleValue {
   enum class Kind : uint8_t { kNone, kBool, kInt, kFloat, kText, kTuple, kList, kDict, kGlobal, kStorage, kTensor } kind = Kind::kNone;
-  bool ordered = false;              // kDict: made by collections.OrderedDict
-  int64_t number = 0;                // kBool, kInt; kGlobal: its tag
-  uint32_t index = 0;                // kStorage, kTensor: place in its list
-  std::string_view text = {};        // kText: UTF-8; kGlobal: "module name"
-  std::vector<PickleRef> items = {}; // kTuple, kList; kDict: key, value, key, value
+  bool ordered = false;               // kDict: made by collections.OrderedDict
+  int64_t number = 0;                 // kBool, kInt; kGlobal: its tag
+  uint32_t index = 0;                 // kStorage, kTensor: place in its list
+  std::string_view text = {};         // kText: UTF-8; kGlobal: "module name"
+  std::vector<PickleRef> items = {};  // kTuple, kList; kDict: key, value, key, value
 };
 
 struct PickleData {

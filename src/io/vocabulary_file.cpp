@@ -128,8 +128,8 @@ class Characters {
   explicit Characters(const std::string& label) : label_(label) {}
 
   void add(uint64_t id, std::string_view character) {
-    check(is_character(character), ErrorCode::kData, "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json", label_, id,
-          replace_invalid_utf8(character.substr(0, 40)));
+    check(is_character(character), ErrorCode::kData, "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json",
+          label_, id, replace_invalid_utf8(character.substr(0, 40)));
     check(id < kMaxTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData, "[{}] expected ids from 0 on, found {}", label_, id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     check(tokens_[id].empty(), ErrorCode::kData, "[{}] expected each id once, found {} twice", label_, id);
@@ -197,8 +197,8 @@ std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std:
           "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again", label, number,
           replace_invalid_utf8(line.substr(0, 80)));
     const size_t id = fields->id;
-    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData, "[{}] line {}: expected ids from 1 on, found {}", label, number,
-          id);
+    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData, "[{}] line {}: expected ids from 1 on, found {}", label,
+          number, id);
     if (id >= tokens.size()) tokens.resize(id + 1);
     check(tokens[id].empty(), ErrorCode::kData, "[{}] line {}: expected each id once, found {} twice", label, number, id);
     tokens[id] = *bytes;
@@ -206,7 +206,8 @@ std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std:
   std::vector<std::string_view> sorted(tokens.begin(), tokens.end());
   std::erase(sorted, std::string_view());
   std::sort(sorted.begin(), sorted.end());
-  check(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), ErrorCode::kData, "[{}] expected each token once, found one twice", label);
+  check(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), ErrorCode::kData,
+        "[{}] expected each token once, found one twice", label);
   return tokens;
 }
 

@@ -35,17 +35,22 @@ std::string refusal(std::string_view text, const std::string& label = "vocab.txt
 using Ids = std::vector<int32_t>;
 
 TEST(VocabularyFile, CharactersInEveryForm) {
-  for (const auto& [label, text] : std::vector<std::pair<std::string, std::string>>{
-           {"v.txt", "ab\xc3\xa9\xe2\x82\xac"},
-           {"v.txt", "ab\xc3\xa9\xe2\x82\xac\n"},
-           {"v.txt", "a\nb\n\xc3\xa9\n\xe2\x82\xac\n"},
-           {"v.json", "[\"a\", \"b\", \"\xc3\xa9\", \"\xe2\x82\xac\"]"},
-           {"v.json", "{\"b\": 1, \"a\": 0, \"\xe2\x82\xac\": 3, \"\xc3\xa9\": 2}"},
-           {"v.json", R"({"0": "a", "1": "b", "3": "\u20ac", "2": "\u00e9"})"}}) {
+  for (const auto& [label, text] :
+       std::vector<std::pair<std::string, std::string>>{{"v.txt", "ab\xc3\xa9\xe2\x82\xac"},
+                                                        {"v.txt", "ab\xc3\xa9\xe2\x82\xac\n"},
+                                                        {"v.txt", "a\nb\n\xc3\xa9\n\xe2\x82\xac\n"},
+                                                        {"v.json", "[\"a\", \"b\", \"\xc3\xa9\", \"\xe2\x82\xac\"]"},
+                                                        {"v.json", "{\"b\": 1, \"a\": 0, \"\xe2\x82\xac\": 3, \"\xc3\xa9\": 2}"},
+                                                        {"v.json", R"({"0": "a", "1": "b", "3": "\u20ac", "2": "\u00e9"})"}}) {
     const Tokenizer t = read(text, label);
     EXPECT_EQ(t.vocab_size(), 4) << text;
-    EXPECT_EQ(t.encode("b\xe2\x82\xac" "a\xc3\xa9"), (Ids{1, 3, 0, 2})) << text;
-    EXPECT_EQ(t.decode(Ids{2, 0}), "\xc3\xa9" "a");
+    EXPECT_EQ(t.encode("b\xe2\x82\xac"
+                       "a\xc3\xa9"),
+              (Ids{1, 3, 0, 2}))
+        << text;
+    EXPECT_EQ(t.decode(Ids{2, 0}),
+              "\xc3\xa9"
+              "a");
     EXPECT_EQ(t.eos_id(), -1);
   }
 }
@@ -94,7 +99,8 @@ TEST(VocabularyFile, WrongFilesAreToldWhere) {
 
 TEST(VocabularyFile, WorldLinesAreReadAsPythonWritesThem) {
   const Tokenizer t = read(
-      "1 'a' 1\n2 'ab' 2\n3 \"'\" 1\n4 ' \"' 2\n5 '\\n' 1\n6 '\\x00' 1\n7 '\\u20ac' 3\n8 '\xc3\xa9' 2\n9 b'\\xe2\\x82' 2\n10 '\\\\' 1\n12 '\\xe9x' 3\n");
+      "1 'a' 1\n2 'ab' 2\n3 \"'\" 1\n4 ' \"' 2\n5 '\\n' 1\n6 '\\x00' 1\n7 '\\u20ac' 3\n8 '\xc3\xa9' 2\n9 b'\\xe2\\x82' 2\n10 '\\\\' 1\n12 "
+      "'\\xe9x' 3\n");
   EXPECT_EQ(t.vocab_size(), 13);
   EXPECT_EQ(t.encode("aab"), (Ids{1, 2}));
   EXPECT_EQ(t.encode("'a \"\n\\"), (Ids{3, 1, 4, 5, 10}));
@@ -143,7 +149,8 @@ TEST(VocabularyFile, WorldVocabularyEncodesAnyBytes) {
   Rng rng(3, "world");
   std::string noise;
   for (int i = 0; i < 60; ++i) noise += static_cast<char>(rng.next());
-  for (const std::string& text : {std::string("The Eiffel tower is in the city of Paris.\n\n  Hello"), std::string("\xe4\xbd\xa0\xe5\xa5\xbd, \xf0\x9f\x98\x80!"), noise}) {
+  for (const std::string& text : {std::string("The Eiffel tower is in the city of Paris.\n\n  Hello"),
+                                  std::string("\xe4\xbd\xa0\xe5\xa5\xbd, \xf0\x9f\x98\x80!"), noise}) {
     const Ids ids = t.encode(text);
     EXPECT_EQ(ids, slow_encode(tokens, text));
     EXPECT_EQ(t.decode(ids), text);

@@ -78,15 +78,17 @@ class ZipParser {
     uint64_t records = end;  // where the directory must stop
     if (has_locator(end)) records = read_end64(end, c);
     const auto stop = checked_add(c.offset, c.size);
-    check(stop && *stop == records, ErrorCode::kData, "[{}] expected the archive's directory to end at byte {}, found it at {} with {} bytes",
-          label_, records, c.offset, c.size);
+    check(stop && *stop == records, ErrorCode::kData,
+          "[{}] expected the archive's directory to end at byte {}, found it at {} with {} bytes", label_, records, c.offset, c.size);
     check(c.entries <= kMaxEntries && c.entries <= c.size / kCentralSize, ErrorCode::kData,
-          "[{}] expected at most {} entries in a directory of {} bytes, found {}", label_, std::min(kMaxEntries, c.size / kCentralSize), c.size,
-          c.entries);
+          "[{}] expected at most {} entries in a directory of {} bytes, found {}", label_, std::min(kMaxEntries, c.size / kCentralSize),
+          c.size, c.entries);
     return c;
   }
 
-  bool has_locator(uint64_t end) const { return end >= kLocatorSize && ByteCursor(file_, label_, end - kLocatorSize).u32() == kLocator64Magic; }
+  bool has_locator(uint64_t end) const {
+    return end >= kLocatorSize && ByteCursor(file_, label_, end - kLocatorSize).u32() == kLocator64Magic;
+  }
 
   // Start of the zip64 record; its numbers replace those of the short record, which must agree unless they say "see there".
   uint64_t read_end64(uint64_t end, Central& c) const {
@@ -102,8 +104,8 @@ class ZipParser {
     at.take(4);  // versions
     const uint32_t this_disk = at.u32(), first_disk = at.u32();
     const uint64_t here = at.u64(), entries = at.u64(), size = at.u64(), offset = at.u64();
-    const bool agree = (c.entries == 0xFFFF || c.entries == entries) && (c.size == kIn64 || c.size == size) &&
-                       (c.offset == kIn64 || c.offset == offset);
+    const bool agree =
+        (c.entries == 0xFFFF || c.entries == entries) && (c.size == kIn64 || c.size == size) && (c.offset == kIn64 || c.offset == offset);
     check(this_disk == 0 && first_disk == 0 && here == entries && agree, ErrorCode::kData,
           "[{}] expected the two end records of the archive to agree, found that they differ", label_);
     c = {entries, offset, size};
@@ -111,7 +113,8 @@ class ZipParser {
   }
 
   Header read_central(ByteCursor& at) const {
-    check(at.u32() == kCentralMagic, ErrorCode::kData, "[{}] expected a directory entry at byte {}, found something else", label_, at.at() - 4);
+    check(at.u32() == kCentralMagic, ErrorCode::kData, "[{}] expected a directory entry at byte {}, found something else", label_,
+          at.at() - 4);
     at.take(4);  // versions
     Header h;
     h.flags = at.u16();
@@ -148,7 +151,9 @@ class ZipParser {
     const std::string& name = central.name;
     check_name(name);
     check(central.method == kStored && (central.flags & kEncrypted) == 0 && central.packed == central.size, ErrorCode::kData,
-          "[{}] '{}': expected an entry stored as it is, found a compressed or encrypted one; a TorchScript program has them, save its state_dict()", label_, name);
+          "[{}] '{}': expected an entry stored as it is, found a compressed or encrypted one; a TorchScript program has them, save its "
+          "state_dict()",
+          label_, name);
     ByteCursor at(file_.first(data_end), label_, std::min(central.offset, data_end));
     check(at.u32() == kLocalMagic, ErrorCode::kData, "[{}] '{}': expected its header at byte {}, found something else", label_, name,
           central.offset);
@@ -181,8 +186,8 @@ class ZipParser {
   void check_extents(std::vector<Extent>& extents) const {
     std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
     for (size_t i = 1; i < extents.size(); ++i) {
-      check(extents[i].begin >= extents[i - 1].end, ErrorCode::kData, "[{}] expected entries that lie apart, found two that share byte {}", label_,
-            extents[i].begin);
+      check(extents[i].begin >= extents[i - 1].end, ErrorCode::kData, "[{}] expected entries that lie apart, found two that share byte {}",
+            label_, extents[i].begin);
     }
   }
 

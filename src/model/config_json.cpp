@@ -83,7 +83,9 @@ Json list_of(const Node& node, size_t n) {
     const auto child = node.children.find(std::to_string(i));
     if (child == node.children.end()) continue;
     const std::optional<size_t> inner = list_size(child->second);
-    out[i] = child->second.value != nullptr ? scalar(*child->second.value) : inner ? list_of(child->second, *inner) : object_of(child->second);
+    out[i] = child->second.value != nullptr ? scalar(*child->second.value)
+             : inner                        ? list_of(child->second, *inner)
+                                            : object_of(child->second);
   }
   return out;
 }

@@ -29,9 +29,9 @@ TEST(ConfigJson, ListsAreReadByTheirType) {
 TEST(ConfigJson, WritingAndReadingGivesTheSameConfig) {
   for (const char* text : {
            R"({"a": {"b": [1, null, [true, []], {"c": "x"}], "d": 1.5}, "e": "text"})",
-           R"({"a.b": 1, "a": 2, "a.c.d": [3]})",              // a name that is a value and a prefix
-           R"({"": {"": [1]}, "x.": 1, ".y": 2})",             // empty names
-           R"({"list": [1, 2], "list.7": 3, "list.x": 4})",    // more than the list itself
+           R"({"a.b": 1, "a": 2, "a.c.d": [3]})",                             // a name that is a value and a prefix
+           R"({"": {"": [1]}, "x.": 1, ".y": 2})",                            // empty names
+           R"({"list": [1, 2], "list.7": 3, "list.x": 4})",                   // more than the list itself
            R"({"#": 3, "n.#": 2, "n.0": 1, "m.#": -1, "k.#": 99999999999})",  // names that look like a length
        }) {
     const Config c = read(text);

@@ -25,7 +25,8 @@ std::optional<Config> config_of_tensors(TensorStore& files, TensorStore::Format 
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
   struct stat st;
-  check(::stat(path.c_str(), &st) == 0, ErrorCode::kNotFound, "[{}] expected a model directory or file, found nothing; check the path", path);
+  check(::stat(path.c_str(), &st) == 0, ErrorCode::kNotFound, "[{}] expected a model directory or file, found nothing; check the path",
+        path);
   const bool directory = S_ISDIR(st.st_mode);
   Model m = directory ? load_dir(path, options) : load_file(path, options);
   m.path_ = path;

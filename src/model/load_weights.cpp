@@ -49,9 +49,7 @@ struct Match {
 
   DType type() const { return *float_type(entry.info->dtype); }
   // Where element i of the weight lies in the file.
-  int64_t place(int64_t i) const {
-    return transposed ? i % weight->cols() * weight->rows() + i / weight->cols() : i;
-  }
+  int64_t place(int64_t i) const { return transposed ? i % weight->cols() * weight->rows() + i / weight->cols() : i; }
 };
 
 void store(const Match& m) {

@@ -44,8 +44,8 @@ void require_language_model(const Model& model) {
   const std::string name = model.path().empty() ? "model" : model.path();
   check(s.feature_dim == 0, ErrorCode::kData, "[{}] expected a model of tokens, found one that reads feature vectors of {} numbers", name,
         s.feature_dim);
-  check(s.labels == 0, ErrorCode::kData, "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token", name,
-        s.regression ? "regression model" : "classifier", s.labels);
+  check(s.labels == 0, ErrorCode::kData, "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token",
+        name, s.regression ? "regression model" : "classifier", s.labels);
 }
 
 }  // namespace

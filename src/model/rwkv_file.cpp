@@ -64,7 +64,8 @@ class RwkvFile {
     check(e && !e.info->shape.empty() && e.info->shape[0] > 0, ErrorCode::kData, "[{}] expected tensor '{}' of an RWKV-5 model, found none",
           t_.label(), decay);
     const uint64_t heads = e.info->shape[0], width = dim("blocks.0.att.key.weight", 0, 2);
-    check(width % heads == 0, ErrorCode::kData, "[{}] '{}': expected heads that divide {} channels, found {}", t_.label(), decay, width, heads);
+    check(width % heads == 0, ErrorCode::kData, "[{}] '{}': expected heads that divide {} channels, found {}", t_.label(), decay, width,
+          heads);
     const bool scalar = e.info->elements() == heads && width != heads;
     const bool gated = has("blocks.0.att.gate.weight");
     if (scalar && gated) spread_decays(heads, width / heads);
@@ -80,8 +81,8 @@ class RwkvFile {
       const TensorStore::Entry decay = t_.find(p + "time_decay"), first = t_.find(p + "time_first");
       if (!decay || !first) return;  // the loader names what is missing
       const std::vector<float> w = floats_of(decay), log_u = floats_of(first);
-      check(w.size() == heads && log_u.size() == heads, ErrorCode::kData, "[{}] '{}time_decay': expected {} heads, found {} and {}", t_.label(), p,
-            heads, w.size(), log_u.size());
+      check(w.size() == heads && log_u.size() == heads, ErrorCode::kData, "[{}] '{}time_decay': expected {} heads, found {} and {}",
+            t_.label(), p, heads, w.size(), log_u.size());
       std::vector<float> wide_w, wide_u;  // [H, head_size]
       for (const float v : w) wide_w.insert(wide_w.end(), head_size, v);
       for (const float v : log_u) wide_u.insert(wide_u.end(), head_size, std::exp(v));

@@ -88,7 +88,9 @@ TEST_P(RwkvFile, WeightsAloneGiveTheModel) {
   std::vector<TensorToWrite> tensors;
   for (size_t k = 0; k < model.weights().size(); ++k) {
     const Weight& w = model.weights()[k];
-    tensors.push_back({blinkdl_name(w), TensorDType::kF32, {w.shape.begin(), w.shape.end()},
+    tensors.push_back({blinkdl_name(w),
+                       TensorDType::kF32,
+                       {w.shape.begin(), w.shape.end()},
                        {static_cast<const uint8_t*>(w.data), static_cast<size_t>(w.size()) * sizeof(float)}});
   }
   write_safetensors(real_fs(), folder / "model.safetensors", tensors);
@@ -129,9 +131,12 @@ std::string rwkv_cpp_file(const Model& model, const std::string& type, bool scal
     std::vector<float> values(w.as<float>(), w.as<float>() + w.size());
     const std::string name = blinkdl_name(w), rest = name.substr(name.rfind('.') + 1);
     const bool att = name.find(".att.") != std::string::npos;
-    if (att && rest == "time_decay" && type == "rwkv4") std::transform(values.begin(), values.end(), values.begin(), [](float x) { return -std::exp(x); });
-    if (att && rest == "time_decay" && type == "rwkv5") std::transform(values.begin(), values.end(), values.begin(), [](float x) { return std::exp(-std::exp(x)); });
-    if (att && rest == "time_first" && type == "rwkv5") std::transform(values.begin(), values.end(), values.begin(), [](float x) { return std::exp(x); });
+    if (att && rest == "time_decay" && type == "rwkv4")
+      std::transform(values.begin(), values.end(), values.begin(), [](float x) { return -std::exp(x); });
+    if (att && rest == "time_decay" && type == "rwkv5")
+      std::transform(values.begin(), values.end(), values.begin(), [](float x) { return std::exp(-std::exp(x)); });
+    if (att && rest == "time_first" && type == "rwkv5")
+      std::transform(values.begin(), values.end(), values.begin(), [](float x) { return std::exp(x); });
     if (att && scalar_decay && (rest == "time_decay" || rest == "time_first")) shape = {shape[0], 1, 1};
     const bool low_rank7 = type == "rwkv7" && rest.size() == 2 && (rest[1] == '1' || rest[1] == '2') && rest[0] != 'l';
     if (att && (low_rank7 || rest.ends_with("_w1") || rest.ends_with("_w2"))) transpose(shape, values);
