@@ -44,6 +44,16 @@ HWY_INLINE void prefetch_row_chunk(const HeadDims& d, const HeadCoeffs<float>& c
   prefetch_chunk(c.g + (t0 * d.H + h) * d.K, d.H * d.K, n, d.K, true);
 }
 
+// e^G at the end of n tokens = base + factor, what the coarse float of G leaves out put into the factor.
+HWY_INLINE void end_decay(int64_t n, RowScratch* s) {
+  const Lanes d;
+  decays(false, s->high + n * s->wide, s->wide, s->factor, s->base);
+  for (int64_t k = 0; k < s->wide; k += kLanes) {
+    const Vec factor = hn::LoadU(d, s->factor + k), whole = hn::Add(factor, hn::LoadU(d, s->base + k));
+    hn::StoreU(hn::MulAdd(whole, hn::LoadU(d, s->low + n * s->wide + k), factor), d, s->factor + k);
+  }
+}
+
 // q', k', keys and the decay of the whole chunk.
 HWY_INLINE void load_row_chunk(const HeadDims& dims, const HeadCoeffs<float>& c, int64_t h, int64_t t0, int64_t n,
                                RowScratch* s) {
@@ -65,7 +75,7 @@ HWY_INLINE void load_row_chunk(const HeadDims& dims, const HeadCoeffs<float>& c,
     }
   }
   transpose(s->k, n, K, K, s->keys, kRowChunk);
-  decays(false, s->high + n * s->wide, s->wide, s->factor, s->base);
+  end_decay(n, s);
 }
 
 // scores: q' k'^T below the diagonal, the current token's own weights on it (kAfter: q' k'^T), zeros above.

@@ -58,7 +58,7 @@ HWY_NOINLINE void load_backward_chunk(const RowChunkBackward& c, bool reads) {
       hn::StoreU(hn::Mul(weight, v), d, s.w + t * s.columns + l);
     }
   }
-  decays(false, s.high + c.n * s.wide, s.wide, s.factor, s.base);
+  end_decay(c.n, &s);
 }
 
 // x [V, wide] <- decay of the chunk per lane, x.
