@@ -6,6 +6,7 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/explain_output.h"
+#include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "eval/causal.h"
 #include "explain/report.h"
@@ -21,11 +22,13 @@ constexpr double kWorthSaying = 10;  // seconds: what a run will cost is said be
 struct ExplainFlags {
   std::string methods = "all", target_token, contrast = "auto", estimator = "exact", state_in;
   std::vector<std::string> outputs;
+  FeatureInput features;
   bool per_layer = false;
   ExplainView view;
 };
 
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
+  add_feature_input(app, f.features);
   app.add_option("--target", r.target, "Position whose prediction is explained; negative: from the end")
       ->capture_default_str();
   app.add_option("--target-token", f.target_token,
@@ -118,7 +121,7 @@ int explain_command(Arguments arguments) {
   }
 
   const Model model = line.load_model();
-  request.tokens = line.read_prompt(model).tokens;
+  read_input(model, line, flags.features, request.tokens, request.features);
   set_target(model, flags, request);
   request.mem_limit = line.memory_limit();
   request.progress = line.progress();

@@ -44,7 +44,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
     out += fmt::format("target  what follows token {} of {}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
                        quoted(name_of(t.id, t.text)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
-    out += fmt::format("target  {} of the whole text  p={:.3f}", t.text, t.probability);
+    out += fmt::format("target  the whole text is {}  p={:.3f}", quoted(t.text), t.probability);
   } else {
     return out + fmt::format("target  {} of the whole text: {:.4f}\nmethod  {} ({} fidelity)\n\n", t.text, t.logit, m.name,
                              m.maps.front().fidelity);

@@ -5,6 +5,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "explain/matrix.h"
 #include "io/json.h"
@@ -82,6 +83,8 @@ int matrix_command(Arguments arguments) {
   line.add_memory();
   MatrixFlags flags;
   MatrixRequest request;
+  FeatureInput features;
+  add_feature_input(line.app(), features);
   line.app().add_option("--layer", request.layer, "Layer, from 0; negative: from the last")->capture_default_str();
   line.app()
       .add_option("--map", flags.map,
@@ -121,8 +124,9 @@ int matrix_command(Arguments arguments) {
   request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
 
   const Model model = line.load_model();
-  request.tokens = line.read_prompt(model).tokens;
-  const auto T = static_cast<int64_t>(request.tokens.size());
+  read_input(model, line, features, request.tokens, request.features);
+  const int64_t width = model.arch().sizes().feature_dim;
+  const auto T = static_cast<int64_t>(width > 0 ? request.features.size() / static_cast<size_t>(width) : request.tokens.size());
   if (!flags.rows.empty()) request.rows = parse_range(flags.rows, "--rows", T);
   if (!flags.cols.empty()) request.cols = parse_range(flags.cols, "--cols", T);
   request.mem_limit = line.memory_limit();

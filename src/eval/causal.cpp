@@ -177,8 +177,9 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
 
 std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                                       const MethodReport& method, std::span<const Edit> edits) {
-  const Weight& table = embedding_table(model);
   std::vector<double> out;
+  if (edits.empty()) return out;
+  const Weight& table = embedding_table(model);
   for (const Edit& e : edits) {
     const size_t j = static_cast<size_t>(e.position);
     if (e.kind != EditKind::kReplace || method.adjoint.empty()) {
