@@ -81,7 +81,7 @@ class Printer {
 
   void add(int64_t i, std::span<const float> scores) {
     const std::vector<double> p = regression_ ? std::vector<double>(scores.begin(), scores.end()) : probabilities(scores);
-    if (json_) return add_json(i, p);
+    if (json_) return add_json(i, scores, p);
     if (regression_) {
       std::vector<std::string> numbers;
       for (const double v : p) numbers.push_back(fmt::format("{:.6g}", v));
@@ -104,10 +104,11 @@ class Printer {
     return order;
   }
 
-  void add_json(int64_t i, const std::vector<double>& p) {
+  void add_json(int64_t i, std::span<const float> scores, const std::vector<double>& p) {
+    const Json numbers(std::vector<float>(scores.begin(), scores.end()));
     Json item = Json::object();
-    if (!regression_) item.set("label", names_[ranked(p)[0]]);
-    item.set(regression_ ? "values" : "probabilities", p);
+    if (regression_) item.set("values", numbers);
+    else item.set("label", names_[ranked(p)[0]]).set("probabilities", p).set("scores", numbers);
     Out::get().print("{}\n{}", i > 0 ? "," : "", to_string(item));
   }
 

@@ -1,6 +1,7 @@
 // hindscan info: what a model holds.
 #include <fmt/format.h>
 
+#include "arch/classifier.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/printable.h"
@@ -11,6 +12,25 @@ namespace hindscan::cli {
 namespace {
 
 constexpr int64_t kHeadDim = 64;  // of the Transformer it is compared with
+
+// A classifier declares its family's embedding or head without numbers where it has no use for them.
+std::vector<const Weight*> stored(const WeightTable& weights) {
+  std::vector<const Weight*> out;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].size() > 0) out.push_back(&weights[i]);
+  }
+  return out;
+}
+
+// ": bad, good", at most ten.
+std::string named_labels(const Model& model) {
+  std::vector<std::string> names = classifier_options(model.arch().hf_config()).label_names;
+  if (names.empty()) return "";
+  constexpr size_t kShown = 10;
+  const bool more = names.size() > kShown;
+  names.resize(std::min(kShown, names.size()));
+  return printable(fmt::format(": {}{}", fmt::join(names, ", "), more ? ", ..." : "")).text;
+}
 
 struct Counts {
   int64_t parameters = 0;
@@ -34,9 +54,8 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   const ArchitectureSizes s = model.arch().sizes();
   const Counts c = count(model.weights());
   Json tensors = Json::array();
-  for (size_t i = 0; i < model.weights().size(); ++i) {
-    const Weight& w = model.weights()[i];
-    tensors.push(Json::object().set("name", w.name).set("shape", w.shape).set("dtype", dtype_name(w.dtype)));
+  for (const Weight* w : stored(model.weights())) {
+    tensors.push(Json::object().set("name", w->name).set("shape", w->shape).set("dtype", dtype_name(w->dtype)));
   }
   Json out = Json::object();
   out.set("schema", "hindscan.info/1").set("model", model.path()).set("config", config_to_json(model.arch().hf_config()));
@@ -44,7 +63,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
   out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));
   out.set("transformer_head_dim", kHeadDim).set("state_numbers", s.state_numbers);
-  out.set("cache_per_token", s.cache_per_token).set("labels", s.labels).set("feature_dim", s.feature_dim);
+  out.set("cache_per_token", s.cache_per_token).set("labels", s.labels).set("regression", s.regression).set("feature_dim", s.feature_dim);
   out.set("flops_per_token", model.arch().flops_per_token());
   if (checked) out.set("finite", damaged.empty()).set("first_non_finite", damaged.empty() ? Json() : Json(damaged));
   return out.set("tensors", std::move(tensors));
@@ -69,13 +88,13 @@ void print(const Model& model, bool with_tensors) {
   out.print("model       {}\n", printable(model.path()).text);
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
   out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
-            static_cast<double>(c.bytes) / 1e6, model.weights().size());
+            static_cast<double>(c.bytes) / 1e6, stored(model.weights()).size());
   if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
   if (s.feature_dim == 0) {
     out.print("vocabulary  {} tokens{}\n", s.vocab_size,
               model.has_tokenizer() ? "" : " (no tokenizer: use --tokens or --tokenizer)");
   }
-  if (s.labels > 0) out.print("output      {} {} a sequence\n", s.labels, s.regression ? "numbers" : "class scores");
+  if (s.labels > 0) out.print("output      {} {} a sequence{}\n", s.labels, s.regression ? "numbers" : "class scores", named_labels(model));
   out.print(
       "attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of "
       "{})\n",
@@ -88,9 +107,8 @@ void print(const Model& model, bool with_tensors) {
             format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
   if (!with_tensors) return;
   out.print("\n{:<48} {:<6} {}\n", "tensor", "dtype", "shape");
-  for (size_t i = 0; i < model.weights().size(); ++i) {
-    const Weight& w = model.weights()[i];
-    out.print("{} {:<6} [{}]\n", pad_right(printable(w.name), 48), dtype_name(w.dtype), fmt::join(w.shape, ", "));
+  for (const Weight* w : stored(model.weights())) {
+    out.print("{} {:<6} [{}]\n", pad_right(printable(w->name), 48), dtype_name(w->dtype), fmt::join(w->shape, ", "));
   }
 }
 

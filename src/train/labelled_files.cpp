@@ -93,6 +93,7 @@ LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
     const size_t at = files.label_column > 0 ? static_cast<size_t>(files.label_column) - 1 : first ? 0 : columns.size() - 1;
     check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns", where(files.labels, cell.number), at + 1,
           columns.size());
+    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing", where(files.labels, cell.number), at + 1);
     std::string text;
     for (size_t c = 0; c < columns.size(); ++c) {
       if (c == at) continue;

@@ -116,6 +116,7 @@ TEST_F(Labelled, ObjectsAndNumbers) {
 TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
   EXPECT_THAT(read_failure("a.tsv", "fine\t1\npoor\n"), HasSubstr("a.tsv line 2] expected a label and a text with a tab"));
   EXPECT_THAT(read_failure("b.tsv", "fine\tpoor\n"), HasSubstr("--label-column"));
+  EXPECT_THAT(read_failure("b2.tsv", "fine\t1\npoor\t\nso so\t1\n"), HasSubstr("line 2] expected a label in column 2"));
   EXPECT_THAT(read_failure("c.tsv", "\n"), HasSubstr("found none"));
   EXPECT_THAT(read_failure("d.jsonl", "{\"text\": \"x\"}\n"), HasSubstr("--label-field"));
   EXPECT_THAT(read_failure("e.jsonl", "{\"label\": 1}\n"), HasSubstr("--text-field"));

@@ -32,6 +32,54 @@ expect_error 2 "--data" train --config tiny.json --out other
 expect 0 train --resume parts --export exported
 expect 0 score -m exported -p "The cat sat on the mat."
 
+# Labelled texts and feature vectors: learnt, judged, explained; wrong files are refused by line.
+python3 - <<'PY'
+import random, struct
+random.seed(1)
+for name, n in (("labels.tsv", 200), ("held.tsv", 60)):
+    with open(name, "w") as f:
+        for i in range(n):
+            good = i % 2
+            words = [random.choice("the a cat dog moon sat ran on in it".split()) for _ in range(random.randint(3, 9))]
+            words[random.randrange(len(words))] = "wonderful" if good else "dreadful"
+            f.write(" ".join(words) + "\t" + ("good" if good else "bad") + "\n")
+def npy(name, descr, shape, code, values):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (descr, shape)
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    open(name, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<%d%s" % (len(values), code), *values))
+y = [i % 3 for i in range(60)]
+npy("y.npy", "<i8", "(60,)", "q", y)
+npy("x.npy", "<f4", "(60, 4, 2)", "f", [v for c in y for _ in range(4) for v in (c + random.gauss(0, .1), 1 - c)])
+npy("many.npy", "<f4", "(1, 4, 3)", "f", [0] * 12)
+PY
+classify=(--task classify --arch mamba --d-model 16 --n-layer 1 --steps 80 --sequences 8 --lr 1e-2 --warmup 4 --gemm f32)
+expect 0 train "${classify[@]}" --labels labels.tsv --valid held.tsv --tokenizer "$tokenizer" --out sentiment --json
+out_is_json
+holds python3 -c 'import json, sys; assert json.load(open("out"))["held_out"]["accuracy"] > 0.95'
+expect 0 classify -m sentiment/model -p "a wonderful cat" --json
+out_is_json
+holds python3 -c 'import json, sys; assert json.load(open("out"))["sequences"][0]["label"] == "good"'
+printf 'a dreadful dog\nthe wonderful moon\n' >lines.txt
+expect 0 classify -m sentiment/model --lines lines.txt
+holds test "$(cut -f 2 out | tr '\n' ' ')" = "bad good "
+expect 0 classify -m sentiment/model --labels held.tsv
+holds grep -q "accuracy" out
+expect 0 info -m sentiment/model
+holds grep -q "2 class scores a sequence: bad, good" out
+expect 0 explain -m sentiment/model -p "the wonderful moon" --json
+out_is_json
+expect_error 65 "classifier" run -m sentiment/model -p "The"
+printf 'fine\tgood\nso so\tmedium\nbad\tgood\n' >unknown.tsv
+expect_error 65 "line 2" classify -m sentiment/model --labels unknown.tsv
+expect_error 2 "--labels" train "${classify[@]}" --tokenizer "$tokenizer" --out none
+expect 0 train "${classify[@]}" --labels y.npy --features x.npy --valid y.npy --valid-features x.npy --out vectors --json
+holds python3 -c 'import json, sys; assert json.load(open("out"))["held_out"]["accuracy"] > 0.95'
+expect 0 classify -m vectors/model --features x.npy
+holds test "$(wc -l <out)" = 60
+expect_error 65 "many.npy" classify -m vectors/model --features many.npy
+expect_error 2 "--features" classify -m vectors/model -p "text"
+expect_error 65 "language model" classify -m whole/model -p "text"
+
 # A signal saves and ends with its code.
 checks=$((checks + 1))
 python3 - "$HINDSCAN" train "${recipe[@]}" --steps 10000000 --out signalled <<'PY' || fail "SIGINT while training"
