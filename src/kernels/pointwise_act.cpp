@@ -72,17 +72,18 @@ struct Relu {
 };
 // x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), GELU by tanh.
 struct GeluTanh {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(x, slope(x)); }
-  template <class V> static HWY_INLINE V slope(V x) {
+  template <class V> static HWY_INLINE V argument(V x) {
     const hn::DFromV<V> d;
     const V cubic = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), one<V>());
-    return vsigmoid(hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691216f)));
+    return hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691216f));
   }
+  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(x, slope(x)); }
+  template <class V> static HWY_INLINE V slope(V x) { return vsigmoid(argument(x)); }
   template <class V> static HWY_INLINE V derivative(V x) {
     const hn::DFromV<V> d;
-    const V s = slope(x);
+    const V u = argument(x), s = vsigmoid(u), rest = vsigmoid(hn::Neg(u));  // 1 - s would cancel
     const V du = hn::Mul(hn::Set(d, 1.5957691216f), hn::MulAdd(hn::Mul(x, x), hn::Set(d, 3 * 0.044715f), one<V>()));
-    return hn::MulAdd(hn::Mul(x, hn::Mul(s, hn::Sub(one<V>(), s))), du, s);
+    return hn::MulAdd(hn::Mul(x, hn::Mul(s, rest)), du, s);
   }
 };
 struct Tanh {

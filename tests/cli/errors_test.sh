@@ -15,15 +15,16 @@ expect_error 2 "target" explain -m "$model" -p "a b c" --target 99
 expect_error 2 "layer" matrix -m "$model" -p "a b c" --layer 7 -o m.npy
 expect_error 2 "map" matrix -m "$model" -p "a b c" --layer 0 --map median -o m.npy
 expect_error 2 "rows" matrix -m "$model" -p "a b c" --layer 0 --rows 5:1 -o m.npy
-expect_error 2 "channel" matrix -m "$model" -p "a b c" --layer 0 --map 32 -o m.npy
+expect_error 2 "a map in 0..31" matrix -m "$model" -p "a b c" --layer 0 --map 32 -o m.npy
 expect_error 2 "picture.doc" explain -m "$model" -p "a b c" -o picture.doc
 holds test ! -e m.npy
 
 # 65: a file is not what it should be.
-for fault in truncated overlap nan huge-header trailing; do
+for fault in truncated overlap huge-header trailing; do
   expect_error 65 "model.safetensors" run -m "$(make_model "$fault")" -p "a"
 done
-expect_error 65 "conv1d.weight must be [32, 1, 4] but is [32, 4, 1]" run -m "$(make_model wrong-shape)" -p "a"
+expect_error 65 "expected finite weights, found backbone.layers.0.mixer.D[0]" run -m "$(make_model nan)" -p "a"
+expect_error 65 "conv1d.weight must be [32, 1, 4] but is [4, 1, 32]" run -m "$(make_model wrong-shape)" -p "a"
 expect_error 65 "norm_f.weight [16] is missing" run -m "$(make_model missing)" -p "a"
 expect_error 65 "config.json" run -m "$(make_model bad-config)" -p "a"
 expect_error 65 "tokenizer.json" run -m "$(make_model bad-tokenizer)" -p "a"

@@ -41,7 +41,7 @@ def write_safetensors(path, items, fault):
         if fault == "nan" and name.endswith("0.mixer.D"):
             values = [math.nan, *values[1:]]
         if fault == "wrong-shape" and name.endswith("0.mixer.conv1d.weight"):
-            shape = [D_INNER, D_CONV, 1]
+            shape = [D_CONV, 1, D_INNER]
         begin = len(data)
         data += struct.pack(f"<{len(values)}f", *values)
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, len(data)]}
