@@ -1,26 +1,12 @@
-// Any family as a classifier or regressor of whole sequences: "pooling" and "num_labels" in its config.json.
+// Any family as a classifier or regressor of whole sequences, as core/classifier_config.h describes it.
 #pragma once
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "arch/architecture.h"
+#include "core/classifier_config.h"
 
 namespace hindscan {
 
-struct ClassifierOptions {
-  std::string pooling = "mean";          // mean, last, first, max: of the family's outputs over the tokens
-  int64_t num_labels = 0;                // scores, or numbers of a regression
-  bool regression = false;
-  std::vector<std::string> label_names;  // empty, or one a label
-  int64_t feature_dim = 0;               // > 0: tokens are vectors, not ids of a vocabulary
-  bool feature_bias = true;
-  bool score_bias = true;
-};
-
-bool is_classifier(const Config& config);
-ClassifierOptions classifier_options(const Config& config);           // Error(kData)
-Config classifier_config(Config base, const ClassifierOptions& options);  // the family's config with these options
 std::unique_ptr<Architecture> make_classifier(const Config& config);  // by make_architecture
 
 }  // namespace hindscan

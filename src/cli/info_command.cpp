@@ -1,7 +1,7 @@
 // hindscan info: what a model holds.
 #include <fmt/format.h>
 
-#include "arch/classifier.h"
+#include "core/classifier_config.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/printable.h"

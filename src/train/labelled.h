@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/classifier.h"
+#include "core/classifier_config.h"
 #include "base/progress.h"
 #include "model/model.h"
 #include "train/options.h"
@@ -12,9 +12,9 @@
 namespace hindscan {
 
 struct LabelledFiles {
-  std::string labels = {};   // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
-  std::string features = {}; // .npy [N, T, F], or [N, F]: sequences of one vector
-  int64_t label_column = 0;  // of a TSV, from 1; 0: the first or last, whichever has fewer distinct values
+  std::string labels = {};    // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
+  std::string features = {};  // .npy [N, T, F], or [N, F]: sequences of one vector
+  int64_t label_column = 0;   // of a TSV, from 1; 0: the first or last, whichever has fewer distinct values
   std::string text_field = "text", label_field = "label";
 };
 LabelledFiles training_files(const TrainOptions& options);
@@ -29,6 +29,7 @@ struct LabelledRows {
   int64_t outputs = 1;              // numbers a sequence, with labels of an npy [N, outputs]
   bool fractional = false;          // the labels are numbers with a fraction: a regression
 };
+void check_kinds(const LabelledFiles& files);  // Error(kUsage) unless an array of labels stands beside features, and nothing else does
 LabelledRows read_labelled(const LabelledFiles& files);
 
 struct FeatureArray {
@@ -42,14 +43,14 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
 
 // Sequences ready for a model, packed end to end.
 struct LabelledSet {
-  std::vector<int32_t> tokens;   // [T], or
-  std::vector<float> features;   // [T, feature_dim]
+  std::vector<int32_t> tokens;  // [T], or
+  std::vector<float> features;  // [T, feature_dim]
   int64_t feature_dim = 0;
   std::vector<int64_t> cu = {0};  // [N+1]
-  std::vector<int32_t> classes;  // [N], or
-  std::vector<float> values;     // [N, outputs] of a regression
+  std::vector<int32_t> classes;   // [N], or
+  std::vector<float> values;      // [N, outputs] of a regression
   int64_t outputs = 1;
-  int64_t shortened = 0;         // sequences that were longer than allowed
+  int64_t shortened = 0;  // sequences that were longer than allowed
   int64_t size() const { return std::ssize(cu) - 1; }
   int64_t length() const { return cu.back(); }
   uint64_t hash() const;
