@@ -27,7 +27,8 @@ bool missing(const std::string& path) { return real_fs().kind(path) == FileKind:
 // As tools/convert_kws.py writes them.
 TensorStore spotter_tensors(const std::string& path) {
   TensorStore store = TensorStore::open_file(path);
-  const std::pair<std::string, std::string> prefixes[] = {{"linear_in.", "feature_proj."}, {"mamba.", "layers.0.ssm."}, {"classifier.", "score."}};
+  const std::pair<std::string, std::string> prefixes[] = {
+      {"linear_in.", "feature_proj."}, {"mamba.", "layers.0.ssm."}, {"classifier.", "score."}};
   for (const std::string& name : store.names()) {
     for (const auto& [from, to] : prefixes) {
       if (name.starts_with(from)) store.rename(name, to + name.substr(from.size()));
@@ -71,7 +72,8 @@ TEST_P(Spotter, LogitsAreTheReferences) {
   for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], logits[i].as_double(), 1e-4) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(TrainedMamba, Spotter, ::testing::Combine(::testing::Values("kws10", "kws3"), ::testing::Values(DType::kF32, DType::kF64)),
+INSTANTIATE_TEST_SUITE_P(TrainedMamba, Spotter,
+                         ::testing::Combine(::testing::Values("kws10", "kws3"), ::testing::Values(DType::kF32, DType::kF64)),
                          [](const auto& i) { return std::string(std::get<0>(i.param)) + "_" + dtype_name(std::get<1>(i.param)); });
 
 TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {

@@ -63,8 +63,10 @@ Sequences read_sequences(const Model& model, const CommandLine& line, const Clas
 std::vector<float> scores_of(const Model& model, const Sequences& s, int64_t i) {
   Input input;
   const int64_t n = s.features.length * s.features.dim;
-  if (s.tokens.empty()) input.features = std::span(s.features.values).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
-  else input.tokens = s.tokens[static_cast<size_t>(i)];
+  if (s.tokens.empty())
+    input.features = std::span(s.features.values).subspan(static_cast<size_t>(i * n), static_cast<size_t>(n));
+  else
+    input.tokens = s.tokens[static_cast<size_t>(i)];
   input.feature_dim = s.features.dim;
   return predict(model, input);
 }
@@ -107,8 +109,10 @@ class Printer {
   void add_json(int64_t i, std::span<const float> scores, const std::vector<double>& p) {
     const Json numbers(std::vector<float>(scores.begin(), scores.end()));
     Json item = Json::object();
-    if (regression_) item.set("values", numbers);
-    else item.set("label", names_[ranked(p)[0]]).set("probabilities", p).set("scores", numbers);
+    if (regression_)
+      item.set("values", numbers);
+    else
+      item.set("label", names_[ranked(p)[0]]).set("probabilities", p).set("scores", numbers);
     Out::get().print("{}\n{}", i > 0 ? "," : "", to_string(item));
   }
 

@@ -113,7 +113,8 @@ int run_command(Arguments arguments) {
   Sampler(flags.generate.sampling);  // refuses bad values before the model is loaded
 
   const Model model = line.load_model();
-  check(model.arch().sizes().labels == 0, ErrorCode::kData, "[{}] expected a language model, found a classifier; use 'hindscan classify'", model.path());
+  check(model.arch().sizes().labels == 0, ErrorCode::kData, "[{}] expected a language model, found a classifier; use 'hindscan classify'",
+        model.path());
   const Prompt prompt = line.read_prompt(model);
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);

@@ -119,7 +119,7 @@ NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
           label, array.bytes.size());
     return array;
   }
-  fail(ErrorCode::kData, "[{}] expected type <f4, <f8, <i4, <i8 or |u1, found '{}'", label, descr.substr(0, 20));
+  fail(ErrorCode::kData, "[{}] expected type <f4, <f8, <i4, <i8 or |u1, found '{}'; save one array of numbers", label, descr.substr(0, 20));
 }
 
 }  // namespace hindscan

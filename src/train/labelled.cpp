@@ -34,8 +34,8 @@ void add_texts(const LabelledRows& rows, const Model& model, int64_t max_length,
 
 void add_features(const LabelledFiles& files, const LabelledRows& rows, int64_t dim, int64_t max_length, LabelledSet& out) {
   FeatureArray f = read_features(files.features);
-  check(f.count == std::ssize(rows.lines), ErrorCode::kData, "[{}] expected as many labels as there are sequences in {}, found {} and {}", files.labels,
-        files.features, rows.lines.size(), f.count);
+  check(f.count == std::ssize(rows.lines), ErrorCode::kData, "[{}] expected as many labels as there are sequences in {}, found {} and {}",
+        files.labels, files.features, rows.lines.size(), f.count);
   check(f.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", files.features, dim, f.dim);
   out.feature_dim = dim;
   const int64_t n = std::min(f.length, max_length);
@@ -55,7 +55,8 @@ void add_classes(const LabelledRows& rows, const Model& model, LabelledSet& out)
     const auto id = ids.find(rows.labels[i]);
     constexpr size_t kShown = 10;
     check(id != ids.end(), ErrorCode::kData, "[{} line {}] expected a label the model knows ({}{}), found \"{}\"", rows.path,
-          rows.lines[i / static_cast<size_t>(rows.outputs)], fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())), ", "),
+          rows.lines[i / static_cast<size_t>(rows.outputs)],
+          fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())), ", "),
           names.size() > kShown ? ", ..." : "", rows.labels[i]);
     out.classes.push_back(id->second);
   }
@@ -67,7 +68,8 @@ void add_values(const LabelledRows& rows, LabelledSet& out) {
     float v = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
     check(error == std::errc() && end == text.data() + text.size() && std::isfinite(v), ErrorCode::kData,
-          "[{} line {}] expected a finite number as label, found \"{}\"", rows.path, rows.lines[i / static_cast<size_t>(rows.outputs)], text);
+          "[{} line {}] expected a finite number as label, found \"{}\"", rows.path, rows.lines[i / static_cast<size_t>(rows.outputs)],
+          text);
     out.values.push_back(v);
   }
 }
@@ -91,7 +93,8 @@ void judge(const LabelledSet& set, std::span<const int64_t> rows, std::span<cons
     if (out.regression) {
       double squares = 0;
       for (int64_t k = 0; k < labels; ++k) {
-        const double gap = static_cast<double>(row[static_cast<size_t>(k)]) - static_cast<double>(set.values[static_cast<size_t>(rows[i] * labels + k)]);
+        const double gap =
+            static_cast<double>(row[static_cast<size_t>(k)]) - static_cast<double>(set.values[static_cast<size_t>(rows[i] * labels + k)]);
         squares += gap * gap;
       }
       out.loss += squares / static_cast<double>(labels);
@@ -124,8 +127,10 @@ void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std
                       std::vector<int64_t>& cu) {
   for (const int64_t i : rows) {
     const int64_t begin = set.cu[static_cast<size_t>(i)], end = set.cu[static_cast<size_t>(i) + 1], F = set.feature_dim;
-    if (F > 0) features.insert(features.end(), set.features.begin() + begin * F, set.features.begin() + end * F);
-    else tokens.insert(tokens.end(), set.tokens.begin() + begin, set.tokens.begin() + end);
+    if (F > 0)
+      features.insert(features.end(), set.features.begin() + begin * F, set.features.begin() + end * F);
+    else
+      tokens.insert(tokens.end(), set.tokens.begin() + begin, set.tokens.begin() + end);
     cu.push_back(cu.back() + end - begin);
   }
 }
@@ -133,15 +138,20 @@ void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std
 LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_t max_length, ProgressSink* progress) {
   const ArchitectureSizes sizes = model.arch().sizes();
   const std::string name = model.path().empty() ? "model" : model.path();
-  check(sizes.labels > 0, ErrorCode::kData, "[{}] expected a classifier or regressor, found a language model; train one with --task classify", name);
+  check_kinds(files);
+  check(sizes.labels > 0, ErrorCode::kData,
+        "[{}] expected a classifier or regressor, found a language model; train one with --task classify", name);
   check((sizes.feature_dim > 0) == !files.features.empty(), ErrorCode::kData, "[{}] expected {}, found {}", name,
         sizes.feature_dim > 0 ? "feature vectors" : "texts", sizes.feature_dim > 0 ? "texts" : "feature vectors");
   const LabelledRows rows = read_labelled(files);
   LabelledSet out;
-  if (sizes.feature_dim > 0) add_features(files, rows, sizes.feature_dim, max_length, out);
-  else add_texts(rows, model, max_length, progress, out);
+  if (sizes.feature_dim > 0)
+    add_features(files, rows, sizes.feature_dim, max_length, out);
+  else
+    add_texts(rows, model, max_length, progress, out);
   if (sizes.regression) {
-    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} numbers a sequence, found {}", files.labels, sizes.labels, rows.outputs);
+    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} numbers a sequence, found {}", files.labels, sizes.labels,
+          rows.outputs);
     out.outputs = rows.outputs;
     add_values(rows, out);
   } else {

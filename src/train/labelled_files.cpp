@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/mmap.h"
+#include "base/utf8.h"
 #include "io/json_reader.h"
 #include "io/npy.h"
 #include "train/labelled.h"
@@ -44,7 +45,8 @@ std::vector<std::string_view> columns_of(const std::string& path, const Cell& ce
     out.push_back(cell.line.substr(at, end - at));
     at = end + 1;
   }
-  check(out.size() >= 2, ErrorCode::kData, "[{}] expected a label and a text with a tab between them, found no tab", where(path, cell.number));
+  check(out.size() >= 2, ErrorCode::kData, "[{}] expected a label and a text with a tab between them, found no tab",
+        where(path, cell.number));
   return out;
 }
 
@@ -56,8 +58,8 @@ bool label_comes_first(const std::string& path, const std::vector<Cell>& lines) 
     first.insert(columns.front());
     last.insert(columns.back());
   }
-  check(first.size() != last.size(), ErrorCode::kUsage, "[{}] expected the labels to show by their repetition, found as many different first as last columns; "
-        "add --label-column 1 or another", path);
+  check(first.size() != last.size(), ErrorCode::kUsage,
+        "[{}] expected the labels to show by their repetition, found as many different first as last columns; add --label-column N", path);
   return first.size() < last.size();
 }
 
@@ -91,9 +93,10 @@ LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
   for (const Cell& cell : lines) {
     const std::vector<std::string_view> columns = columns_of(files.labels, cell);
     const size_t at = files.label_column > 0 ? static_cast<size_t>(files.label_column) - 1 : first ? 0 : columns.size() - 1;
-    check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns", where(files.labels, cell.number), at + 1,
-          columns.size());
-    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing", where(files.labels, cell.number), at + 1);
+    check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns", where(files.labels, cell.number),
+          at + 1, columns.size());
+    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing", where(files.labels, cell.number),
+          at + 1);
     std::string text;
     for (size_t c = 0; c < columns.size(); ++c) {
       if (c == at) continue;
@@ -116,8 +119,8 @@ LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
 std::string label_text(const JsonReader& object, const std::string& field) {
   check(object.has(field), ErrorCode::kData, "[{}] expected a label, found none; name its field with --label-field", object.where(field));
   const Json& v = *object.value().find(field);
-  check(v.is_string() || v.is_number() || v.is(Json::Type::kBool), ErrorCode::kData, "[{}] expected a string, a number or true or false, found {}",
-        object.where(field), v.type_name());
+  check(v.is_string() || v.is_number() || v.is(Json::Type::kBool), ErrorCode::kData,
+        "[{}] expected a string, a number or true or false, found {}", object.where(field), v.type_name());
   return v.is_string() ? v.as_string() : to_string(v);
 }
 
@@ -157,19 +160,24 @@ uint64_t elements(const NpyArray& a) {
 
 std::string label_at(const NpyArray& a, size_t i) {
   switch (a.type) {
-    case NpyType::kFloat32: return fmt::format("{}", element<float>(a, i));
-    case NpyType::kFloat64: return fmt::format("{}", element<double>(a, i));
-    case NpyType::kInt32: return std::to_string(element<int32_t>(a, i));
-    case NpyType::kInt64: return std::to_string(element<int64_t>(a, i));
-    case NpyType::kUint8: return std::to_string(element<uint8_t>(a, i));
+    case NpyType::kFloat32:
+      return fmt::format("{}", element<float>(a, i));
+    case NpyType::kFloat64:
+      return fmt::format("{}", element<double>(a, i));
+    case NpyType::kInt32:
+      return std::to_string(element<int32_t>(a, i));
+    case NpyType::kInt64:
+      return std::to_string(element<int64_t>(a, i));
+    case NpyType::kUint8:
+      return std::to_string(element<uint8_t>(a, i));
   }
   return {};
 }
 
 LabelledRows read_label_array(const LabelledFiles& files, const std::string& content) {
   const NpyArray a = parse_npy(as_bytes(content), files.labels);
-  check(a.shape.size() == 1 || a.shape.size() == 2, ErrorCode::kData, "[{}] expected labels of shape [N] or [N, numbers], found [{}]", files.labels,
-        fmt::join(a.shape, ", "));
+  check(a.shape.size() == 1 || a.shape.size() == 2, ErrorCode::kData, "[{}] expected labels of shape [N] or [N, numbers], found [{}]",
+        files.labels, fmt::join(a.shape, ", "));
   LabelledRows out;
   out.outputs = a.shape.size() == 2 ? static_cast<int64_t>(a.shape[1]) : 1;
   check(out.outputs >= 1, ErrorCode::kData, "[{}] expected at least one label a sequence, found none", files.labels);
@@ -184,10 +192,16 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
 LabelledFiles training_files(const TrainOptions& o) { return {o.labels, o.features, o.label_column, o.text_field, o.label_field}; }
 LabelledFiles held_out_files(const TrainOptions& o) { return {o.valid, o.valid_features, o.label_column, o.text_field, o.label_field}; }
 
-LabelledRows read_labelled(const LabelledFiles& files) {
+void check_kinds(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
   check(array == !files.features.empty(), ErrorCode::kUsage, "[{}] expected {}", files.labels,
-        array ? "the sequences of these labels; add --features FILE.npy (--valid-features of held-out ones)" : "labels in a .npy file beside features in one, found another file");
+        array ? "the sequences of these labels; add --features FILE.npy (--valid-features of held-out ones)"
+              : "labels in a .npy file beside features in one, found another file");
+}
+
+LabelledRows read_labelled(const LabelledFiles& files) {
+  check_kinds(files);
+  const bool array = files.labels.ends_with(".npy");
   const std::string content = read_file(files.labels, kMaxBytes);
   const bool objects = files.labels.ends_with(".jsonl") || files.labels.ends_with(".ndjson");
   LabelledRows out = array ? read_label_array(files, content) : objects ? read_jsonl(files, content) : read_tsv(files, content);
@@ -200,8 +214,10 @@ FeatureArray read_features(const std::string& path) {
   const std::string content = read_file(path, kMaxBytes);
   const NpyArray a = parse_npy(as_bytes(content), path);
   const size_t rank = a.shape.size();
-  check(rank == 2 || rank == 3, ErrorCode::kData, "[{}] expected features of shape [sequences, tokens, numbers] or [sequences, numbers], found [{}]; "
-        "sequences of different lengths go into separate files", path, fmt::join(a.shape, ", "));
+  check(rank == 2 || rank == 3, ErrorCode::kData,
+        "[{}] expected features of shape [sequences, tokens, numbers] or [sequences, numbers], found [{}]; "
+        "sequences of different lengths go into separate files",
+        path, fmt::join(a.shape, ", "));
   check(elements(a) > 0, ErrorCode::kData, "[{}] expected features, found an empty array [{}]", path, fmt::join(a.shape, ", "));
   const bool known = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64 || a.type == NpyType::kUint8;
   check(known, ErrorCode::kData, "[{}] expected features of type float32, float64 or uint8, found integers", path);
@@ -215,7 +231,8 @@ FeatureArray read_features(const std::string& path) {
     if (a.type == NpyType::kFloat32) v = element<float>(a, i);
     if (a.type == NpyType::kFloat64) v = static_cast<float>(element<double>(a, i));
     if (a.type == NpyType::kUint8) v = element<uint8_t>(a, i);
-    check(std::isfinite(v), ErrorCode::kData, "[{}] expected finite numbers, found {} in sequence {}", path, v, i / (out.values.size() / a.shape[0]) + 1);
+    check(std::isfinite(v), ErrorCode::kData, "[{}] expected finite numbers, found {} in sequence {}", path, v,
+          i / (out.values.size() / a.shape[0]) + 1);
     out.values[i] = v;
   }
   return out;
@@ -229,17 +246,21 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
     o.num_labels = rows.outputs;
     return o;
   }
-  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression", rows.path, rows.outputs);
+  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression", rows.path,
+        rows.outputs);
   const std::set<std::string> distinct(rows.labels.begin(), rows.labels.end());
   o.label_names.assign(distinct.begin(), distinct.end());
   if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return is_integer(l); })) {
     std::sort(o.label_names.begin(), o.label_names.end(), [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
   }
+  for (const std::string& name : o.label_names) {
+    check(valid_utf8(name), ErrorCode::kData, "[{}] expected labels in UTF-8, found other bytes; convert the file", rows.path);
+  }
   o.num_labels = std::ssize(o.label_names);
   check(o.num_labels >= 2, ErrorCode::kData, "[{}] expected at least two different labels, found only \"{}\"", rows.path, o.label_names[0]);
   constexpr int64_t kMostLabels = 100000;
-  check(o.num_labels <= kMostLabels, ErrorCode::kData, "[{}] expected at most {} different labels, found {}; is the label column right?", rows.path,
-        kMostLabels, o.num_labels);
+  check(o.num_labels <= kMostLabels, ErrorCode::kData, "[{}] expected at most {} different labels, found {}; is the label column right?",
+        rows.path, kMostLabels, o.num_labels);
   return o;
 }
 

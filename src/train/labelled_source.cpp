@@ -8,7 +8,12 @@
 namespace hindscan {
 
 LabelledSource::LabelledSource(LabelledSet set, const TrainOptions& o, int64_t vocab_size)
-    : set_(std::move(set)), sequences_(o.sequences), accumulation_(o.accumulation), vocab_size_(vocab_size), seed_(o.seed), hash_(set_.hash()) {}
+    : set_(std::move(set)),
+      sequences_(o.sequences),
+      accumulation_(o.accumulation),
+      vocab_size_(vocab_size),
+      seed_(o.seed),
+      hash_(set_.hash()) {}
 
 int64_t LabelledSource::example(int64_t n) const {
   const int64_t epoch = n / set_.size();
@@ -31,7 +36,8 @@ Batch LabelledSource::batch(int64_t step, int64_t micro) const {
   append_sequences(set_, rows, out.tokens, out.features, out.cu_seqlens);
   for (const int64_t i : rows) {
     if (!set_.classes.empty()) out.targets.push_back(set_.classes[static_cast<size_t>(i)]);
-    for (int64_t k = 0; k < set_.outputs && !set_.values.empty(); ++k) out.values.push_back(set_.values[static_cast<size_t>(i * set_.outputs + k)]);
+    for (int64_t k = 0; k < set_.outputs && !set_.values.empty(); ++k)
+      out.values.push_back(set_.values[static_cast<size_t>(i * set_.outputs + k)]);
   }
   out.mask.assign(rows.size(), 1.0f);
   return out;

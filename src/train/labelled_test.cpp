@@ -60,7 +60,8 @@ class Labelled : public ::testing::Test {
     o.tokenizer = write("tokenizer.json", make_task("reset")->tokenizer_json());
     o.out = dir_.path + "/" + out;
     o.steps = 60;
-    o.sequences = 16;
+    o.sequences = 8;
+    o.accumulation = 2;
     o.length = 1 << 20;
     o.lr = 1e-2;
     o.warmup = 5;
@@ -121,6 +122,8 @@ TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
   EXPECT_THAT(read_failure("d.jsonl", "{\"text\": \"x\"}\n"), HasSubstr("--label-field"));
   EXPECT_THAT(read_failure("e.jsonl", "{\"label\": 1}\n"), HasSubstr("--text-field"));
   EXPECT_THAT(read_failure("f.jsonl", "{\"text\": \"x\", \"label\": [1]}\n"), HasSubstr("found an array"));
+  const LabelledRows bytes = read_labelled({.labels = write("bytes.tsv", "one\t\xff\ntwo\tx\nthree\tx\n")});
+  EXPECT_THAT(failure([&] { label_options(bytes, false, 0); }), HasSubstr("UTF-8"));
   EXPECT_THAT(read_failure("g.npy", ""), HasSubstr("--features"));
   EXPECT_THAT(read_failure("h.tsv", "fine\t1\n", "x.npy"), HasSubstr(".npy"));
   EXPECT_THAT(failure([&] { read_features(write_array<float>("i.npy", {2, 1}, {1, NAN})); }), HasSubstr("found nan in sequence 2"));

@@ -55,10 +55,12 @@ Model labelled_model(const TrainOptions& o, Model base) {
   const ArchitectureSizes sizes = base.arch().sizes();
   if (sizes.labels > 0) {
     check(o.pooling.empty() || o.pooling == classifier_options(base.arch().hf_config()).pooling, ErrorCode::kUsage,
-          "[train] expected the pooling of {}, {}, found {}; leave --pooling out", o.model, classifier_options(base.arch().hf_config()).pooling, o.pooling);
+          "[train] expected the pooling of {}, {}, found {}; leave --pooling out", o.model,
+          classifier_options(base.arch().hf_config()).pooling, o.pooling);
     return base;
   }
-  check(o.features.empty(), ErrorCode::kUsage, "[{}] expected a model of feature vectors, found a language model; begin with --config or --arch", o.model);
+  check(o.features.empty(), ErrorCode::kUsage,
+        "[{}] expected a model of feature vectors, found a language model; begin with --config or --arch", o.model);
   Model model = Model::create(labelled_config(o, base.arch().hf_config()), DType::kF32, o.seed);
   take_weights(base.weights(), model.weights());
   if (base.has_tokenizer()) attach_tokenizer(model, base.tokenizer_json(), join_path(o.model, "tokenizer.json"));
@@ -68,6 +70,7 @@ Model labelled_model(const TrainOptions& o, Model base) {
 }  // namespace
 
 Model new_model(const TrainOptions& o) {
+  if (o.labelled()) check_kinds(training_files(o));
   if (!o.model.empty()) {
     Model model = Model::load(o.model, {.dtype = DType::kF32});
     return o.labelled() ? labelled_model(o, std::move(model)) : std::move(model);

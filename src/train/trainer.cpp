@@ -28,8 +28,9 @@ Trainer::Trainer(Model model, TrainOptions options, std::unique_ptr<BatchSource>
         "[train] expected token ids below the model's vocabulary of {}, found up to {}; take the model's tokenizer",
         vocab, source_->vocab_size() - 1);
   const bool labelled = model_.arch().sizes().labels > 0;
-  check(labelled == source_->labelled(), ErrorCode::kUsage, "[train] expected {}", labelled ? "labelled sequences for a classifier; add --task classify --labels FILE"
-                                                                                            : "a classifier for labelled sequences, found a language model");
+  check(labelled == source_->labelled(), ErrorCode::kUsage, "[train] expected {}",
+        labelled ? "labelled sequences for a classifier; add --task classify --labels FILE"
+                 : "a classifier for labelled sequences, found a language model");
   if (options_.gemm == DType::kBF16) model_.weights().make_bf16();
 }
 
