@@ -16,7 +16,7 @@ bool chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
 bool use_chunked(const HeadDims& d, const HeadCoeffs<float>& c, Algorithm algorithm, bool backward) {
   if (algorithm == Algorithm::kSequential || !chunked_exists(d, c)) return false;
   if (algorithm == Algorithm::kChunked) return true;
-  return has_rank1(c) ? delta_chunked_is_faster(d, c) : diagonal_chunked_is_faster(d, c, backward);
+  return has_rank1(c) ? rank1_chunked_is_faster(d, c, backward) : diagonal_chunked_is_faster(d, c, backward);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // Times of the sequential and the chunked algorithm, each a sum of terms in the shape fitted to measured runs (one core
 // of an AVX-512 machine, T 1..4096, K and V 16..256, H 1..32; bench_glr prints how the choice does). Only the
-// comparison matters, and it depends on nothing but the shape, so results are the same on every machine.
+// comparison matters, and it depends on the shape and the instruction set alone.
 #include "kernels/glr/head_choice.h"
 
 #include <algorithm>
+
+#include "base/cpu.h"
+#include "kernels/glr/head_delta.h"
 
 namespace hindscan::kernels::glr {
 namespace {
@@ -49,6 +52,52 @@ double nanoseconds(const Cost& c, const HeadDims& d, bool row) {
          chunks * (c.chunk * H + c.chunk_state * state + c.chunk_large * large + c.chunk_key * G * K);
 }
 
+// Row + rank 1; strips are 64 columns that the sequential kernel takes through all tokens at a time.
+struct Rank1Cost {
+  double head, head_state;                                   // H, H K V
+  double token, token_kv, token_strip, token_k_strip;        // T H times 1, K V, strips, K strips
+  double token_k, token_v;                                   // T H times K, V
+  double chunk, chunk_k, chunk_v, chunk_state, chunk_large;  // chunks H times 1, K, V, K V, the same beyond 16,384
+  double bytes, bytes_strip;                                 // beyond 1 MiB, times strips
+};
+
+struct Rank1Pair {
+  Rank1Cost sequential, chunked;
+};
+
+constexpr Rank1Pair kRank1Forward = {{485.4, .4116, 8.999, .03137, 6.213, 1.351, 0, 0, 0, 0, 0, 0, 0, .08882, .00385},
+                                     {308.5, .399, 0, 0, 0, 0, 0, 0, 817.8, 19.71, 7.966, .5232, .0305, .06967, 0}};
+constexpr Rank1Pair kRank1Backward = {{1687, 1.49, 83.01, .08822, 34.91, .6038, 3.657, 1.049, 0, 0, 0, 0, 0, .4252, 0},
+                                      {0, 0, 0, 0, 0, 0, 0, 0, 1971, 43.12, 20.3, 2.061, 0, .4359, 0}};
+// b = -s k in every token (delta rules): the chunk's two writes are one.
+constexpr Rank1Pair kTiedForward = {{535.1, .3953, 2.139, .02802, 13.22, 1.46, 0, 0, 0, 0, 0, 0, 0, .05376, .003016},
+                                    {304.1, .3478, 0, 0, 0, 0, 0, 0, 506.7, 14.57, 5.91, .4268, .03028, .05348, 0}};
+constexpr Rank1Pair kTiedBackward = {{1491, 1.557, 47.91, .08112, 53.62, .02002, 4.087, .9904, 0, 0, 0, 0, 0, .5074, 0},
+                                     {0, 0, 0, 0, 0, 0, 0, 0, 1699, 42.03, 21.31, 1.957, .02216, .4945, 0}};
+
+// Bytes of the sequences beyond what the second-level cache holds.
+double far_bytes(const HeadDims& d) {
+  return std::max<double>(0, static_cast<double>(8 * d.T * (d.H * (d.V + d.K) + d.G * d.K) - (1 << 20)));
+}
+
+double nanoseconds(const Rank1Cost& c, const HeadDims& d) {
+  const double T = static_cast<double>(d.T), H = static_cast<double>(d.H), K = static_cast<double>(d.K);
+  const double V = static_cast<double>((d.V + 15) / 16 * 16), strips = static_cast<double>((d.V + 63) / 64);
+  const double chunks = static_cast<double>((d.T + 15) / 16), large = d.K * d.V >= 16384 ? K * V : 0;
+  return H * (c.head + c.head_state * K * V) + far_bytes(d) * (c.bytes + c.bytes_strip * strips) +
+         T * H *
+             (c.token + c.token_kv * K * V + (c.token_strip + c.token_k_strip * K) * strips + c.token_k * K +
+              c.token_v * V) +
+         chunks * H * (c.chunk + c.chunk_k * K + c.chunk_v * V + c.chunk_state * K * V + c.chunk_large * large);
+}
+
+bool is_tied(const HeadDims& d, const HeadCoeffs<float>& c) {
+  for (int64_t i = 0; d.T > 0 && i < d.K; ++i) {
+    if (c.b[i] != -(c.s ? c.s[0] * c.k[i] : c.k[i])) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool diagonal_chunked_exists(const HeadDims& d, const HeadCoeffs<float>& c) {
@@ -61,6 +110,15 @@ bool diagonal_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c, b
   Cost sequential = pair.sequential;
   if (c.decay == DecayShape::kNone) sequential.token_kv *= 2.0 / 3.0;  // two multiply-adds in place of three
   return nanoseconds(pair.chunked, d, row) < nanoseconds(sequential, d, row);
+}
+
+// Narrow states of long sequences are left to the chunks: the sequential strips wait for memory.
+bool rank1_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c, bool backward) {
+  if (allowed_isa() < Isa::kAvx512) return delta_chunked_is_faster(d, c);
+  if (!backward && ((d.K <= 16 && far_bytes(d) > (3 << 20)) || (d.K <= 32 && far_bytes(d) > (16 << 20)))) return true;
+  const bool tied = is_tied(d, c);
+  const Rank1Pair& pair = backward ? (tied ? kTiedBackward : kRank1Backward) : (tied ? kTiedForward : kRank1Forward);
+  return nanoseconds(pair.chunked, d) < nanoseconds(pair.sequential, d);
 }
 
 }  // namespace hindscan::kernels::glr

@@ -1,4 +1,4 @@
-// Which algorithm of a diagonal transition is faster for a shape.
+// Which algorithm is faster for a shape.
 #pragma once
 #include "kernels/glr/head.h"
 
@@ -6,5 +6,6 @@ namespace hindscan::kernels::glr {
 
 bool diagonal_chunked_exists(const HeadDims&, const HeadCoeffs<float>&);
 bool diagonal_chunked_is_faster(const HeadDims&, const HeadCoeffs<float>&, bool backward);
+bool rank1_chunked_is_faster(const HeadDims&, const HeadCoeffs<float>&, bool backward);
 
 }  // namespace hindscan::kernels::glr
