@@ -37,9 +37,10 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       ->capture_default_str();
   app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")
       ->capture_default_str();
-  app.add_option("--estimator", f.estimator,
-                 "Of the row's core map: exact, or key-dropping (delta rules without their erasing term, as other tools draw "
-                 "them) with its error beside the exact map")
+  app.add_option(
+         "--estimator", f.estimator,
+         "Of the row's core map: exact, or key-dropping (delta rules without their erasing term, as other tools draw "
+         "them) with its error beside the exact map")
       ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");

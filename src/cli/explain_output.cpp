@@ -37,7 +37,8 @@ double largest(const std::vector<double>& scores) {
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
-  const auto several = std::adjacent_find(r.layers.begin(), r.layers.end(), [](const auto& a, const auto& b) { return a.layer == b.layer; });
+  const auto several = std::adjacent_find(r.layers.begin(), r.layers.end(),
+                                          [](const auto& a, const auto& b) { return a.layer == b.layer; });
   std::string out = fmt::format("model   {}   {} {}\n", printable(r.model).text, r.layers.size(),
                                 several == r.layers.end() ? "layers" : "token mixers");
   if (t.kind == TargetKind::kToken) {
@@ -46,8 +47,8 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the whole text is {}  p={:.3f}", quoted(t.text), t.probability);
   } else {
-    return out + fmt::format("target  {} of the whole text: {:.4f}\nmethod  {} ({} fidelity)\n\n", t.text, t.logit, m.name,
-                             m.maps.front().fidelity);
+    return out + fmt::format("target  {} of the whole text: {:.4f}\nmethod  {} ({} fidelity)\n\n", t.text, t.logit,
+                             m.name, m.maps.front().fidelity);
   }
   if (t.contrast_id) {
     out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
@@ -146,13 +147,14 @@ std::string estimator(const MethodReport& m) {
   if (!m.estimator) return "";
   const EstimatorError& e = m.estimator->total;
   std::string out = fmt::format(
-      "estimate  {} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f}% of its mass is spurious, {:.2f} x the exact mass\n",
+      "estimate  {} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f}% of its mass is spurious, "
+      "{:.2f} x the exact mass\n",
       m.estimator->name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio());
-  const auto worst = std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(), [](const auto& a, const auto& b) {
-    return a.error.relative_l2() < b.error.relative_l2();
-  });
-  return out + fmt::format("          worst in layer {}: relative error {:.3f}, cosine {:.3f}\n", worst->layer, worst->error.relative_l2(),
-                           worst->error.cosine());
+  const auto worst =
+      std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(),
+                       [](const auto& a, const auto& b) { return a.error.relative_l2() < b.error.relative_l2(); });
+  return out + fmt::format("          worst in layer {}: relative error {:.3f}, cosine {:.3f}\n", worst->layer,
+                           worst->error.relative_l2(), worst->error.cosine());
 }
 
 std::string held(const ExplainReport& r) {

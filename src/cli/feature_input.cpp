@@ -5,23 +5,29 @@
 namespace hindscan::cli {
 
 void add_feature_input(CLI::App& app, FeatureInput& input) {
-  app.add_option("--features", input.file, "Vectors [N, tokens, numbers] instead of a text, .npy, for models that read them")
+  app.add_option("--features", input.file,
+                 "Vectors [N, tokens, numbers] instead of a text, .npy, for models that read them")
       ->type_name("FILE");
-  app.add_option("--sequence", input.sequence, "Which of the N, from 0")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--sequence", input.sequence, "Which of the N, from 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 void read_input(const Model& model, const CommandLine& line, const FeatureInput& input, std::vector<int32_t>& tokens,
                 std::vector<float>& features) {
   const int64_t dim = model.arch().sizes().feature_dim;
   check((dim > 0) == !input.file.empty(), ErrorCode::kUsage, "[{}] expected {}; the model reads {}", model.path(),
-        dim > 0 ? "--features FILE.npy" : "a text, found --features", dim > 0 ? fmt::format("vectors of {} numbers", dim) : "tokens");
+        dim > 0 ? "--features FILE.npy" : "a text, found --features",
+        dim > 0 ? fmt::format("vectors of {} numbers", dim) : "tokens");
   if (dim == 0) {
     tokens = line.read_prompt(model).tokens;
     return;
   }
   const FeatureArray array = read_features(input.file);
-  check(array.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", input.file, dim, array.dim);
-  check(input.sequence < array.count, ErrorCode::kUsage, "[--sequence] expected 0..{}, found {}", array.count - 1, input.sequence);
+  check(array.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", input.file, dim,
+        array.dim);
+  check(input.sequence < array.count, ErrorCode::kUsage, "[--sequence] expected 0..{}, found {}", array.count - 1,
+        input.sequence);
   const auto begin = array.values.begin() + input.sequence * array.length * dim;
   features.assign(begin, begin + array.length * dim);
 }

@@ -64,8 +64,9 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
   note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map,
                    flags.fidelity, m.rows, m.cols));
   if (m.estimator) {
-    note(fmt::format("key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",
-                     m.estimator->relative_l2(), m.estimator->cosine(), 100 * m.estimator->spurious()));
+    note(fmt::format(
+        "key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",
+        m.estimator->relative_l2(), m.estimator->cosine(), 100 * m.estimator->spurious()));
   }
   if (m.tightness)
     note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
@@ -100,8 +101,9 @@ int matrix_command(Arguments arguments) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   line.app()
-      .add_option("--estimator", flags.estimator,
-                  "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
+      .add_option(
+          "--estimator", flags.estimator,
+          "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
       ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
@@ -126,7 +128,8 @@ int matrix_command(Arguments arguments) {
   const Model model = line.load_model();
   read_input(model, line, features, request.tokens, request.features);
   const int64_t width = model.arch().sizes().feature_dim;
-  const auto T = static_cast<int64_t>(width > 0 ? request.features.size() / static_cast<size_t>(width) : request.tokens.size());
+  const auto T =
+      static_cast<int64_t>(width > 0 ? request.features.size() / static_cast<size_t>(width) : request.tokens.size());
   if (!flags.rows.empty()) request.rows = parse_range(flags.rows, "--rows", T);
   if (!flags.cols.empty()) request.cols = parse_range(flags.cols, "--cols", T);
   request.mem_limit = line.memory_limit();

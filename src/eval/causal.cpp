@@ -22,7 +22,8 @@ const char* edit_name(EditKind kind) {
 // Without replacement, with weight 1 / distance to the target: far tokens rarely change anything that can be measured.
 static std::vector<int64_t> draw_positions(int64_t first, int64_t last, Rng& rng) {
   std::vector<std::pair<double, int64_t>> keys;
-  for (int64_t t = first; t < last; ++t) keys.emplace_back(-std::log(1 - rng.uniform()) * static_cast<double>(last - t), t);
+  for (int64_t t = first; t < last; ++t)
+    keys.emplace_back(-std::log(1 - rng.uniform()) * static_cast<double>(last - t), t);
   std::sort(keys.begin(), keys.end());
   std::vector<int64_t> out;
   for (const auto& [key, t] : keys) out.push_back(t);
@@ -63,7 +64,8 @@ SequenceState advance(const Model& model, std::span<const int32_t> tokens, Seque
   return state;
 }
 
-// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the value.
+// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the
+// value.
 std::set<std::string> write_taps(const Model& model, std::span<const int32_t> tokens) {
   Input input;
   input.tokens = tokens;
@@ -79,8 +81,10 @@ std::set<std::string> write_taps(const Model& model, std::span<const int32_t> to
       names.insert(ctx.mixers()[view->mixer].where + (key ? ".k" : ".v"));
     }
   };
-  if (model.compute() == DType::kF64) collect(mixer_views<double>(ctx));
-  else collect(mixer_views<float>(ctx));
+  if (model.compute() == DType::kF64)
+    collect(mixer_views<double>(ctx));
+  else
+    collect(mixer_views<float>(ctx));
   return names;
 }
 
@@ -118,7 +122,8 @@ class EditedBatch {
       const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
       std::vector<double> row(static_cast<size_t>(C));  // [d_model]
       for (int64_t c = 0; c < C; ++c)
-        row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c] : static_cast<double>(ctx.data<float>(h)[at + c]);
+        row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c]
+                                                                   : static_cast<double>(ctx.data<float>(h)[at + c]);
       values.push_back(target_value(model, target, row));
     }
     return values;

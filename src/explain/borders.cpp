@@ -16,8 +16,8 @@ void Borders::push(const SequenceState& state) {
   border.own.tokens = state.tokens;
   for (const auto& [name, slot] : state.slots()) {
     const auto known = grown_.find(name);
-    const bool grows = known == grown_.end() ||
-                       (slot.bytes.size() > known->second.bytes.size() && begins_with(slot, known->second));
+    const bool grows =
+        known == grown_.end() || (slot.bytes.size() > known->second.bytes.size() && begins_with(slot, known->second));
     if (grows && not_growing_.count(name) == 0) {
       grown_[name] = slot;
       border.shared[name] = slot.shape;

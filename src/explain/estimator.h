@@ -17,8 +17,8 @@ struct EstimatorError {
   void add(const EstimatorError& other);
   double relative_l2() const;  // ||estimate - exact|| / ||exact||
   double cosine() const;
-  double spurious() const;     // share of sum |estimate| beyond the exact entry of the same sign
-  double mass_ratio() const;   // sum |estimate| / sum |exact|
+  double spurious() const;    // share of sum |estimate| beyond the exact entry of the same sign
+  double mass_ratio() const;  // sum |estimate| / sum |exact|
 };
 
 struct EstimatorReport {

@@ -42,7 +42,8 @@ void check_request(const Model& model, const ExplainRequest& r) {
     model.check_tokens(r.tokens);
   } else {
     check(r.tokens.empty() && static_cast<int64_t>(r.features.size()) % F == 0, ErrorCode::kUsage,
-          "[explain] expected features of {} numbers a token, found {} tokens and {} numbers", F, r.tokens.size(), r.features.size());
+          "[explain] expected features of {} numbers a token, found {} tokens and {} numbers", F, r.tokens.size(),
+          r.features.size());
   }
   const auto known = [&](int32_t id, const char* what) {
     check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id,
@@ -51,7 +52,8 @@ void check_request(const Model& model, const ExplainRequest& r) {
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
-  check(r.estimator == Estimator::kExact || std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end(),
+  check(r.estimator == Estimator::kExact ||
+            std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end(),
         ErrorCode::kUsage, "[explain] the estimator is one of the row method's maps; ask for the method row");
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
@@ -90,12 +92,14 @@ Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
   const int64_t kept = kept_bytes(model, r), each = p.probe.bytes_per_token;
   const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
   e.chunk = p.probe.whole ? e.tokens : r.chunk;
-  while (!p.probe.whole && e.chunk > kSmallestChunk && kept + each * std::min(e.chunk, e.tokens) > limit) e.chunk = (e.chunk + 1) / 2;
+  while (!p.probe.whole && e.chunk > kSmallestChunk && kept + each * std::min(e.chunk, e.tokens) > limit)
+    e.chunk = (e.chunk + 1) / 2;
   e.bytes = kept + each * std::min(e.chunk, e.tokens);
   const double T = static_cast<double>(e.tokens), methods = static_cast<double>(r.methods.size());
   e.quadratic_layers = p.probe.quadratic_layers;
   e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * (2 + 2.5 * methods) / 5e9;
-  e.seconds = T * static_cast<double>(model.arch().flops_per_token()) * (2 + 2.5 * methods) / 20e9 + e.quadratic_seconds;
+  e.seconds =
+      T * static_cast<double>(model.arch().flops_per_token()) * (2 + 2.5 * methods) / 20e9 + e.quadratic_seconds;
   return p;
 }
 
@@ -125,13 +129,16 @@ class Explainer {
   int64_t window_first() const { return plan_.probe.whole ? 0 : std::max<int64_t>(0, target_ - kWindow); }
 
   void start(const Views<R>& views) {
-    const WalkSizes sizes{length(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()), window_first()};
+    const WalkSizes sizes{length(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
+                          window_first()};
     states_.resize(views.size());
     for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, 0, 0, view->notes});
     rows_ = std::make_unique<RowScan<R>>(sizes);
     if (request_.estimator == Estimator::kKeyDropping) {
-      check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }), ErrorCode::kUsage,
-            "[explain] expected a layer with a rank-1 transition for the key-dropping estimator, found none: the maps of this "
+      check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }),
+            ErrorCode::kUsage,
+            "[explain] expected a layer with a rank-1 transition for the key-dropping estimator, found none: the maps "
+            "of this "
             "model are exact without it");
       dropping_ = std::make_unique<KeyDroppingScan<R>>(sizes);
     }
@@ -153,7 +160,9 @@ class Explainer {
     }
   }
 
-  int64_t output_row(const Ctx& ctx, Var h, int64_t first) const { return ctx.rows(h) == 1 && model_.arch().sizes().labels > 0 ? 0 : target_ - first; }
+  int64_t output_row(const Ctx& ctx, Var h, int64_t first) const {
+    return ctx.rows(h) == 1 && model_.arch().sizes().labels > 0 ? 0 : target_ - first;
+  }
 
   void forward(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
@@ -167,7 +176,8 @@ class Explainer {
     if (first + count <= target_) return;
     const int64_t C = ctx.cols(h);
     report_.target = choose_target(model_, request_, target_, ctx.data<R>(h) + output_row(ctx, h, first) * C);
-    const std::vector<double> seed = target_seed(model_, report_.target), frozen = target_seed(model_, report_.target, true);
+    const std::vector<double> seed = target_seed(model_, report_.target),
+                              frozen = target_seed(model_, report_.target, true);
     seed_.assign(seed.begin(), seed.end());
     frozen_seed_.assign(frozen.begin(), frozen.end());
   }
@@ -212,7 +222,8 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
 }
 
 std::string to_text(const ExplainEstimate& e) {
-  std::string out = fmt::format("{} tokens: about {:.0f} s and {} MiB", e.tokens, std::ceil(e.seconds), (e.bytes >> 20) + 1);
+  std::string out =
+      fmt::format("{} tokens: about {:.0f} s and {} MiB", e.tokens, std::ceil(e.seconds), (e.bytes >> 20) + 1);
   if (e.quadratic_layers.empty()) return out;
   return out + fmt::format(", {:.0f} s of it in the attention of layers {}, which grows with the square of the tokens",
                            std::ceil(e.quadratic_seconds), fmt::join(e.quadratic_layers, ", "));
@@ -225,8 +236,8 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const Plan plan = make_plan(model, request, target);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
-        "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens", limit >> 20,
-        to_text(plan.estimate), plan.estimate.chunk);
+        "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",
+        limit >> 20, to_text(plan.estimate), plan.estimate.chunk);
   if (request.on_estimate) request.on_estimate(plan.estimate);
   ExplainReport report = model.compute() == DType::kF64 ? Explainer<double>(model, request, plan, target).run()
                                                         : Explainer<float>(model, request, plan, target).run();

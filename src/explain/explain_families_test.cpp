@@ -1,5 +1,5 @@
-// Every architecture of the table, random weights, no per-architecture code: decompositions add up, chunks do not matter,
-// rows agree with matrices, paths add up to the gradient.
+// Every architecture of the table, random weights, no per-architecture code: decompositions add up, chunks do not
+// matter, rows agree with matrices, paths add up to the gradient.
 #include <gtest/gtest.h>
 
 #include "explain/matrix.h"
@@ -13,7 +13,8 @@ namespace {
 
 constexpr int64_t kTokens = 23, kVocab = 60;
 
-constexpr const char* kParallel = "parallel_blocks";  // mixers side by side in a block, shared weights, one after another
+constexpr const char* kParallel =
+    "parallel_blocks";  // mixers side by side in a block, shared weights, one after another
 
 Config parallel_blocks() {
   Config c = architecture_preset("hybrid", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab});
@@ -102,7 +103,8 @@ TEST_P(Families, ChunksDoNotChangeTheResult) {
     }
     EXPECT_NEAR(whole.methods[m].bias_share, split.methods[m].bias_share, 1e-9);
   }
-  for (const LayerReport& layer : split.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+  for (const LayerReport& layer : split.layers)
+    EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
 }
 
 TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
@@ -122,7 +124,8 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
   }
   const MethodReport& frozen = method_of(part, Method::kFrozen);
   EXPECT_LE(std::abs(*frozen.residual), 1e-10 * std::max(1.0, std::abs(*frozen.target_value)));
-  for (const LayerReport& layer : part.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+  for (const LayerReport& layer : part.layers)
+    EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
 }
 
 TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
@@ -154,7 +157,8 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
     if (readers > 1 || ctx.rows(in) != kTokens) continue;
     for (int64_t t = 0; t < kTokens; ++t) {
       double exact = 0, split = 0;
-      for (int64_t i = t * ctx.cols(in); i < (t + 1) * ctx.cols(in); ++i) exact += ctx.data<double>(in)[i] * ctx.grad<double>(in)[i];
+      for (int64_t i = t * ctx.cols(in); i < (t + 1) * ctx.cols(in); ++i)
+        exact += ctx.data<double>(in)[i] * ctx.grad<double>(in)[i];
       for (size_t p = 0; p < kMixerPaths; ++p)
         split += static_cast<double>(m.paths[(p * views.size() + l) * kTokens + static_cast<size_t>(t)]);
       ASSERT_NEAR(split, exact, 1e-6 * std::max(1.0, std::abs(exact))) << "mixer " << l << " token " << t;
@@ -206,7 +210,9 @@ TEST_P(Families, BlocksAreSumsOfEntries) {
   std::vector<double> sums(16, 0.0);
   for (size_t i = 0; i < static_cast<size_t>(kTokens * kTokens); ++i) {
     const auto block = [&](size_t t) {
-      return static_cast<size_t>(std::upper_bound(blocks.edges.begin(), blocks.edges.end(), static_cast<int64_t>(t)) - blocks.edges.begin()) - 1;
+      return static_cast<size_t>(std::upper_bound(blocks.edges.begin(), blocks.edges.end(), static_cast<int64_t>(t)) -
+                                 blocks.edges.begin()) -
+             1;
     };
     sums[block(i / kTokens) * 4 + block(i % kTokens)] += static_cast<double>(all.values[i]);
   }
@@ -218,7 +224,8 @@ TEST_P(Families, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   ExplainRequest r = request_of(model, 7);
   r.methods = {Method::kRow};
   const ExplainReport exact = explain(model, r);
-  const bool rank1 = std::any_of(exact.layers.begin(), exact.layers.end(), [](const LayerReport& l) { return l.kind == "glr.rank1"; });
+  const bool rank1 =
+      std::any_of(exact.layers.begin(), exact.layers.end(), [](const LayerReport& l) { return l.kind == "glr.rank1"; });
   r.estimator = Estimator::kKeyDropping;
   if (!rank1) {
     EXPECT_THROW(explain(model, r), Error);
@@ -257,7 +264,8 @@ TEST_P(Families, JudgementsOfWholeTextsAddUp) {
     const MethodReport& frozen = method_of(report, Method::kFrozen);
     EXPECT_LE(std::abs(*frozen.residual), 1e-10 * std::max(1.0, std::abs(*frozen.target_value)));
     EXPECT_GT(largest(frozen.scores()), 1e-9);
-    for (const LayerReport& layer : report.layers) EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+    for (const LayerReport& layer : report.layers)
+      EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
     r.target = 3;
     EXPECT_THROW(explain(model, r), Error);
   }

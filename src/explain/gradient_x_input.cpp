@@ -114,7 +114,8 @@ class GradientXInput final : public ReverseMethod<R> {
     for (size_t t = 0; t < rows.size(); ++t) {
       path[t] = static_cast<float>(rows[t]);
       map_.layers[at + t] += static_cast<float>(rows[t]);
-      if (static_cast<MixerPath>(p + 1) != MixerPath::kValue) selection_[static_cast<size_t>(chunk.first) + t] += rows[t];
+      if (static_cast<MixerPath>(p + 1) != MixerPath::kValue)
+        selection_[static_cast<size_t>(chunk.first) + t] += rows[t];
     }
   }
 

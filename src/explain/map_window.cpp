@@ -69,7 +69,9 @@ void MapWindow<R>::tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R
             double entry = 0;
             for (int64_t tap = 0; tap < taps && j + tap < wide_cols; ++tap) {
               double v = static_cast<double>(a[j + tap]);
-              if (!slope_.empty()) v *= static_cast<double>(slope_[static_cast<size_t>((wide.begin + j + tap) * value_channels_ + from + c)]);
+              if (!slope_.empty())
+                v *= static_cast<double>(
+                    slope_[static_cast<size_t>((wide.begin + j + tap) * value_channels_ + from + c)]);
               if (!conv_.empty()) v *= static_cast<double>(conv_[static_cast<size_t>((from + c) * K_ + K_ - 1 - tap)]);
               entry += v;
             }

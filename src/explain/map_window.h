@@ -18,8 +18,8 @@ class MapWindow {
   void append(Ctx& ctx, const MixerView<R>& view, int64_t from, int64_t to);
   int64_t tokens() const { return tokens_; }
   virtual int64_t maps() const = 0;
-  // Entries of one map or of a reduction over maps, zero above the diagonal, in tokens of the window ([I, J], overwritten).
-  // A gate, slope and convolution of every channel fold in before the reduction.
+  // Entries of one map or of a reduction over maps, zero above the diagonal, in tokens of the window ([I, J],
+  // overwritten). A gate, slope and convolution of every channel fold in before the reduction.
   virtual void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const;
   // Exact sums over blocks in linear time ([blocks, blocks]); false where there is no such form.
   virtual bool block_sums(MapKind, int64_t, const int64_t*, int64_t, R*) const { return false; }
@@ -42,7 +42,7 @@ class MapWindow {
   bool fold_;
   int64_t tokens_ = 0;
   int64_t out_channels_ = 0, value_channels_ = 0, K_ = 0;  // of all reads and of all writes; taps
-  std::vector<R> gate_, slope_, conv_;                     // [T, out_channels], [T, value_channels], [value_channels, K]
+  std::vector<R> gate_, slope_, conv_;  // [T, out_channels], [T, value_channels], [value_channels, K]
 };
 
 kernels::glr::HeadMap head_map(MapKind kind);

@@ -4,45 +4,13 @@
 #include <numeric>
 
 #include "base/signals.h"
-#include "explain/map_window.h"
-#include "explain/matrix_plan.h"
-#include "explain/orders.h"
-#include "explain/reverse_walk.h"
+#include "explain/matrix_collect.h"
 
 namespace hindscan {
 
 namespace {
 
 constexpr int64_t kTile = 512;
-
-WalkPlan plan_of(const Model& model, const MatrixRequest& r) {
-  WalkPlan plan;
-  plan.tokens = r.tokens;
-  plan.features = r.features;
-  plan.feature_dim = model.arch().sizes().feature_dim;
-  plan.state_in = r.state_in;
-  plan.chunk = r.chunk;
-  plan.progress = r.progress;
-  return plan;
-}
-
-// The mixer asked for. Error(kUsage) when the layer has none or not so many.
-template <class R>
-const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& views, const MatrixRequest& r, const MatrixPlan& p) {
-  std::vector<const MixerView<R>*> found;
-  for (const auto& view : views) {
-    if (view->layer == p.layer) found.push_back(view.get());
-  }
-  check(!found.empty(), ErrorCode::kUsage, "[matrix] layer {} does not mix tokens", p.layer);
-  check(r.mixer >= 0 && r.mixer < static_cast<int>(found.size()), ErrorCode::kUsage, "[matrix] expected a mixer of layer {} in 0..{}, found {}",
-        p.layer, found.size() - 1, r.mixer);
-  const MixerView<R>& view = *found[static_cast<size_t>(r.mixer)];
-  check(!p.fold || view.kind != "nonlinear", ErrorCode::kUsage,
-        "[matrix] layer {} is a recurrence that reads its own output; its map has core fidelity only", p.layer);
-  check(r.estimator == Estimator::kExact || view.has_key_dropping(), ErrorCode::kUsage,
-        "[matrix] layer {} has no rank-1 transition; its map is exact without the estimator", p.layer);
-  return view;
-}
 
 // What is known of the layer before the whole text is read.
 template <class R>
@@ -55,7 +23,7 @@ struct LayerProbe {
 template <class R>
 LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   LayerProbe<R> probe;
-  WalkPlan plan = plan_of(model, r);
+  WalkPlan plan = walk_of(model, r);
   plan.state_in = nullptr;
   plan.progress = nullptr;
   probe.pass = probe_pass(model, plan);
@@ -84,8 +52,14 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
   const int64_t window = probe.pass.whole ? p.T : p.window.end - p.window.begin;
   const int64_t chunk = probe.pass.whole ? p.T : std::min(r.chunk, p.window.end);
   const bool bounds = r.blocks > 0 && !p.fold && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
-  e.bytes = e.rows * e.cols * (bounds ? 4 : r.estimator == Estimator::kExact ? 1 : 2) * static_cast<int64_t>(sizeof(R)) +
+  e.bytes = e.rows * e.cols *
+                (bounds                             ? 4
+                 : r.estimator == Estimator::kExact ? 1
+                                                    : 2) *
+                static_cast<int64_t>(sizeof(R)) +
             static_cast<int64_t>(probe.window->bytes()) / probe.tokens * window + chunk * probe.pass.bytes_per_token;
+  if (probe.pass.reordered)
+    e.bytes += 2 * p.T * p.T * static_cast<int64_t>(sizeof(double));  // the whole matrix is put in order
   const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
   const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
@@ -100,74 +74,23 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
   return e;
 }
 
-// One mixer over a range of the rows of its arrays; several where resets cut a reordered text.
-template <class R>
-struct Part {
-  int64_t begin = 0, end = 0;
-  std::unique_ptr<MapWindow<R>> window;
-};
-
-template <class R>
-struct Collected {
-  std::vector<Part<R>> parts;
-  std::vector<std::vector<double>> to_text;  // [rows of the arrays, T] where the model reorders tokens, else empty
-  std::string kind, notes;
-};
-
-// In the text's order: the tokens of the window, chunk by chunk.
-template <class R>
-void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const MatrixRequest& r, const MatrixPlan& p, Collected<R>& c) {
-  if (c.parts.empty()) c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
-  const Part<R>& part = c.parts[0];
-  part.window->append(ctx, view, std::max(part.begin, first) - first, std::min(part.end, first + view.tokens()) - first);
-}
-
-template <class R>
-void collect_whole(Ctx& ctx, Var h, const MixerView<R>& view, const MatrixRequest& r, const MatrixPlan& p, Collected<R>& c) {
-  const Orders orders = Orders::of<R>(ctx, h);
-  for (int64_t i = 0; i < view.tokens(); ++i) {
-    std::vector<double> one(static_cast<size_t>(view.tokens()), 0.0);
-    one[static_cast<size_t>(i)] = 1;
-    c.to_text.push_back(orders.move(view.values(), orders.text(), std::move(one)));
-  }
-  for (const Segment& g : ctx.layout(view.values()).segments) {
-    c.parts.push_back({g.begin, g.end, make_window(view, p.fold, r.estimator)});
-    c.parts.back().window->append(ctx, view, g.begin, g.end);
-  }
-}
-
-template <class R>
-Collected<R> collect(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool whole) {
-  Collected<R> c;
-  WalkPlan plan = plan_of(model, r);
-  if (whole) plan.chunk = p.T;
-  else if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(p.window.end));
-  const auto visit = [&](Ctx& ctx, Var h, int64_t first, int64_t) {
-    const auto views = mixer_views<R>(ctx);
-    const MixerView<R>& view = find_view(views, r, p);
-    c.kind = view.kind;
-    c.notes = view.notes;
-    if (needs_whole_text(ctx)) collect_whole(ctx, h, view, r, p, c);
-    else collect_chunk(ctx, view, first, r, p, c);
-  };
-  ReverseWalk(model, plan).run_forward(visit, whole ? p.T - 1 : p.window.end - 1);
-  return c;
-}
-
-// Tiles of at most kTile x kTile rows of a part, handed out from the top left: sink(I, J, values) in rows of the arrays.
+// Tiles of at most kTile x kTile rows of a part, handed out from the top left: sink(I, J, values) in rows of the
+// arrays.
 template <class R, class Sink>
 void each_tile(const Part<R>& part, const MatrixRequest& r, TokenRange rows, TokenRange cols, Sink&& sink) {
   rows = {std::max(rows.begin, part.begin), std::min(rows.end, part.end)};
   cols = {std::max(cols.begin, part.begin), std::min(cols.end, part.end)};
   if (rows.begin >= rows.end || cols.begin >= cols.end) return;
-  std::vector<R> tile(static_cast<size_t>(std::min(rows.end - rows.begin, kTile) * std::min(cols.end - cols.begin, kTile)));
+  std::vector<R> tile(
+      static_cast<size_t>(std::min(rows.end - rows.begin, kTile) * std::min(cols.end - cols.begin, kTile)));
   ProgressTask progress(r.progress, "matrix", "rows", static_cast<uint64_t>(rows.end - rows.begin));
   for (int64_t i = rows.begin; i < rows.end; i += kTile) {
     for (int64_t j = cols.begin; j < cols.end; j += kTile) {
       throw_if_stopped();
       const TokenRange I{i, std::min(i + kTile, rows.end)}, J{j, std::min(j + kTile, cols.end)};
       if (J.begin >= I.end) break;  // above the diagonal
-      part.window->tile(r.map, r.channel, {I.begin - part.begin, I.end - part.begin}, {J.begin - part.begin, J.end - part.begin}, tile.data());
+      part.window->tile(r.map, r.channel, {I.begin - part.begin, I.end - part.begin},
+                        {J.begin - part.begin, J.end - part.begin}, tile.data());
       sink(I, J, tile.data());
     }
     progress.set(static_cast<uint64_t>(std::min(i + kTile, rows.end) - rows.begin));
@@ -212,7 +135,8 @@ std::vector<double> text_matrix(const Collected<R>& c, const MatrixRequest& r, c
 
 std::vector<int64_t> blocks_of(const std::vector<int64_t>& edges, int64_t T) {
   std::vector<int64_t> out(static_cast<size_t>(T));
-  for (size_t b = 0; b + 1 < edges.size(); ++b) std::fill(out.begin() + edges[b], out.begin() + edges[b + 1], static_cast<int64_t>(b));
+  for (size_t b = 0; b + 1 < edges.size(); ++b)
+    std::fill(out.begin() + edges[b], out.begin() + edges[b + 1], static_cast<int64_t>(b));
   return out;
 }
 
@@ -221,13 +145,15 @@ void fill_reordered(const Collected<R>& c, const MatrixRequest& r, const MatrixP
   const std::vector<double> all = text_matrix(c, r, p);
   if (r.blocks == 0) {
     for (int64_t i = 0; i < out.rows * out.cols; ++i)
-      out.values[static_cast<size_t>(i)] = static_cast<float>(all[static_cast<size_t>((p.rows.begin + i / out.cols) * p.T + p.cols.begin + i % out.cols)]);
+      out.values[static_cast<size_t>(i)] = static_cast<float>(
+          all[static_cast<size_t>((p.rows.begin + i / out.cols) * p.T + p.cols.begin + i % out.cols)]);
     return;
   }
   const std::vector<int64_t> block = blocks_of(out.edges, p.T);
   std::vector<double> sums(out.values.size(), 0.0);
   for (int64_t i = 0; i < p.T * p.T; ++i)
-    sums[static_cast<size_t>(block[static_cast<size_t>(i / p.T)] * r.blocks + block[static_cast<size_t>(i % p.T)])] += all[static_cast<size_t>(i)];
+    sums[static_cast<size_t>(block[static_cast<size_t>(i / p.T)] * r.blocks + block[static_cast<size_t>(i % p.T)])] +=
+        all[static_cast<size_t>(i)];
   std::transform(sums.begin(), sums.end(), out.values.begin(), [](double v) { return static_cast<float>(v); });
 }
 
@@ -252,7 +178,8 @@ void fill_blocks(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& 
   if (part.window->block_bounds(r.map, edges, r.blocks, lower.data(), upper.data())) {
     out.lower.assign(lower.begin(), lower.end());
     out.values.assign(upper.begin(), upper.end());
-    const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0), sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
+    const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
+                 sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
     out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
   } else if (part.window->block_sums(r.map, r.channel, edges, r.blocks, upper.data())) {
     out.values.assign(upper.begin(), upper.end());
@@ -276,9 +203,12 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Matr
   const int64_t maps = c.parts[0].window->maps();
   check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
         "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
-  if (!c.to_text.empty()) fill_reordered(c, r, p, out);
-  else if (r.blocks > 0) fill_blocks(c.parts[0], r, p, out);
-  else fill_tiles(c.parts[0], r, p, out);
+  if (!c.to_text.empty())
+    fill_reordered(c, r, p, out);
+  else if (r.blocks > 0)
+    fill_blocks(c.parts[0], r, p, out);
+  else
+    fill_tiles(c.parts[0], r, p, out);
   return out;
 }
 
@@ -311,7 +241,10 @@ MatrixResult matrix(const Model& model, const MatrixRequest& request) {
         "[matrix] {} x {} entries need about {} MiB and {:.0f} s{}, and the limit is {} MiB; ask for fewer rows and "
         "columns or for blocks",
         e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds,
-        e.quadratic_seconds > 0 ? fmt::format(" ({:.0f} s of it in attention, which grows with the square of the tokens)", e.quadratic_seconds) : "",
+        e.quadratic_seconds > 0
+            ? fmt::format(" ({:.0f} s of it in attention, which grows with the square of the tokens)",
+                          e.quadratic_seconds)
+            : "",
         limit >> 20);
   return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e.whole)
                                         : with_error<float>(model, request, plan, e.whole);

@@ -21,10 +21,10 @@ struct TokenRange {
 };
 
 struct MatrixRequest {
-  std::vector<int32_t> tokens;   // [T]
-  std::vector<float> features;   // [T, feature_dim] instead, for models that read features
-  int layer = 0;                 // < 0: from the last
-  int mixer = 0;                 // which of the layer's token mixers
+  std::vector<int32_t> tokens;  // [T]
+  std::vector<float> features;  // [T, feature_dim] instead, for models that read features
+  int layer = 0;                // < 0: from the last
+  int mixer = 0;                // which of the layer's token mixers
   Estimator estimator = Estimator::kExact;
   MapKind map = MapKind::kMean;
   int64_t channel = 0;  // with kChannel: which map, a channel or head
@@ -43,7 +43,7 @@ void parse_map(const std::string& text, MatrixRequest& request);
 struct MatrixEstimate {
   int64_t rows = 0, cols = 0;
   int64_t bytes = 0;
-  double seconds = 0;  // on one thread, order of magnitude
+  double seconds = 0;            // on one thread, order of magnitude
   double quadratic_seconds = 0;  // of these, attention over all tokens before each row
   bool whole = false;            // all tokens are read at once
 };
@@ -56,7 +56,7 @@ struct MatrixResult {
   std::optional<double> tightness;  // sum(lower) / sum(values) with bounds
   std::vector<int64_t> edges;       // [blocks + 1] with blocks
   int layer = 0;
-  std::string kind, notes;          // of the mixer, as in LayerReport
+  std::string kind, notes;                  // of the mixer, as in LayerReport
   std::optional<EstimatorError> estimator;  // of the values against the exact ones, with an estimator
 };
 

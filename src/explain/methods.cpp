@@ -106,11 +106,11 @@ size_t layer_of_scope(const Views<R>& views, size_t mixer) {
   return MixerOps::npos;
 }
 
-#define HS_INSTANTIATE(R)                                                \
-  template struct Chunk<R>;                                              \
-  template void seed_output<R>(const Chunk<R>&, std::span<const R>);     \
-  template size_t layer_of_scope<R>(const Views<R>&, size_t);            \
-  template double row_dot<R>(int64_t, const R*, const R*); \
+#define HS_INSTANTIATE(R)                                            \
+  template struct Chunk<R>;                                          \
+  template void seed_output<R>(const Chunk<R>&, std::span<const R>); \
+  template size_t layer_of_scope<R>(const Views<R>&, size_t);        \
+  template double row_dot<R>(int64_t, const R*, const R*);           \
   template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)

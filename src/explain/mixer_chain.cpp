@@ -47,9 +47,12 @@ void follow_back(const Ctx& ctx, const MixerScope& scope, MixerOps& ops) {
     const size_t at = producer(ctx, scope, v);
     if (at == MixerOps::npos) break;
     const OpNode& node = ctx.nodes()[at];
-    if (node.role == Role::kConv) ops.conv = at;
-    else if (node.role == Role::kActivation && ops.activation == MixerOps::npos) ops.activation = at;
-    else if (node.role != Role::kSplit && !(node.role == Role::kScale && same_width(ctx, node))) break;
+    if (node.role == Role::kConv)
+      ops.conv = at;
+    else if (node.role == Role::kActivation && ops.activation == MixerOps::npos)
+      ops.activation = at;
+    else if (node.role != Role::kSplit && !(node.role == Role::kScale && same_width(ctx, node)))
+      break;
     ops.before.push_back(at);
     v = node.in[0];
   }
@@ -224,9 +227,9 @@ ValueFold<R> value_fold(Ctx& ctx, const MixerOps& ops) {
   return fold;
 }
 
-#define HS_INSTANTIATE(R)                                               \
-  template void chain_backward<R>(Ctx&, const OpNode&);                 \
-  template std::vector<R> result_factor<R>(Ctx&, const MixerOps&);      \
+#define HS_INSTANTIATE(R)                                          \
+  template void chain_backward<R>(Ctx&, const OpNode&);            \
+  template std::vector<R> result_factor<R>(Ctx&, const MixerOps&); \
   template ValueFold<R> value_fold<R>(Ctx&, const MixerOps&);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)

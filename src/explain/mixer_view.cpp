@@ -75,7 +75,7 @@ std::vector<std::unique_ptr<MixerView<R>>> mixer_views(const Ctx& ctx, Estimator
   return views;
 }
 
-#define HS_INSTANTIATE(R)     \
+#define HS_INSTANTIATE(R)      \
   template class MixerView<R>; \
   template std::vector<std::unique_ptr<MixerView<R>>> mixer_views<R>(const Ctx&, Estimator);
 HS_INSTANTIATE(float)

@@ -1,5 +1,5 @@
-// What explain/ knows of a token mixer: its implicit attention as an operator on one recorded chunk. One class a kind of
-// MixerDetail; a new kind adds a class here and nothing elsewhere in explain/.
+// What explain/ knows of a token mixer: its implicit attention as an operator on one recorded chunk. One class a kind
+// of MixerDetail; a new kind adds a class here and nothing elsewhere in explain/.
 #pragma once
 #include <memory>
 #include <string>
@@ -23,8 +23,9 @@ class MixerView {
   virtual ~MixerView() = default;
   virtual int64_t maps() const = 0;
   virtual int64_t channels() const = 0;
-  // out[j,m] = sum_i w[i] alpha[m,i,j] ([T, maps], overwritten), the mean over reads and writes where a token has several;
-  // w null: the rows lie in later chunks and only what is carried reaches this one. Takes sum_j alpha v from missing
+  // out[j,m] = sum_i w[i] alpha[m,i,j] ([T, maps], overwritten), the mean over reads and writes where a token has
+  // several; w null: the rows lie in later chunks and only what is carried reaches this one. Takes sum_j alpha v from
+  // missing
   // ([channels]), read by read and write by write.
   virtual void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const = 0;
   // Contribution per channel of the state before the chunk, given the carry of row() ([channels], added to out).

@@ -19,8 +19,8 @@ Var embedding_of(const Ctx& ctx) {
   fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
 }
 
-// One-hot seeds, a channel for each of a batch of rows: row i of the output shows up in channel i of the adjoint. A pool
-// may weigh channels differently; its map is their mean.
+// One-hot seeds, a channel for each of a batch of rows: row i of the output shows up in channel i of the adjoint. A
+// pool may weigh channels differently; its map is their mean.
 template <class R>
 Orders::Rows Orders::map_of(Ctx& ctx, const OpNode& node) {
   const Var in = node.in[0];
@@ -32,15 +32,18 @@ Orders::Rows Orders::map_of(Ctx& ctx, const OpNode& node) {
     ctx.clear_grads();
     R* seed = ctx.grad<R>(node.out);
     for (int64_t i = first; i < std::min(first + batch, rows); ++i) {
-      if (pool) std::fill_n(seed + i * C, C, R(1) / static_cast<R>(C));
-      else seed[i * C + i - first] = R(1);
+      if (pool)
+        std::fill_n(seed + i * C, C, R(1) / static_cast<R>(C));
+      else
+        seed[i * C + i - first] = R(1);
     }
     node.backward(frozen_rules());
     const R* dx = ctx.grad<R>(in);  // [from, C]
     for (int64_t j = 0; j < from; ++j) {
       for (int64_t i = first; i < std::min(first + batch, rows); ++i) {
         double weight = 0;
-        for (int64_t c = pool ? 0 : i - first; c < (pool ? C : i - first + 1); ++c) weight += static_cast<double>(dx[j * C + c]);
+        for (int64_t c = pool ? 0 : i - first; c < (pool ? C : i - first + 1); ++c)
+          weight += static_cast<double>(dx[j * C + c]);
         if (weight != 0) map[static_cast<size_t>(i)].push_back({j, weight});
       }
     }
@@ -57,7 +60,8 @@ bool Orders::undoes(const Link& link, const Rows& map) const {
   for (size_t i = 0; i < map.size(); ++i) {
     for (const Entry& e : map[i]) {
       const auto& back = link.map[static_cast<size_t>(e.row)];
-      if (std::none_of(back.begin(), back.end(), [&](const Entry& b) { return b.row == static_cast<int64_t>(i); })) return false;
+      if (std::none_of(back.begin(), back.end(), [&](const Entry& b) { return b.row == static_cast<int64_t>(i); }))
+        return false;
       ++found;
     }
   }
@@ -74,7 +78,8 @@ Orders Orders::of(Ctx& ctx, Var h) {
   for (const OpNode& node : ctx.nodes()) {
     size_t& frame = out.frames_[static_cast<size_t>(node.out)];
     if (node.role == Role::kEmbedding) frame = 0;
-    for (size_t i = 0; frame == kUnknown && i < node.in.size(); ++i) frame = out.frames_[static_cast<size_t>(node.in[i])];
+    for (size_t i = 0; frame == kUnknown && i < node.in.size(); ++i)
+      frame = out.frames_[static_cast<size_t>(node.in[i])];
     if (node.role == Role::kPool) {
       out.pooled_ = map_of<R>(ctx, node);
       out.reference_ = node.in[0];

@@ -26,7 +26,7 @@ class Orders {
     double weight;
   };
   using Rows = std::vector<std::vector<Entry>>;  // child = P parent
-  struct Link {  // how the rows of a frame come from those of its parent
+  struct Link {                                  // how the rows of a frame come from those of its parent
     size_t parent;
     Rows map;
     int64_t parent_rows;
@@ -41,7 +41,7 @@ class Orders {
   const Ctx* ctx_;
   std::vector<size_t> frames_;  // by Var; 0: the text's rows, f: links_[f - 1]
   std::vector<Link> links_;
-  Rows pooled_;                 // output rows over reference rows; empty: the same rows
+  Rows pooled_;  // output rows over reference rows; empty: the same rows
   Var reference_ = kNoVar, text_ = kNoVar;
 };
 

@@ -9,8 +9,8 @@
 namespace hindscan {
 namespace {
 
-// Two residual blocks whose mixer runs a channel recurrence forwards and backwards over one projection, a class token in
-// front, mean or first-token pooling at the end.
+// Two residual blocks whose mixer runs a channel recurrence forwards and backwards over one projection, a class token
+// in front, mean or first-token pooling at the end.
 struct Bidirectional {
   static constexpr int64_t kD = 6, kT = 9;
   WeightTable table;
@@ -27,8 +27,10 @@ struct Bidirectional {
     head = &table.add_matrix("head", {3, kD}, Init::normal(0.5));
     for (int l = 0; l < 2; ++l) {
       const std::string name = fmt::format("{}.", l);
-      layers.push_back({&table.add(name + "norm", {kD}, Init::normal(1)), &table.add_matrix(name + "in", {kD, kD}, Init::normal(0.5)),
-                        &table.add_matrix(name + "decay", {kD, kD}, Init::normal(0.5)), &table.add_matrix(name + "out", {kD, kD}, Init::normal(0.5)),
+      layers.push_back({&table.add(name + "norm", {kD}, Init::normal(1)),
+                        &table.add_matrix(name + "in", {kD, kD}, Init::normal(0.5)),
+                        &table.add_matrix(name + "decay", {kD, kD}, Init::normal(0.5)),
+                        &table.add_matrix(name + "out", {kD, kD}, Init::normal(0.5)),
                         &table.add(name + "out_bias", {kD}, Init::normal(0.5))});
     }
     table.allocate(DType::kF64);
@@ -56,7 +58,8 @@ struct Bidirectional {
     if (class_token) h = c.insert_token(*cls, h, 4);
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(x, b.mixer("glr.channel", b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return b.add(x, b.mixer("glr.channel", b.rmsnorm(layers[l].norm, x, 1e-5),
+                                [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
       });
     }
     return c.pool(pool, h);
@@ -64,7 +67,8 @@ struct Bidirectional {
 };
 
 struct Pass {
-  explicit Pass(const Bidirectional& model) : features(random()), input(make()), ctx(input, options()), h(model.forward(ctx)) {}
+  explicit Pass(const Bidirectional& model)
+      : features(random()), input(make()), ctx(input, options()), h(model.forward(ctx)) {}
   static std::vector<float> random() {
     Rng rng(4, "orders");
     std::vector<float> x;
@@ -90,7 +94,9 @@ struct Pass {
 };
 
 class OrdersOf : public ::testing::TestWithParam<std::tuple<Pool, bool>> {};
-INSTANTIATE_TEST_SUITE_P(All, OrdersOf, ::testing::Combine(::testing::Values(Pool::kMean, Pool::kLast, Pool::kFirst), ::testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(All, OrdersOf,
+                         ::testing::Combine(::testing::Values(Pool::kMean, Pool::kLast, Pool::kFirst),
+                                            ::testing::Bool()));
 
 TEST_P(OrdersOf, FrozenScoresOfTheTextAddUpAndRowsAreComplete) {
   const auto [pool, class_token] = GetParam();
@@ -156,7 +162,8 @@ TEST_P(OrdersOf, RolloutEqualsExplicitMatrices) {
   const auto rollout = make_rollout<double>({T, T, 4, 0});
   rollout->back(chunk);
   const MethodReport m = rollout->finish(nullptr, {});
-  for (int64_t t = 0; t < T; ++t) EXPECT_NEAR(m.scores()[static_cast<size_t>(t)], r[static_cast<size_t>(t)], 1e-12 * largest(r)) << t;
+  for (int64_t t = 0; t < T; ++t)
+    EXPECT_NEAR(m.scores()[static_cast<size_t>(t)], r[static_cast<size_t>(t)], 1e-12 * largest(r)) << t;
 }
 
 TEST(Orders, RepeatedAndLeftOutTokensMoveThereAndBack) {

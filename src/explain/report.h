@@ -33,8 +33,8 @@ std::string to_text(const ExplainEstimate& estimate);  // one sentence
 enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain logit; a given token
 
 struct ExplainRequest {
-  std::vector<int32_t> tokens;   // [T], T >= 1
-  std::vector<float> features;   // [T, feature_dim] instead, for models that read features
+  std::vector<int32_t> tokens;  // [T], T >= 1
+  std::vector<float> features;  // [T, feature_dim] instead, for models that read features
   std::vector<Method> methods = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
@@ -66,11 +66,11 @@ struct TargetReport {
   std::optional<int32_t> contrast_id;
   std::string contrast_text;
   double logit = 0;
-  double contrast_logit = 0;  // 0 without a contrast
-  double probability = 0;     // of id, softmax over the vocabulary
-  double raw = 0, contrast_raw = 0;    // before the head's soft cap
+  double contrast_logit = 0;         // 0 without a contrast
+  double probability = 0;            // of id, softmax over the vocabulary
+  double raw = 0, contrast_raw = 0;  // before the head's soft cap
   TargetKind kind = TargetKind::kToken;
-  double bias = 0;                     // part of the value that no token has a share in: the head's bias
+  double bias = 0;  // part of the value that no token has a share in: the head's bias
   double value() const { return logit - contrast_logit; }
 };
 
@@ -105,7 +105,7 @@ struct MethodReport {
   double skip_share = 0;           // the part of the scores that went through D x
   std::optional<double> residual;  // target_value - sum - initial_state_share - bias_share
   std::optional<CausalReport> causal;
-  std::string label;            // e.g. "value path only", set by eval/
+  std::string label;                         // e.g. "value path only", set by eval/
   std::optional<EstimatorReport> estimator;  // row with Estimator::kKeyDropping: maps[0] is the estimate, maps[1] exact
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const std::vector<double>& scores() const { return maps.front().scores; }

@@ -15,7 +15,8 @@ Input WalkPlan::slice(int64_t first, int64_t count) const {
   Input input;
   if (feature_dim > 0) {
     input.feature_dim = feature_dim;
-    input.features = features.subspan(static_cast<size_t>(first * feature_dim), static_cast<size_t>(count * feature_dim));
+    input.features =
+        features.subspan(static_cast<size_t>(first * feature_dim), static_cast<size_t>(count * feature_dim));
   } else {
     input.tokens = tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
   }
@@ -82,6 +83,8 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
   Ctx ctx(input, std::move(options));
   model.arch().forward(ctx);
   probe.whole = needs_whole_text(ctx) || model.arch().sizes().labels > 0;
+  probe.reordered =
+      std::any_of(ctx.nodes().begin(), ctx.nodes().end(), [](const OpNode& n) { return n.role == Role::kOrder; });
   probe.quadratic_layers.clear();
   probe.pair_flops = 0;
   for (const MixerScope& scope : ctx.mixers()) {
@@ -93,8 +96,10 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
         probe.quadratic_layers.push_back(scope.layer);
         probe.pair_flops += 2.0 * static_cast<double>(d.heads * (d.d + d.d_v));
       };
-      if (model.compute() == DType::kF64) add(static_cast<const SoftmaxDetail<double>&>(*detail));
-      else add(static_cast<const SoftmaxDetail<float>&>(*detail));
+      if (model.compute() == DType::kF64)
+        add(static_cast<const SoftmaxDetail<double>&>(*detail));
+      else
+        add(static_cast<const SoftmaxDetail<float>&>(*detail));
     }
   }
   return static_cast<int64_t>(ctx.peak_bytes());
@@ -112,8 +117,10 @@ PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
   sample.features = features;
   PassProbe probe;
   try {
-    const int64_t more = record_alone(model, sample.slice(0, kMore), probe), few = record_alone(model, sample.slice(0, kFew), probe);
-    probe.bytes_per_token = 2 * std::max<int64_t>((more - few) / (kMore - kFew), 1);  // every array has an adjoint of its size
+    const int64_t more = record_alone(model, sample.slice(0, kMore), probe),
+                  few = record_alone(model, sample.slice(0, kFew), probe);
+    probe.bytes_per_token =
+        2 * std::max<int64_t>((more - few) / (kMore - kFew), 1);  // every array has an adjoint of its size
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
     const int64_t T = plan.length();

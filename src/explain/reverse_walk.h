@@ -67,8 +67,9 @@ class ReverseWalk {
 struct PassProbe {
   int64_t bytes_per_token = 0;  // recorded, with adjoints
   bool whole = false;           // cannot be walked in chunks
+  bool reordered = false;       // tokens do not stay in the text's order
   std::vector<int> quadratic_layers;
-  double pair_flops = 0;        // of attention without a window, per pair of tokens
+  double pair_flops = 0;  // of attention without a window, per pair of tokens
 };
 PassProbe probe_pass(const Model& model, const WalkPlan& plan);
 

@@ -22,7 +22,8 @@ class Rollout final : public ReverseMethod<R> {
       const std::vector<R> rows = chunk.moved(reference, view.values(), before);
       std::vector<R> out(rows.size());  // [tokens of the view]
       view.row_times_mean(rows.data(), carries_[l], out.data());
-      chunk.store(view.values(), {out.begin(), out.end()}, map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
+      chunk.store(view.values(), {out.begin(), out.end()},
+                  map_.layers.data() + l * static_cast<size_t>(sizes_.T) + chunk.first);
       const std::vector<R> moved = chunk.moved(view.values(), reference, std::move(out));
       for (size_t t = 0; t < r.size(); ++t) r[t] += moved[t];
       if (l > 0 && chunk.views[l - 1]->stage != view.stage) before = r;

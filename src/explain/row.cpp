@@ -1,5 +1,6 @@
-// "row": the target's row of every layer's implicit attention. core: mean over maps of alpha[target, :]. mixer: the same
-// with convolution, activation slope, norm and gate folded in (arXiv 2405.16504), as the frozen adjoint along that chain.
+// "row": the target's row of every layer's implicit attention. core: mean over maps of alpha[target, :]. mixer: the
+// same with convolution, activation slope, norm and gate folded in (arXiv 2405.16504), as the frozen adjoint along that
+// chain.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +14,8 @@ RowScan<R>::RowScan(const WalkSizes& sizes)
 
 // What the row has to explain: the output at the target, less the skip.
 template <class R>
-void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights, Layer& layer) const {
+void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights,
+                       Layer& layer) const {
   const int64_t D = view.channels();
   layer.missing.assign(static_cast<size_t>(D), 0.0);
   view.weighted_output(weights.data(), layer.missing.data());
@@ -77,7 +79,11 @@ template <class R>
 class Row final : public ReverseMethod<R> {
  public:
   Row(const WalkSizes& sizes, const RowScan<R>& core, const KeyDroppingScan<R>* dropping)
-      : sizes_(sizes), core_(core), dropping_(dropping), carries_(static_cast<size_t>(sizes.layers)), mixer_(make_map("mixer", sizes)) {}
+      : sizes_(sizes),
+        core_(core),
+        dropping_(dropping),
+        carries_(static_cast<size_t>(sizes.layers)),
+        mixer_(make_map("mixer", sizes)) {}
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
@@ -88,7 +94,8 @@ class Row final : public ReverseMethod<R> {
       set_carry(ctx, carries_[l]);
       ctx.clear_grads();
       R* seed = ctx.template grad<R>(ops.result);  // [tokens, D]
-      for (int64_t i = 0; !weights.empty() && i < T * D; ++i) seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D);
+      for (int64_t i = 0; !weights.empty() && i < T * D; ++i)
+        seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D);
       for (size_t i = ops.after.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.after[i]]);
       chain_backward<R>(ctx, ctx.nodes()[ops.core]);
       for (size_t i = ops.before.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.before[i]]);
@@ -139,9 +146,10 @@ std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan
   return std::make_unique<Row<R>>(sizes, core, dropping);
 }
 
-#define HS_INSTANTIATE(R)   \
-  template class RowScan<R>; \
-  template std::unique_ptr<ReverseMethod<R>> make_row<R>(const WalkSizes&, const RowScan<R>&, const KeyDroppingScan<R>*);
+#define HS_INSTANTIATE(R)                                                                     \
+  template class RowScan<R>;                                                                  \
+  template std::unique_ptr<ReverseMethod<R>> make_row<R>(const WalkSizes&, const RowScan<R>&, \
+                                                         const KeyDroppingScan<R>*);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)
 #undef HS_INSTANTIATE

@@ -51,7 +51,8 @@ const Weight& embedding_table(const Model& model) {
 static double bias_of(const LogitHead& head, int32_t id) {
   if (head.bias == nullptr) return 0;
   const size_t at = static_cast<size_t>(id);
-  return head.bias->dtype == DType::kF64 ? head.bias->as<double>()[at] : static_cast<double>(head.bias->as<float>()[at]);
+  return head.bias->dtype == DType::kF64 ? head.bias->as<double>()[at]
+                                         : static_cast<double>(head.bias->as<float>()[at]);
 }
 
 // The most likely token other than `except`.

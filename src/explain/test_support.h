@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "explain/views.h"
 #include "explain/report.h"
+#include "explain/views.h"
 
 namespace hindscan {
 
@@ -144,7 +144,9 @@ struct Recorded {
   Recorded(const Model& model, const std::vector<int32_t>& tokens)
       : input(make_input(tokens)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
   Recorded(const Model& model, const ExplainRequest& r)
-      : input(make_input(r.tokens, r.features, model.arch().sizes().feature_dim)), ctx(input, options(model)), h(model.arch().forward(ctx)) {}
+      : input(make_input(r.tokens, r.features, model.arch().sizes().feature_dim)),
+        ctx(input, options(model)),
+        h(model.arch().forward(ctx)) {}
   static Input make_input(const std::vector<int32_t>& tokens, const std::vector<float>& features, int64_t feature_dim) {
     Input in;
     in.tokens = tokens;
@@ -169,7 +171,9 @@ struct Recorded {
 };
 
 // A layer that mixes tokens.
-inline int mixer_layer(const Model& model, const ExplainRequest& r) { return Recorded(model, r).ctx.mixers().back().layer; }
+inline int mixer_layer(const Model& model, const ExplainRequest& r) {
+  return Recorded(model, r).ctx.mixers().back().layer;
+}
 
 inline double largest(const std::vector<double>& v) {
   double m = 0;

@@ -31,8 +31,8 @@ void ChannelView<R>::times(const R* w, RowCarry<R>& carry, R* out) const {
     x[i] = weight == R(0) ? R(0) : d_.divisor == nullptr ? weight : weight / d_.divisor[i];
   }
   this->each_segment_back(carry.numbers, static_cast<size_t>(D), [&](const Segment& g, size_t, R* S) {
-    glr::channel_row_times({g.end - g.begin, D}, coeffs_at(d_.coeffs, g.begin * D), x.empty() ? nullptr : x.data() + g.begin * D, S,
-                           out + g.begin * D);
+    glr::channel_row_times({g.end - g.begin, D}, coeffs_at(d_.coeffs, g.begin * D),
+                           x.empty() ? nullptr : x.data() + g.begin * D, S, out + g.begin * D);
   });
 }
 
@@ -40,7 +40,8 @@ template <class R>
 void ChannelView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
   times(w, carry, out);
   const int64_t D = d_.dims.D;
-  for (int64_t i = 0; i < d_.dims.T * D; ++i) missing[i % D] -= static_cast<double>(out[i]) * static_cast<double>(d_.v[i]);
+  for (int64_t i = 0; i < d_.dims.T * D; ++i)
+    missing[i % D] -= static_cast<double>(out[i]) * static_cast<double>(d_.v[i]);
 }
 
 template <class R>
@@ -66,7 +67,8 @@ void ChannelView<R>::weighted_output(const R* w, double* out) const {
   const int64_t D = d_.dims.D;
   std::fill_n(out, D, 0.0);
   for (int64_t t = 0; t < d_.dims.T; ++t) {
-    for (int64_t d = 0; w[t] != R(0) && d < D; ++d) out[d] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + d]);
+    for (int64_t d = 0; w[t] != R(0) && d < D; ++d)
+      out[d] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + d]);
   }
 }
 

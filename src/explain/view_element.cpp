@@ -23,9 +23,10 @@ glr::ElementCoeffs<R> ElementView<R>::at(int64_t t) const {
 
 template <class R>
 void ElementView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) const {
-  this->each_segment_back(carry.numbers, static_cast<size_t>(d_.dims.D * d_.dims.N), [&](const Segment& g, size_t, R* L) {
-    glr::element_row_times_mean(dims_of(g), at(g.begin), r + g.begin, L, out + g.begin);
-  });
+  this->each_segment_back(carry.numbers, static_cast<size_t>(d_.dims.D * d_.dims.N),
+                          [&](const Segment& g, size_t, R* L) {
+                            glr::element_row_times_mean(dims_of(g), at(g.begin), r + g.begin, L, out + g.begin);
+                          });
 }
 
 template <class R>
@@ -59,7 +60,8 @@ void ElementView<R>::weighted_output(const R* w, double* out) const {
   const int64_t D = d_.dims.D;
   std::fill_n(out, D, 0.0);
   for (int64_t t = 0; t < d_.dims.T; ++t) {
-    for (int64_t d = 0; w[t] != R(0) && d < D; ++d) out[d] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + d]);
+    for (int64_t d = 0; w[t] != R(0) && d < D; ++d)
+      out[d] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + d]);
   }
 }
 

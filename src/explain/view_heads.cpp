@@ -45,16 +45,19 @@ void HeadView<R>::times(const R* weights, RowCarry<R>& carry, size_t first, R* o
   const int64_t HK = d.H * d.K, W = d.R * d.H;
   std::vector<R> state(carry.numbers.begin() + static_cast<std::ptrdiff_t>(first),
                        carry.numbers.begin() + static_cast<std::ptrdiff_t>(first) + HK);
-  std::vector<R> late(static_cast<size_t>(W), R(0));  // [R, H] what the later chunk's first token makes of the last write
+  std::vector<R> late(static_cast<size_t>(W),
+                      R(0));  // [R, H] what the later chunk's first token makes of the last write
   for (int64_t i = 0; !carry.pending.empty() && d.T > 0 && i < W; ++i) {
     const int64_t h = i % d.H, key = ((d.T - 1) * d.R + i / d.H) * d.G + h / (d.H / d.G);
     double sum = 0;
     for (int64_t k = 0; k < d.K; ++k)
-      sum += static_cast<double>(state[static_cast<size_t>(h * d.K + k)]) * static_cast<double>(d_.coeffs.k[key * d.K + k]);
+      sum += static_cast<double>(state[static_cast<size_t>(h * d.K + k)]) *
+             static_cast<double>(d_.coeffs.k[key * d.K + k]);
     late[static_cast<size_t>(i)] = static_cast<R>(sum * static_cast<double>(carry.pending[static_cast<size_t>(h)]));
   }
   this->each_segment_back(state, static_cast<size_t>(HK), [&](const Segment& g, size_t, R* S) {
-    glr::head_row_times(pass_.dims_of(g), pass_.at(g.begin), weights == nullptr ? nullptr : weights + g.begin * W, S, out + g.begin * W);
+    glr::head_row_times(pass_.dims_of(g), pass_.at(g.begin), weights == nullptr ? nullptr : weights + g.begin * W, S,
+                        out + g.begin * W);
   });
   for (int64_t i = 0; d.T > 0 && i < W; ++i) out[(d.T - 1) * W + i] += late[static_cast<size_t>(i)];
   std::copy(state.begin(), state.end(), carry.numbers.begin() + static_cast<std::ptrdiff_t>(first));
@@ -118,19 +121,20 @@ void HeadView<R>::weighted_output(const R* w, double* out) const {
   const int64_t D = channels();
   std::fill_n(out, D, 0.0);
   for (int64_t t = 0; t < d_.dims.T; ++t) {
-    for (int64_t c = 0; w[t] != R(0) && c < D; ++c) out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
+    for (int64_t c = 0; w[t] != R(0) && c < D; ++c)
+      out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
   }
 }
 
 static double relative(double error, double norm) { return error == 0 ? 0 : std::sqrt(error / norm); }
 
-static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<float>& c, const float* v, double* S, const float* y,
-                        double* residual) {
+static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<float>& c, const float* v, double* S,
+                        const float* y, double* residual) {
   glr::head_forward_residual(d, c, v, S, y, residual);
 }
 
-static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<double>& c, const double* v, double* S, const double* y,
-                        double* residual) {
+static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<double>& c, const double* v, double* S,
+                        const double* y, double* residual) {
   const int64_t W = d.R * d.H * d.V;
   std::vector<double> reference(static_cast<size_t>(d.T * W));  // [T, R, H, V]
   glr::head_forward(d, c, v, S, reference.data(), glr::Algorithm::kSequential);
@@ -151,10 +155,13 @@ void HeadView<R>::divided_residual(std::vector<double>& S, double* residual) con
   const auto& d = d_.dims;
   for (const Segment& g : this->segments_) {
     const glr::HeadDims here = pass_.dims_of(g);
-    const auto wide = [](const R* p, int64_t n) { return p == nullptr ? std::vector<double>() : std::vector<double>(p, p + n); };
+    const auto wide = [](const R* p, int64_t n) {
+      return p == nullptr ? std::vector<double>() : std::vector<double>(p, p + n);
+    };
     const glr::HeadCoeffs<R> c = pass_.at(g.begin);
-    const std::vector<double> q = wide(c.q, here.T * pass_.qk()), k = wide(c.k, here.T * pass_.qk()), decay = wide(c.g, here.T * pass_.gw()),
-                              s = wide(c.s, here.T * d.H), v = wide(d_.v + g.begin * pass_.vw(), here.T * pass_.vw());
+    const std::vector<double> q = wide(c.q, here.T * pass_.qk()), k = wide(c.k, here.T * pass_.qk()),
+                              decay = wide(c.g, here.T * pass_.gw()), s = wide(c.s, here.T * d.H),
+                              v = wide(d_.v + g.begin * pass_.vw(), here.T * pass_.vw());
     glr::HeadCoeffs<double> coeffs{q.data(), k.data(), c.decay};
     coeffs.g = decay.empty() ? nullptr : decay.data();
     coeffs.s = s.empty() ? nullptr : s.data();
@@ -167,7 +174,8 @@ void HeadView<R>::divided_residual(std::vector<double>& S, double* residual) con
       for (int64_t h = 0; h < d.H; ++h) {
         for (int64_t e = 0; e < d_.V_out; ++e) {
           const int64_t token = g.begin + t;
-          const double ref = reference[static_cast<size_t>((t * d.H + h) * d.V + e)] / static_cast<double>(d_.divisor[token * d.H + h]);
+          const double ref = reference[static_cast<size_t>((t * d.H + h) * d.V + e)] /
+                             static_cast<double>(d_.divisor[token * d.H + h]);
           const double y = static_cast<double>(d_.y[(token * d.H + h) * d_.V_out + e]);
           error += (y - ref) * (y - ref);
           norm += ref * ref;
@@ -184,14 +192,16 @@ void HeadView<R>::forward_residual(std::vector<double>& S, double* residual) con
   if (S.empty()) {
     S.assign(d_.S0, d_.S0 + n);
   } else if (d_.previous != nullptr) {  // what the first token still writes of the one before it
-    for (size_t i = 0; i < n; ++i) S[i] += static_cast<double>(d_.S0[i]) - (state_ == nullptr ? 0.0 : static_cast<double>(state_[i]));
+    for (size_t i = 0; i < n; ++i)
+      S[i] += static_cast<double>(d_.S0[i]) - (state_ == nullptr ? 0.0 : static_cast<double>(state_[i]));
   }
   if (d_.divisor != nullptr) return divided_residual(S, residual);
   for (size_t i = 0; i < this->segments_.size(); ++i) {
     const Segment& g = this->segments_[i];
     const R* start = d_.S0 + i * n;
     if (i > 0) std::copy(start, start + n, S.begin());
-    residual_of(pass_.dims_of(g), pass_.at(g.begin), d_.v + g.begin * pass_.vw(), S.data(), d_.y + g.begin * pass_.vw(), residual + g.begin);
+    residual_of(pass_.dims_of(g), pass_.at(g.begin), d_.v + g.begin * pass_.vw(), S.data(), d_.y + g.begin * pass_.vw(),
+                residual + g.begin);
   }
 }
 

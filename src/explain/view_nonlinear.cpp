@@ -26,15 +26,17 @@ void NonlinearView<R>::adjoint(const R* w, RowCarry<R>& carry, std::vector<R>& d
   dbias.assign(static_cast<size_t>(X), R(0));
   std::vector<R> dy(static_cast<size_t>(d.T * C), R(0));  // [T, H*d]
   for (int64_t t = 0; w != nullptr && t < d.T; ++t) std::fill_n(dy.begin() + t * C, C, w[t] / static_cast<R>(d.d));
-  this->each_segment_back(carry.numbers, static_cast<size_t>(cell_states(d.cell) * C), [&](const Segment& g, size_t, R* state) {
-    kernels::CellDims here = d;
-    here.T = g.end - g.begin;
-    kernels::CellGrads<R> grads;
-    grads.dx = dx.data() + g.begin * X;
-    grads.dbias = d_.weights.bias == nullptr ? nullptr : dbias.data();
-    grads.dstate = state;
-    kernels::cell_frozen_adjoint(here, d_.weights, d_.tape + g.begin * cell_tape(d.cell) * C, dy.data() + g.begin * C, grads);
-  });
+  this->each_segment_back(carry.numbers, static_cast<size_t>(cell_states(d.cell) * C),
+                          [&](const Segment& g, size_t, R* state) {
+                            kernels::CellDims here = d;
+                            here.T = g.end - g.begin;
+                            kernels::CellGrads<R> grads;
+                            grads.dx = dx.data() + g.begin * X;
+                            grads.dbias = d_.weights.bias == nullptr ? nullptr : dbias.data();
+                            grads.dstate = state;
+                            kernels::cell_frozen_adjoint(here, d_.weights, d_.tape + g.begin * cell_tape(d.cell) * C,
+                                                         dy.data() + g.begin * C, grads);
+                          });
 }
 
 // Gate after gate, each [H, d].
@@ -51,13 +53,15 @@ void NonlinearView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missi
     missing[h] -= static_cast<double>(dx[static_cast<size_t>(i)]) * static_cast<double>(d_.x[i]);
   }
   for (int64_t i = 0; d_.weights.bias != nullptr && i < X; ++i)
-    missing[i / d.d % d.H] -= static_cast<double>(dbias[static_cast<size_t>(i)]) * static_cast<double>(d_.weights.bias[i]);
+    missing[i / d.d % d.H] -=
+        static_cast<double>(dbias[static_cast<size_t>(i)]) * static_cast<double>(d_.weights.bias[i]);
 }
 
 template <class R>
 void NonlinearView<R>::add_carried_in(const RowCarry<R>& carry, double* out) const {
   for (size_t i = 0; state_ != nullptr && i < carry.numbers.size(); ++i)
-    out[static_cast<int64_t>(i) / d_.dims.d % d_.dims.H] += static_cast<double>(carry.numbers[i]) * static_cast<double>(state_[i]);
+    out[static_cast<int64_t>(i) / d_.dims.d % d_.dims.H] +=
+        static_cast<double>(carry.numbers[i]) * static_cast<double>(state_[i]);
 }
 
 template <class R>

@@ -73,7 +73,9 @@ void SoftmaxView<R>::add_rows(const R* w, std::vector<double>& sums) const {
   for (int64_t t = 0; t < d_.T; ++t) {
     for (int64_t h = 0; w[t] != R(0) && h < d_.heads; ++h) {
       kernels::attention_row(d_.dims(), d_.inputs(), d_.lse, h, t, p.data());
-      for (size_t j = 0; j < p.size(); ++j) sums[j * static_cast<size_t>(d_.heads) + static_cast<size_t>(h)] += static_cast<double>(w[t]) * static_cast<double>(p[j]);
+      for (size_t j = 0; j < p.size(); ++j)
+        sums[j * static_cast<size_t>(d_.heads) + static_cast<size_t>(h)] +=
+            static_cast<double>(w[t]) * static_cast<double>(p[j]);
     }
   }
 }
@@ -103,7 +105,8 @@ void SoftmaxView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing
   for (int64_t i = 0; i < d_.T * d_.heads; ++i) {
     const int64_t h = i % d_.heads, kv = h / (d_.heads / d_.kv_heads);
     const R* v = d_.v + ((d_.past + i / d_.heads) * d_.kv_heads + kv) * d_.d_v;
-    for (int64_t e = 0; e < d_.d_v; ++e) missing[h * d_.d_v + e] -= static_cast<double>(out[i]) * static_cast<double>(v[e]);
+    for (int64_t e = 0; e < d_.d_v; ++e)
+      missing[h * d_.d_v + e] -= static_cast<double>(out[i]) * static_cast<double>(v[e]);
   }
 }
 
@@ -121,7 +124,8 @@ template <class R>
 void SoftmaxView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) const {
   std::vector<double> mean = start_sums(carry, d_.past + d_.T, 1);  // [past + T]
   const std::vector<double> sums = row_sums(r, std::vector<double>(mean.size() * static_cast<size_t>(d_.heads), 0.0));
-  for (size_t i = 0; i < sums.size(); ++i) mean[i / static_cast<size_t>(d_.heads)] += sums[i] / static_cast<double>(d_.heads);
+  for (size_t i = 0; i < sums.size(); ++i)
+    mean[i / static_cast<size_t>(d_.heads)] += sums[i] / static_cast<double>(d_.heads);
   split_sums(mean, d_.past, 1, carry, out);
 }
 
@@ -130,7 +134,8 @@ void SoftmaxView<R>::weighted_output(const R* w, double* out) const {
   const int64_t D = channels();
   std::fill_n(out, D, 0.0);
   for (int64_t t = 0; t < d_.T; ++t) {
-    for (int64_t c = 0; w[t] != R(0) && c < D; ++c) out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
+    for (int64_t c = 0; w[t] != R(0) && c < D; ++c)
+      out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
   }
 }
 

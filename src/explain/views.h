@@ -97,8 +97,8 @@ class SoftmaxView final : public MixerView<R> {
   const SoftmaxDetail<R>& d_;
 };
 
-// Recurrences that read their own output: one map per head, rows of the cell with its gates frozen, means over channels.
-// Channels are the heads' means, since a cell mixes the channels of a head.
+// Recurrences that read their own output: one map per head, rows of the cell with its gates frozen, means over
+// channels. Channels are the heads' means, since a cell mixes the channels of a head.
 template <class R>
 class NonlinearView final : public MixerView<R> {
  public:

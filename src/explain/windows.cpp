@@ -28,7 +28,8 @@ class ElementWindow final : public MapWindow<R> {
   int64_t maps() const override { return D_; }
   double entry_flops() const override { return 2.0 * static_cast<double>(D_ * N_); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    const glr::ElementMixer<R> mixer{this->maybe(this->gate_), this->maybe(this->slope_), this->maybe(this->conv_), this->K_};
+    const glr::ElementMixer<R> mixer{this->maybe(this->gate_), this->maybe(this->slope_), this->maybe(this->conv_),
+                                     this->K_};
     glr::element_tile(dims(), coeffs(), element_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, mixer, out);
   }
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {
@@ -71,7 +72,8 @@ class ChannelWindow final : public MapWindow<R> {
   int64_t maps() const override { return D_; }
   double entry_flops() const override { return 4.0 * static_cast<double>(D_); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    if (!this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty()) return MapWindow<R>::tile(kind, map, I, J, out);
+    if (!this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty())
+      return MapWindow<R>::tile(kind, map, I, J, out);
     glr::channel_tile(dims(), coeffs(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, divided(), out);
   }
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {
@@ -84,7 +86,9 @@ class ChannelWindow final : public MapWindow<R> {
   glr::ChannelDims dims() const { return {this->tokens_, D_}; }
   glr::ChannelCoeffs<R> coeffs() const { return {g_.data(), this->maybe(w_), this->maybe(r_), read_, this->maybe(u_)}; }
   glr::HeadTileFold<R> divided() const { return {this->maybe(inverse_), nullptr}; }
-  size_t own_bytes() const override { return (g_.size() + w_.size() + r_.size() + u_.size() + inverse_.size()) * sizeof(R); }
+  size_t own_bytes() const override {
+    return (g_.size() + w_.size() + r_.size() + u_.size() + inverse_.size()) * sizeof(R);
+  }
   void append_core(const MixerView<R>& view, int64_t from, int64_t to) override {
     const ChannelDetail<R>& d = static_cast<const ChannelView<R>&>(view).detail();
     D_ = d.dims.D;
@@ -141,7 +145,8 @@ class HeadWindow final : public MapWindow<R> {
   glr::HeadTileFold<R> divided() const { return {this->maybe(inverse_), nullptr}; }
   int64_t reads() const override { return dims_.R; }
   size_t own_bytes() const override {
-    return (q_.size() + k_.size() + g_.size() + s_.size() + b_.size() + c_.size() + u_.size() + inverse_.size()) * sizeof(R);
+    return (q_.size() + k_.size() + g_.size() + s_.size() + b_.size() + c_.size() + u_.size() + inverse_.size()) *
+           sizeof(R);
   }
   void append_core(const MixerView<R>& view, int64_t from, int64_t to) override {
     const auto& heads = static_cast<const HeadView<R>&>(view);
@@ -169,8 +174,8 @@ class HeadWindow final : public MapWindow<R> {
 
   bool dropping_;
   glr::HeadDims dims_{};
-  glr::HeadCoeffs<R> like_{};                               // shapes, and what is no array over tokens
-  std::vector<R> q_, k_, g_, s_, b_, c_, u_, inverse_;      // per token, as the kernels take them
+  glr::HeadCoeffs<R> like_{};                           // shapes, and what is no array over tokens
+  std::vector<R> q_, k_, g_, s_, b_, c_, u_, inverse_;  // per token, as the kernels take them
 };
 
 }  // namespace

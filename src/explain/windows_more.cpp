@@ -14,12 +14,14 @@ class SoftmaxWindow final : public MapWindow<R> {
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
     const bool folds = !this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty();
     if (folds) return MapWindow<R>::tile(kind, map, I, J, out);
-    kernels::attention_tile(dims(), inputs(), lse_.data(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, {}, out);
+    kernels::attention_tile(dims(), inputs(), lse_.data(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, {},
+                            out);
   }
   // Weights are not negative, so every map kind has the same sums.
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {
     if (this->fold_) return false;
-    kernels::attention_block_sums(dims(), inputs(), lse_.data(), kind == MapKind::kChannel ? map : -1, edges, blocks, edges, blocks, out);
+    kernels::attention_block_sums(dims(), inputs(), lse_.data(), kind == MapKind::kChannel ? map : -1, edges, blocks,
+                                  edges, blocks, out);
     return true;
   }
 
@@ -77,7 +79,8 @@ class NonlinearWindow final : public MapWindow<R> {
       kernels::CellDims dims = dims_;
       dims.T = i + 1;
       std::vector<R> dy(static_cast<size_t>(dims.T * C), R(0)), dx(static_cast<size_t>(dims.T * X), R(0));
-      std::vector<R> state(static_cast<size_t>(kernels::cell_states(dims.cell) * C), R(0)), dbias(static_cast<size_t>(X), R(0));
+      std::vector<R> state(static_cast<size_t>(kernels::cell_states(dims.cell) * C), R(0)),
+          dbias(static_cast<size_t>(X), R(0));
       std::fill_n(dy.begin() + i * C, C, R(1) / static_cast<R>(dims.d));
       kernels::CellGrads<R> grads;
       grads.dx = dx.data();
@@ -91,7 +94,8 @@ class NonlinearWindow final : public MapWindow<R> {
     }
   }
   void one(int64_t map, int64_t, int64_t, TokenRange I, TokenRange J, R* out) const override {
-    if (kept_.begin != I.begin || kept_.end != I.end || kept_cols_ < J.end) make_rows(I, std::max(J.end, std::min(this->tokens_, I.end)));
+    if (kept_.begin != I.begin || kept_.end != I.end || kept_cols_ < J.end)
+      make_rows(I, std::max(J.end, std::min(this->tokens_, I.end)));
     for (int64_t i = 0; i < I.end - I.begin; ++i) {
       const R* row = rows_.data() + (i * dims_.H + map) * kept_cols_;
       out = std::copy(row + J.begin, row + J.end, out);
