@@ -87,6 +87,9 @@ struct Plan {
 Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
   Plan p;
   p.probe = probe_pass(model, plan_of(model, r));
+  check(
+      !p.probe.reordered || r.state_in == nullptr, ErrorCode::kUsage,
+      "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
   ExplainEstimate& e = p.estimate;
   e.tokens = p.probe.whole ? length(model, r) : target + 1;
   const int64_t kept = kept_bytes(model, r), each = p.probe.bytes_per_token;

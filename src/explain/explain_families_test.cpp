@@ -243,6 +243,55 @@ TEST_P(Families, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   EXPECT_LT(e.spurious(), 1);
 }
 
+// q_t (product of the decays) s_j k_j, the transition's rank-1 term left out.
+std::vector<double> dropped_row(const HeadDetail<double>& d) {
+  const auto [T, H, G, K, V, R] = d.dims;
+  std::vector<double> out(static_cast<size_t>(T * H), 0.0);
+  for (int64_t j = 0; j < T; ++j) {
+    for (int64_t i = 0; i < H * K; ++i) {
+      const int64_t h = i / K, from = (j * G + h / (H / G)) * K + i % K, to = ((T - 1) * G + h / (H / G)) * K + i % K;
+      double decay = 0;
+      for (int64_t t = j + 1; t < T && d.coeffs.g != nullptr; ++t)
+        decay += d.coeffs.decay == kernels::glr::DecayShape::kRow ? d.coeffs.g[t * H * K + i] : d.coeffs.g[t * H + h];
+      const double write = d.coeffs.s == nullptr ? 1 : d.coeffs.s[j * H + h];
+      out[static_cast<size_t>(j * H + h)] += d.coeffs.q[to] * std::exp(decay) * write * d.coeffs.k[from];
+    }
+  }
+  return out;
+}
+
+TEST_P(Families, KeyDroppingRowsAreTheirDefinition) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  Recorded pass(model, r);
+  for (const auto& view : mixer_views<double>(pass.ctx, Estimator::kKeyDropping)) {
+    if (!view->has_key_dropping()) continue;
+    const HeadDetail<double>& detail = static_cast<const HeadView<double>&>(*view).detail();
+    std::vector<double> w(kTokens, 0.0), row(static_cast<size_t>(kTokens * view->maps())),
+        missing(static_cast<size_t>(view->channels()));
+    w.back() = 1;
+    RowCarry<double> carry;
+    view->row(w.data(), carry, row.data(), missing.data());
+    expect_close(dropped_row(detail), row, 1e-12, fmt::format("layer {}", view->layer));
+  }
+}
+
+TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
+  const Model model = random_model(config_of(GetParam()), DType::kF32);
+  const ExplainRequest r = request_of(model, 7);
+  std::vector<int> expected;
+  Recorded pass(model, r);
+  for (const auto& view : mixer_views<float>(pass.ctx)) {
+    if (view->quadratic()) expected.push_back(view->layer);
+  }
+  const ExplainEstimate e = estimate_explain(model, r);
+  EXPECT_EQ(e.quadratic_layers, expected);
+  EXPECT_EQ(e.quadratic_seconds > 0, !expected.empty());
+  EXPECT_EQ(to_text(e).find("square of the tokens") != std::string::npos, !expected.empty());
+  EXPECT_GT(e.seconds, e.quadratic_seconds);
+  EXPECT_EQ(e.tokens, kTokens);
+}
+
 // Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
 TEST_P(Families, JudgementsOfWholeTextsAddUp) {
   for (const bool features : {false, true}) {

@@ -27,6 +27,9 @@ LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const Matr
   plan.state_in = nullptr;
   plan.progress = nullptr;
   probe.pass = probe_pass(model, plan);
+  check(
+      !probe.pass.reordered || r.state_in == nullptr, ErrorCode::kUsage,
+      "[matrix] expected no state from before the text; the model reads its tokens in other orders, which carry none");
   if (probe.pass.whole) {
     probe.tokens = plan.chunk = p.T;
   } else {
