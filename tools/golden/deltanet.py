@@ -45,8 +45,8 @@ def main() -> None:
     naive = naive_ops(args.ref, "delta_rule")
     base = dict(num_heads=2, expand_k=1.0, conv_size=4, use_short_conv=True)
     cases = {
-        "delta_net": (44, dict(base, expand_v=1.0, use_gate=False, allow_neg_eigval=False)),
-        "delta_net-gate": (45, dict(base, expand_v=1.5, use_gate=True, allow_neg_eigval=True, conv_size=3, tie_word_embeddings=True)),
+        "delta_net": (56, dict(base, expand_v=1.0, use_gate=False, allow_neg_eigval=False)),
+        "delta_net-gate": (46, dict(base, expand_v=1.5, use_gate=True, allow_neg_eigval=True, conv_size=3, tie_word_embeddings=True)),
     }
     for name, (seed, settings) in cases.items():
         config = base_config("delta_net", **settings)

@@ -40,14 +40,14 @@ def main() -> None:
     model = Model(config, lambda c, layer: Attention(c, layer, naive, bounds))
     model.model.lower_bounds = nn.Parameter(torch.zeros(config["num_hidden_layers"], config["hidden_size"]))
     bounds.append(model.model.lower_bounds)
-    parameters = double_parameters(model, 43, [("lower_bounds", "normal", 0.0, 0.7)])
+    parameters = double_parameters(model, 47, [("lower_bounds", "normal", 0.0, 0.7)])
     bounds[0] = parameters["model.lower_bounds"]
 
     def rows(tokens):
         model(tokens)
         return [head_rows(*layer.attn.last) for layer in model.model.layers]
 
-    write_case("hgrn2", config, parameters, model, rows, seed=43, vocab=config["vocab_size"], reference=reference(args, "gla"), modules=[naive])
+    write_case("hgrn2", config, parameters, model, rows, seed=47, vocab=config["vocab_size"], reference=reference(args, "gla"), modules=[naive])
 
 
 if __name__ == "__main__":

@@ -137,10 +137,10 @@ def main() -> None:
     commit = args.commit or checkout_commit(args.ref)
     base = dict(layer="Mamba3", expand=2, headdim=8, ngroups=1, is_mimo=False, mimo_rank=1, is_outproj_norm=False)
     cases = {
-        "mamba3": (61, 24, dict(base, d_state=8, rope_fraction=0.5)),
-        "mamba3-norm": (72, 0, dict(base, d_state=6, rope_fraction=1.0, ngroups=2, is_outproj_norm=True)),
-        "mamba3-mimo": (63, 0, dict(base, d_state=8, rope_fraction=1.0, is_mimo=True, mimo_rank=3)),
-        "mamba3-mimo-pairwise": (64, 0, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True, rotate_pairwise=True)),
+        "mamba3": (113, 24, dict(base, d_state=8, rope_fraction=0.5)),
+        "mamba3-norm": (98, 0, dict(base, d_state=6, rope_fraction=1.0, ngroups=2, is_outproj_norm=True)),
+        "mamba3-mimo": (68, 0, dict(base, d_state=8, rope_fraction=1.0, is_mimo=True, mimo_rank=3)),
+        "mamba3-mimo-pairwise": (66, 0, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True, rotate_pairwise=True)),
     }
     for name, (seed, inner, ssm_cfg) in cases.items():
         config = dict(model_type="mamba3", d_model=16, n_layer=2, vocab_size=31, pad_vocab_size_multiple=1, d_intermediate=inner,
