@@ -23,8 +23,8 @@ CODE = {"mamba_ssm/modules/ssd_minimal.py": ("segsum", "ssd_minimal_discrete"), 
         "mamba_ssm/modules/mamba2.py": ("Mamba2",)}
 BASE = dict(layer="Mamba2", d_state=6, headdim=4)
 CASES = {
-    "mamba2-ssm": (133, dict(BASE, d_ssm=16, ngroups=2, D_has_hdim=True, norm_before_gate=True, dt_limit=[0.05, 1.5])),
-    "mamba2-ssm-plain": (132, dict(BASE, ngroups=4, rmsnorm=False, bias=True, d_conv=3, headdim=8)),
+    "mamba2-ssm": (136, dict(BASE, d_ssm=16, ngroups=2, D_has_hdim=True, norm_before_gate=True, dt_limit=[0.05, 1.5])),
+    "mamba2-ssm-plain": (137, dict(BASE, ngroups=4, rmsnorm=False, bias=True, d_conv=3, headdim=8)),
 }
 
 
@@ -110,7 +110,7 @@ def main() -> None:
         config = dict(d_model=16, n_layer=2, vocab_size=29, ssm_cfg=cfg, rms_norm=True, residual_in_fp32=True, fused_add_norm=True,
                       pad_vocab_size_multiple=16, tie_embeddings=True)
         model = LanguageModel(space, config, rows=32)
-        parameters = double_parameters(model, seed)
+        parameters = double_parameters(model, seed, [(r"A_log$", "uniform", -2.0, 0.7)])
 
         def rows(tokens):
             scan.calls.clear()

@@ -43,7 +43,7 @@ def main() -> None:
     public = public_code(Path(args.ref) / FILE, ["RWKV_Tmix_x052", "RWKV_CMix_x052"], RUN_CUDA_RWKV5=wkv, HEAD_SIZE=config["head_size"])
     source = reference(args, FILE, f"flash-linear-attention {other_commit(args, 'fla')}, fla/ops/rwkv6/recurrent_naive.py")
     per_head = one_per_head(public.RWKV_Tmix_x052, wkv)
-    cases = (("rwkv5", 55, public.RWKV_Tmix_x052, 100, "5.2"), ("rwkv5-heads", 55, per_head, 300, "5.1"))
+    cases = (("rwkv5", 65, public.RWKV_Tmix_x052, 100, "5.2"), ("rwkv5-heads", 64, per_head, 300, "5.1"))
     for name, seed, time_mix, divisor, version in cases:
         config = base_config("rwkv5", head_size=4, num_hidden_layers=3 if version == "5.2" else 2)
         settings = layer_args(config, head_size_divisor=divisor)

@@ -34,7 +34,7 @@ def main() -> None:
     model = Model(config, lambda layer: low_rank(public.RWKV_Tmix_x060(settings, layer), size, 3, 5),
                   lambda layer: public.RWKV_CMix_x060(settings, layer))
     source = reference(args, FILE, f"flash-linear-attention {other_commit(args, 'fla')}, fla/ops/rwkv6/recurrent_naive.py")
-    write_model("rwkv6", config, model, op, 75, source, [naive])
+    write_model("rwkv6", config, model, op, 77, source, [naive])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from arch_common import checkout_commit, double_parameters, head_rows, write_cas
 from common import DoubleTorch
 
 RULES = [
-    (r"time_decay$", "uniform", -2.0, 1.0), (r"att\.w0$", "uniform", -4.0, 1.0), (r"time_(first|faaaa)$", "uniform", -1.0, 1.5),
+    (r"time_decay$", "uniform", -3.0, 0.3), (r"att\.w0$", "uniform", -4.0, 1.0), (r"time_(first|faaaa)$", "uniform", -1.0, 1.5),
     (r"(time_mix_[kvrg]|time_maa_[xwkvrg]|\.x_[rwkvag])$", "uniform", 0.1, 0.9), (r"k_[ka]$", "normal", 0.9, 0.3),
     (r"r_k$", "normal", 0.0, 0.6), (r"att\.[av]0$", "normal", 0.0, 0.7),
 ]
