@@ -431,6 +431,23 @@ TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { complete(11); }
 
 TEST_P(Conformance, PathsAddUpToTheExactAdjoint) { paths(); }
 
+TEST_P(Conformance, SizesAreWhatTheModelHas) {
+  const Model model = golden_.model<float>();
+  const ArchitectureSizes sizes = model.arch().sizes();
+  constexpr int64_t kTokens = 5;  // fewer than any window
+  const Sequence part = golden_.sequences()[0].part(0, kTokens);
+  SequenceState state;
+  run<float>(model, part, &state);
+  int64_t numbers = 0, maps = 0;
+  for (const auto& [name, slot] : state.slots()) numbers += static_cast<int64_t>(slot.bytes.size() / sizeof(float));
+  EXPECT_EQ(numbers, sizes.state_numbers + kTokens * sizes.cache_per_token);
+  Recorded<float> pass(model, part);
+  for (const auto& view : mixer_views<float>(pass.ctx)) maps += view->maps();
+  EXPECT_EQ(maps, sizes.attention_maps);
+  const int64_t rows = per_token(model) ? kTokens : 1, columns = per_token(model) ? sizes.vocab_size : sizes.labels;
+  EXPECT_EQ(static_cast<int64_t>(run<float>(model, part).size()), rows * columns);
+}
+
 // The public way to run a model: chunks, state in place, head with bias, scale and soft cap.
 TEST_P(Conformance, RunnerGivesTheSameLogits) {
   const Model model = golden_.model<float>();

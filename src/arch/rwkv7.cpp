@@ -16,6 +16,11 @@ class Rwkv7 final : public rwkv::Model {
  public:
   Rwkv7(rwkv::BaseConfig base, Ranks ranks, double head_norm_eps) : Model(base), ranks_(ranks), head_norm_eps_(head_norm_eps) {}
 
+  ArchitectureSizes sizes() const override {
+    ArchitectureSizes out = Model::sizes();
+    if (base_.n_layer > 1) out.state_numbers += base_.d_model;  // the last token of forward_shared
+    return out;
+  }
   Config hf_config() const override {
     Config out;
     rwkv::write_base(base_, "rwkv7", out);
