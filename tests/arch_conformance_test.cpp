@@ -7,9 +7,8 @@
 #include <climits>
 #include <ostream>
 
-#include "arch_pass.h"
+#include "arch_maps.h"
 #include "base/cpu.h"
-#include "explain/mixer_view.h"
 
 namespace hindscan {
 namespace {
@@ -34,8 +33,6 @@ template <class R>
 constexpr double kSplit = kDouble<R> ? 1e-12 : 2e-6;  // largest difference over largest value
 template <class R>
 constexpr double kGradient = kDouble<R> ? 1e-10 : 1e-5;  // RMS ratio
-template <class R>
-constexpr double kRow = kDouble<R> ? 1e-12 : 1e-5;  // largest difference over largest entry
 
 struct Case {
   std::string architecture, file;  // file empty: the architecture has no golden file
@@ -56,7 +53,8 @@ TEST(ArchTable, EveryArchitectureHasAGoldenFile) {
 
 TEST(ArchTable, EveryGoldenFileBelongsToAnArchitecture) {
   size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(testing::golden_path("arch"))) files += entry.is_regular_file() ? 1 : 0;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::golden_path("arch")))
+    files += entry.is_regular_file() ? 1 : 0;
   EXPECT_EQ(all_cases().size(), files);
 }
 
@@ -108,7 +106,8 @@ class Conformance : public ::testing::TestWithParam<Case> {
     expect_gradients<R>(model, grads);
   }
 
-  // Reverse mode in time chunks: states forward, then the adjoint of the carried state from the last chunk to the first.
+  // Reverse mode in time chunks: states forward, then the adjoint of the carried state from the last chunk to the
+  // first.
   template <class R>
   void gradients_in_chunks(int64_t chunk) const {
     const Model model = golden_.model<R>();
@@ -132,8 +131,10 @@ class Conformance : public ::testing::TestWithParam<Case> {
         const Sequence part = sequence.part(begin, n);
         Input input = part.input();
         input.states = {&starts[c]};
-        testing::add_gradients<R>(model, input, std::span(targets).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)),
-                                  std::span(weights).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)), c % 2 == 0, grads, &adjoint);
+        testing::add_gradients<R>(model, input,
+                                  std::span(targets).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)),
+                                  std::span(weights).subspan(static_cast<size_t>(begin), static_cast<size_t>(n)),
+                                  c % 2 == 0, grads, &adjoint);
       }
     }
     expect_gradients<R>(model, grads);
@@ -147,7 +148,8 @@ class Conformance : public ::testing::TestWithParam<Case> {
       const std::vector<R> whole = run<R>(model, sequence);
       for (int64_t chunk : {1, 4, 7, 16}) {
         SequenceState state;
-        EXPECT_LT(max_ratio(run_in_chunks<R>(model, sequence, chunk, state), whole), kSplit<R>) << "chunks of " << chunk;
+        EXPECT_LT(max_ratio(run_in_chunks<R>(model, sequence, chunk, state), whole), kSplit<R>)
+            << "chunks of " << chunk;
         EXPECT_EQ(state.tokens, sequence.length());
       }
       SequenceState state;  // a prompt, then one token at a time
@@ -182,7 +184,8 @@ class Conformance : public ::testing::TestWithParam<Case> {
     SequenceState end_first, end_second, a, b;
     std::vector<R> apart = run<R>(model, first, &end_first);
     const std::vector<R> rest = run<R>(model, second, &end_second);
-    const int64_t V = static_cast<int64_t>(per_token(model) ? apart.size() : rest.size()) / (per_token(model) ? first.length() : 1);
+    const int64_t V =
+        static_cast<int64_t>(per_token(model) ? apart.size() : rest.size()) / (per_token(model) ? first.length() : 1);
     apart.insert(apart.end(), rest.begin(), rest.end());
     Packed both;
     both.add(first);
@@ -227,7 +230,8 @@ class Conformance : public ::testing::TestWithParam<Case> {
     const Model model = golden_.model<R>();
     if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
     const Sequence& sequence = golden_.sequences()[0];
-    const std::string path = ::testing::TempDir() + "arch_" + GetParam().file + fmt::format(".{}.{}.state", sizeof(R), ::getpid());
+    const std::string path =
+        ::testing::TempDir() + "arch_" + GetParam().file + fmt::format(".{}.{}.state", sizeof(R), ::getpid());
     SequenceState state;
     run<R>(model, sequence.part(0, 13), &state);
     save_state(real_fs(), path, state, model);
@@ -238,169 +242,6 @@ class Conformance : public ::testing::TestWithParam<Case> {
     const std::vector<R> expected = run<R>(model, rest, &state);
     EXPECT_EQ(run<R>(model, rest, &fork), expected);  // to the last bit
     EXPECT_EQ(run<R>(model, rest, &back), expected);
-  }
-
-  static double state_share(const SequenceState& adjoint, const SequenceState& state) {
-    double sum = 0;
-    for (const auto& [name, slot] : state.slots()) {
-      const auto* lambda = static_cast<const double*>(adjoint.get(name, slot.shape, slot.dtype));
-      const auto* at = static_cast<const double*>(state.get(name, slot.shape, slot.dtype));
-      for (size_t i = 0; lambda != nullptr && i < slot.bytes.size() / sizeof(double); ++i) sum += lambda[i] * at[i];
-    }
-    return sum;
-  }
-
-  // With every coefficient frozen the model is linear: embeddings, carried state and biases add up to any output.
-  void complete(int64_t before) const {
-    const Model model = golden_.model<double>();
-    const Sequence& sequence = golden_.sequences()[0];
-    SequenceState state;
-    if (before > 0) run<double>(model, sequence.part(0, before), &state);
-    const Sequence part = sequence.from(before);
-    SequenceState start = state;
-    Input input = part.input();
-    input.states = {&start};
-    CtxOptions options;
-    options.compute = DType::kF64;
-    options.record = true;
-    Ctx ctx(input, options);
-    const Var h = model.arch().forward(ctx);  // [T, d_model]
-    const int64_t C = ctx.cols(h);
-    double output = 0, sum = 0;
-    for (int64_t c = 0; c < C; ++c) {  // an arbitrary read of the last row
-      const double seed = std::cos(1.0 + 2.7 * static_cast<double>(c));
-      ctx.grad<double>(h)[(ctx.rows(h) - 1) * C + c] = seed;
-      output += seed * ctx.data<double>(h)[(ctx.rows(h) - 1) * C + c];
-    }
-    ctx.backward(frozen_rules());
-    for (const OpNode& node : ctx.nodes()) {
-      if (node.role != Role::kEmbedding) continue;
-      for (int64_t i = 0; i < ctx.rows(node.out) * ctx.cols(node.out); ++i) {
-        sum += ctx.grad<double>(node.out)[i] * ctx.data<double>(node.out)[i];
-      }
-    }
-    const double total = sum + ctx.bias_share + state_share(ctx.adjoint_out[0], state);
-    EXPECT_NEAR(total, output, 1e-10 * std::max(1.0, std::abs(output))) << "input " << sum << ", bias " << ctx.bias_share;
-  }
-
-  // A recorded pass over the first sequence.
-  template <class R>
-  struct Recorded {
-    Recorded(const Model& model, const Sequence& sequence) : input(sequence.input()), ctx(input, options()) { model.arch().forward(ctx); }
-    static CtxOptions options() {
-      CtxOptions o;
-      o.compute = kType<R>;
-      o.record = true;
-      return o;
-    }
-    Input input;
-    Ctx ctx;
-  };
-
-  // Row of the last token in every map of a mixer, [maps, T].
-  template <class R>
-  static std::vector<R> last_row(const MixerView<R>& view, std::vector<double>& missing) {
-    const int64_t T = view.tokens(), maps = view.maps();
-    std::vector<R> w(static_cast<size_t>(T), R(0)), out(static_cast<size_t>(T * maps)), row(out.size());
-    w.back() = R(1);
-    missing.assign(static_cast<size_t>(view.channels()), 0.0);
-    view.weighted_output(w.data(), missing.data());
-    RowCarry<R> carry;
-    view.row(w.data(), carry, out.data(), missing.data());  // [T, maps]
-    for (int64_t i = 0; i < T * maps; ++i) row[static_cast<size_t>(i % maps * T + i / maps)] = out[static_cast<size_t>(i)];
-    return row;
-  }
-
-  static double largest(std::span<const double> values) {
-    double out = 0;
-    for (double v : values) out = std::max(out, std::abs(v));
-    return out;
-  }
-
-  template <class R>
-  void rows() const {
-    const Model model = golden_.model<R>();
-    Recorded<R> pass(model, golden_.sequences()[0]);
-    const auto views = mixer_views<R>(pass.ctx);
-    EXPECT_FALSE(golden_.file().has(fmt::format("rows.{}", views.size())));
-    for (size_t m = 0; m < views.size(); ++m) {
-      std::vector<double> output(static_cast<size_t>(views[m]->channels())), missing;
-      std::vector<R> last(static_cast<size_t>(views[m]->tokens()), R(0));
-      last.back() = R(1);
-      views[m]->weighted_output(last.data(), output.data());
-      const std::vector<R> found = last_row(*views[m], missing);
-      EXPECT_LT(max_ratio(found, golden_.file().reals<double>(fmt::format("rows.{}", m))), kRow<R>) << "mixer " << m;
-      EXPECT_LT(largest(missing), kRow<R> * largest(output)) << "mixer " << m << ": row times values is not the output";
-    }
-  }
-
-  // What map m reads, summed over its channels: one of them, or the mean where a map mixes channels.
-  template <class R>
-  static std::vector<R> seed_of_map(const MixerView<R>& view, const MixerDetail& detail, int64_t m, double* reads) {
-    std::vector<R> seed(static_cast<size_t>(view.channels()), R(0));
-    const auto* heads = dynamic_cast<const HeadDetail<R>*>(&detail);
-    const int64_t R_ = heads == nullptr ? 1 : heads->dims.R, width = view.channels() / (R_ * view.maps());
-    *reads = static_cast<double>(R_);
-    for (int64_t r = 0; r < R_; ++r) seed[static_cast<size_t>((r * view.maps() + m) * width)] = R(1);
-    return seed;
-  }
-
-  // The adjoint of a mixer's core with its coefficients frozen is the transpose of its maps.
-  template <class R>
-  void transposed() const {
-    const Model model = golden_.model<R>();
-    Recorded<R> pass(model, golden_.sequences()[0]);
-    Ctx& ctx = pass.ctx;
-    for (const auto& view : mixer_views<R>(ctx)) {
-      const OpNode& core = ctx.nodes()[view->ops().core];
-      if (core.role == Role::kNonlinear) continue;  // its maps are sums over channels: golden rows check them
-      const int64_t T = view->tokens(), C = ctx.cols(view->values()), D = ctx.cols(core.out);
-      std::vector<double> missing;
-      const std::vector<R> alpha = last_row(*view, missing);  // [maps, T]
-      double worst = 0, scale = 0;
-      for (int64_t m = 0; m < view->maps(); ++m) {
-        double reads = 1;
-        const std::vector<R> seed = seed_of_map(*view, *core.mixer, m, &reads);
-        ctx.clear_grads();
-        std::copy(seed.begin(), seed.end(), ctx.grad<R>(core.out) + (T - 1) * D);
-        ctx.backward(frozen_rules(), view->ops().core, view->ops().core + 1);
-        const R* dv = ctx.grad<R>(view->values());  // [T, C]
-        for (int64_t t = 0; t < T; ++t) {
-          double sum = 0;
-          for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[t * C + c]);
-          const double entry = static_cast<double>(alpha[static_cast<size_t>(m * T + t)]);
-          worst = std::max(worst, std::abs(sum / (reads * reads) - entry));
-          scale = std::max(scale, std::abs(entry));
-        }
-      }
-      EXPECT_LT(worst, kRow<R> * scale) << view->kind << " of layer " << view->layer;
-    }
-  }
-
-  // The five paths of a mixer are parts of its exact adjoint.
-  void paths() const {
-    const Model model = golden_.model<double>();
-    Recorded<double> pass(model, golden_.sequences()[0]);
-    Ctx& ctx = pass.ctx;
-    const auto back = [&](const MixerScope& scope, MixerPath path) {
-      ctx.clear_grads();
-      double* dy = ctx.grad<double>(scope.out);
-      for (int64_t i = 0; i < ctx.rows(scope.out) * ctx.cols(scope.out); ++i) dy[i] = std::cos(1.0 + 0.7 * static_cast<double>(i));
-      AdjointRules rules = exact_rules();
-      rules.path = path;
-      ctx.backward(rules, scope.first, scope.last);
-      const double* du = ctx.grad<double>(scope.in);
-      return std::vector<double>(du, du + ctx.rows(scope.in) * ctx.cols(scope.in));
-    };
-    for (const MixerScope& scope : ctx.mixers()) {
-      const std::vector<double> exact = back(scope, MixerPath::kAll);
-      std::vector<double> sum(exact.size(), 0.0);
-      for (int p = 1; p <= kMixerPaths; ++p) {
-        const std::vector<double> part = back(scope, static_cast<MixerPath>(p));
-        for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
-      }
-      EXPECT_LT(rms_ratio(sum, exact), 1e-12) << scope.where;
-    }
   }
 
   ArchGolden golden_;
@@ -422,14 +263,14 @@ TEST_P(Conformance, PackedF32) { packed<float>(); }
 TEST_P(Conformance, PackedF64) { packed<double>(); }
 TEST_P(Conformance, SavedAndRestoredF32) { restored<float>(); }
 TEST_P(Conformance, SavedAndRestoredF64) { restored<double>(); }
-TEST_P(Conformance, RowsF32) { rows<float>(); }
-TEST_P(Conformance, RowsF64) { rows<double>(); }
-TEST_P(Conformance, ValuePathIsTheTransposeF32) { transposed<float>(); }
-TEST_P(Conformance, ValuePathIsTheTransposeF64) { transposed<double>(); }
-TEST_P(Conformance, FrozenOperatorAddsUp) { complete(0); }
-TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { complete(11); }
+TEST_P(Conformance, RowsF32) { testing::expect_rows<float>(golden_); }
+TEST_P(Conformance, RowsF64) { testing::expect_rows<double>(golden_); }
+TEST_P(Conformance, ValuePathIsTheTransposeF32) { testing::expect_transposed<float>(golden_); }
+TEST_P(Conformance, ValuePathIsTheTransposeF64) { testing::expect_transposed<double>(golden_); }
+TEST_P(Conformance, FrozenOperatorAddsUp) { testing::expect_complete(golden_, 0); }
+TEST_P(Conformance, FrozenOperatorAddsUpWithAState) { testing::expect_complete(golden_, 11); }
 
-TEST_P(Conformance, PathsAddUpToTheExactAdjoint) { paths(); }
+TEST_P(Conformance, PathsAddUpToTheExactAdjoint) { testing::expect_paths(golden_); }
 
 TEST_P(Conformance, SizesAreWhatTheModelHas) {
   const Model model = golden_.model<float>();
@@ -441,7 +282,7 @@ TEST_P(Conformance, SizesAreWhatTheModelHas) {
   int64_t numbers = 0, maps = 0;
   for (const auto& [name, slot] : state.slots()) numbers += static_cast<int64_t>(slot.bytes.size() / sizeof(float));
   EXPECT_EQ(numbers, sizes.state_numbers + kTokens * sizes.cache_per_token);
-  Recorded<float> pass(model, part);
+  testing::Recorded<float> pass(model, part);
   for (const auto& view : mixer_views<float>(pass.ctx)) maps += view->maps();
   EXPECT_EQ(maps, sizes.attention_maps);
   const int64_t rows = per_token(model) ? kTokens : 1, columns = per_token(model) ? sizes.vocab_size : sizes.labels;
@@ -491,7 +332,8 @@ TEST_P(Conformance, WrittenAndReadAgain) {
 
 INSTANTIATE_TEST_SUITE_P(Table, Conformance, ::testing::ValuesIn(all_cases()), [](const auto& test) {
   std::string name = test.param.file;
-  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
 });
 
@@ -502,8 +344,9 @@ TEST_P(ConformanceIsa, ComputesTheSame) {
   if (GetParam() >= allowed_isa()) GTEST_SKIP() << "this machine has no more";
   char program[PATH_MAX] = {};
   ASSERT_GT(::readlink("/proc/self/exe", program, sizeof program - 1), 0);
-  const std::string command = fmt::format("HINDSCAN_FORCE_ISA={} '{}' --gtest_brief=1 --gtest_filter='*.LogitsF32/*:*.GradientsF32/*:*.AnySplitF32/*' 2>&1",
-                                          isa_name(GetParam()), program);
+  const std::string command = fmt::format(
+      "HINDSCAN_FORCE_ISA={} '{}' --gtest_brief=1 --gtest_filter='*.LogitsF32/*:*.GradientsF32/*:*.AnySplitF32/*' 2>&1",
+      isa_name(GetParam()), program);
   FILE* pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   std::string output;

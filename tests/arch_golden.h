@@ -1,4 +1,5 @@
-// A file of tests/golden/arch: a tiny model of some family with what its reference computes. See tests/golden/README.md.
+// A file of tests/golden/arch: a tiny model of some family with what its reference computes. See
+// tests/golden/README.md.
 #pragma once
 #include <filesystem>
 #include <set>
@@ -19,7 +20,9 @@ struct Sequence {
   std::vector<float> features;  // [length, dim]
   int64_t dim = 0;
 
-  int64_t length() const { return static_cast<int64_t>(dim > 0 ? features.size() / static_cast<size_t>(dim) : tokens.size()); }
+  int64_t length() const {
+    return static_cast<int64_t>(dim > 0 ? features.size() / static_cast<size_t>(dim) : tokens.size());
+  }
   Sequence part(int64_t begin, int64_t count) const {
     if (dim > 0) return {{}, {features.begin() + begin * dim, features.begin() + (begin + count) * dim}, dim};
     return {{tokens.begin() + begin, tokens.begin() + begin + count}, {}, 0};
@@ -90,7 +93,8 @@ class ArchGolden {
       Weight& w = m.weights()[k];
       const std::vector<double> values = of_weight("weights.", w, &used);
       EXPECT_EQ(values.size(), static_cast<size_t>(w.size())) << w.name << " is not in the golden file in this size";
-      if (values.size() == static_cast<size_t>(w.size())) std::copy(values.begin(), values.end(), static_cast<R*>(w.data));
+      if (values.size() == static_cast<size_t>(w.size()))
+        std::copy(values.begin(), values.end(), static_cast<R*>(w.data));
     }
     for (const TensorInfo& t : file_.tensors()) {
       if (t.name.rfind("weights.", 0) != 0 || used.count(t.name) || m.weights().ignores(t.name.substr(8))) continue;

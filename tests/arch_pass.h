@@ -61,8 +61,9 @@ std::vector<R> run_in_chunks(const Model& model, const Sequence& sequence, int64
 
 // Adds the gradients of the weighted losses of a pass and gives their sum; adjoint_in and adjoint_out as in Ctx.
 template <class R>
-double add_gradients(const Model& model, const Input& input, std::span<const int32_t> targets, std::span<const float> weights,
-                     bool recompute, GradTable& grads, SequenceState* adjoint = nullptr) {
+double add_gradients(const Model& model, const Input& input, std::span<const int32_t> targets,
+                     std::span<const float> weights, bool recompute, GradTable& grads,
+                     SequenceState* adjoint = nullptr) {
   CtxOptions options;
   options.compute = kType<R>;
   options.record = true;
