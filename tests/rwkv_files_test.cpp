@@ -1,11 +1,13 @@
 // Trained RWKV models as their authors publish them, against logits of other programs: rwkv.cpp's files (logits of rwkv.cpp and of
 // a double-precision numpy pass) and BlinkDL's digit reverser (numpy).
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <ostream>
 
 #include "base/fs.h"
 #include "base/mmap.h"
@@ -93,13 +95,14 @@ struct ReverserCase {
   const char* file;
   std::optional<DType> dtype;
   double tolerance;
+  friend std::ostream& operator<<(std::ostream& out, const ReverserCase& c) { return out << c.file << (c.dtype ? " f64" : ""); }
 };
 class Reverser : public ::testing::TestWithParam<ReverserCase> {};
 
 TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
   const std::string folder = data_path("weights/rwkv7-reverse/");
   if (missing(folder)) GTEST_SKIP() << "skipped: no data";
-  const std::string vocabulary = ::testing::TempDir() + "digits.txt";
+  const std::string vocabulary = ::testing::TempDir() + fmt::format("digits-{}.txt", ::getpid());  // tests run side by side
   write_file_atomic(real_fs(), vocabulary, "0123456789,#\n");
   LoadOptions options;
   options.tokenizer = vocabulary;
