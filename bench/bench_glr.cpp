@@ -1,7 +1,7 @@
 // Every structure of the gated linear recurrence: tokens per second of the sequential and the chunked forward pass,
 // forward + backward and a row, beside the limits of the same run, and how often the automatic choice of algorithm was
 // right.
-//   bench_glr [grid]        grid: also the whole grid of shapes (minutes)
+//   bench_glr [grid [all]]  grid: also a grid of shapes, those where the choice cost more than 5 %, or all of them
 #include <fmt/format.h>
 
 #include <cmath>
@@ -139,6 +139,8 @@ std::pair<double, double> compare(const std::function<void(Algorithm)>& step) {
   return {best[0], best[1]};
 }
 
+bool whole_grid = false, every_shape = false;
+
 void grid_of(const char* name, Structure structure) {
   std::vector<double> ratios;
   for (const int64_t T : {1, 4, 16, 64, 256, 1024, 4096}) {
@@ -150,7 +152,7 @@ void grid_of(const char* name, Structure structure) {
           const auto [sequential, chunked] = compare([&](Algorithm a) { p.forward(a); });
           const bool choice = head_algorithm(p.d, p.coeffs()) == Algorithm::kChunked;
           ratios.push_back((choice ? chunked : sequential) / std::min(sequential, chunked));
-          if (ratios.back() > 1.05) {
+          if (ratios.back() > 1.05 || every_shape) {
             fmt::print("  {} T {} H {} K {} V {}: sequential {:.1f} us, chunked {:.1f} us, chosen {}\n", name, T, H, K,
                        V, 1e6 * sequential, 1e6 * chunked, choice ? "chunked" : "sequential");
           }
@@ -216,8 +218,6 @@ void bench_channel(int64_t T, int64_t D, const Machine& machine) {
              }));
 }
 
-bool whole_grid = false;
-
 void run() {
   const Machine machine = measure_machine();
   bench_heads("scalar (Mamba-2)", {512, 24, 1, 128, 64}, Structure::kScalar, machine);
@@ -236,5 +236,6 @@ void run() {
 
 int main(int argc, char** argv) {
   hindscan::bench::whole_grid = argc > 1 && std::string_view(argv[1]) == "grid";
+  hindscan::bench::every_shape = argc > 2 && std::string_view(argv[2]) == "all";
   return hindscan::bench::run_main("bench_glr", hindscan::bench::run);
 }

@@ -25,15 +25,13 @@ struct Pair {
   Cost sequential, chunked;
 };
 
-constexpr Pair kScalarForward = {
-    {143.7, .4361, 5.5, 0, .3527, .02632, .07552, 0, 0, 0, 0, 0, 0, 0, 0, .06374},
-    {160.0, .1187, 22.16, .0047, .2414, .01466, 0, .1417, .001788, .3432, .005199, 0, .2809, .0243, 3.195, .04668}};
+constexpr Pair kScalarForward = {{73.52, .1316, 0, 0, .3558, .04067, 0, 0, 0, 0, 0, 0, 0, 0, 0, .05832},
+    {49.61, .1458, 44.51, .3606, 0, 0, 0, .0007694, .009253, .9842, .02268, .431, .004301, 0, 0, 0}};
 constexpr Pair kScalarBackward = {
     {256.3, .9878, 18.17, 2.713, .448, .0936, .1883, 0, 0, 0, 0, 0, 0, 0, 0, .323},
     {0, 0, 45.71, .7704, .6315, .0524, 0, .584, 0, .2307, .008753, 308.8, .8153, .4707, 3.782, .2136}};
-constexpr Pair kRowForward = {
-    {132.8, .3999, 6.792, 0, .4614, .0151, .8573, 0, 0, 0, 0, 0, 0, 0, 0, .03624},
-    {174.6, .4199, 11.55, .6628, .1862, .02357, 0, 0, 0, 0, .004057, 0, .007128, .002714, 0, .044}};
+constexpr Pair kRowForward = {{167.6, .1279, 10.39, 0, .292, .04224, .04026, 0, 0, 0, 0, 0, 0, 0, 0, .0552},
+    {250.6, .04338, 4.807, 0, .2329, .0132, 0, 0, 0, .3044, .02475, 31, .2252, 0, 0, .03023}};
 constexpr Pair kRowBackward = {
     {278.4, 1.04, 30.04, 2.814, .3, .07612, 1.209, 0, 0, 0, 0, 0, 0, 0, 0, .4204},
     {0, 0, 44.47, 2.975, .9345, .05459, 0, 0, 0, .2521, .002775, 306.4, .9903, .4508, 1.68, .3012}};
@@ -65,8 +63,8 @@ struct Rank1Pair {
   Rank1Cost sequential, chunked;
 };
 
-constexpr Rank1Pair kRank1Forward = {{485.4, .4116, 8.999, .03137, 6.213, 1.351, 0, 0, 0, 0, 0, 0, 0, .08882, .00385},
-                                     {308.5, .399, 0, 0, 0, 0, 0, 0, 817.8, 19.71, 7.966, .5232, .0305, .06967, 0}};
+constexpr Rank1Pair kRank1Forward = {{188, .2011, 35.47, .00477, .0001399, 2.267, 0, 0, 0, 0, 0, 0, 0, .1405, 0},
+    {1035, 0, 0, 0, 0, 0, 0, 0, .01358, 76.12, 24.01, 0, 0, 0, 0}};
 constexpr Rank1Pair kRank1Backward = {{1687, 1.49, 83.01, .08822, 34.91, .6038, 3.657, 1.049, 0, 0, 0, 0, 0, .4252, 0},
                                       {0, 0, 0, 0, 0, 0, 0, 0, 1971, 43.12, 20.3, 2.061, 0, .4359, 0}};
 // b = -s k in every token (delta rules): the chunk's two writes are one.
@@ -109,13 +107,13 @@ bool diagonal_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c, b
   const Pair& pair = row ? (backward ? kRowBackward : kRowForward) : (backward ? kScalarBackward : kScalarForward);
   Cost sequential = pair.sequential;
   if (c.decay == DecayShape::kNone) sequential.token_kv *= 2.0 / 3.0;  // two multiply-adds in place of three
+  if (!backward && !row && d.T * d.R > 1 && d.T * d.R <= 8 && d.K >= 128) return false;  // a chunk would stay nearly empty
   return nanoseconds(pair.chunked, d, row) < nanoseconds(sequential, d, row);
 }
 
-// Narrow states of long sequences are left to the chunks: the sequential strips wait for memory.
 bool rank1_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c, bool backward) {
   if (allowed_isa() < Isa::kAvx512) return delta_chunked_is_faster(d, c);
-  if (!backward && ((d.K <= 16 && far_bytes(d) > (3 << 20)) || (d.K <= 32 && far_bytes(d) > (16 << 20)))) return true;
+  if (!backward && d.K <= 16 && d.V <= 16 && far_bytes(d) < (8 << 20)) return false;
   const bool tied = is_tied(d, c);
   const Rank1Pair& pair = backward ? (tied ? kTiedBackward : kRank1Backward) : (tied ? kTiedForward : kRank1Forward);
   return nanoseconds(pair.chunked, d) < nanoseconds(pair.sequential, d);
