@@ -3,12 +3,9 @@
 #include <cstring>
 
 #include "core/context.h"
+#include "core/ops/op_support.h"
 
 namespace hindscan {
-
-static std::string path_slot(const std::string& name, MixerPath path) {
-  return path == MixerPath::kAll ? name : name + "#" + mixer_path_name(path);
-}
 
 Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   const int64_t T = rows(x), C = cols(x), K = w.shape.back();

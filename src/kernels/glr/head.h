@@ -78,7 +78,7 @@ struct TileRange {
   int64_t begin, end;
 };
 enum class HeadMap : uint8_t { kMean, kMeanAbs, kMeanPositive, kOne };
-// Entries alpha[I, J] of one head (kOne: head, read r = r_out, write r' = r_in) or reduced over heads, reads and writes;
+// Entries alpha[I, J] of one head (kOne; with R > 1 `head` counts head + H (r_out R + r_in)) or reduced over heads, reads and writes;
 // out [I, J] row-major, zero above the diagonal. gate [T, H] or null multiplies row t of head h before the reduction;
 // slope [T, H] or null multiplies column j.
 template <class R>
