@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 
+#include "base/fs.h"
 #include "base/rng.h"
 #include "model/model.h"
 
@@ -197,8 +198,13 @@ void print(const char* target, const Table& table) {
 }
 
 int run(int argc, char** argv) {
-  const std::string file =
-      argc > 1 ? argv[1] : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data/weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth";
+  const char* data = std::getenv("HINDSCAN_DATA");
+  const std::string folder = data != nullptr ? data : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data";
+  const std::string file = argc > 1 ? argv[1] : folder + "/weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth";
+  if (argc <= 1 && real_fs().kind(file) == FileKind::kNone) {
+    fmt::print("bench_reverser: skipped: no data\n");
+    return 0;
+  }
   const int64_t wanted = argc > 2 ? std::atoll(argv[2]) : 1000;
   LoadOptions options;
   options.dtype = DType::kF64;
