@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "machine.h"
 #include "kernels/gemm.h"
+#include "machine.h"
 
 namespace hindscan::bench {
 namespace {
@@ -19,14 +19,20 @@ struct Product {
 };
 
 // d_model 256, d_inner 512 and 4096 tokens for training; mamba-130m's widths for prefill.
-const Product kProducts[] = {
-    {"prefill in_proj", {512, 3072, 768, false, true}, 0},   {"prefill out_proj", {512, 768, 1536, false, true}, 0},
-    {"prefill, 64 tokens", {64, 3072, 768, false, true}, 0}, {"prefill, 8 tokens", {8, 3072, 768, false, true}, 0},
-    {"in_proj", {4096, 1024, 256, false, true}, 0},          {"x_proj", {4096, 48, 512, false, true}, 0},
-    {"dt_proj", {4096, 512, 16, false, true}, 0},            {"out_proj", {4096, 256, 512, false, true}, 0},
-    {"head", {4096, 4096, 256, false, true}, 0},             {"in_proj dx", {4096, 256, 1024}, 0},
-    {"head dx", {4096, 256, 4096}, 0},                       {"in_proj dw", {1024, 256, 4096, true, false}, 1},
-    {"x_proj dw", {48, 512, 4096, true, false}, 1},          {"head dw", {4096, 256, 4096, true, false}, 1}};
+const Product kProducts[] = {{"prefill in_proj", {512, 3072, 768, false, true}, 0},
+                             {"prefill out_proj", {512, 768, 1536, false, true}, 0},
+                             {"prefill, 64 tokens", {64, 3072, 768, false, true}, 0},
+                             {"prefill, 8 tokens", {8, 3072, 768, false, true}, 0},
+                             {"in_proj", {4096, 1024, 256, false, true}, 0},
+                             {"x_proj", {4096, 48, 512, false, true}, 0},
+                             {"dt_proj", {4096, 512, 16, false, true}, 0},
+                             {"out_proj", {4096, 256, 512, false, true}, 0},
+                             {"head", {4096, 4096, 256, false, true}, 0},
+                             {"in_proj dx", {4096, 256, 1024}, 0},
+                             {"head dx", {4096, 256, 4096}, 0},
+                             {"in_proj dw", {1024, 256, 4096, true, false}, 1},
+                             {"x_proj dw", {48, 512, 4096, true, false}, 1},
+                             {"head dw", {4096, 256, 4096, true, false}, 1}};
 
 void bench_product(const Product& p, const Machine& machine) {
   const GemmShape& s = p.shape;

@@ -1,6 +1,7 @@
 // Table of acceptance 4: how well each method finds gold sources, predicts token edits and sees resets.
 //   bench_gold [MODEL_DIR TASK [examples] [length]]    without arguments: the three gold models of the repository
 #include <fmt/format.h>
+#include <hindscan_paths.h>
 
 #include <cstdlib>
 #include <exception>

@@ -2,7 +2,6 @@
 //   bench_model
 #include <fmt/format.h>
 
-
 #include "base/rng.h"
 #include "explain/report.h"
 #include "kernels/gemm.h"
@@ -56,8 +55,8 @@ void bench_decode(const Model& model, const Machine& machine) {
       },
       3.0, 10);
   const double gigabytes = static_cast<double>(model.weights().bytes()) * kTokens / seconds * 1e-9;
-  fmt::print("decode                {:7.1f} tok/s  {:5.1f} GB/s of weights, {:5.1f} % of the read bandwidth\n", kTokens / seconds,
-             gigabytes, 100 * gigabytes / machine.read_gbs);
+  fmt::print("decode                {:7.1f} tok/s  {:5.1f} GB/s of weights, {:5.1f} % of the read bandwidth\n",
+             kTokens / seconds, gigabytes, 100 * gigabytes / machine.read_gbs);
 }
 
 void bench_explain(const Model& model, int64_t T) {
@@ -75,7 +74,8 @@ void run() {
   const Machine machine = measure_machine();
   fmt::print("products: {}\n", kernels::gemm_isa());
   const Model model = random_model(768, 24, 50280);
-  fmt::print("mamba-130m shape, random weights, f32, {:.1f} M parameters\n", static_cast<double>(model.weights().parameters()) * 1e-6);
+  fmt::print("mamba-130m shape, random weights, f32, {:.1f} M parameters\n",
+             static_cast<double>(model.weights().parameters()) * 1e-6);
   bench_prefill(model, machine, 512);
   bench_decode(model, machine);
   bench_explain(model, 512);

@@ -1,8 +1,10 @@
-// RWKV-7 that reverses digits has a known answer: to emit output digit i it must read input digit n-1-i. For 1,000 digits:
-// is that source the largest entry of the exact row, at the level of the model, of each mixer, recurrence and head? Rows of
-// the first three are contributions, coefficients frozen, to the logit of the answer less the runner-up's, or less the mean.
+// RWKV-7 that reverses digits has a known answer: to emit output digit i it must read input digit n-1-i. For 1,000
+// digits: is that source the largest entry of the exact row, at the level of the model, of each mixer, recurrence and
+// head? Rows of the first three are contributions, coefficients frozen, to the logit of the answer less the
+// runner-up's, or less the mean.
 //   bench_reverser [FILE.pth] [digits]
 #include <fmt/format.h>
+#include <hindscan_paths.h>
 
 #include <algorithm>
 #include <cmath>
@@ -54,7 +56,8 @@ class Pass {
     h_ = model.arch().forward(ctx_);  // [T, d_model]
   }
 
-  // Rows of the token that answers digit i of n; returns how far the model's row is from adding up to the logit difference.
+  // Rows of the token that answers digit i of n; returns how far the model's row is from adding up to the logit
+  // difference.
   double explain(Target target, int64_t i, int64_t n, Table& table) {
     const int64_t t = n + i, source = n - 1 - i;
     seed(target, t);
@@ -63,7 +66,8 @@ class Pass {
     const std::vector<double> whole = scores({embedding()}, t);
     table["model"].count(whole, n, source);
     const double sum = std::accumulate(whole.begin(), whole.end(), ctx_.bias_share);
-    std::vector<std::pair<std::vector<double>, std::vector<double>>> adjoints;  // of each mixer's and recurrence's output at t
+    std::vector<std::pair<std::vector<double>, std::vector<double>>>
+        adjoints;  // of each mixer's and recurrence's output at t
     for (const MixerScope& scope : ctx_.mixers()) adjoints.emplace_back(row(scope.out, t), row(core(scope).out, t));
     for (size_t l = 0; l < adjoints.size(); ++l) {
       const MixerScope& scope = ctx_.mixers()[l];
@@ -86,7 +90,8 @@ class Pass {
     for (size_t i = 0; i < z.size(); ++i) z[i] = logit(t, static_cast<int64_t>(i));
     std::vector<int64_t> order(z.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return z[static_cast<size_t>(a)] > z[static_cast<size_t>(b)]; });
+    std::sort(order.begin(), order.end(),
+              [&](int64_t a, int64_t b) { return z[static_cast<size_t>(a)] > z[static_cast<size_t>(b)]; });
     *runner_up = order[1];
     return order[0];
   }
@@ -108,7 +113,8 @@ class Pass {
   void count_heads(const MixerScope& scope, int64_t t, int64_t n, int64_t source, Table& table) {
     const auto& detail = dynamic_cast<const HeadDetail<double>&>(*core(scope).mixer);
     const int64_t T = detail.dims.T, H = detail.dims.H;
-    std::vector<double> ask(static_cast<size_t>(T * H), 0.0), carry(static_cast<size_t>(H * detail.dims.K), 0.0), out(ask.size());
+    std::vector<double> ask(static_cast<size_t>(T * H), 0.0), carry(static_cast<size_t>(H * detail.dims.K), 0.0),
+        out(ask.size());
     std::fill_n(ask.begin() + t * H, H, 1.0);
     kernels::glr::head_row_times(detail.dims, detail.coeffs, ask.data(), carry.data(), out.data());  // [T, H]
     for (int64_t h = 0; h < H; ++h) {
@@ -121,7 +127,8 @@ class Pass {
   double logit(int64_t t, int64_t token) const {
     const Weight& w = *model_.arch().logit_head().weight;
     double sum = model_.arch().logit_head().bias == nullptr ? 0 : model_.arch().logit_head().bias->as<double>()[token];
-    for (int64_t c = 0; c < w.cols(); ++c) sum += w.as<double>()[token * w.cols() + c] * ctx_.data<double>(h_)[t * w.cols() + c];
+    for (int64_t c = 0; c < w.cols(); ++c)
+      sum += w.as<double>()[token * w.cols() + c] * ctx_.data<double>(h_)[t * w.cols() + c];
     return sum;
   }
 
@@ -193,8 +200,10 @@ class Pass {
 };
 
 void print(const char* target, const Table& table) {
-  fmt::print("{}\n{:21} {:>14} {:>14} {:>18}\n", target, "  largest of the row", "is the source", "among digits", "token after (|.|)");
-  for (const auto& [level, h] : table) fmt::print("  {:19} {:>14} {:>14} {:>18}\n", level, h.everywhere, h.among_digits, h.one_after);
+  fmt::print("{}\n{:21} {:>14} {:>14} {:>18}\n", target, "  largest of the row", "is the source", "among digits",
+             "token after (|.|)");
+  for (const auto& [level, h] : table)
+    fmt::print("  {:19} {:>14} {:>14} {:>18}\n", level, h.everywhere, h.among_digits, h.one_after);
 }
 
 int run(int argc, char** argv) {
@@ -223,7 +232,8 @@ int run(int argc, char** argv) {
       residual = std::max(residual, pass.explain(Target::kMean, i, digits, by_mean));
     }
   }
-  fmt::print("{} of {} digits right; a model row adds up to its logit difference within {:.1e}\n", right, asked, residual);
+  fmt::print("{} of {} digits right; a model row adds up to its logit difference within {:.1e}\n", right, asked,
+             residual);
   print("answer less runner-up", by_runner_up);
   print("answer less mean", by_mean);
   return 0;

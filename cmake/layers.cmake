@@ -43,6 +43,7 @@ endfunction()
 function(hs_private_dependencies name library)
   if(name STREQUAL "base")
     target_link_libraries(${library} PUBLIC fmt::fmt OpenMP::OpenMP_CXX)
+    target_compile_definitions(${library} PRIVATE HINDSCAN_BUILD_TYPE="$<CONFIG>")
   elseif(name STREQUAL "kernels")
     target_compile_options(${library} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O3>)
     target_link_libraries(${library} PRIVATE hwy::hwy)
@@ -64,14 +65,25 @@ function(hs_private_dependencies name library)
     target_link_libraries(${library} PUBLIC CLI11::CLI11 PRIVATE PkgConfig::UTF8PROC)
     target_compile_options(${library} PRIVATE ${HS_QUICK})
     target_compile_definitions(${library} PRIVATE HINDSCAN_VERSION="${PROJECT_VERSION}")
+    hs_commit(${library})
   endif()
 endfunction()
 
-# hs_paths(target): its sources see HINDSCAN_SOURCE_DIR and HINDSCAN_SOURCE_MODELS.
+# hs_paths(target): its sources may include <hindscan_paths.h>: HINDSCAN_SOURCE_DIR and HINDSCAN_SOURCE_MODELS.
 configure_file(${CMAKE_CURRENT_LIST_DIR}/paths.h.in ${PROJECT_BINARY_DIR}/generated/hindscan_paths.h @ONLY)
 function(hs_paths target)
-  target_compile_options(${target} PRIVATE
-    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include \"${PROJECT_BINARY_DIR}/generated/hindscan_paths.h\">")
+  target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
+endfunction()
+
+# hs_commit(target): a source that names the commit, looked at in every build.
+set(HINDSCAN_COMMIT "" CACHE STRING "Commit to name where there is no checkout, e.g. in a source package")
+function(hs_commit target)
+  set(source ${PROJECT_BINARY_DIR}/generated/commit.cpp)
+  add_custom_target(hindscan_commit BYPRODUCTS ${source} VERBATIM
+    COMMAND ${CMAKE_COMMAND} "-DROOT=${PROJECT_SOURCE_DIR}" "-DOUT=${source}" "-DCOMMIT=${HINDSCAN_COMMIT}"
+    -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake)
+  target_sources(${target} PRIVATE ${source})
+  add_dependencies(${target} hindscan_commit)
 endfunction()
 
 # hs_test(target library sources...): one gtest executable; ctest asks it for its cases when the tests run.

@@ -27,7 +27,8 @@ const Tokenizer& fixed() {
   static const Tokenizer tokenizer = [] {
     std::vector<std::string> tokens(1);
     for (int b = 0; b < 256; ++b) tokens.emplace_back(1, static_cast<char>(b));
-    for (const char* word : {"ab", "abc", "abcd", "bc", "\xc3\xa9", "  ", "    ", "\n\n", "the", " the"}) tokens.emplace_back(word);
+    for (const char* word : {"ab", "abc", "abcd", "bc", "\xc3\xa9", "  ", "    ", "\n\n", "the", " the"})
+      tokens.emplace_back(word);
     return Tokenizer::from_json(longest_match_json(tokens, true), "fixed");
   }();
   return tokenizer;

@@ -1,4 +1,5 @@
-// A torch.save archive; and the bytes alone as the pickle of a well-formed one, which gets past the zip directory every time.
+// A torch.save archive; and the bytes alone as the pickle of a well-formed one, which gets past the zip directory every
+// time.
 #include "fuzz_util.h"
 #include "io/crc32.h"
 #include "io/torch_file.h"
@@ -37,7 +38,8 @@ std::string archive(std::string_view pickle) {
   }
   const size_t start = out.size();
   out += central;
-  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, 2, 2), put(out, 2, 2), put(out, central.size(), 4), put(out, start, 4), put(out, 0, 2);
+  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, 2, 2), put(out, 2, 2), put(out, central.size(), 4),
+      put(out, start, 4), put(out, 0, 2);
   return out;
 }
 

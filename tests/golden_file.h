@@ -1,6 +1,7 @@
 // Reading of tests/golden/*.safetensors, and the two distances of the acceptance bars.
 #pragma once
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <cmath>
 #include <cstring>

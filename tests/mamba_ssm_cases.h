@@ -1,6 +1,7 @@
 // The published cases of the official mamba_ssm package (data folder, goldens/): how they are read and compared.
 #pragma once
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 #include <simdjson.h>
 
 #include <cmath>

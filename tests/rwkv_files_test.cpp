@@ -1,6 +1,7 @@
-// Trained RWKV models as their authors publish them, against logits of other programs: rwkv.cpp's files (logits of rwkv.cpp and of
-// a double-precision numpy pass) and BlinkDL's digit reverser (numpy).
+// Trained RWKV models as their authors publish them, against logits of other programs: rwkv.cpp's files (logits of
+// rwkv.cpp and of a double-precision numpy pass) and BlinkDL's digit reverser (numpy).
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,13 +72,15 @@ TEST_P(TinyRwkv, LogitsAreThoseOfRwkvCpp) {
             std::max_element(expected.begin(), expected.end()) - expected.begin());
 }
 
-// Rounded weights differ from the reference by what rounding does: the figures of a numpy pass over the same rounded weights.
-INSTANTIATE_TEST_SUITE_P(All, TinyRwkv,
-                         ::testing::Values(TinyCase{"5v1-730K-FP32", "5v1-730K", 1e-5}, TinyCase{"5v2-730K-FP32", "5v2-730K", 1e-5},
-                                           TinyCase{"5v2-730K-FP16", "5v2-730K", 3e-3}, TinyCase{"5v2-730K-Q5_0", "5v2-730K", 0.515},
-                                           TinyCase{"5v2-730K-Q5_1", "5v2-730K", 0.375}, TinyCase{"7v0-834K-FP32", "7v0-834K", 1e-5},
-                                           TinyCase{"7v0-834K-FP16", "7v0-834K", 5e-4}, TinyCase{"7v0-834K-Q5_0", "7v0-834K", 4.5e-3},
-                                           TinyCase{"7v0-834K-Q5_1", "7v0-834K", 4.5e-3}));
+// Rounded weights differ from the reference by what rounding does: the figures of a numpy pass over the same rounded
+// weights.
+INSTANTIATE_TEST_SUITE_P(
+    All, TinyRwkv,
+    ::testing::Values(TinyCase{"5v1-730K-FP32", "5v1-730K", 1e-5}, TinyCase{"5v2-730K-FP32", "5v2-730K", 1e-5},
+                      TinyCase{"5v2-730K-FP16", "5v2-730K", 3e-3}, TinyCase{"5v2-730K-Q5_0", "5v2-730K", 0.515},
+                      TinyCase{"5v2-730K-Q5_1", "5v2-730K", 0.375}, TinyCase{"7v0-834K-FP32", "7v0-834K", 1e-5},
+                      TinyCase{"7v0-834K-FP16", "7v0-834K", 5e-4}, TinyCase{"7v0-834K-Q5_0", "7v0-834K", 4.5e-3},
+                      TinyCase{"7v0-834K-Q5_1", "7v0-834K", 4.5e-3}));
 
 TEST(TinyRwkvLong, EveryPositionOfALongerTextAgrees) {
   const std::string folder = data_path("weights/rwkv-tiny/");
@@ -95,14 +98,17 @@ struct ReverserCase {
   const char* file;
   std::optional<DType> dtype;
   double tolerance;
-  friend std::ostream& operator<<(std::ostream& out, const ReverserCase& c) { return out << c.file << (c.dtype ? " f64" : ""); }
+  friend std::ostream& operator<<(std::ostream& out, const ReverserCase& c) {
+    return out << c.file << (c.dtype ? " f64" : "");
+  }
 };
 class Reverser : public ::testing::TestWithParam<ReverserCase> {};
 
 TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
   const std::string folder = data_path("weights/rwkv7-reverse/");
   if (missing(folder)) GTEST_SKIP() << "skipped: no data";
-  const std::string vocabulary = ::testing::TempDir() + fmt::format("digits-{}.txt", ::getpid());  // tests run side by side
+  const std::string vocabulary =
+      ::testing::TempDir() + fmt::format("digits-{}.txt", ::getpid());  // tests run side by side
   write_file_atomic(real_fs(), vocabulary, "0123456789,#\n");
   LoadOptions options;
   options.tokenizer = vocabulary;
@@ -142,7 +148,8 @@ INSTANTIATE_TEST_SUITE_P(All, Reverser,
 TEST(ReverserSaved, ADirectoryIsTheSameModel) {
   const std::string path = data_path("weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth");
   if (missing(path)) GTEST_SKIP() << "skipped: no data";
-  const std::string vocabulary = ::testing::TempDir() + "digits-saved.txt", folder = ::testing::TempDir() + "reverser-saved";
+  const std::string vocabulary = ::testing::TempDir() + "digits-saved.txt",
+                    folder = ::testing::TempDir() + "reverser-saved";
   write_file_atomic(real_fs(), vocabulary, "0123456789,#\n");
   LoadOptions options;
   options.tokenizer = vocabulary;

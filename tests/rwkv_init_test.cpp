@@ -30,7 +30,8 @@ TEST_P(RwkvInit, FixedValuesAsPublished) {
     ASSERT_NE(w, nullptr) << tensor.name;
     const std::vector<float> expected = golden.reals<float>(tensor.name);
     ASSERT_EQ(static_cast<size_t>(w->size()), expected.size()) << tensor.name;
-    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(w->as<float>()[i], expected[i], 2e-6) << tensor.name << " " << i;
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(w->as<float>()[i], expected[i], 2e-6) << tensor.name << " " << i;
     ++compared;
   }
   EXPECT_GE(compared, 20);
@@ -49,7 +50,8 @@ double off_orthogonal(const Weight& w, double gain) {
   for (int64_t a = 0; a < cols; ++a) {
     for (int64_t b = 0; b <= a; ++b) {
       double dot = 0;
-      for (int64_t r = 0; r < rows; ++r) dot += static_cast<double>(w.as<float>()[r * cols + a]) * w.as<float>()[r * cols + b];
+      for (int64_t r = 0; r < rows; ++r)
+        dot += static_cast<double>(w.as<float>()[r * cols + a]) * w.as<float>()[r * cols + b];
       worst = std::max(worst, std::abs(dot - (a == b ? gain * gain : 0)));
     }
   }

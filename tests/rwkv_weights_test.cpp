@@ -1,5 +1,7 @@
-// Real trained RWKV models of the shared data: expected logits of the tiny byte models, and the digit reverser's answers.
+// Real trained RWKV models of the shared data: expected logits of the tiny byte models, and the digit reverser's
+// answers.
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +18,8 @@ namespace {
 
 std::string data_file(const std::string& name) {
   const char* data = std::getenv("HINDSCAN_DATA");
-  return (data != nullptr ? std::string(data) : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data") + "/weights/" + name;
+  return (data != nullptr ? std::string(data) : std::string(HINDSCAN_SOURCE_DIR) + "/../shared/data") + "/weights/" +
+         name;
 }
 
 std::string bytes_of(const std::string& path) {
@@ -44,7 +47,8 @@ std::vector<float> all_logits(const Model& model, std::span<const int32_t> token
 double largest_difference(std::span<const float> a, std::span<const float> b) {
   EXPECT_EQ(a.size(), b.size());
   double worst = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
   return worst;
 }
 
@@ -69,7 +73,8 @@ TEST_P(RwkvTiny, LogitsOfALongerText) {
   const std::string text = bytes_of(data_file("rwkv-tiny/prompt192.txt"));
   std::vector<int32_t> tokens;
   for (const char c : text) tokens.push_back(static_cast<uint8_t>(c));
-  const std::vector<float> expected = floats_of(data_file(fmt::format("rwkv-tiny/reference-logits-{}-prompt192.f32", GetParam())));
+  const std::vector<float> expected =
+      floats_of(data_file(fmt::format("rwkv-tiny/reference-logits-{}-prompt192.f32", GetParam())));
   ASSERT_EQ(expected.size(), 192u * 256u);
   EXPECT_LT(largest_difference(all_logits(model, tokens), expected), 1e-4);
 }

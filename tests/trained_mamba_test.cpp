@@ -1,6 +1,7 @@
-// Trained Mamba-1 layers against double-precision passes of another program: two keyword spotters and four mixers of a positioning
-// network.
+// Trained Mamba-1 layers against double-precision passes of another program: two keyword spotters and four mixers of a
+// positioning network.
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -73,8 +74,11 @@ TEST_P(Spotter, LogitsAreTheReferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(TrainedMamba, Spotter,
-                         ::testing::Combine(::testing::Values("kws10", "kws3"), ::testing::Values(DType::kF32, DType::kF64)),
-                         [](const auto& i) { return std::string(std::get<0>(i.param)) + "_" + dtype_name(std::get<1>(i.param)); });
+                         ::testing::Combine(::testing::Values("kws10", "kws3"),
+                                            ::testing::Values(DType::kF32, DType::kF64)),
+                         [](const auto& i) {
+                           return std::string(std::get<0>(i.param)) + "_" + dtype_name(std::get<1>(i.param));
+                         });
 
 TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {
   const std::string base = data_path("weights/mamba1-cmamba/cmamba-4xmamba1-d128");
@@ -110,15 +114,18 @@ TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {
     input.feature_dim = 128;
     input.states = {&state};
     Ctx ctx(input, {});
-    const Var y = ctx.mixer(mixer->kind(), ctx.features(), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
+    const Var y =
+        ctx.mixer(mixer->kind(), ctx.features(), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
     ctx.commit();
-    close(ctx.data<float>(y), floats_of(reference.find(fmt::format("mixer{}.y", l))), fmt::format("output of mixer {}", l));
+    close(ctx.data<float>(y), floats_of(reference.find(fmt::format("mixer{}.y", l))),
+          fmt::format("output of mixer {}", l));
     const std::vector<int64_t> shape = {256, 16};
     int found = 0;
     for (const auto& [name, slot] : state.slots()) {
       if (slot.shape != shape) continue;
       ++found;
-      close(reinterpret_cast<const float*>(slot.bytes.data()), floats_of(reference.find(fmt::format("mixer{}.last_state", l))), name);
+      close(reinterpret_cast<const float*>(slot.bytes.data()),
+            floats_of(reference.find(fmt::format("mixer{}.last_state", l))), name);
     }
     EXPECT_EQ(found, 1);
   }

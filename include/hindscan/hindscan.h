@@ -1,4 +1,5 @@
-// Hindscan's public C++ interface: load a model, continue, score and explain text. Stable; no templates, no flags needed.
+// Hindscan's public C++ interface: load a model, continue, score and explain text. Stable; no templates, no flags
+// needed.
 //
 //   const auto model = hindscan::LanguageModel::load();
 //   std::cout << model.generate("Once upon a time", {.max_tokens = 32});

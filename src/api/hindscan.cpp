@@ -15,10 +15,13 @@ struct LanguageModel::Impl {
 };
 
 LanguageModel LanguageModel::load(const std::string& directory) {
-  return LanguageModel(std::make_shared<const Impl>(Impl{Model::load(directory.empty() ? default_model_directory() : directory)}));
+  return LanguageModel(
+      std::make_shared<const Impl>(Impl{Model::load(directory.empty() ? default_model_directory() : directory)}));
 }
 
-std::vector<int32_t> LanguageModel::encode(std::string_view text) const { return impl_->model.tokenizer().encode(text); }
+std::vector<int32_t> LanguageModel::encode(std::string_view text) const {
+  return impl_->model.tokenizer().encode(text);
+}
 
 std::string LanguageModel::decode(const std::vector<int32_t>& tokens) const {
   impl_->model.check_tokens(tokens);
@@ -67,8 +70,9 @@ std::string LanguageModel::explain(std::string_view text, const Explanation& opt
   if (options.contrast == "none") request.contrast = Contrast::kNone;
   if (options.contrast != "none" && options.contrast != "auto") {
     const std::vector<int32_t> ids = encode(options.contrast);
-    check(ids.size() == 1, ErrorCode::kUsage, "[explain] the contrast must be one token, \"{}\" is {}; try it with a leading space",
-          options.contrast, ids.size());
+    check(ids.size() == 1, ErrorCode::kUsage,
+          "[explain] the contrast must be one token, \"{}\" is {}; try it with a leading space", options.contrast,
+          ids.size());
     request.contrast = Contrast::kId;
     request.contrast_id = ids[0];
   }

@@ -15,12 +15,12 @@ struct ArchitectureSizes {
   int64_t vocab_size = 0;
   int64_t d_model = 0;
   int64_t n_layer = 0;
-  int64_t attention_maps = 0;  // implicit attention matrices of the whole model (one per channel or head and layer)
-  int64_t state_numbers = 0;   // numbers a sequence carries (attention: per token instead, see cache_per_token)
-  int64_t cache_per_token = 0; // numbers a sequence adds with every token, up to its windows
-  int64_t labels = 0;          // > 0: not a language model; forward gives one row a sequence, the head one number a label
-  int64_t feature_dim = 0;     // > 0: reads feature vectors of this size instead of tokens
-  bool regression = false;     // with labels: the numbers are predictions, not class scores
+  int64_t attention_maps = 0;   // implicit attention matrices of the whole model (one per channel or head and layer)
+  int64_t state_numbers = 0;    // numbers a sequence carries (attention: per token instead, see cache_per_token)
+  int64_t cache_per_token = 0;  // numbers a sequence adds with every token, up to its windows
+  int64_t labels = 0;       // > 0: not a language model; forward gives one row a sequence, the head one number a label
+  int64_t feature_dim = 0;  // > 0: reads feature vectors of this size instead of tokens
+  bool regression = false;  // with labels: the numbers are predictions, not class scores
 };
 
 // What `train --arch NAME` starts from; a family fills in its published proportions.
@@ -35,10 +35,10 @@ class Architecture {
   virtual void declare(WeightTable& weights) = 0;
   // The only place where a layer exists: [T, d_model] after the final norm. Run, train and explain read this.
   virtual Var forward(Ctx& ctx) const = 0;
-  virtual const Weight& head() const = 0;  // [vocab, d_model]
+  virtual const Weight& head() const = 0;                  // [vocab, d_model]
   virtual LogitHead logit_head() const { return head(); }  // with bias, scale and soft cap where the family has them
   virtual ArchitectureSizes sizes() const = 0;
-  virtual Config hf_config() const = 0;    // config.json as Hugging Face writes it
+  virtual Config hf_config() const = 0;         // config.json as Hugging Face writes it
   virtual int64_t flops_per_token() const = 0;  // multiply-adds x 2 of one forward token, head included
 };
 

@@ -1,5 +1,6 @@
-// score.weight [num_labels, d] (score.bias) of the pooled outputs of any family; feature vectors enter through feature_proj.weight
-// [d, feature_dim] (feature_proj.bias) in place of the embedding. Token classifiers have the names of Hugging Face's
+// score.weight [num_labels, d] (score.bias) of the pooled outputs of any family; feature vectors enter through
+// feature_proj.weight [d, feature_dim] (feature_proj.bias) in place of the embedding. Token classifiers have the names
+// of Hugging Face's
 // ...ForSequenceClassification.
 #include "arch/classifier.h"
 
@@ -16,7 +17,8 @@ Pool pool_of(const std::string& name, const Config& c) {
   for (size_t i = 0; i < kPoolings.size(); ++i) {
     if (name == kPoolings[i]) return static_cast<Pool>(i);
   }
-  fail(ErrorCode::kData, "[{}] expected \"pooling\" to be one of {}, found \"{}\"", c.label(), fmt::join(kPoolings, ", "), name);
+  fail(ErrorCode::kData, "[{}] expected \"pooling\" to be one of {}, found \"{}\"", c.label(),
+       fmt::join(kPoolings, ", "), name);
 }
 
 // The family underneath: its own settings, and with features a vocabulary that is not there.
@@ -42,7 +44,9 @@ void leave_out(WeightTable& t, const Weight& weight) {
 class Classifier final : public Architecture {
  public:
   explicit Classifier(const Config& c)
-      : o_(classifier_options(c)), pool_(pool_of(o_.pooling, c)), base_(make_architecture(base_config(c, o_.feature_dim > 0))) {}
+      : o_(classifier_options(c)),
+        pool_(pool_of(o_.pooling, c)),
+        base_(make_architecture(base_config(c, o_.feature_dim > 0))) {}
 
   void declare(WeightTable& t) override {
     const size_t first = t.size();
@@ -65,8 +69,8 @@ class Classifier final : public Architecture {
   Var forward(Ctx& ctx) const override {
     if (feature_proj_ != nullptr) {
       const Var x = ctx.features();  // [T, feature_dim]
-      check(ctx.cols(x) == o_.feature_dim, ErrorCode::kUsage, "[features] expected vectors of {} numbers, found {}", o_.feature_dim,
-            ctx.cols(x));
+      check(ctx.cols(x) == o_.feature_dim, ErrorCode::kUsage, "[features] expected vectors of {} numbers, found {}",
+            o_.feature_dim, ctx.cols(x));
       ctx.set_embedding(ctx.linear(*feature_proj_, feature_bias_, x));  // [T, d_model]
     }
     return ctx.pool(pool_, base_->forward(ctx));  // [B, d_model]

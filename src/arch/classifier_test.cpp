@@ -15,7 +15,8 @@ struct Built {
 Built build(const std::string& family, ClassifierOptions o, DType dtype = DType::kF64) {
   Built b;
   o.num_labels = 3;
-  b.arch = make_architecture(classifier_config(architecture_preset(family, {.d_model = kD, .n_layer = 1, .vocab_size = kVocab}), o));
+  b.arch = make_architecture(
+      classifier_config(architecture_preset(family, {.d_model = kD, .n_layer = 1, .vocab_size = kVocab}), o));
   b.arch->declare(b.weights);
   b.weights.allocate(dtype);
   b.weights.initialise(7);
@@ -67,7 +68,8 @@ TEST_P(EveryFamily, ClassifiesTokensAndVectorsWithoutTheLanguageHead) {
   EXPECT_EQ(vectors.arch->hf_config().integer("feature_dim", 0, 100), kF);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, ::testing::ValuesIn(architecture_names()), [](const auto& i) { return i.param; });
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, ::testing::ValuesIn(architecture_names()),
+                         [](const auto& i) { return i.param; });
 
 TEST(Classifier, PacksSequencesAsIfEachWereAlone) {
   ClassifierOptions o;
@@ -85,7 +87,8 @@ TEST(Classifier, PacksSequencesAsIfEachWereAlone) {
     second.features = std::span(x).subspan(4 * kF);
     second.feature_dim = kF;
     const std::vector<double> alone = pooled(b, second);  // [1, d]
-    for (int64_t c = 0; c < kD; ++c) EXPECT_NEAR(both[static_cast<size_t>(kD + c)], alone[static_cast<size_t>(c)], 1e-12) << pooling;
+    for (int64_t c = 0; c < kD; ++c)
+      EXPECT_NEAR(both[static_cast<size_t>(kD + c)], alone[static_cast<size_t>(c)], 1e-12) << pooling;
   }
 }
 

@@ -1,5 +1,5 @@
-// DeltaNet (arXiv 2406.06484): S_t = (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T, y_t = q_t^T S_t / sqrt(K), unit q and k.
-// Names of flash-linear-attention's delta_net.
+// DeltaNet (arXiv 2406.06484): S_t = (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T, y_t = q_t^T S_t / sqrt(K), unit
+// q and k. Names of flash-linear-attention's delta_net.
 #include <cmath>
 
 #include "arch/residual_model.h"
@@ -16,17 +16,21 @@ struct DeltaLayer {
 class DeltaNet final : public ResidualModel {
  public:
   explicit DeltaNet(const Config& c) : ResidualModel(c, read_residual_config(c, 4)) {
-    const auto part = [&](const char* key) { return static_cast<int64_t>(static_cast<double>(base_.d_model) * c.real(key, 1.0)); };
+    const auto part = [&](const char* key) {
+      return static_cast<int64_t>(static_cast<double>(base_.d_model) * c.real(key, 1.0));
+    };
     heads_ = c.integer("num_heads", 1, 65536, 16);
     K_ = part("expand_k") / heads_;
     V_ = part("expand_v") / heads_;
-    check(K_ > 0 && V_ > 0, ErrorCode::kData, "[{}] expected at most {} heads, found {}", c.label(), base_.d_model, heads_);
+    check(K_ > 0 && V_ > 0, ErrorCode::kData, "[{}] expected at most {} heads, found {}", c.label(), base_.d_model,
+          heads_);
     d_conv_ = c.flag("use_short_conv", true) ? c.integer("conv_size", 1, 64, 4) : 0;
     use_gate_ = c.flag("use_gate", false);
     beta_factor_ = c.flag("allow_neg_eigval", false) ? 2 : 1;
     const std::string act = c.text("qk_activation", "silu"), norm = c.text("qk_norm", "l2");
     check(act == "silu" && norm == "l2" && c.flag("use_beta", true), ErrorCode::kData,
-          "[{}] expected \"qk_activation\" silu, \"qk_norm\" l2 and \"use_beta\" true, found {}, {}", c.label(), act, norm);
+          "[{}] expected \"qk_activation\" silu, \"qk_norm\" l2 and \"use_beta\" true, found {}, {}", c.label(), act,
+          norm);
   }
 
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
@@ -53,21 +57,31 @@ class DeltaNet final : public ResidualModel {
     const Var q = c.norm(unit, nullptr, nullptr, nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u)));  // [T, H*K]
     const Var k = c.norm(unit, nullptr, nullptr, nn::short_conv(c, w.k_conv, c.linear(*w.k, nullptr, u)));  // [T, H*K]
     const Var v = nn::short_conv(c, w.v_conv, c.linear(*w.v, nullptr, u));                                  // [T, H*V]
-    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q), .k = c.tap("k", k), .v = c.tap("v", v)};
-    in.beta = c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
+    GlrHeads in{.heads = heads_,
+                .groups = heads_,
+                .K = K_,
+                .V = V_,
+                .q = c.tap("q", q),
+                .k = c.tap("k", k),
+                .v = c.tap("v", v)};
+    in.beta =
+        c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);                                                                                // [T, H*V]
-    if (use_gate_) return c.linear(*w.o, nullptr, nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+    const Var y = c.glr(in);  // [T, H*V]
+    if (use_gate_)
+      return c.linear(*w.o, nullptr,
+                      nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
     NormOptions norm;
     norm.eps = base_.norm_eps;
     norm.groups = heads_;
-    return c.linear(*w.o, nullptr, c.norm(norm, w.norm, nullptr, y));                                       // [T, d_model]
+    return c.linear(*w.o, nullptr, c.norm(norm, w.norm, nullptr, y));  // [T, d_model]
   }
 
   const char* kind() const override { return "glr.rank1"; }
   Sizes mixer_sizes() const override {
     const int64_t projections = 2 * base_.d_model * heads_ * (2 * K_ + 2 * V_ + 1);
-    return {heads_, heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_), projections + 8 * heads_ * K_ * V_};
+    return {heads_, heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_),
+            projections + 8 * heads_ * K_ * V_};
   }
 
  private:

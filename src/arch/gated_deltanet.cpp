@@ -1,6 +1,6 @@
-// Gated DeltaNet (arXiv 2412.06464): S_t = (I - beta_t k_t k_t^T) a_t S_{t-1} + beta_t k_t v_t^T, log a = -exp(A_log) softplus(. + dt_bias),
-// a scalar per head; and Kimi Delta Attention (arXiv 2510.26692), the same with a decay per key channel and a sigmoid gate.
-// Names of flash-linear-attention's gated_deltanet and kda.
+// Gated DeltaNet (arXiv 2412.06464): S_t = (I - beta_t k_t k_t^T) a_t S_{t-1} + beta_t k_t v_t^T, log a = -exp(A_log)
+// softplus(. + dt_bias), a scalar per head; and Kimi Delta Attention (arXiv 2510.26692), the same with a decay per key
+// channel and a sigmoid gate. Names of flash-linear-attention's gated_deltanet and kda.
 #include <cmath>
 
 #include "arch/residual_model.h"
@@ -11,8 +11,8 @@ namespace {
 
 struct GatedDeltaLayer {
   Weight *q, *k, *v, *b, *A_log, *dt_bias, *norm, *o;
-  Weight *a = nullptr, *f0 = nullptr, *f1 = nullptr;                                   // decay: a_proj, or f_proj of low rank
-  Weight *g = nullptr, *g0 = nullptr, *g1 = nullptr, *g1_bias = nullptr;               // gate: g_proj, or of low rank
+  Weight *a = nullptr, *f0 = nullptr, *f1 = nullptr;                      // decay: a_proj, or f_proj of low rank
+  Weight *g = nullptr, *g0 = nullptr, *g1 = nullptr, *g1_bias = nullptr;  // gate: g_proj, or of low rank
   nn::ShortConv q_conv, k_conv, v_conv;
 };
 
@@ -23,8 +23,8 @@ class GatedDeltaNet final : public ResidualModel {
     v_heads_ = c.integer("num_v_heads", 1, 65536, heads_);
     K_ = c.integer("head_dim", 1, 4096, kda ? 128 : 256);
     V_ = static_cast<int64_t>(static_cast<double>(K_) * c.real("expand_v", kda ? 1.0 : 2.0));
-    check(v_heads_ % heads_ == 0 && V_ > 0, ErrorCode::kData, "[{}] expected num_v_heads to be a multiple of num_heads {}, found {}", c.label(),
-          heads_, v_heads_);
+    check(v_heads_ % heads_ == 0 && V_ > 0, ErrorCode::kData,
+          "[{}] expected num_v_heads to be a multiple of num_heads {}, found {}", c.label(), heads_, v_heads_);
     d_conv_ = c.flag("use_short_conv", true) ? c.integer("conv_size", 1, 64, 4) : 0;
     conv_bias_ = c.flag("conv_bias", false);
     use_gate_ = kda || c.flag("use_gate", true);
@@ -71,26 +71,34 @@ class GatedDeltaNet final : public ResidualModel {
 
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const GatedDeltaLayer& w = layers_[static_cast<size_t>(layer)];
-    const Var q = unit(c, *w.q, w.q_conv, u), k = unit(c, *w.k, w.k_conv, u);                         // [T, H*K]
-    const Var v = nn::short_conv(c, w.v_conv, c.linear(*w.v, nullptr, u));                            // [T, H*V]
-    const Var f = kda_ ? c.linear(*w.f1, nullptr, c.linear(*w.f0, nullptr, u)) : c.linear(*w.a, nullptr, u);  // [T, H*K] or [T, H]
-    GlrHeads in{.heads = v_heads_, .groups = v_heads_, .K = K_, .V = V_, .q = c.tap("q", q), .k = c.tap("k", k), .v = c.tap("v", v)};
-    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, c.decay(f, *w.dt_bias), *w.A_log));              // [T, H*K] or [T, H]
-    in.beta = c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
+    const Var q = unit(c, *w.q, w.q_conv, u), k = unit(c, *w.k, w.k_conv, u);  // [T, H*K]
+    const Var v = nn::short_conv(c, w.v_conv, c.linear(*w.v, nullptr, u));     // [T, H*V]
+    const Var f = kda_ ? c.linear(*w.f1, nullptr, c.linear(*w.f0, nullptr, u))
+                       : c.linear(*w.a, nullptr, u);  // [T, H*K] or [T, H]
+    GlrHeads in{.heads = v_heads_,
+                .groups = v_heads_,
+                .K = K_,
+                .V = V_,
+                .q = c.tap("q", q),
+                .k = c.tap("k", k),
+                .v = c.tap("v", v)};
+    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, c.decay(f, *w.dt_bias), *w.A_log));  // [T, H*K] or [T, H]
+    in.beta =
+        c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    return c.linear(*w.o, nullptr, finish(c, w, u, c.glr(in)));                                       // [T, d_model]
+    return c.linear(*w.o, nullptr, finish(c, w, u, c.glr(in)));  // [T, d_model]
   }
 
   Var finish(Ctx& c, const GatedDeltaLayer& w, Var u, Var y) const {
     if (kda_) {
-      const Var z = c.linear(*w.g1, w.g1_bias, c.linear(*w.g0, nullptr, u));                          // [T, H*V]
+      const Var z = c.linear(*w.g1, w.g1_bias, c.linear(*w.g0, nullptr, u));  // [T, H*V]
       return nn::gated_head_norm(c, *w.norm, y, z, v_heads_, base_.norm_eps, kernels::Act::kSigmoid);
     }
     if (use_gate_) return nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), v_heads_, base_.norm_eps);
     NormOptions norm;
     norm.eps = base_.norm_eps;
     norm.groups = v_heads_;
-    return c.norm(norm, w.norm, nullptr, y);                                                          // [T, H*V]
+    return c.norm(norm, w.norm, nullptr, y);  // [T, H*V]
   }
 
   const char* kind() const override { return "glr.rank1"; }
@@ -98,7 +106,8 @@ class GatedDeltaNet final : public ResidualModel {
     const int64_t D = base_.d_model, KD = heads_ * K_, VD = v_heads_ * V_;
     const int64_t low_rank = kda_ ? 2 * D * V_ + V_ * (v_heads_ * K_ + VD) : D * (v_heads_ + (use_gate_ ? VD : 0));
     const int64_t projections = 2 * (D * (2 * KD + 2 * VD + v_heads_) + low_rank);
-    return {v_heads_, v_heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * (2 * KD + VD), projections + 8 * v_heads_ * K_ * V_};
+    return {v_heads_, v_heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * (2 * KD + VD),
+            projections + 8 * v_heads_ * K_ * V_};
   }
 
  private:

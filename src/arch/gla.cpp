@@ -1,5 +1,5 @@
-// GLA (arXiv 2312.06635): S_t = diag(a_t) S_{t-1} + k_t v_t^T, y_t = q_t^T S_t / sqrt(K), log a = logsigmoid(.) / 16 per key
-// channel. Names of flash-linear-attention's gla.
+// GLA (arXiv 2312.06635): S_t = diag(a_t) S_{t-1} + k_t v_t^T, y_t = q_t^T S_t / sqrt(K), log a = logsigmoid(.) / 16
+// per key channel. Names of flash-linear-attention's gla.
 #include <cmath>
 
 #include "arch/residual_model.h"
@@ -22,9 +22,13 @@ class Gla final : public ResidualModel {
     rank_ = c.integer("gate_low_rank_dim", 1, 65536, 16);
     factor_ = 1 / c.real("gate_logit_normalizer", 16);
     check(K_ > 0 && V_ > 0 && heads_ % kv_heads_ == 0, ErrorCode::kData,
-          "[{}] expected num_heads to be a multiple of num_kv_heads and at most {}, found {} and {}", c.label(), base_.d_model, heads_, kv_heads_);
-    check(!c.flag("use_short_conv", false) && c.flag("use_output_gate", true) && !c.is_text("feature_map") && !c.has("clamp_min"), ErrorCode::kData,
-          "[{}] expected the published layer: no short convolution, feature map or clamp_min, with output gate", c.label());
+          "[{}] expected num_heads to be a multiple of num_kv_heads and at most {}, found {} and {}", c.label(),
+          base_.d_model, heads_, kv_heads_);
+    check(!c.flag("use_short_conv", false) && c.flag("use_output_gate", true) && !c.is_text("feature_map") &&
+              !c.has("clamp_min"),
+          ErrorCode::kData,
+          "[{}] expected the published layer: no short convolution, feature map or clamp_min, with output gate",
+          c.label());
   }
 
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {
@@ -45,20 +49,29 @@ class Gla final : public ResidualModel {
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const GlaLayer& w = layers_[static_cast<size_t>(layer)];
     const int64_t repeat = heads_ / kv_heads_;
-    const Var q = c.linear(*w.q, nullptr, u);                                                         // [T, H*K]
-    const Var k = c.head_broadcast(c.linear(*w.k, nullptr, u), kv_heads_, repeat);                    // [T, H*K]
-    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, repeat);                    // [T, H*V]
-    const Var gk = c.linear(*w.gk1, w.gk_bias, c.linear(*w.gk0, nullptr, u));                         // [T, kv*K]
-    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q), .k = c.tap("k", k), .v = c.tap("v", v)};
-    in.g = c.tap("g", c.head_broadcast(c.decay_map(DecayMap::kLogSigmoid, gk, nullptr, factor_), kv_heads_, repeat));  // [T, H*K]
+    const Var q = c.linear(*w.q, nullptr, u);                                       // [T, H*K]
+    const Var k = c.head_broadcast(c.linear(*w.k, nullptr, u), kv_heads_, repeat);  // [T, H*K]
+    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, repeat);  // [T, H*V]
+    const Var gk = c.linear(*w.gk1, w.gk_bias, c.linear(*w.gk0, nullptr, u));       // [T, kv*K]
+    GlrHeads in{.heads = heads_,
+                .groups = heads_,
+                .K = K_,
+                .V = V_,
+                .q = c.tap("q", q),
+                .k = c.tap("k", k),
+                .v = c.tap("v", v)};
+    in.g = c.tap("g", c.head_broadcast(c.decay_map(DecayMap::kLogSigmoid, gk, nullptr, factor_), kv_heads_,
+                                       repeat));  // [T, H*K]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);                                                                          // [T, H*V]
-    return c.linear(*w.o, nullptr, nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+    const Var y = c.glr(in);  // [T, H*V]
+    return c.linear(*w.o, nullptr,
+                    nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
   const char* kind() const override { return "glr.row"; }
   Sizes mixer_sizes() const override {
-    const int64_t D = base_.d_model, projections = 2 * (D * (heads_ * (K_ + 2 * V_) + kv_heads_ * (K_ + V_) + rank_) + rank_ * kv_heads_ * K_);
+    const int64_t D = base_.d_model, projections = 2 * (D * (heads_ * (K_ + 2 * V_) + kv_heads_ * (K_ + V_) + rank_) +
+                                                        rank_ * kv_heads_ * K_);
     return {heads_, heads_ * K_ * V_, projections + 6 * heads_ * K_ * V_};
   }
 

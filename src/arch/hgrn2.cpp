@@ -17,9 +17,11 @@ class Hgrn2 final : public ResidualModel {
  public:
   explicit Hgrn2(const Config& c) : ResidualModel(c, read_residual_config(c, 4)) {
     const int64_t D = base_.d_model;
-    const int64_t ratio = c.integer("expand_ratio", 1, D, c.has("num_heads") ? D / c.integer("num_heads", 1, D) : std::min<int64_t>(128, D));
+    const int64_t ratio = c.integer("expand_ratio", 1, D,
+                                    c.has("num_heads") ? D / c.integer("num_heads", 1, D) : std::min<int64_t>(128, D));
     heads_ = D / ratio;
-    check(heads_ * ratio == D, ErrorCode::kData, "[{}] expected \"expand_ratio\" to divide {}, found {}", c.label(), D, ratio);
+    check(heads_ * ratio == D, ErrorCode::kData, "[{}] expected \"expand_ratio\" to divide {}, found {}", c.label(), D,
+          ratio);
     K_ = ratio;
     V_ = D / heads_;
     use_bound_ = c.flag("use_lower_bound", true);
@@ -50,16 +52,21 @@ class Hgrn2 final : public ResidualModel {
 
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const Hgrn2Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var q = nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u), true);                  // [T, H*K]
-    const Var f = nn::short_conv(c, w.f_conv, c.linear(*w.f, nullptr, u), false);                 // [T, H*K]
-    const Var i = nn::short_conv(c, w.i_conv, c.linear(*w.i, nullptr, u), false);                 // [T, H*V]
-    const Var g = bounds_ != nullptr ? c.decay_bound(f, *bounds_, layer)                          // [T, H*K] log f
+    const Var q = nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u), true);   // [T, H*K]
+    const Var f = nn::short_conv(c, w.f_conv, c.linear(*w.f, nullptr, u), false);  // [T, H*K]
+    const Var i = nn::short_conv(c, w.i_conv, c.linear(*w.i, nullptr, u), false);  // [T, H*V]
+    const Var g = bounds_ != nullptr ? c.decay_bound(f, *bounds_, layer)           // [T, H*K] log f
                                      : c.decay_map(DecayMap::kLogSigmoid, f, nullptr);
-    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q),
-                .k = c.tap("k", c.decay_map(DecayMap::kOneMinusExp, g, nullptr)), .v = c.tap("v", i)};
+    GlrHeads in{.heads = heads_,
+                .groups = heads_,
+                .K = K_,
+                .V = V_,
+                .q = c.tap("q", q),
+                .k = c.tap("k", c.decay_map(DecayMap::kOneMinusExp, g, nullptr)),
+                .v = c.tap("v", i)};
     in.g = c.tap("g", g);
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), base_.norm_eps));                 // [T, d_model]
+    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), base_.norm_eps));  // [T, d_model]
   }
 
   const char* kind() const override { return "glr.row"; }

@@ -1,8 +1,9 @@
-// A network whose layers are data: config.json lists them, each a residual step through one block or several in parallel, and
-// blocks may be shared by layers. A block is a mixer of any family that lends one, softmax attention, an MLP or a mixture of
-// experts:
+// A network whose layers are data: config.json lists them, each a residual step through one block or several in
+// parallel, and blocks may be shared by layers. A block is a mixer of any family that lends one, softmax attention, an
+// MLP or a mixture of experts:
 //   "layers": ["ssm", "mlp", "ssm+attn", "mlp", "attn@2"],
-//   "blocks": {"ssm": {"model_type": "mamba2", "head_dim": 32}, "attn": {"model_type": "attention", "num_attention_heads": 4},
+//   "blocks": {"ssm": {"model_type": "mamba2", "head_dim": 32}, "attn": {"model_type": "attention",
+//   "num_attention_heads": 4},
 //              "mlp": {"model_type": "mlp", "intermediate_size": 256}}
 // "a+b" reads one norm and adds both outputs; "a@2" uses the weights layer 2 declared for a.
 #include "arch/architecture.h"
@@ -47,7 +48,8 @@ Config block_config(const Config& c, const std::string& name) {
   for (const auto& [key, value] : c.values()) {
     if (key.starts_with(prefix)) out.set(key.substr(prefix.size()), value);
   }
-  check(out.has("model_type"), ErrorCode::kData, "[{}] expected \"blocks\" to describe \"{}\" with a \"model_type\", found none", c.label(), name);
+  check(out.has("model_type"), ErrorCode::kData,
+        "[{}] expected \"blocks\" to describe \"{}\" with a \"model_type\", found none", c.label(), name);
   return out;
 }
 
@@ -68,7 +70,8 @@ std::unique_ptr<Block> make_block(const Config& c, const std::string& name) {
   check(type != "hybrid", ErrorCode::kData, "[{}] expected a family's name, found hybrid inside a hybrid", own.label());
   b->family = make_architecture(own);
   b->mixer = dynamic_cast<Mixer*>(b->family.get());
-  check(b->mixer != nullptr, ErrorCode::kData, "[{}] expected a family whose mixer stands alone, found \"{}\"", own.label(), type);
+  check(b->mixer != nullptr, ErrorCode::kData, "[{}] expected a family whose mixer stands alone, found \"{}\"",
+        own.label(), type);
   return b;
 }
 
@@ -84,7 +87,8 @@ class Hybrid final : public Architecture {
     pre_norm_ = c.flag("pre_norm", true);
     final_norm_wanted_ = c.flag("final_norm", true);
     const std::vector<std::string> layers = c.texts("layers");
-    check(layers.size() <= 10000, ErrorCode::kData, "[{}] expected at most 10000 \"layers\", found {}", c.label(), layers.size());
+    check(layers.size() <= 10000, ErrorCode::kData, "[{}] expected at most 10000 \"layers\", found {}", c.label(),
+          layers.size());
     for (const std::string& text : layers) steps_.push_back(parse_layer(text));
   }
 
@@ -95,14 +99,18 @@ class Hybrid final : public Architecture {
       if (pre_norm_) steps_[l].norm = &t.add(prefix + "norm.weight", {d_model_}, Init::ones());
       for (const Part& p : steps_[l].parts) {
         if (owner_of(p) != l) continue;
-        if (p.block->mixer != nullptr) p.block->mixer->declare_mixer(t, prefix + p.block->name + ".", p.instance);
-        else p.block->mlp->declare(t, prefix + p.block->name + ".");
+        if (p.block->mixer != nullptr)
+          p.block->mixer->declare_mixer(t, prefix + p.block->name + ".", p.instance);
+        else
+          p.block->mlp->declare(t, prefix + p.block->name + ".");
       }
     }
     if (final_norm_wanted_) final_norm_ = &t.add("norm.weight", {d_model_}, Init::ones());
     head_ = embeddings_;
-    if (tie_) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {vocab_size_, d_model_}, Init::normal(std_));
+    if (tie_)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {vocab_size_, d_model_}, Init::normal(std_));
   }
 
   Var forward(Ctx& ctx) const override {
@@ -113,7 +121,7 @@ class Hybrid final : public Architecture {
         const Var u = pre_norm_ ? c.rmsnorm(step.norm, x, norm_eps_) : x;  // [T, d_model]
         Var y = residual_ ? x : kNoVar;                                    // [T, d_model]
         for (const Part& p : step.parts) {
-          const Var out = apply(c, p, u);                                  // [T, d_model]
+          const Var out = apply(c, p, u);  // [T, d_model]
           y = y == kNoVar ? out : c.add(y, out);
         }
         return y;
@@ -184,12 +192,14 @@ class Hybrid final : public Architecture {
     Block* block = block_named(text.substr(0, at));
     if (at == std::string::npos) return {block, block->instances++};
     const std::string number = text.substr(at + 1);
-    const bool digits = !number.empty() && number.size() < 6 && number.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits =
+        !number.empty() && number.size() < 6 && number.find_first_not_of("0123456789") == std::string::npos;
     const size_t layer = digits ? static_cast<size_t>(std::stoul(number)) : steps_.size();
     for (const Part& p : layer < steps_.size() ? steps_[layer].parts : std::vector<Part>{}) {
       if (p.block == block) return p;
     }
-    fail(ErrorCode::kData, "[{}] expected an earlier layer that holds \"{}\" after the @ in \"layers\", found \"{}\"", source_.label(), block->name, text);
+    fail(ErrorCode::kData, "[{}] expected an earlier layer that holds \"{}\" after the @ in \"layers\", found \"{}\"",
+         source_.label(), block->name, text);
   }
 
   Block* block_named(const std::string& name) {

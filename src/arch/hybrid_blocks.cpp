@@ -15,11 +15,12 @@ class AttentionBlock final : public Mixer {
     o_.heads = c.integer("num_attention_heads", 1, 65536);
     o_.kv_heads = c.integer("num_key_value_heads", 1, o_.heads, o_.heads);
     o_.head_dim = c.integer("head_dim", 1, 65536, std::max<int64_t>(1, o_.d_model / o_.heads));
-    check(o_.heads % o_.kv_heads == 0, ErrorCode::kData, "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads {}", c.label(),
-          o_.heads, o_.kv_heads);
+    check(o_.heads % o_.kv_heads == 0, ErrorCode::kData,
+          "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads {}", c.label(), o_.heads,
+          o_.kv_heads);
     const std::string positions = c.text("position_embedding_type", "rope");
-    check(positions == "rope" || positions == "nope", ErrorCode::kData, "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(),
-          positions);
+    check(positions == "rope" || positions == "nope", ErrorCode::kData,
+          "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(), positions);
     const double partial = c.real("partial_rotary_factor", 1);
     o_.rotary_dim = positions == "rope" ? static_cast<int64_t>(static_cast<double>(o_.head_dim) * partial) : 0;
     o_.rope_base = c.real("rope_theta", 10000);
@@ -34,7 +35,9 @@ class AttentionBlock final : public Mixer {
   void declare_mixer(WeightTable& t, const std::string& prefix, int64_t) override {
     weights_.push_back(nn::declare_attention(t, prefix, o_, Init::normal(std_), Init::normal(std_)));
   }
-  Var mix(Ctx& c, int64_t index, Var u) const override { return nn::attention(c, weights_[static_cast<size_t>(index)], o_, u); }
+  Var mix(Ctx& c, int64_t index, Var u) const override {
+    return nn::attention(c, weights_[static_cast<size_t>(index)], o_, u);
+  }
   const char* kind() const override { return "softmax"; }
   Sizes mixer_sizes() const override { return {o_.heads, 0, nn::attention_flops(o_), 2 * o_.kv_heads * o_.head_dim}; }
 
@@ -67,8 +70,10 @@ ChannelBlock::ChannelBlock(const Config& c) : moe_(c.text("model_type", "") == "
 
 void ChannelBlock::declare(WeightTable& t, const std::string& prefix) {
   const Init init = Init::normal(std_);
-  if (moe_) moe_weights_.push_back(nn::declare_moe(t, prefix, experts_, init));
-  else mlp_weights_.push_back(nn::declare_gated_mlp(t, prefix, d_model_, d_ffn_, init, init));
+  if (moe_)
+    moe_weights_.push_back(nn::declare_moe(t, prefix, experts_, init));
+  else
+    mlp_weights_.push_back(nn::declare_gated_mlp(t, prefix, d_model_, d_ffn_, init, init));
 }
 
 Var ChannelBlock::apply(Ctx& c, int64_t index, Var u) const {
@@ -76,6 +81,8 @@ Var ChannelBlock::apply(Ctx& c, int64_t index, Var u) const {
   return nn::gated_mlp(c, mlp_weights_[static_cast<size_t>(index)], u, act_);
 }
 
-int64_t ChannelBlock::flops() const { return (moe_ ? experts_.route.top_k : 1) * nn::gated_mlp_flops(d_model_, d_ffn_); }
+int64_t ChannelBlock::flops() const {
+  return (moe_ ? experts_.route.top_k : 1) * nn::gated_mlp_flops(d_model_, d_ffn_);
+}
 
 }  // namespace hindscan

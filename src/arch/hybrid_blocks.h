@@ -10,8 +10,9 @@
 
 namespace hindscan {
 
-// num_attention_heads, num_key_value_heads, head_dim, position_embedding_type (rope, nope), partial_rotary_factor, rope_theta,
-// sliding_window, attn_logit_softcapping, attention_bias, qk_norm, attn_output_gate, norm_eps. Error(kData).
+// num_attention_heads, num_key_value_heads, head_dim, position_embedding_type (rope, nope), partial_rotary_factor,
+// rope_theta, sliding_window, attn_logit_softcapping, attention_bias, qk_norm, attn_output_gate, norm_eps.
+// Error(kData).
 std::unique_ptr<Mixer> make_attention_block(const Config& c);
 
 // Acts on each token by itself. "mlp": intermediate_size, hidden_act; "moe" besides: num_experts, num_experts_per_tok,

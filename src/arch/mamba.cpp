@@ -17,8 +17,8 @@ struct MambaConfig {
 };
 
 struct MambaLayer {
-  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *x_proj, *dt_proj, *dt_bias, *A_log, *D, *out_proj,
-                *out_bias = nullptr;
+  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *x_proj, *dt_proj, *dt_bias, *A_log, *D,
+                   *out_proj, *out_bias = nullptr;
 };
 
 class Mamba final : public Architecture, public Mixer {
@@ -56,11 +56,13 @@ class Mamba final : public Architecture, public Mixer {
   const Weight& head() const override { return *head_; }
 
   ArchitectureSizes sizes() const override {
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.d_inner, c_.n_layer * c_.d_inner * (c_.d_state + c_.d_conv - 1)};
+    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.d_inner,
+            c_.n_layer * c_.d_inner * (c_.d_state + c_.d_conv - 1)};
   }
 
   int64_t flops_per_token() const override {
-    const int64_t projections = 3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;
+    const int64_t projections =
+        3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;
     const int64_t scan = c_.d_inner * c_.d_state * 3 + c_.d_inner * c_.d_conv;
     return 2 * (c_.n_layer * (projections + scan) + c_.vocab_size * c_.d_model);
   }
@@ -93,11 +95,14 @@ class Mamba final : public Architecture, public Mixer {
     MambaLayer w;
     w.in_proj = &t.add_matrix(m + "in_proj.weight", {2 * c_.d_inner, c_.d_model}, Init::uniform(bound_model));
     if (c_.use_bias) w.in_bias = &t.add(m + "in_proj.bias", {2 * c_.d_inner}, Init::zeros());
-    w.conv1d = &t.add(m + "conv1d.weight", {c_.d_inner, 1, c_.d_conv}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_conv))));
+    w.conv1d = &t.add(m + "conv1d.weight", {c_.d_inner, 1, c_.d_conv},
+                      Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.d_conv))));
     w.conv1d->weight_decay = true;
     if (c_.use_conv_bias) w.conv_bias = &t.add(m + "conv1d.bias", {c_.d_inner}, Init::zeros());
-    w.x_proj = &t.add_matrix(m + "x_proj.weight", {c_.dt_rank + 2 * c_.d_state, c_.d_inner}, Init::uniform(bound_inner));
-    w.dt_proj = &t.add_matrix(m + "dt_proj.weight", {c_.d_inner, c_.dt_rank}, Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.dt_rank))));
+    w.x_proj =
+        &t.add_matrix(m + "x_proj.weight", {c_.dt_rank + 2 * c_.d_state, c_.d_inner}, Init::uniform(bound_inner));
+    w.dt_proj = &t.add_matrix(m + "dt_proj.weight", {c_.d_inner, c_.dt_rank},
+                              Init::uniform(1.0 / std::sqrt(static_cast<double>(c_.dt_rank))));
     w.dt_bias = &t.add(m + "dt_proj.bias", {c_.d_inner}, Init::inv_softplus_dt(0.001, 0.1, 1e-4));
     w.A_log = &t.add(m + "A_log", {c_.d_inner, c_.d_state}, Init::log_arange());
     w.D = &t.add(m + "D", {c_.d_inner}, Init::ones());
@@ -109,18 +114,18 @@ class Mamba final : public Architecture, public Mixer {
   Var mix(Ctx& c, int64_t index, Var u) const override {
     using kernels::Act;
     const MambaLayer& w = layers_[static_cast<size_t>(index)];
-    Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                   // [T, d_inner]
-    const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);    // [T, d_inner]
-    x = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, x));         // [T, d_inner]
+    Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                 // [T, d_inner]
+    const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);  // [T, d_inner]
+    x = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, x));       // [T, d_inner]
     x = c.tap("v", x);
-    const Var p = c.linear(*w.x_proj, nullptr, x);                                    // [T, dt_rank + 2 d_state]
-    const Var dt_r = coefficient_norm(c, c.split(p, 0, c_.dt_rank));                  // [T, dt_rank]
-    const Var B = coefficient_norm(c, c.split(p, c_.dt_rank, c_.d_state));            // [T, d_state]
+    const Var p = c.linear(*w.x_proj, nullptr, x);                                       // [T, dt_rank + 2 d_state]
+    const Var dt_r = coefficient_norm(c, c.split(p, 0, c_.dt_rank));                     // [T, dt_rank]
+    const Var B = coefficient_norm(c, c.split(p, c_.dt_rank, c_.d_state));               // [T, d_state]
     const Var C = coefficient_norm(c, c.split(p, c_.dt_rank + c_.d_state, c_.d_state));  // [T, d_state]
-    const Var dt = c.decay(c.linear(*w.dt_proj, nullptr, dt_r), *w.dt_bias);          // [T, d_inner]
-    const Var y = c.glr({c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log}); // [T, d_inner]
-    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(Act::kSilu, z));            // [T, d_inner]
-    return c.linear(*w.out_proj, w.out_bias, g);                                      // [T, d_model]
+    const Var dt = c.decay(c.linear(*w.dt_proj, nullptr, dt_r), *w.dt_bias);             // [T, d_inner]
+    const Var y = c.glr({c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log});    // [T, d_inner]
+    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(Act::kSilu, z));               // [T, d_inner]
+    return c.linear(*w.out_proj, w.out_bias, g);                                         // [T, d_model]
   }
 
   const char* kind() const override { return "glr.element"; }
@@ -131,7 +136,9 @@ class Mamba final : public Architecture, public Mixer {
 
  private:
   // FalconMamba: RMS norm without a weight.
-  Var coefficient_norm(Ctx& c, Var x) const { return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps); }
+  Var coefficient_norm(Ctx& c, Var x) const {
+    return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps);
+  }
 
   MambaConfig c_;
   std::string type_;
@@ -161,7 +168,8 @@ MambaConfig read_hf(const Config& c, bool falcon) {
   m.norm_eps = c.real("layer_norm_epsilon", 1e-5);
   m.mixer_norm_eps = falcon ? c.real("mixer_rms_eps", 1e-6) : -1;
   const std::string act = c.text("hidden_act", "silu");
-  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" silu, found \"{}\"", c.label(), act);
+  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" silu, found \"{}\"", c.label(),
+        act);
   return m;
 }
 
@@ -181,9 +189,10 @@ MambaConfig read_mamba_ssm(const Config& c) {
   m.tie_embeddings = c.flag("tie_embeddings", true);
   m.norm_eps = 1e-5;
   m.mixer_norm_eps = -1;
-  check(c.text("ssm_cfg.layer", "Mamba1") == "Mamba1", ErrorCode::kData, "[{}] expected \"ssm_cfg.layer\" Mamba1, found \"{}\"", c.label(),
-        c.text("ssm_cfg.layer", ""));
-  check(c.flag("rms_norm", true), ErrorCode::kData, "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
+  check(c.text("ssm_cfg.layer", "Mamba1") == "Mamba1", ErrorCode::kData,
+        "[{}] expected \"ssm_cfg.layer\" Mamba1, found \"{}\"", c.label(), c.text("ssm_cfg.layer", ""));
+  check(c.flag("rms_norm", true), ErrorCode::kData,
+        "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
   return m;
 }
 
@@ -196,7 +205,9 @@ std::unique_ptr<Architecture> make_mamba(const Config& c) {
   return std::make_unique<Mamba>(mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba");
 }
 
-std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) { return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba"); }
+std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) {
+  return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba");
+}
 
 Config mamba_preset(const PresetSizes& sizes) {
   Config c("preset mamba");

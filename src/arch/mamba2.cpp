@@ -1,5 +1,6 @@
-// Mamba-2 / SSD (arXiv 2405.21060): per head S_t = exp(dt_t A) S_{t-1} + dt_t B_t x_t^T, y_t = C_t^T S_t + D x_t, then a gated RMS
-// norm. Weight names of mamba2-*-hf; state-spaces/mamba2-* differs in "embedding". Maths and names: mamba_ssm's mamba2.py.
+// Mamba-2 / SSD (arXiv 2405.21060): per head S_t = exp(dt_t A) S_{t-1} + dt_t B_t x_t^T, y_t = C_t^T S_t + D x_t, then
+// a gated RMS norm. Weight names of mamba2-*-hf; state-spaces/mamba2-* differs in "embedding". Maths and names:
+// mamba_ssm's mamba2.py.
 #include <cmath>
 #include <limits>
 
@@ -21,8 +22,8 @@ struct Mamba2Config {
 };
 
 struct Mamba2Layer {
-  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *dt_bias, *A_log, *D, *gated_norm = nullptr, *out_proj,
-                *out_bias = nullptr;
+  Weight *in_proj, *in_bias = nullptr, *conv1d, *conv_bias = nullptr, *dt_bias, *A_log, *D, *gated_norm = nullptr,
+                   *out_proj, *out_bias = nullptr;
 };
 
 class Mamba2 final : public Architecture, public Mixer {
@@ -39,8 +40,10 @@ class Mamba2 final : public Architecture, public Mixer {
     }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
-    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+    if (c_.tie_embeddings)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
   }
 
   Var forward(Ctx& ctx) const override {
@@ -57,11 +60,14 @@ class Mamba2 final : public Architecture, public Mixer {
   const Weight& head() const override { return *head_; }
   Config hf_config() const override { return source_; }
   ArchitectureSizes sizes() const override {
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.heads(), c_.n_layer * (c_.d_ssm * c_.d_state + (c_.d_conv - 1) * c_.d_xbc())};
+    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.heads(),
+            c_.n_layer * (c_.d_ssm * c_.d_state + (c_.d_conv - 1) * c_.d_xbc())};
   }
   int64_t flops_per_token() const override {
-    const int64_t projections = c_.d_model * (2 * c_.d_inner + 2 * c_.n_groups * c_.d_state + c_.heads()) + c_.d_inner * c_.d_model;
-    return 2 * (c_.n_layer * (projections + 3 * c_.d_ssm * c_.d_state + c_.d_conv * c_.d_xbc()) + c_.vocab_size * c_.d_model);
+    const int64_t projections =
+        c_.d_model * (2 * c_.d_inner + 2 * c_.n_groups * c_.d_state + c_.heads()) + c_.d_inner * c_.d_model;
+    return 2 * (c_.n_layer * (projections + 3 * c_.d_ssm * c_.d_state + c_.d_conv * c_.d_xbc()) +
+                c_.vocab_size * c_.d_model);
   }
 
   void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
@@ -77,8 +83,9 @@ class Mamba2 final : public Architecture, public Mixer {
     w.A_log = &t.add(m + "A_log", {H}, Init::log_uniform(1, 16));
     w.D = &t.add(m + "D", {c_.D_per_channel ? c_.d_ssm : H}, Init::ones());
     if (c_.norm) w.gated_norm = &t.add(m + "norm.weight", {c_.d_ssm}, Init::ones());
-    w.out_proj = &t.add_matrix(m + "out_proj.weight", {c_.d_model, c_.d_inner},
-                               Init::uniform(bound(c_.d_inner) / std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer)))));
+    w.out_proj = &t.add_matrix(
+        m + "out_proj.weight", {c_.d_model, c_.d_inner},
+        Init::uniform(bound(c_.d_inner) / std::sqrt(static_cast<double>(std::max<int64_t>(1, c_.n_layer)))));
     if (c_.use_bias) w.out_bias = &t.add(m + "out_proj.bias", {c_.d_model}, Init::zeros());
     layers_.push_back(w);
   }
@@ -88,22 +95,29 @@ class Mamba2 final : public Architecture, public Mixer {
     using kernels::Act;
     const Mamba2Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t mlp = c_.d_mlp(), H = c_.heads(), GN = c_.n_groups * c_.d_state;
-    const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, w.in_bias, u, first, count); };
-    const Var z = rows(2 * mlp, c_.d_ssm);                                                     // [T, d_ssm]
-    Var xbc = rows(2 * mlp + c_.d_ssm, c_.d_xbc());                                            // [T, d_ssm + 2 G N]
+    const auto rows = [&](int64_t first, int64_t count) {
+      return c.linear_rows(*w.in_proj, w.in_bias, u, first, count);
+    };
+    const Var z = rows(2 * mlp, c_.d_ssm);           // [T, d_ssm]
+    Var xbc = rows(2 * mlp + c_.d_ssm, c_.d_xbc());  // [T, d_ssm + 2 G N]
     xbc = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, xbc));
     const Var dt = c.decay(rows(2 * mlp + c_.d_ssm + c_.d_xbc(), H), *w.dt_bias, c_.dt_low, c_.dt_high);  // [T, H]
-    const Var x = c.tap("v", c.split(xbc, 0, c_.d_ssm));                                       // [T, d_ssm]
-    GlrHeads in{.heads = H, .groups = c_.n_groups, .K = c_.d_state, .V = c_.head_dim, .q = c.tap("q", c.split(xbc, c_.d_ssm + GN, GN)),
-                .k = c.tap("k", c.split(xbc, c_.d_ssm, GN)), .v = x};
-    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, dt, *w.A_log));                           // [T, H]
+    const Var x = c.tap("v", c.split(xbc, 0, c_.d_ssm));                                                  // [T, d_ssm]
+    GlrHeads in{.heads = H,
+                .groups = c_.n_groups,
+                .K = c_.d_state,
+                .V = c_.head_dim,
+                .q = c.tap("q", c.split(xbc, c_.d_ssm + GN, GN)),
+                .k = c.tap("k", c.split(xbc, c_.d_ssm, GN)),
+                .v = x};
+    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, dt, *w.A_log));  // [T, H]
     in.s = c.tap("dt", dt);
-    Var y = gated(c, w, c.skip(*w.D, c.glr(in), x), c.activation(Act::kSilu, z));              // [T, d_ssm]
+    Var y = gated(c, w, c.skip(*w.D, c.glr(in), x), c.activation(Act::kSilu, z));  // [T, d_ssm]
     if (mlp > 0) {
       const Var parts[] = {c.gate(c.beside(rows(mlp, mlp)), c.activation(Act::kSilu, rows(0, mlp))), y};
-      y = c.concat(parts);                                                                     // [T, d_inner]
+      y = c.concat(parts);  // [T, d_inner]
     }
-    return c.linear(*w.out_proj, w.out_bias, y);                                               // [T, d_model]
+    return c.linear(*w.out_proj, w.out_bias, y);  // [T, d_model]
   }
 
   const char* kind() const override { return "glr.scalar"; }
@@ -139,9 +153,10 @@ double limit(const Config& c, const std::string& key, int i, double fallback) {
 }
 
 void check_sizes(const Config& c, const Mamba2Config& m) {
-  check(m.d_ssm % m.head_dim == 0 && m.heads() > 0 && m.heads() % m.n_groups == 0 && m.d_ssm <= m.d_inner && m.d_ssm % m.norm_groups == 0,
-        ErrorCode::kData, "[{}] expected heads of {} channels in {} that divide into {} groups, found {} heads", c.label(), m.head_dim, m.d_ssm,
-        m.n_groups, m.heads());
+  check(m.d_ssm % m.head_dim == 0 && m.heads() > 0 && m.heads() % m.n_groups == 0 && m.d_ssm <= m.d_inner &&
+            m.d_ssm % m.norm_groups == 0,
+        ErrorCode::kData, "[{}] expected heads of {} channels in {} that divide into {} groups, found {} heads",
+        c.label(), m.head_dim, m.d_ssm, m.n_groups, m.heads());
 }
 
 Mamba2Config read_hf(const Config& c) {
@@ -162,8 +177,9 @@ Mamba2Config read_hf(const Config& c) {
   m.norm_eps = m.gated_norm_eps = c.real("layer_norm_epsilon", 1e-5);
   m.dt_low = limit(c, "time_step_limit", 0, 0);
   m.dt_high = limit(c, "time_step_limit", 1, kInfinity);
-  check(c.integer("num_heads", 1, kMaxDim, m.heads()) == m.heads(), ErrorCode::kData, "[{}] expected \"num_heads\" {}, found {}", c.label(),
-        m.heads(), c.integer("num_heads", 1, kMaxDim, m.heads()));
+  check(c.integer("num_heads", 1, kMaxDim, m.heads()) == m.heads(), ErrorCode::kData,
+        "[{}] expected \"num_heads\" {}, found {}", c.label(), m.heads(),
+        c.integer("num_heads", 1, kMaxDim, m.heads()));
   check_sizes(c, m);
   return m;
 }
@@ -189,14 +205,17 @@ Mamba2Config read_mamba_ssm(const Config& c) {
   m.norm_eps = m.gated_norm_eps = 1e-5;
   m.dt_low = limit(c, "ssm_cfg.dt_limit", 0, 0);
   m.dt_high = limit(c, "ssm_cfg.dt_limit", 1, kInfinity);
-  check(c.flag("rms_norm", true), ErrorCode::kData, "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
+  check(c.flag("rms_norm", true), ErrorCode::kData,
+        "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
   check_sizes(c, m);
   return m;
 }
 
 }  // namespace
 
-bool is_mamba2_ssm_config(const Config& c) { return c.has("d_model") && c.has("n_layer") && c.text("ssm_cfg.layer", "") == "Mamba2"; }
+bool is_mamba2_ssm_config(const Config& c) {
+  return c.has("d_model") && c.has("n_layer") && c.text("ssm_cfg.layer", "") == "Mamba2";
+}
 
 std::unique_ptr<Architecture> make_mamba2(const Config& c) {
   return std::make_unique<Mamba2>(c, c.has("hidden_size") ? read_hf(c) : read_mamba_ssm(c));

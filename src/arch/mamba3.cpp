@@ -1,6 +1,6 @@
-// Mamba-3 (arXiv 2603.15569): S_t = a_t (S_{t-1} + (1 - lam_t) dt_t k_{t-1} v_{t-1}^T) + lam_t dt_t k_t v_t^T (trapezoidal rule), with
-// data-dependent A, rotary phases that accumulate over time, and rank R reads and writes (MIMO). Maths and names: mamba_ssm's
-// mamba3.py, whose configurations it reads ("ssm_cfg": {"layer": "Mamba3", ...}).
+// Mamba-3 (arXiv 2603.15569): S_t = a_t (S_{t-1} + (1 - lam_t) dt_t k_{t-1} v_{t-1}^T) + lam_t dt_t k_t v_t^T
+// (trapezoidal rule), with data-dependent A, rotary phases that accumulate over time, and rank R reads and writes
+// (MIMO). Maths and names: mamba_ssm's mamba3.py, whose configurations it reads ("ssm_cfg": {"layer": "Mamba3", ...}).
 #include <cmath>
 
 #include "arch/architecture.h"
@@ -21,7 +21,8 @@ struct Mamba3Config {
 
 struct Mamba3Layer {
   Weight *norm, *in_proj, *dt_bias, *B_bias, *C_bias, *B_norm, *C_norm, *D, *out_proj;
-  Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr, *norm2 = nullptr, *fc1 = nullptr, *fc2 = nullptr;
+  Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr, *norm2 = nullptr, *fc1 = nullptr,
+         *fc2 = nullptr;
 };
 
 class Mamba3 final : public Architecture, public Mixer {
@@ -34,8 +35,10 @@ class Mamba3 final : public Architecture, public Mixer {
     for (int64_t l = 0; l < c_.n_layer; ++l) declare_layer(t, fmt::format("backbone.layers.{}.", l), l);
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
-    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
+    if (c_.tie_embeddings)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
   }
 
   Var forward(Ctx& ctx) const override {
@@ -43,7 +46,8 @@ class Mamba3 final : public Architecture, public Mixer {
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Mamba3Layer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
-        const Var y = c.add(x, c.mixer(kind(), c.rmsnorm(w.norm, x, kEps), [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
+        const Var y = c.add(x, c.mixer(kind(), c.rmsnorm(w.norm, x, kEps),
+                                       [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
         return c_.d_mlp == 0 ? y : c.add(y, mlp(c, w, c.rmsnorm(w.norm2, y, kEps)));
       });
     }
@@ -56,7 +60,8 @@ class Mamba3 final : public Architecture, public Mixer {
     return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * mixer_sizes().maps, c_.n_layer * mixer_sizes().state};
   }
   int64_t flops_per_token() const override {
-    return c_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(c_.d_model, c_.d_mlp)) + 2 * c_.vocab_size * c_.d_model;
+    return c_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(c_.d_model, c_.d_mlp)) +
+           2 * c_.vocab_size * c_.d_model;
   }
 
   void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
@@ -84,25 +89,31 @@ class Mamba3 final : public Architecture, public Mixer {
     const Mamba3Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t H = c_.heads(), I = c_.d_inner, BC = c_.d_bc(), tail = 2 * I + 2 * BC;
     const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, nullptr, u, first, count); };
-    const Var dt = c.tap("dt", c.decay(rows(tail, H), *w.dt_bias));                                 // [T, H]
-    const Var A = c.decay_map(DecayMap::kNegHeavyTail, rows(tail + H, H), nullptr);                 // [T, H] < 0
-    const Var trap = rows(tail + 2 * H, H);                                                         // [T, H]
-    const Var theta = c.phase(rows(tail + 3 * H, c_.angles), dt, H);                                // [T, H*S]
-    const Var x = rows(I, I);                                                                       // [T, H*P]
-    const Var v = c.tap("v", c_.mimo ? c.rank_expand(*w.mimo_x, x, H, c_.ranks) : x);               // [T, R*H*P]
-    GlrHeads in{.heads = H, .groups = H, .K = c_.d_state, .V = c_.head_dim, .ranks = c_.ranks,
+    const Var dt = c.tap("dt", c.decay(rows(tail, H), *w.dt_bias));                    // [T, H]
+    const Var A = c.decay_map(DecayMap::kNegHeavyTail, rows(tail + H, H), nullptr);    // [T, H] < 0
+    const Var trap = rows(tail + 2 * H, H);                                            // [T, H]
+    const Var theta = c.phase(rows(tail + 3 * H, c_.angles), dt, H);                   // [T, H*S]
+    const Var x = rows(I, I);                                                          // [T, H*P]
+    const Var v = c.tap("v", c_.mimo ? c.rank_expand(*w.mimo_x, x, H, c_.ranks) : x);  // [T, R*H*P]
+    GlrHeads in{.heads = H,
+                .groups = H,
+                .K = c_.d_state,
+                .V = c_.head_dim,
+                .ranks = c_.ranks,
                 .q = c.tap("q", direction(c, rows(2 * I + BC, BC), *w.C_norm, *w.C_bias, theta)),
-                .k = c.tap("k", direction(c, rows(2 * I, BC), *w.B_norm, *w.B_bias, theta)), .v = v};
-    in.g = c.tap("g", c.modulate(A, dt));                                                           // [T, H]
+                .k = c.tap("k", direction(c, rows(2 * I, BC), *w.B_norm, *w.B_bias, theta)),
+                .v = v};
+    in.g = c.tap("g", c.modulate(A, dt));  // [T, H]
     in.read = kernels::glr::Read::kDecayed;
-    in.current = c.modulate(c.decay_map(DecayMap::kSigmoid, trap, nullptr), dt);                    // [T, H] lam dt
-    in.previous = c.modulate(c.decay_map(DecayMap::kSigmoid, c.scale(-1, trap), nullptr), dt);      // [T, H] (1 - lam) dt
-    return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));                  // [T, d_model]
+    in.current = c.modulate(c.decay_map(DecayMap::kSigmoid, trap, nullptr), dt);                // [T, H] lam dt
+    in.previous = c.modulate(c.decay_map(DecayMap::kSigmoid, c.scale(-1, trap), nullptr), dt);  // [T, H] (1 - lam) dt
+    return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));              // [T, d_model]
   }
 
   const char* kind() const override { return "glr.scalar"; }
   Sizes mixer_sizes() const override {
-    const int64_t H = c_.heads(), carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));
+    const int64_t H = c_.heads(),
+                  carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));
     return {H, carried, 2 * (c_.d_model * (c_.d_in_proj() + c_.d_inner) + 3 * c_.ranks * c_.d_inner * c_.d_state)};
   }
 
@@ -128,33 +139,34 @@ class Mamba3 final : public Architecture, public Mixer {
   // B or C: norm per group, one copy a head, learned bias, turned by the phase.
   Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
     const int64_t H = c_.heads(), R = c_.ranks;
-    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);                // [T, R*G*N]
-    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                                      // [T, R*H*N]
+    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);  // [T, R*G*N]
+    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                        // [T, R*H*N]
     const std::vector<double> one(static_cast<size_t>(H * c_.d_state), 1.0);
-    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));                                 // [T, R*H*N]
+    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));  // [T, R*H*N]
     const std::vector<Var> thetas(static_cast<size_t>(R), theta);
-    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);                      // [T, R*H*N]
+    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);  // [T, R*H*N]
   }
 
   // Skip, norm and gate for every rank, then the sum over ranks.
   Var finish(Ctx& c, const Mamba3Layer& w, Var y, Var v, Var z) const {
     const int64_t H = c_.heads(), I = c_.d_inner;
-    const Var gates = c.activation(kernels::Act::kSilu, c_.mimo ? c.rank_expand(*w.mimo_z, z, H, c_.ranks) : z);  // [T, R*H*P]
+    const Var gates =
+        c.activation(kernels::Act::kSilu, c_.mimo ? c.rank_expand(*w.mimo_z, z, H, c_.ranks) : z);  // [T, R*H*P]
     std::vector<Var> parts;
     for (int64_t r = 0; r < c_.ranks; ++r) {
       const auto rank = [&](Var a) { return c_.ranks == 1 ? a : c.split(a, r * I, I); };
-      Var part = c.skip(*w.D, rank(y), rank(v));                                                    // [T, H*P]
+      Var part = c.skip(*w.D, rank(y), rank(v));  // [T, H*P]
       if (c_.out_norm) part = c.norm({NormOptions::Kind::kRms, kEps, H}, w.out_norm, nullptr, part);
       parts.push_back(c.gate(part, rank(gates)));
     }
-    const Var all = parts.size() == 1 ? parts[0] : c.concat(parts);                                 // [T, R*H*P]
-    return c_.mimo ? c.rank_reduce(*w.mimo_o, all, H, c_.ranks) : all;                              // [T, H*P]
+    const Var all = parts.size() == 1 ? parts[0] : c.concat(parts);     // [T, R*H*P]
+    return c_.mimo ? c.rank_reduce(*w.mimo_o, all, H, c_.ranks) : all;  // [T, H*P]
   }
 
   Var mlp(Ctx& c, const Mamba3Layer& w, Var x) const {
-    const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, c_.d_mlp);                               // [T, d_mlp]
-    const Var gate = c.linear_rows(*w.fc1, nullptr, x, c_.d_mlp, c_.d_mlp);                         // [T, d_mlp]
-    return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));       // [T, d_model]
+    const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, c_.d_mlp);                          // [T, d_mlp]
+    const Var gate = c.linear_rows(*w.fc1, nullptr, x, c_.d_mlp, c_.d_mlp);                    // [T, d_mlp]
+    return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));  // [T, d_model]
   }
 
   Config source_;
@@ -179,20 +191,26 @@ Mamba3Config read_mamba3(const Config& c) {
   m.out_norm = c.flag("ssm_cfg.is_outproj_norm", false);
   m.pairwise = c.flag("ssm_cfg.rotate_pairwise", !m.mimo);  // the MIMO kernel pairs channel i with i + N/2
   const double fraction = c.real("ssm_cfg.rope_fraction", 0.5);
-  check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}", c.label(), fraction);
+  check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}",
+        c.label(), fraction);
   m.angles = static_cast<int64_t>(static_cast<double>(m.d_state) * fraction) / 2;
   m.d_mlp = c.integer("d_intermediate", 0, kMaxDim, 0);
   m.tie_embeddings = c.flag("tie_embeddings", true);
-  check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0, ErrorCode::kData,
-        "[{}] expected heads of {} channels in {} that divide into {} groups, and an even d_state, found {} heads and d_state {}", c.label(),
-        m.head_dim, m.d_inner, m.n_groups, m.heads(), m.d_state);
-  check(c.real("ssm_cfg.A_floor", 1e-4) == 1e-4, ErrorCode::kData, "[{}] expected \"A_floor\" 1e-4, found {}", c.label(), c.real("ssm_cfg.A_floor", 0));
+  check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0,
+        ErrorCode::kData,
+        "[{}] expected heads of {} channels in {} that divide into {} groups, and an even d_state, found {} heads and "
+        "d_state {}",
+        c.label(), m.head_dim, m.d_inner, m.n_groups, m.heads(), m.d_state);
+  check(c.real("ssm_cfg.A_floor", 1e-4) == 1e-4, ErrorCode::kData, "[{}] expected \"A_floor\" 1e-4, found {}",
+        c.label(), c.real("ssm_cfg.A_floor", 0));
   return m;
 }
 
 }  // namespace
 
-bool is_mamba3_config(const Config& c) { return c.has("d_model") && c.has("n_layer") && c.text("ssm_cfg.layer", "") == "Mamba3"; }
+bool is_mamba3_config(const Config& c) {
+  return c.has("d_model") && c.has("n_layer") && c.text("ssm_cfg.layer", "") == "Mamba3";
+}
 
 std::unique_ptr<Architecture> make_mamba3(const Config& c) { return std::make_unique<Mamba3>(c, read_mamba3(c)); }
 

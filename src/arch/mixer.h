@@ -1,4 +1,5 @@
-// A family's token mixer by itself, so that a hybrid can put it anywhere: an Architecture that is also a Mixer can lend it.
+// A family's token mixer by itself, so that a hybrid can put it anywhere: an Architecture that is also a Mixer can lend
+// it.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,7 +13,8 @@ namespace hindscan {
 class Mixer {
  public:
   struct Sizes {
-    int64_t maps = 0, state = 0, flops = 0;  // of one layer: implicit attention maps, numbers carried, multiply-adds x 2 per token
+    int64_t maps = 0, state = 0,
+            flops = 0;  // of one layer: implicit attention maps, numbers carried, multiply-adds x 2 per token
     int64_t cache_per_token = 0;
   };
   virtual ~Mixer() = default;

@@ -1,5 +1,6 @@
-// Griffin / RecurrentGemma (arXiv 2402.19427): RG-LRU h_t = a_t h_{t-1} + sqrt(1 - a_t^2) (i_t x_t), log a = -8 r softplus(a_param),
-// in turn with local multi-query attention; gated GELU MLP; RMS norms by 1 + w. Names of google/recurrentgemma-* in Hugging Face.
+// Griffin / RecurrentGemma (arXiv 2402.19427): RG-LRU h_t = a_t h_{t-1} + sqrt(1 - a_t^2) (i_t x_t), log a = -8 r
+// softplus(a_param), in turn with local multi-query attention; gated GELU MLP; RMS norms by 1 + w. Names of
+// google/recurrentgemma-* in Hugging Face.
 #include <cmath>
 
 #include "arch/architecture.h"
@@ -31,7 +32,9 @@ struct GriffinLayer {
   nn::GatedMlp mlp;
 };
 
-Init normal_fan_in(double variance, int64_t fan_in) { return Init::normal(std::sqrt(variance / static_cast<double>(fan_in))); }
+Init normal_fan_in(double variance, int64_t fan_in) {
+  return Init::normal(std::sqrt(variance / static_cast<double>(fan_in)));
+}
 
 // a uniform on the ring [0.9, 0.999] for r = 1: softplus(a_param) = -log(a).
 Init ring_init() {
@@ -53,8 +56,10 @@ class RecurrentGemma final : public Architecture {
       const std::string p = fmt::format("model.layers.{}.", l);
       GriffinLayer w{};
       w.temporal_norm = &t.add(p + "temporal_pre_norm.weight", {c_.d_model}, Init::zeros());
-      if (c_.recurrent(l)) w.rec = declare_recurrent(t, p + "temporal_block.");
-      else w.attn = declare_attention(t, p + "temporal_block.");
+      if (c_.recurrent(l))
+        w.rec = declare_recurrent(t, p + "temporal_block.");
+      else
+        w.attn = declare_attention(t, p + "temporal_block.");
       w.channel_norm = &t.add(p + "channel_pre_norm.weight", {c_.d_model}, Init::zeros());
       w.mlp = nn::declare_gated_mlp(t, p + "mlp_block.", c_.d_model, c_.d_ffn, normal_fan_in(1, c_.d_model),
                                     normal_fan_in(final_variance(), c_.d_ffn), true);
@@ -62,8 +67,10 @@ class RecurrentGemma final : public Architecture {
     }
     final_norm_ = &t.add("model.final_norm.weight", {c_.d_model}, Init::zeros());
     head_ = embeddings_;
-    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, normal_fan_in(1, c_.d_model));
+    if (c_.tie_embeddings)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, normal_fan_in(1, c_.d_model));
   }
 
   Var forward(Ctx& ctx) const override {
@@ -158,25 +165,28 @@ class RecurrentGemma final : public Architecture {
   }
 
   Var mix_recurrent(Ctx& c, const Recurrent& w, Var u) const {
-    const Var y = c.activation(kernels::Act::kGeluTanh, c.linear(*w.y, w.y_bias, u));                          // [T, W]
-    const Var x = c.tap("v", c.causal_conv1d(*w.conv, w.conv_bias, c.linear(*w.x, w.x_bias, u)));              // [T, W]
-    const Var i = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.i_weight, w.i_bias, x), nullptr);          // [T, W]
-    const Var r = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.r_weight, w.r_bias, x), nullptr);          // [T, W]
-    const Var g = c.tap("g", c.decay_rate(RateMap::kNegSoftplus, r, *w.a_param, 8));                           // [T, W] log a
-    const Var write = c.modulate(i, c.decay_map(DecayMap::kSqrtOneMinusExp2, g, nullptr));                     // [T, W]
-    const Var h = c.glr(GlrChannel{.v = x, .g = g, .w = c.tap("write", write)});                               // [T, W]
-    return c.linear(*w.out, w.out_bias, c.gate(h, y));                                                         // [T, d_model]
+    const Var y = c.activation(kernels::Act::kGeluTanh, c.linear(*w.y, w.y_bias, u));                  // [T, W]
+    const Var x = c.tap("v", c.causal_conv1d(*w.conv, w.conv_bias, c.linear(*w.x, w.x_bias, u)));      // [T, W]
+    const Var i = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.i_weight, w.i_bias, x), nullptr);  // [T, W]
+    const Var r = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.r_weight, w.r_bias, x), nullptr);  // [T, W]
+    const Var g = c.tap("g", c.decay_rate(RateMap::kNegSoftplus, r, *w.a_param, 8));                   // [T, W] log a
+    const Var write = c.modulate(i, c.decay_map(DecayMap::kSqrtOneMinusExp2, g, nullptr));             // [T, W]
+    const Var h = c.glr(GlrChannel{.v = x, .g = g, .w = c.tap("write", write)});                       // [T, W]
+    return c.linear(*w.out, w.out_bias, c.gate(h, y));                                                 // [T, d_model]
   }
 
   Var mix_attention(Ctx& c, const LocalAttention& w, Var u) const {
     const int64_t d = c_.head_dim();
-    const Var q = c.rope({c_.heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.q, w.q_bias, u));             // [T, H*d]
-    const Var k = c.rope({c_.kv_heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.k, w.k_bias, u));          // [T, kv*d]
-    Attention in{.heads = c_.heads, .kv_heads = c_.kv_heads, .q = c.tap("q", q), .k = c.tap("k", k),
+    const Var q = c.rope({c_.heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.q, w.q_bias, u));     // [T, H*d]
+    const Var k = c.rope({c_.kv_heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.k, w.k_bias, u));  // [T, kv*d]
+    Attention in{.heads = c_.heads,
+                 .kv_heads = c_.kv_heads,
+                 .q = c.tap("q", q),
+                 .k = c.tap("k", k),
                  .v = c.tap("v", c.linear(*w.v, w.v_bias, u))};
     in.scale = 1 / std::sqrt(static_cast<double>(d));
     in.window = c_.window;
-    return c.linear(*w.o, w.o_bias, c.softmax_attention(in));                                                  // [T, d_model]
+    return c.linear(*w.o, w.o_bias, c.softmax_attention(in));  // [T, d_model]
   }
 
   Config source_;
@@ -205,8 +215,8 @@ GriffinConfig read_griffin(const Config& c) {
   g.pattern = c.texts("block_types");
   if (g.pattern.empty()) g.pattern = {"recurrent", "recurrent", "attention"};
   for (const std::string& kind : g.pattern) {
-    check(kind == "recurrent" || kind == "attention", ErrorCode::kData, "[{}] expected \"block_types\" recurrent or attention, found \"{}\"",
-          c.label(), kind);
+    check(kind == "recurrent" || kind == "attention", ErrorCode::kData,
+          "[{}] expected \"block_types\" recurrent or attention, found \"{}\"", c.label(), kind);
   }
   g.norm_eps = c.real("rms_norm_eps", 1e-6);
   g.soft_cap = c.real("logits_soft_cap", 30);
@@ -217,7 +227,9 @@ GriffinConfig read_griffin(const Config& c) {
 
 }  // namespace
 
-std::unique_ptr<Architecture> make_recurrent_gemma(const Config& c) { return std::make_unique<RecurrentGemma>(c, read_griffin(c)); }
+std::unique_ptr<Architecture> make_recurrent_gemma(const Config& c) {
+  return std::make_unique<RecurrentGemma>(c, read_griffin(c));
+}
 
 Config recurrent_gemma_preset(const PresetSizes& sizes) {
   Config c("preset recurrent_gemma");

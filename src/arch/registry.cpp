@@ -8,9 +8,9 @@ using Factory = std::unique_ptr<Architecture> (*)(const Config&);
 using Recogniser = bool (*)(const Config&);
 using Preset = Config (*)(const PresetSizes&);
 
-#define HS_ARCH(name, factory, recogniser, preset)         \
-  std::unique_ptr<Architecture> factory(const Config&);    \
-  bool recogniser(const Config&);                          \
+#define HS_ARCH(name, factory, recogniser, preset)      \
+  std::unique_ptr<Architecture> factory(const Config&); \
+  bool recogniser(const Config&);                       \
   Config preset(const PresetSizes&);
 #include "arch/archs.def"
 #undef HS_ARCH
@@ -49,7 +49,8 @@ Config architecture_preset(const std::string& name, const PresetSizes& sizes) {
   for (const Entry& e : kTable) {
     if (name == e.name) return e.preset(sizes);
   }
-  fail(ErrorCode::kUsage, "[train] expected an architecture of: {}; found \"{}\"", fmt::join(architecture_names(), ", "), name);
+  fail(ErrorCode::kUsage, "[train] expected an architecture of: {}; found \"{}\"",
+       fmt::join(architecture_names(), ", "), name);
 }
 
 }  // namespace hindscan

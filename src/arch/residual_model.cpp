@@ -15,7 +15,8 @@ ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio) {
   r.norm_eps = c.real("norm_eps", 1e-6);
   r.init_std = c.real("initializer_range", 0.02);
   const std::string act = c.text("hidden_act", "swish");
-  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" swish, found \"{}\"", c.label(), act);
+  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" swish, found \"{}\"",
+        c.label(), act);
   return r;
 }
 
@@ -46,8 +47,10 @@ void ResidualModel::declare(WeightTable& t) {
   }
   norm_ = &t.add("model.norm.weight", {base_.d_model}, Init::ones());
   head_ = embeddings_;
-  if (base_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-  else head_ = &t.add_matrix("lm_head.weight", {base_.vocab_size, base_.d_model}, init());
+  if (base_.tie_embeddings)
+    embeddings_->aliases.push_back("lm_head.weight");
+  else
+    head_ = &t.add_matrix("lm_head.weight", {base_.vocab_size, base_.d_model}, init());
 }
 
 Var ResidualModel::forward(Ctx& ctx) const {
@@ -55,10 +58,10 @@ Var ResidualModel::forward(Ctx& ctx) const {
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
-      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                                              // [T, d_model]
-      const Var y = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));             // [T, d_model]
+      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                                   // [T, d_model]
+      const Var y = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
       if (base_.d_ffn == 0) return y;
-      return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.mlp_norm, y, base_.norm_eps)));                    // [T, d_model]
+      return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.mlp_norm, y, base_.norm_eps)));  // [T, d_model]
     });
   }
   return ctx.rmsnorm(norm_, h, base_.norm_eps);  // [T, d_model]
@@ -70,7 +73,8 @@ ArchitectureSizes ResidualModel::sizes() const {
 }
 
 int64_t ResidualModel::flops_per_token() const {
-  return base_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(base_.d_model, base_.d_ffn)) + 2 * base_.vocab_size * base_.d_model;
+  return base_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(base_.d_model, base_.d_ffn)) +
+         2 * base_.vocab_size * base_.d_model;
 }
 
 }  // namespace hindscan

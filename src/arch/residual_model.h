@@ -1,5 +1,5 @@
-// The skeleton most language models share: embedding, layers of x + mixer(norm(x)) and x + mlp(norm(x)), final norm, head.
-// A family fills in its mixer. Names as flash-linear-attention's checkpoints have them.
+// The skeleton most language models share: embedding, layers of x + mixer(norm(x)) and x + mlp(norm(x)), final norm,
+// head. A family fills in its mixer. Names as flash-linear-attention's checkpoints have them.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
-// RetNet (arXiv 2307.08621): S_t = gamma_h S_{t-1} + k_t v_t^T, y_t = q_t^T S_t / sqrt(K), gamma_h = 1 - 2^(-5-h), rotary q, k.
-// Names of flash-linear-attention's retnet.
+// RetNet (arXiv 2307.08621): S_t = gamma_h S_{t-1} + k_t v_t^T, y_t = q_t^T S_t / sqrt(K), gamma_h = 1 - 2^(-5-h),
+// rotary q, k. Names of flash-linear-attention's retnet.
 #include <cmath>
 
 #include "arch/residual_model.h"
@@ -40,15 +40,21 @@ class Retnet final : public ResidualModel {
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const RetnetLayer& w = layers_[static_cast<size_t>(layer)];
     const int64_t groups = heads_ / kv_heads_;
-    const Var q = c.rope({heads_, K_, K_}, c.linear(*w.q, nullptr, u));                            // [T, H*K]
-    const Var k = c.rope({kv_heads_, K_, K_}, c.linear(*w.k, nullptr, u));                         // [T, kv*K]
-    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, groups);                 // [T, H*V]
-    GlrHeads in{.heads = heads_, .groups = heads_, .K = K_, .V = V_, .q = c.tap("q", q),
-                .k = c.tap("k", c.head_broadcast(k, kv_heads_, groups)), .v = c.tap("v", v)};
-    in.g = c.decay_constant(log_gamma_);                                                           // [T, H]
+    const Var q = c.rope({heads_, K_, K_}, c.linear(*w.q, nullptr, u));             // [T, H*K]
+    const Var k = c.rope({kv_heads_, K_, K_}, c.linear(*w.k, nullptr, u));          // [T, kv*K]
+    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, groups);  // [T, H*V]
+    GlrHeads in{.heads = heads_,
+                .groups = heads_,
+                .K = K_,
+                .V = V_,
+                .q = c.tap("q", q),
+                .k = c.tap("k", c.head_broadcast(k, kv_heads_, groups)),
+                .v = c.tap("v", v)};
+    in.g = c.decay_constant(log_gamma_);  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);                                                                       // [T, H*V]
-    return c.linear(*w.o, nullptr, nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+    const Var y = c.glr(in);  // [T, H*V]
+    return c.linear(*w.o, nullptr,
+                    nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
   const char* kind() const override { return "glr.scalar"; }

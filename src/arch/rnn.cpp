@@ -1,5 +1,5 @@
-// Stacks of Elman RNN, GRU and LSTM layers as a word language model: encoder, recurrences, decoder. Names and gate orders of
-// torch.nn.RNN, GRU and LSTM inside PyTorch's word_language_model example.
+// Stacks of Elman RNN, GRU and LSTM layers as a word language model: encoder, recurrences, decoder. Names and gate
+// orders of torch.nn.RNN, GRU and LSTM inside PyTorch's word_language_model example.
 #include <cmath>
 
 #include "arch/architecture.h"
@@ -39,8 +39,10 @@ class Rnn final : public Architecture {
       layers_.push_back(w);
     }
     decoder_ = encoder_;
-    if (tie_) encoder_->aliases.push_back("decoder.weight");
-    else decoder_ = &t.add_matrix("decoder.weight", {vocab_size_, D}, Init::uniform(0.1));
+    if (tie_)
+      encoder_->aliases.push_back("decoder.weight");
+    else
+      decoder_ = &t.add_matrix("decoder.weight", {vocab_size_, D}, Init::uniform(0.1));
     decoder_bias_ = &t.add("decoder.bias", {vocab_size_}, Init::zeros());
   }
 
@@ -69,7 +71,9 @@ class Rnn final : public Architecture {
     const int64_t numbers = kind_ == Nonlinear::Kind::kLstm ? 2 : 1;
     return {vocab_size_, d_model_, n_layer_, n_layer_, n_layer_ * numbers * d_model_};
   }
-  int64_t flops_per_token() const override { return 2 * (n_layer_ * 2 * gates_ * d_model_ * d_model_ + vocab_size_ * d_model_); }
+  int64_t flops_per_token() const override {
+    return 2 * (n_layer_ * 2 * gates_ * d_model_ * d_model_ + vocab_size_ * d_model_);
+  }
 
  private:
   Config source_;
@@ -93,7 +97,8 @@ Config stack_preset(const char* type, const PresetSizes& sizes) {
 
 std::unique_ptr<Architecture> make_rnn(const Config& c) {
   const std::string f = c.text("nonlinearity", "tanh");
-  check(f == "tanh" || f == "relu", ErrorCode::kData, "[{}] expected \"nonlinearity\" tanh or relu, found \"{}\"", c.label(), f);
+  check(f == "tanh" || f == "relu", ErrorCode::kData, "[{}] expected \"nonlinearity\" tanh or relu, found \"{}\"",
+        c.label(), f);
   return std::make_unique<Rnn>(c, f == "tanh" ? Nonlinear::Kind::kTanh : Nonlinear::Kind::kRelu, 1);
 }
 std::unique_ptr<Architecture> make_gru(const Config& c) { return std::make_unique<Rnn>(c, Nonlinear::Kind::kGru, 3); }

@@ -20,10 +20,13 @@ class Rwkv4 final : public rwkv::Model {
 
  protected:
   const char* kind() const override { return "glr.channel"; }
-  std::vector<std::string> names(const std::string& name) const override { return {rwkv::hugging_face_name(name), name}; }
+  std::vector<std::string> names(const std::string& name) const override {
+    return {rwkv::hugging_face_name(name), name};
+  }
   bool mix_is_own_share() const override { return true; }
   MixerSizes mixer_sizes() const override {
-    return {base_.d_att, 3 * base_.d_att, 2 * base_.d_att * (4 * base_.d_model + 4)};  // numerator, denominator, maximum
+    return {base_.d_att, 3 * base_.d_att,
+            2 * base_.d_att * (4 * base_.d_model + 4)};  // numerator, denominator, maximum
   }
 
   void declare_time_mix(WeightTable& t, const std::string& p, rwkv::Depth d) override {
@@ -35,7 +38,8 @@ class Rwkv4 final : public rwkv::Model {
     w.mix_v = &add_vector(t, p + "time_mix_v", rwkv::mix_share(d.one_to_zero(), 0.3 * d.zero_to_one()));
     w.mix_r = &add_vector(t, p + "time_mix_r", rwkv::mix_share(0.5 * d.one_to_zero()));
     w.key = &add_matrix(t, p + "key.weight", base_.d_att, base_.d_model, Init::zeros());
-    w.value = &add_matrix(t, p + "value.weight", base_.d_att, base_.d_model, rwkv::tall_orthogonal(1, base_.d_att, base_.d_model));
+    w.value = &add_matrix(t, p + "value.weight", base_.d_att, base_.d_model,
+                          rwkv::tall_orthogonal(1, base_.d_att, base_.d_model));
     w.receptance = &add_matrix(t, p + "receptance.weight", base_.d_att, base_.d_model, Init::zeros());
     w.output = &add_matrix(t, p + "output.weight", base_.d_model, base_.d_att, Init::zeros());
     layers_.push_back(w);
@@ -45,7 +49,8 @@ class Rwkv4 final : public rwkv::Model {
     ChannelMix w;
     w.mix_k = &add_vector(t, p + "time_mix_k", rwkv::mix_share(d.one_to_zero()));
     w.mix_r = &add_vector(t, p + "time_mix_r", rwkv::mix_share(d.one_to_zero()));
-    w.key = &add_matrix(t, p + "key.weight", base_.d_ffn, base_.d_model, rwkv::tall_orthogonal(1, base_.d_ffn, base_.d_model));
+    w.key = &add_matrix(t, p + "key.weight", base_.d_ffn, base_.d_model,
+                        rwkv::tall_orthogonal(1, base_.d_ffn, base_.d_model));
     w.receptance = &add_matrix(t, p + "receptance.weight", base_.d_model, base_.d_model, Init::zeros());
     w.value = &add_matrix(t, p + "value.weight", base_.d_model, base_.d_ffn, Init::zeros());
     return w;
@@ -53,17 +58,17 @@ class Rwkv4 final : public rwkv::Model {
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                                     // [T, d_model]
-    const Var k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));                       // [T, d_att]
-    const Var v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));                     // [T, d_att]
-    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r));                            // [T, d_att]
+    const Var before = c.token_shift(x);                                                  // [T, d_model]
+    const Var k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));    // [T, d_att]
+    const Var v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));  // [T, d_att]
+    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r));         // [T, d_att]
     GlrWkv4 wkv;
     wkv.k = k;
     wkv.v = v;
     wkv.time_decay = w.time_decay;
     wkv.time_first = w.time_first;
-    const Var y = c.gate(c.glr(wkv), c.activation(kernels::Act::kSigmoid, r));                               // [T, d_att]
-    return c.linear(*w.output, constant(layer), y);                                                          // [T, d_model]
+    const Var y = c.gate(c.glr(wkv), c.activation(kernels::Act::kSigmoid, r));  // [T, d_att]
+    return c.linear(*w.output, constant(layer), y);                             // [T, d_model]
   }
 
  private:

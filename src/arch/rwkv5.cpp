@@ -1,5 +1,6 @@
-// RWKV-5 "Eagle" (arXiv 2404.05892): heads with a matrix state and constant decays, read before the write, the current token
-// weighted by u. 5.2 has one decay and one u per channel and an output gate; 5.1 has one decay and one log u per head.
+// RWKV-5 "Eagle" (arXiv 2404.05892): heads with a matrix state and constant decays, read before the write, the current
+// token weighted by u. 5.2 has one decay and one u per channel and an output gate; 5.1 has one decay and one log u per
+// head.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
 
@@ -11,7 +12,10 @@ class Rwkv5 final : public rwkv::Model {
  public:
   // output_scale: the recurrence's output is divided by it before the norm of the heads.
   Rwkv5(rwkv::BaseConfig base, bool per_channel, double output_scale)
-      : Model(base), per_channel_(per_channel), head_norm_eps_(1e-5 * output_scale * output_scale), output_scale_(output_scale) {}
+      : Model(base),
+        per_channel_(per_channel),
+        head_norm_eps_(1e-5 * output_scale * output_scale),
+        output_scale_(output_scale) {}
 
   Config hf_config() const override {
     Config out;
@@ -24,7 +28,9 @@ class Rwkv5 final : public rwkv::Model {
 
  protected:
   const char* kind() const override { return per_channel_ ? "glr.row" : "glr.scalar"; }
-  std::vector<std::string> names(const std::string& name) const override { return {name, rwkv::hugging_face_name(name)}; }
+  std::vector<std::string> names(const std::string& name) const override {
+    return {name, rwkv::hugging_face_name(name)};
+  }
   bool mix_is_own_share() const override { return true; }
   MixerSizes mixer_sizes() const override {
     return {base_.heads(), base_.d_att * base_.head_size,
@@ -65,22 +71,22 @@ class Rwkv5 final : public rwkv::Model {
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                                // [T, d_model]
+    const Var before = c.token_shift(x);  // [T, d_model]
     GlrHeads wkv{};
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = wkv.V = base_.head_size;
-    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r)));                 // [T, d_att]
-    wkv.k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));                        // [T, d_att]
-    wkv.v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));                      // [T, d_att]
-    wkv.g = c.decay_map(DecayMap::kNegExp, kNoVar, w.time_decay);                                       // [T, d_att] or [T, H]
+    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r)));  // [T, d_att]
+    wkv.k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));         // [T, d_att]
+    wkv.v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));       // [T, d_att]
+    wkv.g = c.decay_map(DecayMap::kNegExp, kNoVar, w.time_decay);                        // [T, d_att] or [T, H]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.current;
-    Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                                           // [T, d_att]
+    Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);  // [T, d_att]
     if (w.gate != nullptr) {
-      const Var z = c.linear(*w.gate, nullptr, mixed(c, x, before, w.mix_g));                           // [T, d_att]
-      y = c.gate(y, c.activation(kernels::Act::kSilu, z));                                              // [T, d_att]
+      const Var z = c.linear(*w.gate, nullptr, mixed(c, x, before, w.mix_g));  // [T, d_att]
+      y = c.gate(y, c.activation(kernels::Act::kSilu, z));                     // [T, d_att]
     }
-    return c.linear(*w.output, constant(layer), y);                                                     // [T, d_model]
+    return c.linear(*w.output, constant(layer), y);  // [T, d_model]
   }
 
  private:
@@ -104,7 +110,8 @@ class Rwkv5 final : public rwkv::Model {
 std::unique_ptr<Architecture> make_rwkv5(const Config& c) {
   const rwkv::BaseConfig base = rwkv::read_heads(c, 3.5);
   const std::string version = c.text("version", "5.2");
-  check(version == "5.2" || version == "5.1", ErrorCode::kData, "[{}] expected \"version\" 5.1 or 5.2, found \"{}\"", c.label(), version);
+  check(version == "5.2" || version == "5.1", ErrorCode::kData, "[{}] expected \"version\" 5.1 or 5.2, found \"{}\"",
+        c.label(), version);
   return std::make_unique<Rwkv5>(base, version == "5.2", c.real("head_size_divisor", 8));
 }
 

@@ -1,5 +1,5 @@
-// RWKV-6 "Finch" (arXiv 2404.05892): as RWKV-5, with a decay per token and channel and mixes with the previous token that
-// depend on the data (ddlerp), both through low-rank matrices.
+// RWKV-6 "Finch" (arXiv 2404.05892): as RWKV-5, with a decay per token and channel and mixes with the previous token
+// that depend on the data (ddlerp), both through low-rank matrices.
 #include <array>
 
 #include "arch/rwkv_model.h"
@@ -28,10 +28,13 @@ class Rwkv6 final : public rwkv::Model {
 
  protected:
   const char* kind() const override { return "glr.row"; }
-  std::vector<std::string> names(const std::string& name) const override { return {name, rwkv::hugging_face_name(name)}; }
+  std::vector<std::string> names(const std::string& name) const override {
+    return {name, rwkv::hugging_face_name(name)};
+  }
   MixerSizes mixer_sizes() const override {
     const int64_t low_rank = 2 * kMixes * mix_rank_ * base_.d_model + decay_rank_ * (base_.d_model + base_.d_att);
-    return {base_.heads(), base_.d_att * base_.head_size, 2 * (base_.d_att * (5 * base_.d_model + 4 * base_.head_size) + low_rank)};
+    return {base_.heads(), base_.d_att * base_.head_size,
+            2 * (base_.d_att * (5 * base_.d_model + 4 * base_.head_size) + low_rank)};
   }
 
   void declare_time_mix(WeightTable& t, const std::string& p, rwkv::Depth d) override {
@@ -72,33 +75,35 @@ class Rwkv6 final : public rwkv::Model {
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     using kernels::Act;
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                                   // [T, d_model]
-    const Var low = c.activation(Act::kTanh, c.linear_in(*w.maa_w1, mixed(c, x, before, w.maa_x)));        // [T, 5*rank]
-    const Var deltas = c.block_linear(*w.maa_w2, nullptr, low);                                            // [T, 5*d_model]
-    std::array<Var, kMixes> in;                                                                            // [T, d_model] each
+    const Var before = c.token_shift(x);                                                             // [T, d_model]
+    const Var low = c.activation(Act::kTanh, c.linear_in(*w.maa_w1, mixed(c, x, before, w.maa_x)));  // [T, 5*rank]
+    const Var deltas = c.block_linear(*w.maa_w2, nullptr, low);                                      // [T, 5*d_model]
+    std::array<Var, kMixes> in;  // [T, d_model] each
     for (size_t i = 0; i < in.size(); ++i) {
-      const Var delta = c.split(deltas, static_cast<int64_t>(i) * base_.d_model, base_.d_model);           // [T, d_model]
+      const Var delta = c.split(deltas, static_cast<int64_t>(i) * base_.d_model, base_.d_model);  // [T, d_model]
       in[i] = mixed(c, x, before, w.maa[i], delta);
     }
-    const Var decay = c.linear_in(*w.decay_w2, c.activation(Act::kTanh, c.linear_in(*w.decay_w1, in[0])));  // [T, d_att]
+    const Var decay =
+        c.linear_in(*w.decay_w2, c.activation(Act::kTanh, c.linear_in(*w.decay_w1, in[0])));  // [T, d_att]
     GlrHeads wkv{};
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = wkv.V = base_.head_size;
-    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, in[3]));                                           // [T, d_att]
-    wkv.k = c.tap("k", c.linear(*w.key, nullptr, in[1]));                                                  // [T, d_att]
-    wkv.v = c.tap("v", c.linear(*w.value, nullptr, in[2]));                                                // [T, d_att]
-    wkv.g = c.tap("g", c.decay_map(DecayMap::kNegExp, decay, w.time_decay));                               // [T, d_att]
+    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, in[3]));              // [T, d_att]
+    wkv.k = c.tap("k", c.linear(*w.key, nullptr, in[1]));                     // [T, d_att]
+    wkv.v = c.tap("v", c.linear(*w.value, nullptr, in[2]));                   // [T, d_att]
+    wkv.g = c.tap("g", c.decay_map(DecayMap::kNegExp, decay, w.time_decay));  // [T, d_att]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.time_faaaa;
-    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                                        // [T, d_att]
-    const Var z = c.activation(Act::kSilu, c.linear(*w.gate, nullptr, in[4]));                             // [T, d_att]
-    return c.linear(*w.output, constant(layer), c.gate(y, z));                                             // [T, d_model]
+    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);             // [T, d_att]
+    const Var z = c.activation(Act::kSilu, c.linear(*w.gate, nullptr, in[4]));  // [T, d_att]
+    return c.linear(*w.output, constant(layer), c.gate(y, z));                  // [T, d_model]
   }
 
  private:
   struct Layer {
     std::array<Weight*, kMixes> maa;
-    Weight *maa_x, *maa_w1, *maa_w2, *time_decay, *decay_w1, *decay_w2, *time_faaaa, *receptance, *key, *value, *gate, *output;
+    Weight *maa_x, *maa_w1, *maa_w2, *time_decay, *decay_w1, *decay_w2, *time_faaaa, *receptance, *key, *value, *gate,
+        *output;
     LayerNorm ln_x;
   };
 

@@ -1,6 +1,6 @@
-// RWKV-7 "Goose" (arXiv 2503.14456): a decay w per token and channel, and a rank-1 term that replaces what the state holds
-// for the unit key kk, S_t = diag(w) S_{t-1} - (kk a) (kk^T S_{t-1}) + k v^T, y = r^T S_t. Values of later layers are mixed
-// with the first layer's. Maths and names: RWKV-LM, RWKV-v7/train_temp/src/model.py.
+// RWKV-7 "Goose" (arXiv 2503.14456): a decay w per token and channel, and a rank-1 term that replaces what the state
+// holds for the unit key kk, S_t = diag(w) S_{t-1} - (kk a) (kk^T S_{t-1}) + k v^T, y = r^T S_t. Values of later layers
+// are mixed with the first layer's. Maths and names: RWKV-LM, RWKV-v7/train_temp/src/model.py.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
 
@@ -14,7 +14,8 @@ struct Ranks {
 
 class Rwkv7 final : public rwkv::Model {
  public:
-  Rwkv7(rwkv::BaseConfig base, Ranks ranks, double head_norm_eps) : Model(base), ranks_(ranks), head_norm_eps_(head_norm_eps) {}
+  Rwkv7(rwkv::BaseConfig base, Ranks ranks, double head_norm_eps)
+      : Model(base), ranks_(ranks), head_norm_eps_(head_norm_eps) {}
 
   ArchitectureSizes sizes() const override {
     ArchitectureSizes out = Model::sizes();
@@ -35,17 +36,17 @@ class Rwkv7 final : public rwkv::Model {
 
   void declare(WeightTable& t) override {
     Model::declare(t);
-    for (const char* name : {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2"}) t.ignore(name);  // stored, never read
+    for (const char* name : {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2"})
+      t.ignore(name);  // stored, never read
   }
 
  protected:
   const char* kind() const override { return "glr.rank1"; }
-  std::vector<std::string> names(const std::string& name) const override {
-    return {name, rwkv::fla_name(name)};
-  }
+  std::vector<std::string> names(const std::string& name) const override { return {name, rwkv::fla_name(name)}; }
   MixerSizes mixer_sizes() const override {
     const int64_t low_rank = (ranks_.decay + ranks_.a + ranks_.v + ranks_.gate) * (base_.d_model + base_.d_att);
-    return {base_.heads(), base_.d_att * base_.head_size, 2 * (base_.d_att * (4 * base_.d_model + 6 * base_.head_size) + low_rank)};
+    return {base_.heads(), base_.d_att * base_.head_size,
+            2 * (base_.d_att * (4 * base_.d_model + 6 * base_.head_size) + low_rank)};
   }
 
   void declare_time_mix(WeightTable& t, const std::string& p, rwkv::Depth d) override {
@@ -62,11 +63,13 @@ class Rwkv7 final : public rwkv::Model {
     w.decay = low_rank(t, p + "w", ranks_.decay, [this, power](double n, double c) {
       return -6 + 6 * std::pow(ramp(n, c) + 0.5, power) + 0.5 + 2.5 * zigzag(n);
     });
-    w.a = low_rank(t, p + "a", ranks_.a, [this](double n, double c) { return -0.19 + 0.3 * zigzag(n) + 0.4 * ramp(n, c); });
+    w.a = low_rank(t, p + "a", ranks_.a,
+                   [this](double n, double c) { return -0.19 + 0.3 * zigzag(n) + 0.4 * ramp(n, c); });
     if (d.layer > 0) w.v = low_rank(t, p + "v", ranks_.v, [](double n, double c) { return 0.73 - 0.4 * ramp(n, c); });
     w.g1 = &low_rank_matrix(t, p + "g1", C, ranks_.gate, Init::zeros());
     w.g2 = &low_rank_matrix(t, p + "g2", ranks_.gate, A, rwkv::tall_orthogonal(0.1, ranks_.gate, A));
-    w.k_k = &add(t, p + "k_k", {1, 1, A}, rwkv::per_channel([](double n, double c) { return 0.71 - 0.1 * ramp(n, c); }));
+    w.k_k =
+        &add(t, p + "k_k", {1, 1, A}, rwkv::per_channel([](double n, double c) { return 0.71 - 0.1 * ramp(n, c); }));
     w.k_a = &add(t, p + "k_a", {1, 1, A}, Init::constant(1.02));
     w.r_k = &add(t, p + "r_k", {base_.heads(), base_.head_size}, Init::constant(-0.04));
     w.receptance = &add_matrix(t, p + "receptance.weight", A, C, Init::orthogonal(1));
@@ -90,36 +93,37 @@ class Rwkv7 final : public rwkv::Model {
   std::vector<Var> forward_shared(Ctx& c, Var h) const override {
     if (base_.n_layer < 2) return {};
     const Layer& w = layers_.front();
-    const Var x = layer_norm(c, first_norm(), h, base_.norm_eps);                                            // [T, d_model]
-    return {c.linear(*w.value, nullptr, mixed(c, x, c.token_shift(x), w.x_v))};              // [T, d_att]
+    const Var x = layer_norm(c, first_norm(), h, base_.norm_eps);                // [T, d_model]
+    return {c.linear(*w.value, nullptr, mixed(c, x, c.token_shift(x), w.x_v))};  // [T, d_att]
   }
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var> shared) const override {
     using kernels::Act;
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                                         // [T, d_model]
-    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.x_r));                                  // [T, d_att]
-    const Var k = c.linear(*w.key, nullptr, mixed(c, x, before, w.x_k));                                         // [T, d_att]
-    const Var v = value(c, w, mixed(c, x, before, w.x_v), shared);                                               // [T, d_att]
-    const Var low = c.linear_in(*w.decay.w1, mixed(c, x, before, w.x_w));                                        // [T, rank]
-    const Var g = c.decay_map(DecayMap::kNegSigmoid, c.linear_in(*w.decay.w2, c.activation(Act::kTanh, low)), w.decay.w0,
-                              std::exp(-0.5));                                                                   // [T, d_att]
-    const Var a = coefficient(c, w.a, mixed(c, x, before, w.x_a));                                               // [T, d_att]
-    const Var kk = unit_key(c, w, k);                                                                            // [T, d_att]
+    const Var before = c.token_shift(x);                                         // [T, d_model]
+    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.x_r));  // [T, d_att]
+    const Var k = c.linear(*w.key, nullptr, mixed(c, x, before, w.x_k));         // [T, d_att]
+    const Var v = value(c, w, mixed(c, x, before, w.x_v), shared);               // [T, d_att]
+    const Var low = c.linear_in(*w.decay.w1, mixed(c, x, before, w.x_w));        // [T, rank]
+    const Var g =
+        c.decay_map(DecayMap::kNegSigmoid, c.linear_in(*w.decay.w2, c.activation(Act::kTanh, low)), w.decay.w0,
+                    std::exp(-0.5));                                // [T, d_att]
+    const Var a = coefficient(c, w.a, mixed(c, x, before, w.x_a));  // [T, d_att]
+    const Var kk = unit_key(c, w, k);                               // [T, d_att]
 
     GlrHeads wkv{};
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = wkv.V = base_.head_size;
     wkv.q = c.tap("q", r);
-    wkv.k = c.tap("k", c.mix(k, c.modulate(a, k), *w.k_a, kNoVar, false));                                       // k (1 + (a - 1) k_a)
+    wkv.k = c.tap("k", c.mix(k, c.modulate(a, k), *w.k_a, kNoVar, false));  // k (1 + (a - 1) k_a)
     wkv.v = c.tap("v", v);
     wkv.g = c.tap("g", g);
-    wkv.b = c.scale(-1, c.modulate(a, kk));                                                                      // [T, d_att]
+    wkv.b = c.scale(-1, c.modulate(a, kk));                                        // [T, d_att]
     wkv.c = c.modulate(c.decay_map(DecayMap::kExp, c.scale(-1, g), nullptr), kk);  // kk / w: the decay comes first
-    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                                              // [T, d_att]
-    const Var with_own = c.skip(CurrentToken{base_.heads(), wkv.q, wkv.k, wkv.v, w.r_k}, y);                     // [T, d_att]
-    const Var z = c.activation(Act::kSigmoid, c.linear_in(*w.g1, mixed(c, x, before, w.x_g)));                   // [T, rank]
-    return c.linear(*w.output, constant(layer), c.gate(with_own, c.linear_in(*w.g2, z)));                        // [T, d_model]
+    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                // [T, d_att]
+    const Var with_own = c.skip(CurrentToken{base_.heads(), wkv.q, wkv.k, wkv.v, w.r_k}, y);    // [T, d_att]
+    const Var z = c.activation(Act::kSigmoid, c.linear_in(*w.g1, mixed(c, x, before, w.x_g)));  // [T, rank]
+    return c.linear(*w.output, constant(layer), c.gate(with_own, c.linear_in(*w.g2, z)));       // [T, d_model]
   }
 
  private:
@@ -147,7 +151,8 @@ class Rwkv7 final : public rwkv::Model {
     return w;
   }
 
-  LowRank low_rank(WeightTable& t, const std::string& name, int64_t rank, std::function<double(double, double)> bias) const {
+  LowRank low_rank(WeightTable& t, const std::string& name, int64_t rank,
+                   std::function<double(double, double)> bias) const {
     const int64_t C = base_.d_model, A = base_.d_att;
     LowRank w;
     w.w1 = &low_rank_matrix(t, name + "1", C, rank, Init::zeros());
@@ -161,8 +166,8 @@ class Rwkv7 final : public rwkv::Model {
   }
 
   static Var value(Ctx& c, const Layer& w, Var x, std::span<const Var> shared) {
-    const Var v = c.linear(*w.value, nullptr, x);                                   // [T, d_att]
-    return w.v.w0 == nullptr ? v : c.lerp(v, shared[0], coefficient(c, w.v, x));    // [T, d_att]
+    const Var v = c.linear(*w.value, nullptr, x);                                 // [T, d_att]
+    return w.v.w0 == nullptr ? v : c.lerp(v, shared[0], coefficient(c, w.v, x));  // [T, d_att]
   }
 
   // 1 / max(||x||, eps), not the eps inside the root of other delta rules.

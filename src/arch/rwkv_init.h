@@ -39,14 +39,19 @@ inline double zigzag3(double n) { return std::fmod(n + 1, 3) - 1; }  // 0, 1, -1
 
 // Weight of the current token in RWKV-5 and 6.
 inline Init current_token_ramp(Depth d) {
-  return per_channel([=](double n, double C) { return d.zero_to_one() * (1 - (C > 1 ? n / (C - 1) : 0)) + 0.1 * zigzag3(n); });
+  return per_channel(
+      [=](double n, double C) { return d.zero_to_one() * (1 - (C > 1 ? n / (C - 1) : 0)) + 0.1 * zigzag3(n); });
 }
 
-inline Init head_norm(Depth d) { return Init::constant(std::pow(static_cast<double>(1 + d.layer) / static_cast<double>(d.layers), 0.7)); }
+inline Init head_norm(Depth d) {
+  return Init::constant(std::pow(static_cast<double>(1 + d.layer) / static_cast<double>(d.layers), 0.7));
+}
 
-// Orthogonal with the gain of the taller matrices, as RWKV-4's projections and RWKV-7's second low-rank factors have it.
+// Orthogonal with the gain of the taller matrices, as RWKV-4's projections and RWKV-7's second low-rank factors have
+// it.
 inline Init tall_orthogonal(double scale, int64_t rows, int64_t cols) {
-  return Init::orthogonal(rows > cols ? scale * std::sqrt(static_cast<double>(rows) / static_cast<double>(cols)) : scale);
+  return Init::orthogonal(rows > cols ? scale * std::sqrt(static_cast<double>(rows) / static_cast<double>(cols))
+                                      : scale);
 }
 
 }  // namespace hindscan::rwkv

@@ -28,8 +28,8 @@ BaseConfig read_base(const Config& c, double ffn_ratio) {
 
 BaseConfig read_heads(const Config& c, double ffn_ratio) {
   const BaseConfig b = read_base(c, ffn_ratio);
-  check(b.d_att % b.head_size == 0, ErrorCode::kData, "[{}] expected heads of \"head_size\" {} to fill {} channels", c.label(), b.head_size,
-        b.d_att);
+  check(b.d_att % b.head_size == 0, ErrorCode::kData, "[{}] expected heads of \"head_size\" {} to fill {} channels",
+        c.label(), b.head_size, b.d_att);
   return b;
 }
 
@@ -114,9 +114,9 @@ void Model::declare(WeightTable& t) {
   }
   ln_out_ = add_norm(t, "ln_out", base_.d_model, Init::ones());
   const double ratio = static_cast<double>(base_.vocab_size) / static_cast<double>(base_.d_model);
-  head_ = base_.tie_embeddings
-              ? embeddings_
-              : &add_matrix(t, "head.weight", base_.vocab_size, base_.d_model, Init::orthogonal(0.5 * std::sqrt(std::max(ratio, 1.0))));
+  head_ = base_.tie_embeddings ? embeddings_
+                               : &add_matrix(t, "head.weight", base_.vocab_size, base_.d_model,
+                                             Init::orthogonal(0.5 * std::sqrt(std::max(ratio, 1.0))));
   if (base_.tie_embeddings) {
     for (const std::string& name : names("head.weight")) embeddings_->aliases.push_back(name);
   }
@@ -130,24 +130,25 @@ LogitHead Model::logit_head() const {
 }
 
 Var Model::channel_mix(Ctx& c, const ChannelMix& w, Var x) const {
-  const Var previous = c.token_shift(x);                                                           // [T, d_model]
-  const Var k = c.linear(*w.key, nullptr, mixed(c, x, previous, w.mix_k));                         // [T, d_ffn]
-  const Var y = c.linear(*w.value, nullptr, c.activation(kernels::Act::kRelu2, k));                // [T, d_model]
+  const Var previous = c.token_shift(x);                                             // [T, d_model]
+  const Var k = c.linear(*w.key, nullptr, mixed(c, x, previous, w.mix_k));           // [T, d_ffn]
+  const Var y = c.linear(*w.value, nullptr, c.activation(kernels::Act::kRelu2, k));  // [T, d_model]
   if (w.receptance == nullptr) return y;
-  const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, previous, w.mix_r));                  // [T, d_model]
-  return c.gate(y, c.activation(kernels::Act::kSigmoid, r));                                       // [T, d_model]
+  const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, previous, w.mix_r));  // [T, d_model]
+  return c.gate(y, c.activation(kernels::Act::kSigmoid, r));                       // [T, d_model]
 }
 
 Var Model::forward(Ctx& ctx) const {
-  Var h = ctx.embedding(*embeddings_);                            // [T, d_model]
-  if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h, base_.norm_eps);       // [T, d_model]
+  Var h = ctx.embedding(*embeddings_);                                       // [T, d_model]
+  if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h, base_.norm_eps);  // [T, d_model]
   const std::vector<Var> shared = forward_shared(ctx, h);
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, shared, [this, &w, l, shared](Ctx& c, Var x) {
-      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);                                                   // [T, d_model]
-      const Var a = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
-      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));                         // [T, d_model]
+      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);  // [T, d_model]
+      const Var a =
+          c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
+      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));               // [T, d_model]
     });
   }
   return layer_norm(ctx, ln_out_, h, base_.out_norm_eps);  // [T, d_model]

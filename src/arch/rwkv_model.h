@@ -1,5 +1,5 @@
-// The skeleton all RWKV releases share: embedding, its norm, layers of x + time mix and x + channel mix, final norm, head.
-// A release fills in its time mix and its channel mix. Weights are named as BlinkDL does; names() translates.
+// The skeleton all RWKV releases share: embedding, its norm, layers of x + time mix and x + channel mix, final norm,
+// head. A release fills in its time mix and its channel mix. Weights are named as BlinkDL does; names() translates.
 #pragma once
 #include <span>
 #include <string>
@@ -13,10 +13,10 @@ namespace hindscan::rwkv {
 struct BaseConfig {
   int64_t d_model = 0, n_layer = 0, vocab_size = 0;
   int64_t d_att = 0, d_ffn = 0;
-  int64_t head_size = 64;       // of the releases with heads
+  int64_t head_size = 64;  // of the releases with heads
   double norm_eps = 1e-5;
-  double out_norm_eps = 1e-5;   // ln_out: transformers' layer_norm_epsilon does not reach it, fla's norm_eps does
-  bool embedding_norm = true;   // ln0
+  double out_norm_eps = 1e-5;  // ln_out: transformers' layer_norm_epsilon does not reach it, fla's norm_eps does
+  bool embedding_norm = true;  // ln0
   bool head_bias = false;
   bool layer_constant = false;  // a constant vector is added to the residual stream after every time mix
   bool tie_embeddings = false;
@@ -58,7 +58,9 @@ class Model : public Architecture {
   // shared: what forward_shared returned; u and shared [T, d_model or d_att] -> [T, d_model].
   virtual Var time_mix(Ctx& c, int64_t layer, Var u, std::span<const Var> shared) const = 0;
   virtual MixerSizes mixer_sizes() const = 0;
-  virtual std::vector<Var> forward_shared(Ctx&, Var) const { return {}; }  // arrays every layer reads, from the first layer's input
+  virtual std::vector<Var> forward_shared(Ctx&, Var) const {
+    return {};
+  }                                                        // arrays every layer reads, from the first layer's input
   virtual bool mix_is_own_share() const { return false; }  // mix weights multiply the token itself, not the one before
 
   Weight& add(WeightTable& t, const std::string& name, std::vector<int64_t> shape, Init init) const;
@@ -67,8 +69,8 @@ class Model : public Architecture {
     return add(t, name, {1, 1, base_.d_model}, std::move(init));  // the published shape
   }
   LayerNorm add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const;
-  Var layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;           // [T, C]
-  Var head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;            // [T, d_att], per head
+  Var layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;                 // [T, C]
+  Var head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;                  // [T, d_att], per head
   Var mixed(Ctx& c, Var x, Var previous, const Weight* mu, Var delta = kNoVar) const;  // [T, C]
   const LayerNorm& first_norm() const { return blocks_.front().ln1; }
   const Weight* constant(int64_t layer) const { return blocks_[static_cast<size_t>(layer)].constant; }

@@ -39,7 +39,9 @@ std::string translated_head(const Table& table, const std::string& text) {
 
 std::string hugging_face_name(const std::string& name) {
   static const Table part = {{"ln0", "pre_ln"}, {"att", "attention"}, {"ffn", "feed_forward"}};
-  static const Table mix = {{"time_mix_k", "time_mix_key"}, {"time_mix_v", "time_mix_value"}, {"time_mix_r", "time_mix_receptance"},
+  static const Table mix = {{"time_mix_k", "time_mix_key"},
+                            {"time_mix_v", "time_mix_value"},
+                            {"time_mix_r", "time_mix_receptance"},
                             {"time_mix_g", "time_mix_gate"}};
   const Parts p = parts_of(name);
   if (!p.layer.empty()) {
@@ -51,15 +53,19 @@ std::string hugging_face_name(const std::string& name) {
 }
 
 std::string fla_name(const std::string& name) {
-  static const Table whole = {{"emb.weight", "model.embeddings.weight"}, {"ln_out.weight", "model.norm.weight"},
-                              {"ln_out.bias", "model.norm.bias"}, {"head.weight", "lm_head.weight"}};
+  static const Table whole = {{"emb.weight", "model.embeddings.weight"},
+                              {"ln_out.weight", "model.norm.weight"},
+                              {"ln_out.bias", "model.norm.bias"},
+                              {"head.weight", "lm_head.weight"}};
   static const Table part = {{"ln0", "pre_norm"}, {"ln1", "attn_norm"}, {"ln2", "ffn_norm"}, {"att", "attn"}};
-  static const Table mixer = {{"receptance", "r_proj"}, {"key", "k_proj"}, {"value", "v_proj"}, {"output", "o_proj"}, {"ln_x", "g_norm"}};
+  static const Table mixer = {
+      {"receptance", "r_proj"}, {"key", "k_proj"}, {"value", "v_proj"}, {"output", "o_proj"}, {"ln_x", "g_norm"}};
   static const Table low_rank = {{"0", "2.bias"}, {"1", "0.weight"}, {"2", "2.weight"}};
   const Parts p = parts_of(name);
   if (p.layer.empty()) return translated(whole, name);
   std::string rest = p.part == "att" ? translated_head(mixer, p.rest) : p.rest;
-  const bool is_low_rank = p.part == "att" && rest.size() == 2 && std::string("wavg").find(rest[0]) != std::string::npos;
+  const bool is_low_rank =
+      p.part == "att" && rest.size() == 2 && std::string("wavg").find(rest[0]) != std::string::npos;
   if (is_low_rank) rest = fmt::format("{}_lora.lora.{}", rest[0], translated(low_rank, rest.substr(1)));
   return fmt::format("model.layers.{}.{}{}{}", p.layer, translated(part, p.part), rest.empty() ? "" : ".", rest);
 }

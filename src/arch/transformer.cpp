@@ -1,5 +1,5 @@
-// Decoder-only transformers, the softmax end of the table: GPT-NeoX / Pythia (LayerNorm, partial rotary, parallel residual)
-// and Llama style (RMS norm, rotary, grouped queries, SwiGLU; Qwen3's norms on q and k). Hugging Face names.
+// Decoder-only transformers, the softmax end of the table: GPT-NeoX / Pythia (LayerNorm, partial rotary, parallel
+// residual) and Llama style (RMS norm, rotary, grouped queries, SwiGLU; Qwen3's norms on q and k). Hugging Face names.
 #include <cmath>
 
 #include "arch/architecture.h"
@@ -31,8 +31,8 @@ DecoderConfig read_decoder(const Config& c, const char* kv_key) {
   a.heads = c.integer("num_attention_heads", 1, 65536);
   a.kv_heads = c.integer(kv_key, 1, a.heads, a.heads);
   a.head_dim = c.integer("head_dim", 1, 65536, d.d_model / a.heads);
-  check(a.heads % a.kv_heads == 0 && a.head_dim > 0, ErrorCode::kData, "[{}] expected num_attention_heads {} to be a multiple of {} {}", c.label(),
-        a.heads, kv_key, a.kv_heads);
+  check(a.heads % a.kv_heads == 0 && a.head_dim > 0, ErrorCode::kData,
+        "[{}] expected num_attention_heads {} to be a multiple of {} {}", c.label(), a.heads, kv_key, a.kv_heads);
   const std::string type = c.text("rope_parameters.rope_type", c.text("rope_scaling.rope_type", "default"));
   check(type == "default", ErrorCode::kData, "[{}] expected \"rope_type\" default, found \"{}\"", c.label(), type);
   a.rope_base = c.real("rope_parameters.rope_theta", c.real("rope_theta", c.real("rotary_emb_base", 10000)));
@@ -52,22 +52,29 @@ class GptNeox final : public Architecture {
     const std::string act = source.text("hidden_act", "gelu");
     check(act == "gelu" || act == "gelu_new" || act == "gelu_fast" || act == "relu", ErrorCode::kData,
           "[{}] expected \"hidden_act\" gelu, gelu_new, gelu_fast or relu, found \"{}\"", source.label(), act);
-    if (act == "relu") act_ = kernels::Act::kRelu;
-    else if (act != "gelu") act_ = kernels::Act::kGeluTanh;
+    if (act == "relu")
+      act_ = kernels::Act::kRelu;
+    else if (act != "gelu")
+      act_ = kernels::Act::kGeluTanh;
   }
 
   void declare(WeightTable& t) override {
     const int64_t D = c_.d_model;
     const Init init = Init::normal(c_.init_std);
     embeddings_ = &t.add_matrix("gpt_neox.embed_in.weight", {c_.vocab_size, D}, init);
-    const auto norm = [&](const std::string& name) { return Norm{&t.add(name + ".weight", {D}, Init::ones()), &t.add(name + ".bias", {D}, Init::zeros())}; };
+    const auto norm = [&](const std::string& name) {
+      return Norm{&t.add(name + ".weight", {D}, Init::ones()), &t.add(name + ".bias", {D}, Init::zeros())};
+    };
     const auto linear = [&](const std::string& name, int64_t out, int64_t in, bool bias) {
-      return Linear{&t.add_matrix(name + ".weight", {out, in}, init), bias ? &t.add(name + ".bias", {out}, Init::zeros()) : nullptr};
+      return Linear{&t.add_matrix(name + ".weight", {out, in}, init),
+                    bias ? &t.add(name + ".bias", {out}, Init::zeros()) : nullptr};
     };
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const std::string p = fmt::format("gpt_neox.layers.{}.", l);
-      for (const char* buffer : {"attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"}) t.ignore(p + buffer);
-      layers_.push_back({norm(p + "input_layernorm"), norm(p + "post_attention_layernorm"), linear(p + "attention.query_key_value", 3 * D, D, bias_),
+      for (const char* buffer : {"attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"})
+        t.ignore(p + buffer);
+      layers_.push_back({norm(p + "input_layernorm"), norm(p + "post_attention_layernorm"),
+                         linear(p + "attention.query_key_value", 3 * D, D, bias_),
                          linear(p + "attention.dense", D, D, bias_), linear(p + "mlp.dense_h_to_4h", c_.d_ffn, D, true),
                          linear(p + "mlp.dense_4h_to_h", D, c_.d_ffn, true)});
     }
@@ -86,9 +93,9 @@ class GptNeox final : public Architecture {
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = norm(c, w.norm1, x);                                                            // [T, d_model]
+        const Var u = norm(c, w.norm1, x);                                                             // [T, d_model]
         const Var y = c.add(x, c.mixer("softmax", u, [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
-        return c.add(y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                              // [T, d_model]
+        return c.add(y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                               // [T, d_model]
       });
     }
     return norm(ctx, final_norm_, h);  // [T, d_model]
@@ -98,7 +105,8 @@ class GptNeox final : public Architecture {
   Config hf_config() const override { return source_; }
   ArchitectureSizes sizes() const override { return decoder_sizes(c_); }
   int64_t flops_per_token() const override {
-    return c_.n_layer * (nn::attention_flops(c_.attention) + 4 * c_.d_model * c_.d_ffn) + 2 * c_.vocab_size * c_.d_model;
+    return c_.n_layer * (nn::attention_flops(c_.attention) + 4 * c_.d_model * c_.d_ffn) +
+           2 * c_.vocab_size * c_.d_model;
   }
 
  private:
@@ -113,21 +121,26 @@ class GptNeox final : public Architecture {
     Linear qkv, dense, up, down;
   };
 
-  Var norm(Ctx& c, const Norm& w, Var x) const { return c.norm({NormOptions::Kind::kLayer, c_.norm_eps}, w.weight, w.bias, x); }
+  Var norm(Ctx& c, const Norm& w, Var x) const {
+    return c.norm({NormOptions::Kind::kLayer, c_.norm_eps}, w.weight, w.bias, x);
+  }
 
   Var mlp(Ctx& c, const Layer& w, Var x) const {
-    return c.linear(*w.down.weight, w.down.bias, c.activation(act_, c.linear(*w.up.weight, w.up.bias, x)));  // [T, d_model]
+    return c.linear(*w.down.weight, w.down.bias,
+                    c.activation(act_, c.linear(*w.up.weight, w.up.bias, x)));  // [T, d_model]
   }
 
   Var mix(Ctx& c, const Layer& w, Var u) const {
     const nn::AttentionOptions& a = c_.attention;
     const int64_t d = a.head_dim;
-    const Var qkv = c.linear(*w.qkv.weight, w.qkv.bias, u);                                           // [T, H*3*d]
-    const auto part = [&](int64_t i) { return c.split_strided(qkv, a.heads, 3 * d, i * d, d); };      // [T, H*d]
-    const auto turned = [&](Var x) { return a.rotary_dim > 0 ? c.rope({a.heads, d, a.rotary_dim, a.rope_base}, x) : x; };
+    const Var qkv = c.linear(*w.qkv.weight, w.qkv.bias, u);                                       // [T, H*3*d]
+    const auto part = [&](int64_t i) { return c.split_strided(qkv, a.heads, 3 * d, i * d, d); };  // [T, H*d]
+    const auto turned = [&](Var x) {
+      return a.rotary_dim > 0 ? c.rope({a.heads, d, a.rotary_dim, a.rope_base}, x) : x;
+    };
     Attention in{a.heads, a.heads, c.tap("q", turned(part(0))), c.tap("k", turned(part(1))), c.tap("v", part(2))};
     in.scale = 1 / std::sqrt(static_cast<double>(d));
-    return c.linear(*w.dense.weight, w.dense.bias, c.softmax_attention(in));                          // [T, d_model]
+    return c.linear(*w.dense.weight, w.dense.bias, c.softmax_attention(in));  // [T, d_model]
   }
 
   Config source_;
@@ -156,8 +169,10 @@ class Llama final : public Architecture {
     }
     norm_ = &t.add("model.norm.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
-    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, init);
+    if (c_.tie_embeddings)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, init);
   }
 
   Var forward(Ctx& ctx) const override {
@@ -165,9 +180,10 @@ class Llama final : public Architecture {
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm1, x, c_.norm_eps);                                                                      // [T, d_model]
-        const Var y = c.add(x, c.mixer("softmax", u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, c_.attention, in); }));
-        return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps)));                                          // [T, d_model]
+        const Var u = c.rmsnorm(w.norm1, x, c_.norm_eps);  // [T, d_model]
+        const Var y = c.add(
+            x, c.mixer("softmax", u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, c_.attention, in); }));
+        return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps)));  // [T, d_model]
       });
     }
     return ctx.rmsnorm(norm_, h, c_.norm_eps);  // [T, d_model]
@@ -177,7 +193,8 @@ class Llama final : public Architecture {
   Config hf_config() const override { return source_; }
   ArchitectureSizes sizes() const override { return decoder_sizes(c_); }
   int64_t flops_per_token() const override {
-    return c_.n_layer * (nn::attention_flops(c_.attention) + nn::gated_mlp_flops(c_.d_model, c_.d_ffn)) + 2 * c_.vocab_size * c_.d_model;
+    return c_.n_layer * (nn::attention_flops(c_.attention) + nn::gated_mlp_flops(c_.d_model, c_.d_ffn)) +
+           2 * c_.vocab_size * c_.d_model;
   }
 
  private:
@@ -211,8 +228,9 @@ std::unique_ptr<Architecture> make_gpt_neox(const Config& c) {
   d.tie_embeddings = c.flag("tie_word_embeddings", false);
   const double partial = c.real("rope_parameters.partial_rotary_factor", c.real("rotary_pct", 0.25));
   d.attention.rotary_dim = static_cast<int64_t>(static_cast<double>(d.attention.head_dim) * partial);
-  check(d.attention.head_dim * d.attention.heads == d.d_model, ErrorCode::kData, "[{}] expected num_attention_heads to divide hidden_size {}, found {}",
-        c.label(), d.d_model, d.attention.heads);
+  check(d.attention.head_dim * d.attention.heads == d.d_model, ErrorCode::kData,
+        "[{}] expected num_attention_heads to divide hidden_size {}, found {}", c.label(), d.d_model,
+        d.attention.heads);
   return std::make_unique<GptNeox>(c, d, c.flag("attention_bias", true), c.flag("use_parallel_residual", true));
 }
 

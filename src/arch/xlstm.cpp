@@ -1,6 +1,6 @@
-// xLSTM (arXiv 2405.04517, 2503.13427): mLSTM layers, a matrix memory with exponential input gate and a normaliser, and gated
-// feed-forward layers; layers named in "slstm_at" hold an sLSTM instead, whose gates read its own output. Names of
-// NX-AI/xLSTM-7b in Hugging Face; the sLSTM's names are ours.
+// xLSTM (arXiv 2405.04517, 2503.13427): mLSTM layers, a matrix memory with exponential input gate and a normaliser, and
+// gated feed-forward layers; layers named in "slstm_at" hold an sLSTM instead, whose gates read its own output. Names
+// of NX-AI/xLSTM-7b in Hugging Face; the sLSTM's names are ours.
 #include <cmath>
 
 #include "arch/architecture.h"
@@ -19,7 +19,8 @@ struct XlstmConfig {
 
 struct XlstmLayer {
   Weight *norm, *norm_ffn, *head_norm, *out;
-  Weight *q = nullptr, *k = nullptr, *v = nullptr, *o = nullptr, *i = nullptr, *i_bias = nullptr, *f = nullptr, *f_bias = nullptr;  // mLSTM
+  Weight *q = nullptr, *k = nullptr, *v = nullptr, *o = nullptr, *i = nullptr, *i_bias = nullptr, *f = nullptr,
+         *f_bias = nullptr;                                      // mLSTM
   Weight *gates = nullptr, *gates_bias = nullptr, *R = nullptr;  // sLSTM
   nn::GatedMlp ffn;
 };
@@ -30,11 +31,14 @@ class Xlstm final : public Architecture {
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, small());
-    for (int64_t l = 0; l < c_.n_layer; ++l) layers_.push_back(declare_layer(t, fmt::format("backbone.blocks.{}.", l), l));
+    for (int64_t l = 0; l < c_.n_layer; ++l)
+      layers_.push_back(declare_layer(t, fmt::format("backbone.blocks.{}.", l), l));
     if (c_.out_norm) out_norm_ = &t.add("backbone.out_norm.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
-    if (c_.tie_embeddings) embeddings_->aliases.push_back("lm_head.weight");
-    else head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, small());
+    if (c_.tie_embeddings)
+      embeddings_->aliases.push_back("lm_head.weight");
+    else
+      head_ = &t.add_matrix("lm_head.weight", {c_.vocab_size, c_.d_model}, small());
   }
 
   Var forward(Ctx& ctx) const override {
@@ -43,11 +47,11 @@ class Xlstm final : public Architecture {
       const XlstmLayer& w = layers_[static_cast<size_t>(l)];
       const bool slstm = c_.slstm[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, slstm](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);                                               // [T, d_model]
-        const Var y = c.add(x, c.mixer(slstm ? "nonlinear" : "glr.scalar", u, [&](Ctx& m, Var in) {    // [T, d_model]
+        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);                                             // [T, d_model]
+        const Var y = c.add(x, c.mixer(slstm ? "nonlinear" : "glr.scalar", u, [&](Ctx& m, Var in) {  // [T, d_model]
           return slstm ? mix_slstm(m, w, in) : mix_mlstm(m, w, in);
         }));
-        return c.add(y, nn::gated_mlp(c, w.ffn, c.rmsnorm(w.norm_ffn, y, c_.norm_eps)));               // [T, d_model]
+        return c.add(y, nn::gated_mlp(c, w.ffn, c.rmsnorm(w.norm_ffn, y, c_.norm_eps)));  // [T, d_model]
       });
     }
     return out_norm_ == nullptr ? h : ctx.rmsnorm(out_norm_, h, c_.norm_eps);  // [T, d_model]
@@ -74,7 +78,8 @@ class Xlstm final : public Architecture {
     const int64_t D = c_.d_model;
     int64_t adds = c_.vocab_size * D;
     for (const bool slstm : c_.slstm) {
-      adds += slstm ? 5 * D * D + 4 * D * D / c_.heads : D * (2 * c_.qk_dim + 3 * c_.v_dim + 2 * c_.heads) + 3 * c_.qk_dim / c_.heads * c_.v_dim;
+      adds += slstm ? 5 * D * D + 4 * D * D / c_.heads
+                    : D * (2 * c_.qk_dim + 3 * c_.v_dim + 2 * c_.heads) + 3 * c_.qk_dim / c_.heads * c_.v_dim;
       adds += 3 * D * c_.d_ffn;
     }
     return 2 * adds;
@@ -83,13 +88,15 @@ class Xlstm final : public Architecture {
  private:
   Init small() const { return Init::normal(std::sqrt(2.0 / (5.0 * static_cast<double>(c_.d_model)))); }
   Init wang() const {
-    return Init::normal(2.0 / static_cast<double>(std::max<int64_t>(1, c_.n_layer)) / std::sqrt(static_cast<double>(c_.d_model)));
+    return Init::normal(2.0 / static_cast<double>(std::max<int64_t>(1, c_.n_layer)) /
+                        std::sqrt(static_cast<double>(c_.d_model)));
   }
 
   // Forget biases 3 .. 6 over the heads (or over the channels of each head).
   static Init forget_init(double low, double high) {
     return Init::custom([=](std::span<double> out, const std::vector<int64_t>&, Rng&) {
-      for (size_t i = 0; i < out.size(); ++i) out[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(std::max<size_t>(1, out.size() - 1));
+      for (size_t i = 0; i < out.size(); ++i)
+        out[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(std::max<size_t>(1, out.size() - 1));
     });
   }
 
@@ -99,7 +106,8 @@ class Xlstm final : public Architecture {
     return Init::custom([D](std::span<double> out, const std::vector<int64_t>&, Rng&) {
       for (int64_t i = 0; i < D; ++i) {
         out[static_cast<size_t>(i)] = 0;
-        out[static_cast<size_t>(D + i)] = 3 + 3 * static_cast<double>(i) / static_cast<double>(std::max<int64_t>(1, D - 1));
+        out[static_cast<size_t>(D + i)] =
+            3 + 3 * static_cast<double>(i) / static_cast<double>(std::max<int64_t>(1, D - 1));
       }
     });
   }
@@ -109,8 +117,10 @@ class Xlstm final : public Architecture {
     const bool slstm = c_.slstm[static_cast<size_t>(layer)];
     XlstmLayer w{};
     w.norm = &t.add(p + (slstm ? "norm_slstm.weight" : "norm_mlstm.weight"), {D}, Init::ones());
-    if (slstm) declare_slstm(t, p + "slstm_layer.", w);
-    else declare_mlstm(t, p + "mlstm_layer.", w);
+    if (slstm)
+      declare_slstm(t, p + "slstm_layer.", w);
+    else
+      declare_mlstm(t, p + "mlstm_layer.", w);
     w.norm_ffn = &t.add(p + "norm_ffn.weight", {D}, Init::ones());
     w.ffn.gate = &t.add_matrix(p + "ffn.proj_up_gate.weight", {c_.d_ffn, D}, small());
     w.ffn.up = &t.add_matrix(p + "ffn.proj_up.weight", {c_.d_ffn, D}, small());
@@ -148,20 +158,24 @@ class Xlstm final : public Architecture {
 
   Var mix_mlstm(Ctx& c, const XlstmLayer& w, Var u) const {
     const int64_t K = c_.qk_dim / c_.heads;
-    const auto project = [&](const char* name, const Weight& weight) { return c.tap(name, c.linear(weight, nullptr, u)); };
-    GlrMlstm in{c_.heads, K, c_.v_dim / c_.heads, project("q", *w.q), project("k", *w.k), project("v", *w.v), kNoVar, kNoVar};
-    in.i = c.tap("i", c.soft_cap(c_.gate_cap, c.linear(*w.i, w.i_bias, u)));                              // [T, H]
-    in.f = c.tap("f", c.decay_map(DecayMap::kLogSigmoid, c.soft_cap(c_.gate_cap, c.linear(*w.f, w.f_bias, u)), nullptr));  // [T, H]
+    const auto project = [&](const char* name, const Weight& weight) {
+      return c.tap(name, c.linear(weight, nullptr, u));
+    };
+    GlrMlstm in{c_.heads, K,     c_.v_dim / c_.heads, project("q", *w.q), project("k", *w.k), project("v", *w.v),
+                kNoVar,   kNoVar};
+    in.i = c.tap("i", c.soft_cap(c_.gate_cap, c.linear(*w.i, w.i_bias, u)));  // [T, H]
+    in.f = c.tap("f", c.decay_map(DecayMap::kLogSigmoid, c.soft_cap(c_.gate_cap, c.linear(*w.f, w.f_bias, u)),
+                                  nullptr));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K));
     in.eps = c_.eps;
-    const Var o = c.activation(kernels::Act::kSigmoid, c.linear(*w.o, nullptr, u));                       // [T, H*V]
-    return c.linear(*w.out, nullptr, c.gate(head_norm(c, w.head_norm, c.glr(in)), o));                    // [T, d_model]
+    const Var o = c.activation(kernels::Act::kSigmoid, c.linear(*w.o, nullptr, u));     // [T, H*V]
+    return c.linear(*w.out, nullptr, c.gate(head_norm(c, w.head_norm, c.glr(in)), o));  // [T, d_model]
   }
 
   Var mix_slstm(Ctx& c, const XlstmLayer& w, Var u) const {
-    const Var x = c.linear(*w.gates, w.gates_bias, u);                                                    // [T, 4 D]
+    const Var x = c.linear(*w.gates, w.gates_bias, u);  // [T, 4 D]
     const Nonlinear in{.kind = Nonlinear::Kind::kSlstm, .heads = c_.heads, .x = x, .R = w.R, .r_bias = nullptr};
-    return c.linear(*w.out, nullptr, head_norm(c, w.head_norm, c.nonlinear_recurrence(in)));              // [T, d_model]
+    return c.linear(*w.out, nullptr, head_norm(c, w.head_norm, c.nonlinear_recurrence(in)));  // [T, d_model]
   }
 
   Config source_;
@@ -194,14 +208,15 @@ XlstmConfig read_xlstm(const Config& c) {
   x.out_norm = c.flag("add_out_norm", true);
   x.slstm.assign(static_cast<size_t>(x.n_layer), false);
   for (const int64_t l : c.integers("slstm_at", 0, 10000)) {
-    check(l < x.n_layer, ErrorCode::kData, "[{}] expected \"slstm_at\" layers below {}, found {}", c.label(), x.n_layer, l);
+    check(l < x.n_layer, ErrorCode::kData, "[{}] expected \"slstm_at\" layers below {}, found {}", c.label(), x.n_layer,
+          l);
     x.slstm[static_cast<size_t>(l)] = true;
   }
   check(x.qk_dim % x.heads == 0 && x.v_dim % x.heads == 0 && x.d_model % x.heads == 0 && x.qk_dim > 0, ErrorCode::kData,
         "[{}] expected {} heads to divide the query and value sizes {} and {}", c.label(), x.heads, x.qk_dim, x.v_dim);
   check(c.text("weight_mode", "single") == "single" && !c.flag("use_bias", false), ErrorCode::kData,
-        "[{}] expected \"weight_mode\" single and \"use_bias\" false, found {} and {}", c.label(), c.text("weight_mode", "single"),
-        c.flag("use_bias", false));
+        "[{}] expected \"weight_mode\" single and \"use_bias\" false, found {} and {}", c.label(),
+        c.text("weight_mode", "single"), c.flag("use_bias", false));
   return x;
 }
 

@@ -1,4 +1,5 @@
-// Counter-based random numbers (SplitMix64 finaliser): stream (seed, name) is reproducible everywhere and needs no warm-up.
+// Counter-based random numbers (SplitMix64 finaliser): stream (seed, name) is reproducible everywhere and needs no
+// warm-up.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -16,7 +17,8 @@ inline uint64_t mix64(uint64_t z) {
 
 class Rng {
  public:
-  explicit Rng(uint64_t seed, std::string_view stream = {}, uint64_t counter = 0) : key_(mix64(seed)), counter_(counter) {
+  explicit Rng(uint64_t seed, std::string_view stream = {}, uint64_t counter = 0)
+      : key_(mix64(seed)), counter_(counter) {
     for (char c : stream) key_ = mix64(key_ ^ static_cast<unsigned char>(c));
   }
   uint64_t next() { return mix64(key_ ^ mix64(counter_++)); }

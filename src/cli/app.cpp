@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
+#include "cli/version.h"
 
 namespace hindscan::cli {
 namespace {
@@ -25,7 +26,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"explain", "", "Which earlier tokens a prediction came from, how exactly, how causally", explain_command},
+    {"explain", "", "Which earlier tokens a prediction came from, and whether edits of them agree", explain_command},
     {"run", "generate", "Continue a text", run_command},
     {"score", "perplexity", "Perplexity, bits per byte, log-probability of every token", score_command},
     {"matrix", "", "Part of a layer's implicit attention matrix, as .npy", matrix_command},
@@ -50,7 +51,9 @@ std::string overview() {
   for (const Command& c : kCommands) {
     out += fmt::format("  {:<10}{}{}\n", c.name, c.summary, *c.alias ? fmt::format(" (alias: {})", c.alias) : "");
   }
-  return out + "\n'hindscan COMMAND --help' shows the options of a command; 'hindscan --version' the version.\n";
+  return out +
+         "\n'hindscan COMMAND --help' shows the options of a command; 'hindscan --version' the version,\nwith --json "
+         "how it was built.\n";
 }
 
 const Command& find_command(const std::string& word) {
@@ -73,7 +76,10 @@ int dispatch(Arguments arguments) {
   const std::string word = arguments.front();
   arguments.erase(arguments.begin());
   if (word == "--version" || word == "-V") {
-    Out::get().print("hindscan {}\n", HINDSCAN_VERSION);
+    const bool json = arguments == Arguments{"--json"};
+    check(json || arguments.empty(), ErrorCode::kUsage, "[{}] expected nothing more or --json, found '{}'", word,
+          arguments.empty() ? "" : arguments.front());
+    Out::get().write((json ? to_string(version_json(), {.indent = 1}) : version_text()) + "\n");
     return 0;
   }
   if (word == "--help" || word == "-h" || (word == "help" && arguments.empty())) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/formats.h"
 #include "base/mmap.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
@@ -50,8 +51,8 @@ Sequences read_sequences(const Model& model, const CommandLine& line, const Clas
   Sequences out;
   if (!f.features.empty()) {
     out.features = read_features(f.features);
-    check(out.features.dim == sizes.feature_dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", f.features,
-          sizes.feature_dim, out.features.dim);
+    check(out.features.dim == sizes.feature_dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}",
+          f.features, sizes.feature_dim, out.features.dim);
   } else if (!f.lines.empty()) {
     out.tokens = read_lines(model, f.lines);
   } else {
@@ -78,11 +79,12 @@ class Printer {
     if (!json_) return;
     Json labels = Json::array();
     for (const std::string& name : names_) labels.push(name);
-    Out::get().print("{{\"schema\":\"hindscan.classify/1\",\"labels\":{},\"sequences\":[", to_string(labels));
+    Out::get().print("{{\"schema\":\"{}\",\"labels\":{},\"sequences\":[", format::kClassifyJson, to_string(labels));
   }
 
   void add(int64_t i, std::span<const float> scores) {
-    const std::vector<double> p = regression_ ? std::vector<double>(scores.begin(), scores.end()) : probabilities(scores);
+    const std::vector<double> p =
+        regression_ ? std::vector<double>(scores.begin(), scores.end()) : probabilities(scores);
     if (json_) return add_json(i, scores, p);
     if (regression_) {
       std::vector<std::string> numbers;
@@ -122,7 +124,7 @@ class Printer {
 
 void print_score(const LabelledScore& s, bool json) {
   Json out = Json::object();
-  out.set("schema", "hindscan.classify/1").set("examples", s.examples);
+  out.set("schema", format::kClassifyJson).set("examples", s.examples);
   out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy).set("loss", s.loss);
   if (json) return Out::get().write(to_string(out, {.indent = 2}) + "\n");
   if (s.regression) return Out::get().print("RMSE {:.6g} on {} sequences\n", s.rmse, s.examples);
@@ -132,8 +134,10 @@ void print_score(const LabelledScore& s, bool json) {
 void add_flags(CLI::App& app, ClassifyFlags& f) {
   app.add_option("--lines", f.lines, "Text file, a sequence a line")->type_name("FILE");
   app.add_option("--features", f.features, "Vectors [N, tokens, numbers] or [N, numbers], .npy")->type_name("FILE");
-  app.add_option("--labels", f.labelled.labels, "Labelled sequences as of 'train': how many are right")->type_name("FILE");
-  app.add_option("--label-column", f.labelled.label_column, "Of a TSV, from 1 (default: found by repetition)")->check(CLI::Range(1, 65536));
+  app.add_option("--labels", f.labelled.labels, "Labelled sequences as of 'train': how many are right")
+      ->type_name("FILE");
+  app.add_option("--label-column", f.labelled.label_column, "Of a TSV, from 1 (default: found by repetition)")
+      ->check(CLI::Range(1, 65536));
   app.add_option("--text-field", f.labelled.text_field, "Of a JSONL object")->capture_default_str();
   app.add_option("--label-field", f.labelled.label_field, "Of a JSONL object")->capture_default_str();
 }
@@ -141,9 +145,11 @@ void add_flags(CLI::App& app, ClassifyFlags& f) {
 }  // namespace
 
 int classify_command(Arguments arguments) {
-  CommandLine line("classify", "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.",
-                   {"classify -m runs/s/model -p \"A film to remember.\"", "classify -m runs/s/model --lines reviews.txt --json",
-                    "classify -m runs/f/model --features x.npy", "classify -m runs/s/model --labels test.tsv"});
+  CommandLine line(
+      "classify",
+      "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.",
+      {"classify -m runs/s/model -p \"A film to remember.\"", "classify -m runs/s/model --lines reviews.txt --json",
+       "classify -m runs/f/model --features x.npy", "classify -m runs/s/model --labels test.tsv"});
   line.add_model();
   line.add_prompt();
   ClassifyFlags flags;
@@ -152,7 +158,9 @@ int classify_command(Arguments arguments) {
 
   const Model model = line.load_model();
   check(model.arch().sizes().labels > 0, ErrorCode::kData,
-        "[{}] expected a classifier or regressor, found a language model; train one with 'hindscan train --task classify'", model.path());
+        "[{}] expected a classifier or regressor, found a language model; train one with 'hindscan train --task "
+        "classify'",
+        model.path());
   if (!flags.labelled.labels.empty()) {
     flags.labelled.features = flags.features;
     const LabelledSet set = load_labelled(flags.labelled, model, int64_t{1} << 40, line.progress());

@@ -130,8 +130,8 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
   options.tokenizer = tokenizer_;
   Model model = Model::load(given.empty() ? default_model_directory() : given, options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
-  check(damaged.empty(), ErrorCode::kData,
-        "[{}] expected finite weights, found {}; fetch the file again", model.path(), damaged);
+  check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
+        damaged);
   return model;
 }
 

@@ -102,7 +102,7 @@ void write(const ExplainReport& report, const ExplainFlags& f, const std::string
 int explain_command(Arguments arguments) {
   CommandLine line(
       "explain",
-      "Which earlier tokens a prediction came from, how exact the picture is, and how well it predicts real edits.",
+      "Which earlier tokens a prediction came from, whether the parts add up, and how well they predict real edits.",
       {"explain -p \"Once upon a time there was a little girl who lived in a\"",
        "explain -p \"The cat sat on the\" --target-token \" mat\" --contrast \" dog\"",
        "explain -f story.txt --target 120 --method frozen,gradient-x-input -o story.html",

@@ -101,9 +101,8 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, int64_t 
   const ScoreMap& map = m.maps.front();
   double total = 0;
   for (const double s : map.scores) total += std::isfinite(s) ? std::abs(s) : 0;
-  std::string out =
-      fmt::format(" rank     pos  {:<{}}      score   share   {}\n", "token", kTokenColumn,
-                  map.layers.empty() ? "" : fmt::format("where it enters (layers 0..{})", r.layers.size() - 1));
+  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", "token", kTokenColumn,
+                                map.layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const int64_t t : strongest(map.scores, top)) {
     const double score = map.scores[static_cast<size_t>(t)];
@@ -116,13 +115,21 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, int64_t 
   return out + "\n";
 }
 
+std::string bars(const MethodReport& m) {
+  if (m.maps.front().layers.empty()) return "";
+  return m.targeted ? "bars    what the layers' input at that position holds of the target; earlier tokens pass "
+                      "through it too, so\n"
+                      "        they are not parts of the score\n"
+                    : "bars    the row of each layer; the score is their mean\n";
+}
+
 std::string number(const std::optional<double>& v, const char* none = "-") {
   return v ? fmt::format("{:.3f}", *v) : none;
 }
 
 std::string method_table(const ExplainReport& r) {
   std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>7} {:>6}\n", "method", "sum", "state in",
-                                "bias", "target", "residual", "causal", "sign");
+                                "no token", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
     out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>7} {:>6}{}\n", m.name, m.sum,
@@ -138,7 +145,7 @@ std::string shares(const MethodReport& m) {
   double total = 0;
   for (const NamedShare& s : m.shares) total += std::abs(s.value);
   if (m.shares.empty() || total == 0) return "";
-  std::string out = fmt::format("paths   {} through", m.name);
+  std::string out = fmt::format("paths   {}, summed over layers (each counts again, so no parts of the sum):", m.name);
   for (const NamedShare& s : m.shares) out += fmt::format("  {} {:.3f}", s.name, s.value);
   return out + "\n";
 }
@@ -172,14 +179,15 @@ std::string checks(const ExplainReport& r) {
     const auto worst =
         std::max_element(r.layers.begin(), r.layers.end(),
                          [](const LayerReport& a, const LayerReport& b) { return a.max_residual < b.max_residual; });
-    out += fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {})\n",
-                       worst->max_residual, worst->layer);
+    out += fmt::format(
+        "check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {}): it adds up\n",
+        worst->max_residual, worst->layer);
   }
   for (const MethodReport& m : r.methods) {
     if (!m.causal || m.causal->edits == 0) continue;
     out += fmt::format(
-        "causal  {} edits of tokens {}..{} really re-run: rank correlation and sign agreement above; 1 and 100% are "
-        "perfect\n",
+        "causal  {} edits of tokens {}..{} (not of the last one) really re-run: rank correlation and sign agreement\n"
+        "        above, a rough guide from one text; methods whose scores do not know the target have none\n",
         m.causal->edits, m.causal->first, m.causal->last - 1);
     break;
   }
@@ -202,7 +210,7 @@ size_t shown_method(const ExplainReport& report, const std::string& show) {
 std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
   std::string out = heading(report, m) + strip(report, m, view.style) + source_table(report, m, view.top);
-  out += method_table(report) + "\n";
+  out += method_table(report) + "\n" + bars(m);
   for (const MethodReport& each : report.methods) out += shares(each) + estimator(each);
   out += held(report);
   out += checks(report);

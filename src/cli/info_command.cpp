@@ -1,11 +1,12 @@
 // hindscan info: what a model holds.
 #include <fmt/format.h>
 
-#include "core/classifier_config.h"
+#include "base/formats.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/printable.h"
 #include "cli/streams.h"
+#include "core/classifier_config.h"
 #include "model/config_json.h"
 
 namespace hindscan::cli {
@@ -58,12 +59,17 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
     tensors.push(Json::object().set("name", w->name).set("shape", w->shape).set("dtype", dtype_name(w->dtype)));
   }
   Json out = Json::object();
-  out.set("schema", "hindscan.info/1").set("model", model.path()).set("config", config_to_json(model.arch().hf_config()));
+  out.set("schema", format::kInfoJson)
+      .set("model", model.path())
+      .set("config", config_to_json(model.arch().hf_config()));
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
   out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));
   out.set("transformer_head_dim", kHeadDim).set("state_numbers", s.state_numbers);
-  out.set("cache_per_token", s.cache_per_token).set("labels", s.labels).set("regression", s.regression).set("feature_dim", s.feature_dim);
+  out.set("cache_per_token", s.cache_per_token)
+      .set("labels", s.labels)
+      .set("regression", s.regression)
+      .set("feature_dim", s.feature_dim);
   out.set("flops_per_token", model.arch().flops_per_token());
   if (checked) out.set("finite", damaged.empty()).set("first_non_finite", damaged.empty() ? Json() : Json(damaged));
   return out.set("tensors", std::move(tensors));
@@ -73,7 +79,8 @@ std::string config_line(const Config& config) {
   std::string out;
   const Json json = config_to_json(config);
   for (const JsonMember& m : json.members()) {
-    out += fmt::format("{}{}={}", out.empty() ? "" : "  ", m.key, m.value.is_string() ? m.value.as_string() : to_string(m.value));
+    out += fmt::format("{}{}={}", out.empty() ? "" : "  ", m.key,
+                       m.value.is_string() ? m.value.as_string() : to_string(m.value));
   }
   return out;
 }
@@ -94,15 +101,18 @@ void print(const Model& model, bool with_tensors) {
     out.print("vocabulary  {} tokens{}\n", s.vocab_size,
               model.has_tokenizer() ? "" : " (no tokenizer: use --tokens or --tokenizer)");
   }
-  if (s.labels > 0) out.print("output      {} {} a sequence{}\n", s.labels, s.regression ? "numbers" : "class scores", named_labels(model));
+  if (s.labels > 0)
+    out.print("output      {} {} a sequence{}\n", s.labels, s.regression ? "numbers" : "class scores",
+              named_labels(model));
   out.print(
       "attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of "
       "{})\n",
       s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
       s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
-  out.print("state       {} numbers, {:.1f} KB, whatever the length of the text{}\n", s.state_numbers,
-            static_cast<double>(s.state_numbers) * 4 / 1e3,
-            s.cache_per_token == 0 ? "" : fmt::format("; and {} with every token, up to the windows", s.cache_per_token));
+  out.print(
+      "state       {} numbers, {:.1f} KB, whatever the length of the text{}\n", s.state_numbers,
+      static_cast<double>(s.state_numbers) * 4 / 1e3,
+      s.cache_per_token == 0 ? "" : fmt::format("; and {} with every token, up to the windows", s.cache_per_token));
   out.print("work        {} multiply-adds per token\n",
             format_count(static_cast<double>(model.arch().flops_per_token()) / 2));
   if (!with_tensors) return;

@@ -1,6 +1,7 @@
 // hindscan logits: of every position as .npy, of the last one as text.
 #include <fmt/format.h>
 
+#include "base/formats.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -27,10 +28,10 @@ void print(std::span<const float> last) {
 }  // namespace
 
 int logits_command(Arguments arguments) {
-  CommandLine line(
-      "logits",
-      "Logits of every position as a NumPy file, float32 [tokens, vocabulary]; without -o those of the last position, one token a line.",
-      {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3"});
+  CommandLine line("logits",
+                   "Logits of every position as a NumPy file, float32 [tokens, vocabulary]; without -o those of the "
+                   "last position, one token a line.",
+                   {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3"});
   line.add_model();
   line.add_prompt();
   line.add_memory();
@@ -38,8 +39,8 @@ int logits_command(Arguments arguments) {
   line.app().add_option("-o,--output", output, "File to write, .npy")->type_name("FILE");
   line.app().add_option("--state-in", state_in, "Continue after the text that left this state")->type_name("FILE");
   if (!line.parse(std::move(arguments))) return 0;
-  check(output.empty() || output.ends_with(".npy"), ErrorCode::kUsage, "[logits] expected an output file ending in .npy, found '{}'",
-        output);
+  check(output.empty() || output.ends_with(".npy"), ErrorCode::kUsage,
+        "[logits] expected an output file ending in .npy, found '{}'", output);
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model);
@@ -69,7 +70,7 @@ int logits_command(Arguments arguments) {
   if (!output.empty()) write_npy(real_fs(), output, npy_array("logits", {T, V}, values));
   if (line.json()) {
     Json out = Json::object();
-    out.set("schema", "hindscan.logits/1")
+    out.set("schema", format::kLogitsJson)
         .set("model", model.path())
         .set("output", output.empty() ? Json() : Json(output))
         .set("rows", rows_kept)

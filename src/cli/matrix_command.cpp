@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "base/formats.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/feature_input.h"
@@ -51,7 +52,7 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
             bool json) {
   if (json) {
     Json out = Json::object();
-    out.set("schema", "hindscan.matrix/1").set("model", model.path()).set("output", flags.output).set("layer", m.layer);
+    out.set("schema", format::kMatrixJson).set("model", model.path()).set("output", flags.output).set("layer", m.layer);
     out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
     out.set("blocks", request.blocks).set("bound", !m.lower.empty());
     out.set("tightness", m.tightness ? Json(*m.tightness) : Json());

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/formats.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -74,7 +75,7 @@ Json to_json(const Model& model, const Prompt& prompt, const Generated& g) {
     tokens.push(std::move(item));
   }
   Json out = Json::object();
-  out.set("schema", "hindscan.run/1").set("model", model.path()).set("prompt", prompt.text);
+  out.set("schema", format::kRunJson).set("model", model.path()).set("prompt", prompt.text);
   out.set("prompt_tokens", static_cast<int64_t>(prompt.tokens.size()))
       .set("text", g.text)
       .set("tokens", std::move(tokens));
@@ -113,8 +114,8 @@ int run_command(Arguments arguments) {
   Sampler(flags.generate.sampling);  // refuses bad values before the model is loaded
 
   const Model model = line.load_model();
-  check(model.arch().sizes().labels == 0, ErrorCode::kData, "[{}] expected a language model, found a classifier; use 'hindscan classify'",
-        model.path());
+  check(model.arch().sizes().labels == 0, ErrorCode::kData,
+        "[{}] expected a language model, found a classifier; use 'hindscan classify'", model.path());
   const Prompt prompt = line.read_prompt(model);
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);

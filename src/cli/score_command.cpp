@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/formats.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -38,7 +39,10 @@ class TokenPrinter {
  public:
   TokenPrinter(const Model& model, bool on, bool json) : model_(model), on_(on), json_(json) {
     if (!on_) return;
-    Out::get().write(json_ ? "{\"schema\":\"hindscan.score/1\",\"tokens\":[" : "position\tid\tlog_prob\ttoken\n");
+    if (json_)
+      Out::get().print("{{\"schema\":\"{}\",\"tokens\":[", format::kScoreJson);
+    else
+      Out::get().write("position\tid\tlog_prob\ttoken\n");
   }
   void add(int64_t t, int32_t id, double log_prob) {
     if (!on_) return;
@@ -76,7 +80,8 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
           "[score] the log-probability of token {} is {}: the model's weights are damaged; try 'hindscan info --check'",
           taken, log_probs[t]);
       totals.tokens += 1;
-      const bool has_text = model.has_tokenizer() && id < model.tokenizer().vocab_size();  // a padded vocabulary is larger
+      const bool has_text =
+          model.has_tokenizer() && id < model.tokenizer().vocab_size();  // a padded vocabulary is larger
       totals.bytes += has_text ? static_cast<int64_t>(model.tokenizer().token_bytes(id).size()) : 0;
       totals.sum -= log_probs[t];
       totals.squares += log_probs[t] * log_probs[t];
@@ -95,7 +100,7 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
 
 Json summary(const Model& model, const Totals& t, int64_t tokens) {
   Json out = Json::object();
-  out.set("schema", "hindscan.score/1").set("model", model.path()).set("count", tokens).set("scored", t.tokens);
+  out.set("schema", format::kScoreJson).set("model", model.path()).set("count", tokens).set("scored", t.tokens);
   out.set("bytes", t.bytes).set("nll", t.mean()).set("nll_standard_error", t.standard_error());
   return out.set("perplexity", std::exp(t.mean())).set("bits_per_byte", t.bits_per_byte());
 }

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/formats.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/streams.h"
@@ -66,7 +67,8 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.option_defaults()->group("Recipe");
   app.add_option("--steps", o.steps, "Optimiser steps in all")->capture_default_str();
   app.add_option("--sequences,--batch", o.sequences, "Sequences of a micro-step")->capture_default_str();
-  app.add_option("--length", o.length, "Tokens of a sequence; with classify the most that are read (default: all)")->capture_default_str();
+  app.add_option("--length", o.length, "Tokens of a sequence; with classify the most that are read (default: all)")
+      ->capture_default_str();
   app.add_option("--accumulation", o.accumulation, "Micro-steps of an optimiser step")->capture_default_str();
   app.add_option("--lr", o.lr, "Peak learning rate")->capture_default_str();
   app.add_option("--min-lr", o.min_lr, "Learning rate at the end")->capture_default_str();
@@ -183,7 +185,7 @@ std::string describe(const LabelledScore& s) {
 void print(const TrainReport& r, bool json) {
   if (json) {
     Json out = Json::object();
-    out.set("schema", "hindscan.train/1").set("end", end_name(r.end)).set("steps", r.steps).set("skipped", r.skipped);
+    out.set("schema", format::kTrainJson).set("end", end_name(r.end)).set("steps", r.steps).set("skipped", r.skipped);
     out.set("loss", r.loss).set("seconds", r.seconds).set("checkpoint", r.checkpoint).set("model", r.model_dir);
     if (r.held_out) {
       out.set("held_out", Json::object()
@@ -204,20 +206,23 @@ void print(const TrainReport& r, bool json) {
   if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
   if (r.model_dir.empty()) return;
-  out.print("model       {}   next: hindscan {} -m {} ...\n", r.model_dir, r.classifier ? "classify" : "run", r.model_dir);
+  out.print("model       {}   next: hindscan {} -m {} ...\n", r.model_dir, r.classifier ? "classify" : "run",
+            r.model_dir);
 }
 
 }  // namespace
 
 int train_command(Arguments arguments) {
-  CommandLine line("train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
-                   {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
-                    "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
-                    "train --arch rwkv7 --d-model 256 --n-layer 4 --tokenizer tokenizer.json --data books.txt --out runs/r",
-                    "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c", "train --resume runs/a --export my-model",
-                    "train --task classify --labels train.tsv --valid dev.tsv --arch mamba2 --d-model 64 --n-layer 2 --tokenizer "
-                    "tokenizer.json --out runs/s",
-                    "train --task classify --labels y.npy --features x.npy --arch gru --d-model 64 --n-layer 1 --out runs/f"});
+  CommandLine line(
+      "train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
+      {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
+       "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
+       "train --arch rwkv7 --d-model 256 --n-layer 4 --tokenizer tokenizer.json --data books.txt --out runs/r",
+       "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c",
+       "train --resume runs/a --export my-model",
+       "train --task classify --labels train.tsv --valid dev.tsv --arch mamba2 --d-model 64 --n-layer 2 --tokenizer "
+       "tokenizer.json --out runs/s",
+       "train --task classify --labels y.npy --features x.npy --arch gru --d-model 64 --n-layer 1 --out runs/f"});
   TrainFlags flags;
   add_data_flags(line.app(), flags);
   add_label_flags(line.app(), flags.options);

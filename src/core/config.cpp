@@ -4,12 +4,12 @@ namespace hindscan {
 
 int64_t Config::integer(const std::string& key, int64_t low, int64_t high) const {
   const auto it = values_.find(key);
-  check(it != values_.end(), ErrorCode::kData, "[{}] expected an integer \"{}\", found nothing; the file does not describe this architecture",
-        label_, key);
+  check(it != values_.end(), ErrorCode::kData,
+        "[{}] expected an integer \"{}\", found nothing; the file does not describe this architecture", label_, key);
   const int64_t* value = std::get_if<int64_t>(&it->second);
   check(value != nullptr, ErrorCode::kData, "[{}] \"{}\" must be an integer; correct the file", label_, key);
-  check(*value >= low && *value <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file", label_, key,
-        low, high, *value);
+  check(*value >= low && *value <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file",
+        label_, key, low, high, *value);
   return *value;
 }
 
@@ -48,7 +48,8 @@ int64_t Config::count(const std::string& key) const {
 
 const Config::Value& Config::element(const std::string& key, int64_t i) const {
   const auto it = values_.find(key + "." + std::to_string(i));
-  check(it != values_.end(), ErrorCode::kData, "[{}] element {} of \"{}\" must be a number or a string; correct the file", label_, i, key);
+  check(it != values_.end(), ErrorCode::kData,
+        "[{}] element {} of \"{}\" must be a number or a string; correct the file", label_, i, key);
   return it->second;
 }
 

@@ -1,5 +1,5 @@
-// Architecture settings as flat key -> scalar, read from config.json by model/. Nested keys are joined by dots: "ssm_cfg.layer";
-// a list is "key.0", "key.1", ... and its length "key.#".
+// Architecture settings as flat key -> scalar, read from config.json by model/. Nested keys are joined by dots:
+// "ssm_cfg.layer"; a list is "key.0", "key.1", ... and its length "key.#".
 #pragma once
 #include <cstdint>
 #include <map>
@@ -18,7 +18,9 @@ class Config {
 
   bool has(const std::string& key) const { return values_.count(key) != 0; }
   void set(const std::string& key, Value value) { values_[key] = std::move(value); }
-  bool is_text(const std::string& key) const { return has(key) && std::holds_alternative<std::string>(values_.at(key)); }
+  bool is_text(const std::string& key) const {
+    return has(key) && std::holds_alternative<std::string>(values_.at(key));
+  }
   const std::map<std::string, Value>& values() const { return values_; }
   const std::string& label() const { return label_; }
 

@@ -13,13 +13,14 @@ int64_t Input::length() const {
 static void check_input(const Input& in, const std::vector<int64_t>& cu) {
   const int64_t T = in.length();
   check(in.feature_dim >= 0 && (in.feature_dim == 0 || static_cast<int64_t>(in.features.size()) == T * in.feature_dim),
-        ErrorCode::kUsage, "[input] {} feature numbers are not a multiple of feature_dim {}", in.features.size(), in.feature_dim);
+        ErrorCode::kUsage, "[input] {} feature numbers are not a multiple of feature_dim {}", in.features.size(),
+        in.feature_dim);
   check(cu.front() == 0 && cu.back() == T && std::is_sorted(cu.begin(), cu.end()), ErrorCode::kUsage,
         "[input] cu_seqlens must ascend from 0 to {}, found {}", T, fmt::join(cu, ", "));
-  check(in.states.empty() || in.states.size() + 1 == cu.size(), ErrorCode::kUsage, "[input] expected {} states, found {}", cu.size() - 1,
-        in.states.size());
-  check(in.resets.empty() || static_cast<int64_t>(in.resets.size()) == T, ErrorCode::kUsage, "[input] expected {} reset flags, found {}", T,
-        in.resets.size());
+  check(in.states.empty() || in.states.size() + 1 == cu.size(), ErrorCode::kUsage,
+        "[input] expected {} states, found {}", cu.size() - 1, in.states.size());
+  check(in.resets.empty() || static_cast<int64_t>(in.resets.size()) == T, ErrorCode::kUsage,
+        "[input] expected {} reset flags, found {}", T, in.resets.size());
 }
 
 static std::vector<Segment> make_segments(const Input& in, const std::vector<int64_t>& cu) {
@@ -45,7 +46,8 @@ Ctx::Ctx(const Input& input, CtxOptions options)
       own_scratch_(options_.scratch == nullptr ? std::make_unique<Arena>() : nullptr),
       arena_(options_.arena == nullptr ? own_arena_.get() : options_.arena),
       scratch_(options_.scratch == nullptr ? *own_scratch_ : *options_.scratch) {
-  check(!options_.in_place || !options_.record, ErrorCode::kInternal, "[ctx] states advance in place only without record");
+  check(!options_.in_place || !options_.record, ErrorCode::kInternal,
+        "[ctx] states advance in place only without record");
   std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
   check_input(input, cu);
   std::vector<Segment> segments = make_segments(input, cu);
@@ -75,7 +77,8 @@ void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weig
 
 void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
                  std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer) {
-  if (recording()) nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward), std::move(mixer)});
+  if (recording())
+    nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward), std::move(mixer)});
 }
 
 std::string Ctx::state_name(const char* op) {
@@ -86,7 +89,8 @@ std::string Ctx::state_name(const char* op) {
 
 int64_t Ctx::position(const Segment& s, Var v) const {
   if (!s.carries_in) return 0;
-  const bool has_state = &layout(v) == &layouts_[0] && !input_.states.empty() && input_.states[static_cast<size_t>(s.seq)] != nullptr;
+  const bool has_state =
+      &layout(v) == &layouts_[0] && !input_.states.empty() && input_.states[static_cast<size_t>(s.seq)] != nullptr;
   return has_state ? input_.states[static_cast<size_t>(s.seq)]->tokens : 0;
 }
 
@@ -204,15 +208,16 @@ Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
   const Var y = make_like(x, cols(x));  // a residual block keeps the shape
   const Arena::Mark mark = arena_->mark();
   const Var inner = body(*this, x);
-  check(rows(inner) == rows(y) && cols(inner) == cols(y), ErrorCode::kInternal, "[block {}] expected the shape [{}, {}] to be kept", layer_,
-        rows(y), cols(y));
+  check(rows(inner) == rows(y) && cols(inner) == cols(y), ErrorCode::kInternal,
+        "[block {}] expected the shape [{}, {}] to be kept", layer_, rows(y), cols(y));
   std::memcpy(data<char>(y), data<char>(inner), static_cast<size_t>(rows(y) * cols(y)) * dtype_size(options_.compute));
   slots_.resize(static_cast<size_t>(y) + 1);
   arena_->release(mark);
   return y;
 }
 
-void Ctx::run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules) {
+void Ctx::run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body,
+                         const AdjointRules& rules) {
   with_real([&]<class R>(R) { grad<R>(x); });  // outlives the mark below
   const size_t first_node = nodes_.size(), first_slot = slots_.size();
   const Arena::Mark mark = arena_->mark();

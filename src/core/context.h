@@ -22,8 +22,8 @@ namespace hindscan {
 
 // What a pass reads: tokens or feature vectors of several sequences, packed without padding.
 struct Input {
-  std::span<const int32_t> tokens;     // [T]
-  std::span<const float> features;     // [T, feature_dim], instead of tokens
+  std::span<const int32_t> tokens;  // [T]
+  std::span<const float> features;  // [T, feature_dim], instead of tokens
   int64_t feature_dim = 0;
   std::vector<int64_t> cu_seqlens;     // [B+1], 0 .. T ascending; empty: one sequence
   std::span<const uint8_t> resets;     // [T] or empty; non-zero: the state is zero before this token
@@ -43,27 +43,50 @@ struct Segment {
 struct TapView {
   std::string_view name;  // e.g. "blocks.3.mixer.k"
   int64_t T, C;
-  DType dtype;            // kF32 or kF64
+  DType dtype;  // kF32 or kF64
   void* data;
 };
 using Tap = std::function<void(const TapView&)>;
 
 // The rows of the sequences in a [T, C] array. Index 0 is the input's; gathering tokens makes others.
 struct Layout {
-  std::vector<int64_t> cu;        // [B+1]
+  std::vector<int64_t> cu;  // [B+1]
   std::vector<Segment> segments;
 };
 
 // A sequence of tokens read in another order: output token i of each sequence is its token index[i].
 struct TokenOrder {
-  std::vector<int64_t> index;    // [L_out], each in 0..L_in-1; tokens may be left out or repeated
-  std::vector<uint8_t> resets;   // [L_out] or empty; non-zero: recurrences start from zero before this token
+  std::vector<int64_t> index;   // [L_out], each in 0..L_in-1; tokens may be left out or repeated
+  std::vector<uint8_t> resets;  // [L_out] or empty; non-zero: recurrences start from zero before this token
 };
 
 enum class Role : uint8_t {
-  kEmbedding, kLinear, kNorm, kConv, kActivation, kDecay, kGlr, kSkip, kGate, kAdd, kSplit, kSelect, kTap,
-  kScale, kConcat, kModulate, kTokenMix, kRotate, kSoftCap, kHeadDot, kHeadBroadcast, kAttention, kNonlinear,
-  kRoute, kOrder, kPool
+  kEmbedding,
+  kLinear,
+  kNorm,
+  kConv,
+  kActivation,
+  kDecay,
+  kGlr,
+  kSkip,
+  kGate,
+  kAdd,
+  kSplit,
+  kSelect,
+  kTap,
+  kScale,
+  kConcat,
+  kModulate,
+  kTokenMix,
+  kRotate,
+  kSoftCap,
+  kHeadDot,
+  kHeadBroadcast,
+  kAttention,
+  kNonlinear,
+  kRoute,
+  kOrder,
+  kPool
 };
 
 struct OpNode {
@@ -85,16 +108,16 @@ struct MixerScope {
 };
 
 struct CtxOptions {
-  bool record = false;             // keep what the adjoint needs
-  bool recompute = false;          // with record: blocks keep their input only and run again in the adjoint
-  DType compute = DType::kF32;     // kF32, or kF64 on the reference kernels
-  DType gemm = DType::kF32;        // kBF16: products from bf16 copies (WeightTable::make_bf16)
-  GradTable* grads = nullptr;      // weight gradients go here when the rules ask for them
-  Tap tap;                         // called at every tap when set
-  Arena* arena = nullptr;          // of the tape; reused between passes, reset by the constructor
-  Arena* scratch = nullptr;        // of single ops; reused between passes
-  bool in_place = false;           // without record: states advance during the pass, commit() only counts tokens;
-                                   // a pass that throws leaves them unusable
+  bool record = false;          // keep what the adjoint needs
+  bool recompute = false;       // with record: blocks keep their input only and run again in the adjoint
+  DType compute = DType::kF32;  // kF32, or kF64 on the reference kernels
+  DType gemm = DType::kF32;     // kBF16: products from bf16 copies (WeightTable::make_bf16)
+  GradTable* grads = nullptr;   // weight gradients go here when the rules ask for them
+  Tap tap;                      // called at every tap when set
+  Arena* arena = nullptr;       // of the tape; reused between passes, reset by the constructor
+  Arena* scratch = nullptr;     // of single ops; reused between passes
+  bool in_place = false;        // without record: states advance during the pass, commit() only counts tokens;
+                                // a pass that throws leaves them unusable
 };
 
 class Ctx {
@@ -105,87 +128,88 @@ class Ctx {
   Ctx& operator=(const Ctx&) = delete;
 
   // signal: linear in x under every rule
-  Var embedding(const Weight& table);                                        // [T, d_model]; features pass through
-  void set_embedding(Var x) { embedding_ = x; }                              // what embedding() gives instead
-  Var features();                                                            // [T, feature_dim] the input as it is
-  Var linear(const Weight& w, const Weight* bias, Var x);                    // [T, out]
+  Var embedding(const Weight& table);                      // [T, d_model]; features pass through
+  void set_embedding(Var x) { embedding_ = x; }            // what embedding() gives instead
+  Var features();                                          // [T, feature_dim] the input as it is
+  Var linear(const Weight& w, const Weight* bias, Var x);  // [T, out]
   Var linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, int64_t count);  // rows of w only
-  Var linear_in(const Weight& w, Var x, int64_t first, int64_t count);       // x w[first, first+count), w [in, out]
-  Var linear_in(const Weight& w, Var x);                                     // [T, out], w stored [in, out]
-  Var block_linear(const Weight& w, const Weight* bias, Var x);              // w [H, in, out] per head: [T, H*out]
+  Var linear_in(const Weight& w, Var x, int64_t first, int64_t count);  // x w[first, first+count), w [in, out]
+  Var linear_in(const Weight& w, Var x);                                // [T, out], w stored [in, out]
+  Var block_linear(const Weight& w, const Weight* bias, Var x);         // w [H, in, out] per head: [T, H*out]
   Var expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var x);  // w [E, out, in]
-  Var causal_conv1d(const Weight& w, const Weight* bias, Var x);             // [T, C], w [C, 1, K]
-  Var skip(const Weight& d, Var base, Var x);                                // base + D x; d [C], or [H] with C % H == 0
-  Var beside(Var x);                                                         // x on its way around the core: the value path
-  Var skip(const CurrentToken& in, Var base);                                // base + sum_head(q u k) v, beside the recurrence
+  Var causal_conv1d(const Weight& w, const Weight* bias, Var x);                  // [T, C], w [C, 1, K]
+  Var skip(const Weight& d, Var base, Var x);  // base + D x; d [C], or [H] with C % H == 0
+  Var beside(Var x);                           // x on its way around the core: the value path
+  Var skip(const CurrentToken& in, Var base);  // base + sum_head(q u k) v, beside the recurrence
   Var add(Var a, Var b);
   Var scale(double factor, Var x);
-  Var channel_scale(const Weight& w, Var x);                                 // [T, C] w [C]
-  Var rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks);     // w [H,R,P]: [T,H*P] -> [T,R*H*P]
-  Var rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks);     // the transpose: [T,R*H*P] -> [T,H*P]
-  Var split(Var x, int64_t first, int64_t count);                            // columns
+  Var channel_scale(const Weight& w, Var x);                              // [T, C] w [C]
+  Var rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks);  // w [H,R,P]: [T,H*P] -> [T,R*H*P]
+  Var rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks);  // the transpose: [T,R*H*P] -> [T,H*P]
+  Var split(Var x, int64_t first, int64_t count);                         // columns
   Var split_strided(Var x, int64_t parts, int64_t stride, int64_t first, int64_t count);  // count columns of each part
-  Var concat(std::span<const Var> parts);                                    // columns
-  Var select(Var x, std::span<const int64_t> rows);                          // [rows, C]
-  Var head_broadcast(Var x, int64_t heads, int64_t repeat);                  // each head repeat times, [T, heads*repeat*d]
-  Var token_shift(Var x);                                                    // row t-1 of x, carried from pass to pass
+  Var concat(std::span<const Var> parts);                                                 // columns
+  Var select(Var x, std::span<const int64_t> rows);                                       // [rows, C]
+  Var head_broadcast(Var x, int64_t heads, int64_t repeat);  // each head repeat times, [T, heads*repeat*d]
+  Var token_shift(Var x);                                    // row t-1 of x, carried from pass to pass
   // order: other tokens, same channels
-  Var gather_tokens(Var x, const TokenOrder& order);                         // [B*L_out, C]
-  Var scatter_add_tokens(Var x, const TokenOrder& order, Var like);          // the transpose; rows of `like`
-  Var pool_tokens(Var x, const TokenOrder& order, int64_t window);           // means of `window` tokens of the order
-  Var insert_token(const Weight& token, Var x, int64_t position);            // [B*(L+1), C]; a class token
+  Var gather_tokens(Var x, const TokenOrder& order);                 // [B*L_out, C]
+  Var scatter_add_tokens(Var x, const TokenOrder& order, Var like);  // the transpose; rows of `like`
+  Var pool_tokens(Var x, const TokenOrder& order, int64_t window);   // means of `window` tokens of the order
+  Var insert_token(const Weight& token, Var x, int64_t position);    // [B*(L+1), C]; a class token
   // a coefficient acts on a signal: coeff [T, C], or [T, H] for the heads of a [T, H*d] signal
-  Var gate(Var signal, Var gate);                                            // after the mixer core: two signal paths meet
-  Var modulate(Var coeff, Var signal);                                       // before it, or coefficient by coefficient
-  Var lerp(Var a, Var b, Var coeff);                                         // a + coeff (b - a)
-  Var mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x);   // x + (previous - x)(mu + delta); mu_of_x:
-                                                                             // mu x + (1 - mu) previous; delta or kNoVar
-  Var head_dot(Var a, Var b, const Weight* w, int64_t heads);                // [T, H] sum of a w b over the head
+  Var gate(Var signal, Var gate);       // after the mixer core: two signal paths meet
+  Var modulate(Var coeff, Var signal);  // before it, or coefficient by coefficient
+  Var lerp(Var a, Var b, Var coeff);    // a + coeff (b - a)
+  Var mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x);  // x + (previous - x)(mu + delta); mu_of_x:
+                                                                            // mu x + (1 - mu) previous; delta or kNoVar
+  Var head_dot(Var a, Var b, const Weight* w, int64_t heads);               // [T, H] sum of a w b over the head
   // non-linear
   Var activation(kernels::Act kind, Var x);
-  Var soft_cap(double cap, Var x);                                           // cap tanh(x / cap)
-  Var decay(Var x, const Weight& bias);                                      // step dt = softplus(x + bias)
-  Var decay(Var x, const Weight& bias, double low, double high);             // clamped to [low, high]
-  Var decay_rate(RateMap map, Var x, const Weight& w, double factor = 1);    // factor * f(w) x, w [n], C % n == 0
-  Var decay_map(DecayMap map, Var x, const Weight* bias, double factor = 1); // factor * f(x + bias); x kNoVar: f(bias)
-  Var decay_constant(std::span<const double> g);                             // [T, n] the same row for every token
-  Var decay_bound(Var x, const Weight& lower, int64_t layer);                // HGRN2: log(b + (1 - b) sigmoid(x))
-  Var phase(Var angle, Var dt, int64_t heads);                               // Mamba-3: running sum of pi tanh(angle) dt
+  Var soft_cap(double cap, Var x);                                            // cap tanh(x / cap)
+  Var decay(Var x, const Weight& bias);                                       // step dt = softplus(x + bias)
+  Var decay(Var x, const Weight& bias, double low, double high);              // clamped to [low, high]
+  Var decay_rate(RateMap map, Var x, const Weight& w, double factor = 1);     // factor * f(w) x, w [n], C % n == 0
+  Var decay_map(DecayMap map, Var x, const Weight* bias, double factor = 1);  // factor * f(x + bias); x kNoVar: f(bias)
+  Var decay_constant(std::span<const double> g);                              // [T, n] the same row for every token
+  Var decay_bound(Var x, const Weight& lower, int64_t layer);                 // HGRN2: log(b + (1 - b) sigmoid(x))
+  Var phase(Var angle, Var dt, int64_t heads);  // Mamba-3: running sum of pi tanh(angle) dt
   // norms
-  Var rmsnorm(const Weight* w, Var x, double eps);                           // w null: weightless
+  Var rmsnorm(const Weight* w, Var x, double eps);  // w null: weightless
   Var norm(const NormOptions& options, const Weight* w, const Weight* bias, Var x);
   // rotation of pairs of channels
-  Var rope(const Rope& rope, Var x);                                         // by the position in the sequence
-  Var rotate(Var x, Var theta, int64_t heads, bool interleaved);             // by theta [T, heads_theta * S]
+  Var rope(const Rope& rope, Var x);                              // by the position in the sequence
+  Var rotate(Var x, Var theta, int64_t heads, bool interleaved);  // by theta [T, heads_theta * S]
   // mixers
   struct GlrElement {
-    Var q, k, v;            // C [T,N], B [T,N], x [T,D]
-    Var dt;                 // [T, D]
-    const Weight* A_log;    // [D, N], A = -exp(A_log)
+    Var q, k, v;          // C [T,N], B [T,N], x [T,D]
+    Var dt;               // [T, D]
+    const Weight* A_log;  // [D, N], A = -exp(A_log)
   };
-  Var glr(const GlrElement& in);                                             // [T, D]
-  Var glr(const GlrHeads& in);                                               // [T, R*H*V]
-  Var glr(const GlrChannel& in);                                             // [T, D]
-  Var glr(const GlrWkv4& in);                                                // [T, D]
-  Var glr(const GlrMlstm& in);                                               // [T, H*V]
-  Var softmax_attention(const Attention& in);                                // [T, heads*v_dim]
-  Var nonlinear_recurrence(const Nonlinear& in);                             // [T, H*d]
+  Var glr(const GlrElement& in);                  // [T, D]
+  Var glr(const GlrHeads& in);                    // [T, R*H*V]
+  Var glr(const GlrChannel& in);                  // [T, D]
+  Var glr(const GlrWkv4& in);                     // [T, D]
+  Var glr(const GlrMlstm& in);                    // [T, H*V]
+  Var softmax_attention(const Attention& in);     // [T, heads*v_dim]
+  Var nonlinear_recurrence(const Nonlinear& in);  // [T, H*d]
   // experts
-  Var moe_route(Var logits, const Route& route);                             // [T, E] weights, zero where not routed
-  std::vector<int64_t> routed_rows(Var route, int64_t expert) const;         // rows with a weight
+  Var moe_route(Var logits, const Route& route);                      // [T, E] weights, zero where not routed
+  std::vector<int64_t> routed_rows(Var route, int64_t expert) const;  // rows with a weight
   Var combine_experts(Var route, std::span<const int64_t> experts, std::span<const Var> parts, int64_t channels);
   // structure
-  Var tap(std::string_view name, Var x);                                     // name is relative to the open scopes
-  Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);    // residual block, unit of recomputation
+  Var tap(std::string_view name, Var x);                                   // name is relative to the open scopes
+  Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);  // residual block, unit of recomputation
   // uses: arrays from before the block that body reads besides x.
   Var block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body);
   Var mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body);
-  // ends. Losses in nats per position, never [T, vocab] at once; weight[t] multiplies the adjoint of loss t (0: masked).
-  // With record, the adjoint of h (and of head, with grads) is accumulated at once: call backward() afterwards.
+  // ends. Losses in nats per position, never [T, vocab] at once; weight[t] multiplies the adjoint of loss t (0:
+  // masked). With record, the adjoint of h (and of head, with grads) is accumulated at once: call backward()
+  // afterwards.
   void cross_entropy(const LogitHead& head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
                      std::span<double> losses);
 
-  Var pool(Pool kind, Var x);                                                // [B, C] one row a sequence
+  Var pool(Pool kind, Var x);  // [B, C] one row a sequence
   // Mean squared error per row against targets [rows, C of h]; record as in cross_entropy.
   void regression_loss(Var h, std::span<const float> targets, std::span<const float> weight, std::span<double> losses);
 
@@ -252,7 +276,8 @@ class Ctx {
   template <class R>
   void linear_forward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, R* y);  // y [M, count]
   template <class R>
-  void linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx, R dx_beta, bool want_dw);
+  void linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx,
+                       R dx_beta, bool want_dw);
   template <class R>
   R* grad_target(Var v, bool* accumulate);  // like grad, but uninitialised with *accumulate = false at first use
   template <class R>

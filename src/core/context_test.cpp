@@ -43,7 +43,8 @@ struct Toy {
   }
 
   Var mix(Ctx& c, const Layer& w, Var u) const {
-    const Var x = c.activation(kernels::Act::kSilu, c.causal_conv1d(*w.conv, w.conv_bias, c.linear_rows(*w.in, nullptr, u, 0, kE)));
+    const Var x = c.activation(kernels::Act::kSilu,
+                               c.causal_conv1d(*w.conv, w.conv_bias, c.linear_rows(*w.in, nullptr, u, 0, kE)));
     const Var z = c.linear_rows(*w.in, nullptr, u, kE, kE);
     const Var p = c.linear(*w.bc, nullptr, x);
     const Var dt = c.decay(c.linear(*w.dt, nullptr, x), *w.dt_bias);
@@ -54,7 +55,8 @@ struct Toy {
     Var h = c.embedding(*head);  // features pass through
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(x, b.mixer("glr.element", b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return b.add(x, b.mixer("glr.element", b.rmsnorm(layers[l].norm, x, 1e-5),
+                                [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
       });
     }
     return h;

@@ -8,7 +8,8 @@
 namespace hindscan {
 
 Init Init::constant(double value) {
-  return custom([value](std::span<double> out, const std::vector<int64_t>&, Rng&) { std::fill(out.begin(), out.end(), value); });
+  return custom(
+      [value](std::span<double> out, const std::vector<int64_t>&, Rng&) { std::fill(out.begin(), out.end(), value); });
 }
 
 Init Init::uniform_range(double low, double high) {
@@ -48,7 +49,8 @@ Init Init::orthogonal(double gain) {
       for (int64_t c = 0; c < length; ++c) row(i)[c] /= norm;
     }
     for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t c = 0; c < cols; ++c) out[static_cast<size_t>(r * cols + c)] = gain * (by_row ? row(r)[c] : row(c)[r]);
+      for (int64_t c = 0; c < cols; ++c)
+        out[static_cast<size_t>(r * cols + c)] = gain * (by_row ? row(r)[c] : row(c)[r]);
     }
   });
 }

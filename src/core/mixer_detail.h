@@ -15,7 +15,7 @@ namespace hindscan {
 
 struct MixerDetail {
   enum class Kind : uint8_t { kElement, kChannel, kHeads, kSoftmax, kNonlinear } kind;
-  std::string state;                 // slot of the carried state
+  std::string state;  // slot of the carried state
   std::vector<int64_t> state_shape;
   explicit MixerDetail(Kind k) : kind(k) {}
   virtual ~MixerDetail() = default;
@@ -40,38 +40,40 @@ struct ChannelDetail final : MixerDetail {
 };
 
 // With a divisor v has V + 1 columns in dims.V, the last of ones: the recurrence carries its own denominator.
-// Two taps (Mamba-3): coefficients are those of the equivalent single-tap form over this pass, see core/ops/glr_heads.cpp.
+// Two taps (Mamba-3): coefficients are those of the equivalent single-tap form over this pass, see
+// core/ops/glr_heads.cpp.
 template <class R>
 struct HeadDetail final : MixerDetail {
   HeadDetail() : MixerDetail(Kind::kHeads) {}
   kernels::glr::HeadDims dims{};
   kernels::glr::HeadCoeffs<R> coeffs{};
-  const R* v = nullptr;        // [T, R, H, V]
-  const R* y = nullptr;        // [T, R, H, V_out]
-  const R* S0 = nullptr;       // [H, K, V] state the first segment started from
-  const R* divisor = nullptr;  // [T, H]
-  const R* previous = nullptr; // [H] two taps: weight the first token gives to the last write of the pass before
-  int64_t V_out = 0;           // V, or V - 1 with a divisor
-  bool key_dropping = false;   // has a rank-1 term (what other tools leave out)
+  const R* v = nullptr;         // [T, R, H, V]
+  const R* y = nullptr;         // [T, R, H, V_out]
+  const R* S0 = nullptr;        // [H, K, V] state the first segment started from
+  const R* divisor = nullptr;   // [T, H]
+  const R* previous = nullptr;  // [H] two taps: weight the first token gives to the last write of the pass before
+  int64_t V_out = 0;            // V, or V - 1 with a divisor
+  bool key_dropping = false;    // has a rank-1 term (what other tools leave out)
 };
 
 template <class R>
 struct SoftmaxDetail final : MixerDetail {
   SoftmaxDetail() : MixerDetail(Kind::kSoftmax) {}
-  int64_t T = 0, past = 0;         // tokens of the pass and cached tokens before it
+  int64_t T = 0, past = 0;  // tokens of the pass and cached tokens before it
   int64_t heads = 0, kv_heads = 0, d = 0, d_v = 0;
   int64_t window = 0;
   double scale = 1, soft_cap = 0;
-  const R* q = nullptr;            // [T, heads*d]
+  const R* q = nullptr;                // [T, heads*d]
   const R *k = nullptr, *v = nullptr;  // [past + T, kv_heads*d], [past + T, kv_heads*d_v]
-  const R* y = nullptr;            // [T, heads*d_v]
-  const R* lse = nullptr;          // [T, heads] log of each row's sum of exponentials
+  const R* y = nullptr;                // [T, heads*d_v]
+  const R* lse = nullptr;              // [T, heads] log of each row's sum of exponentials
 
   kernels::AttentionDims dims() const { return {T, past, heads, kv_heads, d, d_v, window, scale, soft_cap}; }
   kernels::AttentionInputs<R> inputs() const { return {q, k, v}; }
 };
 
-// With gates and tanh(z)/z held the recurrence is linear in x: cell_frozen_adjoint of a one-hot dy is a frozen-gate row.
+// With gates and tanh(z)/z held the recurrence is linear in x: cell_frozen_adjoint of a one-hot dy is a frozen-gate
+// row.
 template <class R>
 struct NonlinearDetail final : MixerDetail {
   NonlinearDetail() : MixerDetail(Kind::kNonlinear) {}

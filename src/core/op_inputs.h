@@ -24,15 +24,15 @@ enum class DecayMap : uint8_t {
   kExp,               // exp
   kSoftplus,
   kTanh,
-  kIdentity           // x + bias: a coefficient with a bias
+  kIdentity  // x + bias: a coefficient with a bias
 };
 
 struct NormOptions {
   enum class Kind : uint8_t {
-    kRms,      // x / sqrt(mean(x^2) + eps)
-    kLayer,    // (x - mean) / sqrt(var + eps)
-    kL2Inside, // x / sqrt(sum(x^2) + eps)     (fla, Qwen)
-    kL2Max     // x / max(||x||, eps)          (RWKV-7)
+    kRms,       // x / sqrt(mean(x^2) + eps)
+    kLayer,     // (x - mean) / sqrt(var + eps)
+    kL2Inside,  // x / sqrt(sum(x^2) + eps)     (fla, Qwen)
+    kL2Max      // x / max(||x||, eps)          (RWKV-7)
   } kind = Kind::kRms;
   double eps = 1e-5;
   int64_t groups = 1;     // C is cut into so many parts, each normalised by itself (GroupNorm, per head)
@@ -42,7 +42,7 @@ struct NormOptions {
 
 struct Rope {
   int64_t heads, head_dim;
-  int64_t rotary_dim;        // the first rotary_dim channels of each head turn, the rest pass
+  int64_t rotary_dim;  // the first rotary_dim channels of each head turn, the rest pass
   double base = 10000;
   bool interleaved = false;  // pairs (2i, 2i+1); else (i, i + rotary_dim / 2)
 };
@@ -73,9 +73,9 @@ struct CurrentToken {
 // One state number per channel, kernels/glr/channel.h.
 struct GlrChannel {
   Var v;
-  Var g;             // log decay [T, D]
-  Var w = kNoVar;    // write weight [T, D]
-  Var r = kNoVar;    // read weight [T, D]
+  Var g;           // log decay [T, D]
+  Var w = kNoVar;  // write weight [T, D]
+  Var r = kNoVar;  // read weight [T, D]
 };
 
 // RWKV-4: exponentially weighted mean per channel, log weights k, current token at k + time_first.
@@ -85,12 +85,13 @@ struct GlrWkv4 {
   const Weight* time_first;  // [D]
 };
 
-// mLSTM: scalar decay, exponential input gate, output divided by max(|n . q|, exp(-m)) + eps (arXiv 2405.04517 eq. 19-27).
+// mLSTM: scalar decay, exponential input gate, output divided by max(|n . q|, exp(-m)) + eps (arXiv 2405.04517 eq.
+// 19-27).
 struct GlrMlstm {
   int64_t heads, K, V;
-  Var q, k, v;        // [T, H*K], [T, H*K], [T, H*V]
-  Var f, i;           // [T, H] log forget gate <= 0, log input gate
-  double scale = 1;   // of k, K^-1/2 in the paper
+  Var q, k, v;       // [T, H*K], [T, H*K], [T, H*V]
+  Var f, i;          // [T, H] log forget gate <= 0, log input gate
+  double scale = 1;  // of k, K^-1/2 in the paper
   double eps = 1e-6;
 };
 
@@ -113,9 +114,9 @@ struct Nonlinear {
 
 struct Route {
   int64_t top_k;
-  bool normalise = true;   // weights of the chosen experts sum to 1
-  bool sigmoid = false;    // scores by sigmoid instead of softmax
-  double factor = 1;       // of the weights
+  bool normalise = true;  // weights of the chosen experts sum to 1
+  bool sigmoid = false;   // scores by sigmoid instead of softmax
+  double factor = 1;      // of the weights
 };
 
 // logits = soft_cap tanh((scale (W h) + bias) / soft_cap), soft_cap 0: none.

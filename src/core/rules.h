@@ -14,19 +14,24 @@ constexpr const char* mixer_path_name(MixerPath p) {
 }
 
 struct AdjointRules {
-  enum class Gate : uint8_t { kExact, kFreeze } gate = Gate::kExact;              // kFreeze: the gate is a constant factor
-  enum class Act : uint8_t { kExact, kFrozenSlope } act = Act::kExact;            // y = slope * x, slope constant
-  enum class Norm : uint8_t { kExact, kFrozenScale } norm = Norm::kExact;         // 1/rms constant
+  enum class Gate : uint8_t { kExact, kFreeze } gate = Gate::kExact;       // kFreeze: the gate is a constant factor
+  enum class Act : uint8_t { kExact, kFrozenSlope } act = Act::kExact;     // y = slope * x, slope constant
+  enum class Norm : uint8_t { kExact, kFrozenScale } norm = Norm::kExact;  // 1/rms constant
   enum class Recurrence : uint8_t { kExact, kValuePath } recurrence = Recurrence::kExact;  // dt, B, C constant
   MixerPath path = MixerPath::kAll;
-  bool skip = true;     // the D x path carries the adjoint
-  bool weights = false; // accumulate weight gradients (training)
+  bool skip = true;      // the D x path carries the adjoint
+  bool weights = false;  // accumulate weight gradients (training)
 };
 
 // The whole-model linear operator: every data-dependent coefficient at the value it took.
 constexpr AdjointRules frozen_rules() {
-  return {AdjointRules::Gate::kFreeze, AdjointRules::Act::kFrozenSlope, AdjointRules::Norm::kFrozenScale,
-          AdjointRules::Recurrence::kValuePath, MixerPath::kAll, true, false};
+  return {AdjointRules::Gate::kFreeze,
+          AdjointRules::Act::kFrozenSlope,
+          AdjointRules::Norm::kFrozenScale,
+          AdjointRules::Recurrence::kValuePath,
+          MixerPath::kAll,
+          true,
+          false};
 }
 constexpr AdjointRules exact_rules() { return {}; }
 constexpr AdjointRules training_rules() {

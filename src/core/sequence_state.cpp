@@ -14,8 +14,8 @@ const void* SequenceState::get(const std::string& name, const std::vector<int64_
   const auto it = slots_.find(name);
   if (it == slots_.end()) return nullptr;
   check(it->second.shape == shape && it->second.dtype == dtype, ErrorCode::kData,
-        "[state {}] expected shape [{}] {}, found [{}] {}; the state belongs to another model", name, fmt::join(shape, ", "),
-        dtype_name(dtype), fmt::join(it->second.shape, ", "), dtype_name(it->second.dtype));
+        "[state {}] expected shape [{}] {}, found [{}] {}; the state belongs to another model", name,
+        fmt::join(shape, ", "), dtype_name(dtype), fmt::join(it->second.shape, ", "), dtype_name(it->second.dtype));
   return it->second.bytes.data();
 }
 
@@ -33,9 +33,10 @@ SequenceState::Rows SequenceState::rows(const std::string& name, int64_t width, 
   const auto it = slots_.find(name);
   if (it == slots_.end()) return {};
   const Slot& slot = it->second;
-  check(slot.shape.size() == 2 && slot.shape[1] == width && slot.dtype == dtype && slot.bytes.size() == slot_bytes(slot.shape, dtype),
-        ErrorCode::kData, "[state {}] expected rows of {} {}, found shape [{}] {}; the state belongs to another model", name, width,
-        dtype_name(dtype), fmt::join(slot.shape, ", "), dtype_name(slot.dtype));
+  check(slot.shape.size() == 2 && slot.shape[1] == width && slot.dtype == dtype &&
+            slot.bytes.size() == slot_bytes(slot.shape, dtype),
+        ErrorCode::kData, "[state {}] expected rows of {} {}, found shape [{}] {}; the state belongs to another model",
+        name, width, dtype_name(dtype), fmt::join(slot.shape, ", "), dtype_name(slot.dtype));
   return {slot.bytes.data(), slot.shape[0]};
 }
 
@@ -43,7 +44,8 @@ void* SequenceState::append_rows(const std::string& name, int64_t width, DType d
   const int64_t old = rows(name, width, dtype).count, stay = keep >= 0 && old > 2 * keep ? keep : old;
   Slot& slot = slots_[name];
   const size_t row = static_cast<size_t>(width) * dtype_size(dtype);
-  slot.bytes.erase(slot.bytes.begin(), slot.bytes.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(old - stay) * row));
+  slot.bytes.erase(slot.bytes.begin(),
+                   slot.bytes.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(old - stay) * row));
   slot.bytes.resize(static_cast<size_t>(stay + count) * row);
   slot.shape = {stay + count, width};
   slot.dtype = dtype;

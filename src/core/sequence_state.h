@@ -1,5 +1,5 @@
-// What a sequence carries from one pass to the next: per layer a conv past and a recurrent state, of constant size; under
-// attention the keys and values of the tokens seen (of the last window - 1 where there is a window).
+// What a sequence carries from one pass to the next: per layer a conv past and a recurrent state, of constant size;
+// under attention the keys and values of the tokens seen (of the last window - 1 where there is a window).
 #pragma once
 #include <cstdint>
 #include <map>

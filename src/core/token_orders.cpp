@@ -62,14 +62,16 @@ TokenOrder snake_order(const Grid& grid) {
   for (int64_t t = 0; t < grid.frames; ++t) {
     const auto frame = out.index.size();
     for (int64_t y = 0; y < grid.height; ++y) {
-      for (int64_t i = 0; i < grid.width; ++i) out.index.push_back(place(grid, t, y, y % 2 == 0 ? i : grid.width - 1 - i));
+      for (int64_t i = 0; i < grid.width; ++i)
+        out.index.push_back(place(grid, t, y, y % 2 == 0 ? i : grid.width - 1 - i));
     }
     if (t % 2 == 1) std::reverse(out.index.begin() + static_cast<std::ptrdiff_t>(frame), out.index.end());
   }
   return out;
 }
 
-// Place (x, y) of step i of the Hilbert curve through a side x side square, side a power of two: the bits of i choose quadrants.
+// Place (x, y) of step i of the Hilbert curve through a side x side square, side a power of two: the bits of i choose
+// quadrants.
 static std::pair<int64_t, int64_t> hilbert_place(int64_t side, int64_t i) {
   int64_t x = 0, y = 0;
   for (int64_t s = 1; s < side; s *= 2) {
@@ -133,8 +135,8 @@ TokenOrder strided_order(const Grid& grid, int64_t step, bool reset) {
 
 TokenOrder windowed_order(const Grid& grid, int64_t window_height, int64_t window_width, bool reset, bool columns) {
   check_grid(grid);
-  check(window_height > 0 && window_width > 0, ErrorCode::kUsage, "[token order] expected windows of sizes > 0, found {} x {}",
-        window_height, window_width);
+  check(window_height > 0 && window_width > 0, ErrorCode::kUsage,
+        "[token order] expected windows of sizes > 0, found {} x {}", window_height, window_width);
   TokenOrder out;
   for (int64_t t = 0; t < grid.frames; ++t) {
     for (int64_t y0 = 0; y0 < grid.height; y0 += window_height) {

@@ -19,15 +19,18 @@ TokenOrder reversed_order(TokenOrder order);      // back to front; resets move 
 // VMamba (arXiv 2401.10166): rows, columns, and both reversed.
 std::vector<TokenOrder> cross_scan_orders(const Grid& grid);
 TokenOrder snake_order(const Grid& grid);  // every other row back to front, every other frame too: neighbours touch
-// Hilbert curve through each frame; sizes that are no powers of two skip what lies outside. Every other frame runs back.
+// Hilbert curve through each frame; sizes that are no powers of two skip what lies outside. Every other frame runs
+// back.
 TokenOrder hilbert_order(const Grid& grid);
 // Video: all frames of one place before the next place (VideoMamba's temporal-first scan).
 TokenOrder temporal_order(const Grid& grid);
-// EfficientVMamba (arXiv 2403.09977): the tokens (y0 + i step, x0 + j step) for each start in turn, step * step runs a frame;
-// reset: each run is a sequence of its own.
+// EfficientVMamba (arXiv 2403.09977): the tokens (y0 + i step, x0 + j step) for each start in turn, step * step runs a
+// frame; reset: each run is a sequence of its own.
 TokenOrder strided_order(const Grid& grid, int64_t step, bool reset);
-// LocalMamba (arXiv 2403.09338): window by window, row-major (or column-major) inside; windows at the border may be smaller.
-TokenOrder windowed_order(const Grid& grid, int64_t window_height, int64_t window_width, bool reset, bool columns = false);
+// LocalMamba (arXiv 2403.09338): window by window, row-major (or column-major) inside; windows at the border may be
+// smaller.
+TokenOrder windowed_order(const Grid& grid, int64_t window_height, int64_t window_width, bool reset,
+                          bool columns = false);
 // Tokens (y, x) for y, x = 0, step, ..: fewer tokens, in row-major order.
 TokenOrder subsampled_order(const Grid& grid, int64_t step);
 

@@ -18,13 +18,14 @@ int64_t Weight::size() const {
 
 template <>
 const float* Weight::as<float>() const {
-  check(dtype == DType::kF32 && data != nullptr, ErrorCode::kInternal, "[{}] expected f32 storage, found {}", name, dtype_name(dtype));
+  check(dtype == DType::kF32 && data != nullptr, ErrorCode::kInternal, "[{}] expected f32 storage, found {}", name,
+        dtype_name(dtype));
   return static_cast<const float*>(data);
 }
 template <>
 const double* Weight::as<double>() const {
-  check(dtype == DType::kF64 && data != nullptr, ErrorCode::kInternal, "[{}] expected f64 storage, found {}; use WeightTable::copy_from", name,
-        dtype_name(dtype));
+  check(dtype == DType::kF64 && data != nullptr, ErrorCode::kInternal,
+        "[{}] expected f64 storage, found {}; use WeightTable::copy_from", name, dtype_name(dtype));
   return static_cast<const double*>(data);
 }
 
@@ -85,7 +86,8 @@ void WeightTable::allocate(DType matrix_type) {
   for (auto& w : weights_) {
     w->dtype = w->matrix ? matrix_type : vector_type;
     check(static_cast<size_t>(w->size()) < kMost && total < kMost, ErrorCode::kResource,
-          "[weights] {} [{}] makes the model larger than any memory; check the configuration", w->name, fmt::join(w->shape, ", "));
+          "[weights] {} [{}] makes the model larger than any memory; check the configuration", w->name,
+          fmt::join(w->shape, ", "));
     total += aligned64(static_cast<size_t>(w->size()) * dtype_size(w->dtype));
   }
   storage_->weights = HugeBuffer(std::max<size_t>(total, 64));
@@ -100,12 +102,18 @@ void WeightTable::allocate(DType matrix_type) {
 
 static double initial_value(const Weight& w, int64_t i, Rng& rng) {
   switch (w.init.kind) {
-    case Init::Kind::kZeros: return 0;
-    case Init::Kind::kOnes: return 1;
-    case Init::Kind::kNormal: return w.init.a * rng.normal();
-    case Init::Kind::kUniform: return w.init.a * (2 * rng.uniform() - 1);
-    case Init::Kind::kLogArange: return std::log(static_cast<double>(i % w.cols() + 1));
-    case Init::Kind::kCustom: break;
+    case Init::Kind::kZeros:
+      return 0;
+    case Init::Kind::kOnes:
+      return 1;
+    case Init::Kind::kNormal:
+      return w.init.a * rng.normal();
+    case Init::Kind::kUniform:
+      return w.init.a * (2 * rng.uniform() - 1);
+    case Init::Kind::kLogArange:
+      return std::log(static_cast<double>(i % w.cols() + 1));
+    case Init::Kind::kCustom:
+      break;
     case Init::Kind::kInvSoftplusDt: {
       const double log_lo = std::log(w.init.a), log_hi = std::log(w.init.b);
       const double dt = std::max(std::exp(log_lo + rng.uniform() * (log_hi - log_lo)), w.init.c);
@@ -125,7 +133,8 @@ void WeightTable::initialise(uint64_t seed) {
     }
     for (int64_t i = 0; i < w->size(); ++i) {
       // Rounded to float first, so that an f64 table starts from the same numbers.
-      const float value = static_cast<float>(custom.empty() ? initial_value(*w, i, rng) : custom[static_cast<size_t>(i)]);
+      const float value =
+          static_cast<float>(custom.empty() ? initial_value(*w, i, rng) : custom[static_cast<size_t>(i)]);
       if (w->dtype == DType::kF32) static_cast<float*>(w->data)[i] = value;
       if (w->dtype == DType::kF64) static_cast<double*>(w->data)[i] = value;
       if (w->dtype == DType::kBF16) static_cast<uint16_t*>(w->data)[i] = float_to_bf16(value);
@@ -137,10 +146,14 @@ void WeightTable::initialise(uint64_t seed) {
 
 static double read_value(const Weight& w, int64_t i) {
   switch (w.dtype) {
-    case DType::kF32: return static_cast<const float*>(w.data)[i];
-    case DType::kF64: return static_cast<const double*>(w.data)[i];
-    case DType::kBF16: return bf16_to_float(static_cast<const uint16_t*>(w.data)[i]);
-    case DType::kF16: return f16_to_float(static_cast<const uint16_t*>(w.data)[i]);
+    case DType::kF32:
+      return static_cast<const float*>(w.data)[i];
+    case DType::kF64:
+      return static_cast<const double*>(w.data)[i];
+    case DType::kBF16:
+      return bf16_to_float(static_cast<const uint16_t*>(w.data)[i]);
+    case DType::kF16:
+      return f16_to_float(static_cast<const uint16_t*>(w.data)[i]);
   }
   return 0;
 }
@@ -150,7 +163,8 @@ void WeightTable::copy_from(const WeightTable& other) {
   for (size_t k = 0; k < size(); ++k) {
     Weight& w = *weights_[k];
     const Weight& from = other[k];
-    check(w.name == from.name && w.shape == from.shape, ErrorCode::kInternal, "[weights] \"{}\" and \"{}\" differ", w.name, from.name);
+    check(w.name == from.name && w.shape == from.shape, ErrorCode::kInternal, "[weights] \"{}\" and \"{}\" differ",
+          w.name, from.name);
     for (int64_t i = 0; i < w.size(); ++i) {
       const double value = read_value(from, i);
       if (w.dtype == DType::kF32) static_cast<float*>(w.data)[i] = static_cast<float>(value);
@@ -164,7 +178,8 @@ void WeightTable::copy_from(const WeightTable& other) {
 void WeightTable::refresh_bf16() {
   if (weights_.empty() || storage_->bf16.empty()) return;
   for (auto& w : weights_) {
-    if (w->bf16 != nullptr) kernels::convert(static_cast<const float*>(w->data), const_cast<uint16_t*>(w->bf16), w->size(), DType::kBF16);
+    if (w->bf16 != nullptr)
+      kernels::convert(static_cast<const float*>(w->data), const_cast<uint16_t*>(w->bf16), w->size(), DType::kBF16);
   }
 }
 

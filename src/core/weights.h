@@ -15,15 +15,23 @@
 namespace hindscan {
 
 struct Init {
-  enum class Kind : uint8_t { kZeros, kOnes, kNormal, kUniform, kLogArange, kInvSoftplusDt, kCustom } kind = Kind::kZeros;
+  enum class Kind : uint8_t {
+    kZeros,
+    kOnes,
+    kNormal,
+    kUniform,
+    kLogArange,
+    kInvSoftplusDt,
+    kCustom
+  } kind = Kind::kZeros;
   double a = 0, b = 0, c = 0;  // kNormal: std a; kUniform: +-a; kInvSoftplusDt: dt in [a, b], floor c
   // kCustom: fills values [shape], row-major, from the weight's own random stream.
   std::function<void(std::span<double> values, const std::vector<int64_t>& shape, Rng& rng)> fill = {};
   static Init custom(decltype(fill) f) { return {Kind::kCustom, 0, 0, 0, std::move(f)}; }
   static Init constant(double value);
   static Init uniform_range(double low, double high);
-  static Init log_uniform(double low, double high);      // log of U(low, high): A_log of Mamba-2
-  static Init orthogonal(double gain);                   // rows or columns orthonormal, times gain
+  static Init log_uniform(double low, double high);  // log of U(low, high): A_log of Mamba-2
+  static Init orthogonal(double gain);               // rows or columns orthonormal, times gain
   static Init zeros() { return {}; }
   static Init ones() { return {Kind::kOnes}; }
   static Init normal(double std_dev) { return {Kind::kNormal, std_dev}; }
@@ -33,17 +41,17 @@ struct Init {
 };
 
 struct Weight {
-  std::string name;                 // checkpoint key
-  std::vector<std::string> aliases; // other names under which checkpoints hold it
+  std::string name;                             // checkpoint key
+  std::vector<std::string> aliases;             // other names under which checkpoints hold it
   std::vector<std::string> transposed_aliases;  // names under which the matrix is stored as [cols, rows]
   std::vector<int64_t> shape;
   Init init;
-  bool matrix = false;       // may be stored as bf16/f16; otherwise always compute type
-  bool weight_decay = false; // AdamW decay applies
-  int index = 0;             // position in the table
+  bool matrix = false;        // may be stored as bf16/f16; otherwise always compute type
+  bool weight_decay = false;  // AdamW decay applies
+  int index = 0;              // position in the table
   DType dtype = DType::kF32;
-  void* data = nullptr;              // [shape], owned by the table
-  const uint16_t* bf16 = nullptr;    // training's bf16 copy of a matrix, or null
+  void* data = nullptr;            // [shape], owned by the table
+  const uint16_t* bf16 = nullptr;  // training's bf16 copy of a matrix, or null
 
   int64_t size() const;
   int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
@@ -79,10 +87,10 @@ class WeightTable {
 
   // matrix_type: kF32, kBF16, kF16, or kF64 (then everything is double). Contents are zero. Error(kResource).
   void allocate(DType matrix_type);
-  void initialise(uint64_t seed);          // f32 or f64 tables; the same numbers for both
-  void copy_from(const WeightTable& other); // same declarations, converts storage types
-  void make_bf16();                        // gives every f32 matrix a bf16 copy (bf16 training)
-  void refresh_bf16();                     // brings these copies up to date, if there are any
+  void initialise(uint64_t seed);            // f32 or f64 tables; the same numbers for both
+  void copy_from(const WeightTable& other);  // same declarations, converts storage types
+  void make_bf16();                          // gives every f32 matrix a bf16 copy (bf16 training)
+  void refresh_bf16();                       // brings these copies up to date, if there are any
   size_t bytes() const;
 
  private:

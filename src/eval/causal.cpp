@@ -207,6 +207,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
   std::vector<double> measured;
   for (const Edit& e : edits) measured.push_back(e.measured);
   for (MethodReport& method : report.methods) {
+    if (!method.targeted) continue;
     const std::vector<double> predicted = predicted_changes(model, request, report, method, edits);
     CausalReport causal;
     causal.edits = static_cast<int>(edits.size());

@@ -27,7 +27,8 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
 std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                                       const MethodReport& method, std::span<const Edit> edits);
 
-// Fills report.methods[].causal; returns the edits. Nothing is drawn when request.causal_edits is 0.
+// Fills causal of the methods whose scores know the target (the agreement of the others is chance); returns the edits.
+// Nothing is drawn when request.causal_edits is 0.
 std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, ExplainReport& report);
 
 }  // namespace hindscan

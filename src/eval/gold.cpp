@@ -32,7 +32,7 @@ struct RowMeans {
 struct Scoring {
   std::string name;
   std::vector<double> size;       // [position + 1] |score|
-  std::vector<double> predicted;  // change by each edit
+  std::vector<double> predicted;  // change by each edit; empty when the scores do not know the target
 };
 
 std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position) {
@@ -51,7 +51,7 @@ std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request,
       one.adjoint = m.adjoint;
       const bool first = &map == &m.maps.front();
       out.push_back({first ? m.name : m.name + " " + map.fidelity, sizes_of(map.scores, request.target),
-                     predicted_changes(model, request, report, one, edits)});
+                     m.targeted ? predicted_changes(model, request, report, one, edits) : std::vector<double>{}});
     }
     if (m.selection.empty()) continue;
     MethodReport selection;
@@ -114,8 +114,10 @@ class TableBuilder {
       m.name = all[i].name;
       m.auc.add(auc(all[i].size, sources));
       m.precision.add(average_precision(all[i].size, sources));
-      m.spearman.add(spearman(all[i].predicted, measured));
-      m.sign.add(sign_agreement(all[i].predicted, measured));
+      if (!all[i].predicted.empty()) {
+        m.spearman.add(spearman(all[i].predicted, measured));
+        m.sign.add(sign_agreement(all[i].predicted, measured));
+      }
       m.reset.add(auc(all[i].size, resets));
     }
     for (const LayerReport& layer : report.layers)

@@ -23,7 +23,7 @@ struct GoldExample {
 struct GoldRow {
   std::string name;  // "row", "row mixer", ..., "selection" (shares of gradient x input)
   std::optional<double> auc, average_precision;
-  std::optional<double> spearman, sign_agreement;  // of predicted against measured token edits
+  std::optional<double> spearman, sign_agreement;  // of predicted against measured edits; none for row, rollout
   std::optional<double> reset_auc;                 // rank of reset tokens whose removal changes the target
   int64_t reset_examples = 0;
   std::string label;  // "value path only": reset_auc below kFindsReset

@@ -95,6 +95,7 @@ struct NamedShare {
 
 struct MethodReport {
   std::string name;
+  bool targeted = true;                // the scores know the target and have its sign; those of row and rollout do not
   std::vector<ScoreMap> maps;          // maps[0] holds the scores; "row" has "core" and "mixer"
   std::vector<NamedShare> shares;      // gradient-x-input: value, write, decay, read, gate over all tokens and layers
   std::vector<double> selection;       // [T] write + decay + read + gate over all layers, or empty
@@ -102,9 +103,9 @@ struct MethodReport {
   std::optional<double> target_value;  // only of a decomposition
   double sum = 0;                      // of the scores
   double initial_state_share = 0, bias_share = 0;
-  double skip_share = 0;           // the part of the scores that went through D x
-  std::optional<double> residual;  // target_value - sum - initial_state_share - bias_share
-  std::optional<CausalReport> causal;
+  double skip_share = 0;                     // the part of the scores that went through D x
+  std::optional<double> residual;            // target_value - sum - initial_state_share - bias_share
+  std::optional<CausalReport> causal;        // only where the scores are targeted: the others predict no sign
   std::string label;                         // e.g. "value path only", set by eval/
   std::optional<EstimatorReport> estimator;  // row with Estimator::kKeyDropping: maps[0] is the estimate, maps[1] exact
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON

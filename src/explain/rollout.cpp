@@ -35,6 +35,7 @@ class Rollout final : public ReverseMethod<R> {
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     MethodReport report;
     report.name = method_name(Method::kRollout);
+    report.targeted = false;
     report.maps = {std::move(map_)};
     report.sum = sum_of(report.scores());
     return report;

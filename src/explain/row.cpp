@@ -108,6 +108,7 @@ class Row final : public ReverseMethod<R> {
     average_layers(sizes_, mixer_);
     MethodReport report;
     report.name = method_name(Method::kRow);
+    report.targeted = false;
     if (dropping_ != nullptr) {
       report.maps = {dropping_->map()};
       report.estimator = dropping_->report();

@@ -11,16 +11,18 @@ namespace hindscan {
 
 class ByteCursor {
  public:
-  ByteCursor(std::span<const uint8_t> bytes, std::string_view label, uint64_t at = 0) : bytes_(bytes), label_(label), at_(at) {
-    check(at <= bytes.size(), ErrorCode::kData, "[{}] expected data at byte {}, found the end of {} bytes; fetch it again", label, at,
-          bytes.size());
+  ByteCursor(std::span<const uint8_t> bytes, std::string_view label, uint64_t at = 0)
+      : bytes_(bytes), label_(label), at_(at) {
+    check(at <= bytes.size(), ErrorCode::kData,
+          "[{}] expected data at byte {}, found the end of {} bytes; fetch it again", label, at, bytes.size());
   }
 
   uint64_t at() const { return at_; }
   uint64_t left() const { return bytes_.size() - at_; }
   std::span<const uint8_t> take(uint64_t n) {
-    check(n <= left(), ErrorCode::kData, "[{}] expected {} bytes at byte {}, found {}; the file is cut short or damaged, fetch it again",
-          label_, n, at_, left());
+    check(n <= left(), ErrorCode::kData,
+          "[{}] expected {} bytes at byte {}, found {}; the file is cut short or damaged, fetch it again", label_, n,
+          at_, left());
     const auto out = bytes_.subspan(at_, n);
     at_ += n;
     return out;

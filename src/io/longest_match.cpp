@@ -56,7 +56,8 @@ void LongestMatch::encode(std::string_view text, std::vector<int32_t>& ids) cons
     }
     if (best < 0) {
       const Utf8Char c = decode_utf8(text, at);
-      fail(ErrorCode::kData, "[tokenizer] expected characters of the model's vocabulary, found '{}'; leave it out of the text",
+      fail(ErrorCode::kData,
+           "[tokenizer] expected characters of the model's vocabulary, found '{}'; leave it out of the text",
            replace_invalid_utf8(text.substr(at, c.size)));
     }
     ids.push_back(best);

@@ -17,9 +17,11 @@ struct TypeRow {
   const char* descr;
   size_t size;
 };
-constexpr TypeRow kTypes[] = {
-    {NpyType::kFloat32, "<f4", 4}, {NpyType::kFloat64, "<f8", 8}, {NpyType::kInt32, "<i4", 4},
-    {NpyType::kInt64, "<i8", 8},     {NpyType::kUint8, "|u1", 1}};
+constexpr TypeRow kTypes[] = {{NpyType::kFloat32, "<f4", 4},
+                              {NpyType::kFloat64, "<f8", 8},
+                              {NpyType::kInt32, "<i4", 4},
+                              {NpyType::kInt64, "<i8", 8},
+                              {NpyType::kUint8, "|u1", 1}};
 
 size_t type_size(NpyType type) { return kTypes[static_cast<size_t>(type)].size; }
 
@@ -119,7 +121,8 @@ NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
           label, array.bytes.size());
     return array;
   }
-  fail(ErrorCode::kData, "[{}] expected type <f4, <f8, <i4, <i8 or |u1, found '{}'; save one array of numbers", label, descr.substr(0, 20));
+  fail(ErrorCode::kData, "[{}] expected type <f4, <f8, <i4, <i8 or |u1, found '{}'; save one array of numbers", label,
+       descr.substr(0, 20));
 }
 
 }  // namespace hindscan

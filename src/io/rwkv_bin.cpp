@@ -34,7 +34,8 @@ RwkvBinTensor read_tensor(ByteCursor& in, std::string_view label) {
         "found {} and {}",
         label, kMaxRank, kMaxName, in.at() - 12, rank, name_size);
   check(type == 0 || type == 1 || type == 7 || type == 8, ErrorCode::kData,
-        "[{}] expected FP32, FP16, Q5_0 or Q5_1 at byte {}, found type {}; convert it to one of these", label, in.at() - 4, type);
+        "[{}] expected FP32, FP16, Q5_0 or Q5_1 at byte {}, found type {}; convert it to one of these", label,
+        in.at() - 4, type);
   RwkvBinTensor t;
   t.type = static_cast<Type>(type);
   Checked elements = 1;
@@ -45,11 +46,12 @@ RwkvBinTensor read_tensor(ByteCursor& in, std::string_view label) {
   const uint64_t row = t.shape.empty() ? 1 : t.shape.back();
   t.name = in.text(name_size);
   for (const char c : t.name) {
-    check(c > 0x20 && c < 0x7f, ErrorCode::kData, "[{}] expected a plain tensor name before byte {}, found other bytes", label, in.at());
+    check(c > 0x20 && c < 0x7f, ErrorCode::kData, "[{}] expected a plain tensor name before byte {}, found other bytes",
+          label, in.at());
   }
   const auto bytes = bytes_of(t.type, elements.value());
-  check(bytes && (type < 7 || row % kBlock == 0), ErrorCode::kData, "[{}] '{}': expected rows of whole blocks, found [{}]", label, t.name,
-        fmt::join(t.shape, ", "));
+  check(bytes && (type < 7 || row % kBlock == 0), ErrorCode::kData,
+        "[{}] '{}': expected rows of whole blocks, found [{}]", label, t.name, fmt::join(t.shape, ", "));
   t.begin = in.at();
   in.take(*bytes);
   t.end = in.at();
@@ -59,7 +61,8 @@ RwkvBinTensor read_tensor(ByteCursor& in, std::string_view label) {
 // One block of 32 numbers of 5 bits: the low four of number j and j + 16 share byte j, the fifth is bit j of `high`.
 void dequantise_block(const uint8_t* nibbles, uint32_t high, float scale, float shift, float* out) {
   for (uint32_t j = 0; j < 16; ++j) {
-    const uint32_t low = (nibbles[j] & 15u) | ((high >> j & 1u) << 4), up = (nibbles[j] >> 4) | ((high >> (j + 16) & 1u) << 4);
+    const uint32_t low = (nibbles[j] & 15u) | ((high >> j & 1u) << 4),
+                   up = (nibbles[j] >> 4) | ((high >> (j + 16) & 1u) << 4);
     out[j] = static_cast<float>(low) * scale + shift;
     out[j + 16] = static_cast<float>(up) * scale + shift;
   }
@@ -77,23 +80,27 @@ uint64_t RwkvBinTensor::elements() const {
   return std::accumulate(shape.begin(), shape.end(), uint64_t{1}, [](uint64_t a, uint64_t b) { return a * b; });
 }
 
-bool looks_like_rwkv_bin(std::span<const uint8_t> file) { return file.size() >= 4 && ByteCursor(file, "rwkv.cpp").u32() == kMagic; }
+bool looks_like_rwkv_bin(std::span<const uint8_t> file) {
+  return file.size() >= 4 && ByteCursor(file, "rwkv.cpp").u32() == kMagic;
+}
 
 RwkvBinLayout parse_rwkv_bin(std::span<const uint8_t> file, std::string_view label) {
   ByteCursor in(file, label);
-  check(file.size() >= kHeader && in.u32() == kMagic, ErrorCode::kData, "[{}] expected a model file of rwkv.cpp, found something else",
-        label);
+  check(file.size() >= kHeader && in.u32() == kMagic, ErrorCode::kData,
+        "[{}] expected a model file of rwkv.cpp, found something else", label);
   const uint32_t version = in.u32();
-  check(version == 100 || version == 101, ErrorCode::kData, "[{}] expected version 100 or 101 of rwkv.cpp's format, found {}", label,
-        version);
+  check(version == 100 || version == 101, ErrorCode::kData,
+        "[{}] expected version 100 or 101 of rwkv.cpp's format, found {}", label, version);
   const uint32_t vocab = in.u32(), d_model = in.u32(), layers = in.u32();
   in.take(4);  // type of most tensors; each names its own
-  check(vocab >= 1 && vocab <= kMaxDim && d_model >= 1 && d_model <= kMaxDim && layers >= 1 && layers <= kMaxLayers, ErrorCode::kData,
-        "[{}] expected sensible sizes, found a vocabulary of {}, a width of {} and {} layers", label, vocab, d_model, layers);
+  check(vocab >= 1 && vocab <= kMaxDim && d_model >= 1 && d_model <= kMaxDim && layers >= 1 && layers <= kMaxLayers,
+        ErrorCode::kData, "[{}] expected sensible sizes, found a vocabulary of {}, a width of {} and {} layers", label,
+        vocab, d_model, layers);
   RwkvBinLayout out{vocab, d_model, layers, {}};
   std::vector<std::string_view> names;
   while (in.left() > 0) {
-    check(out.tensors.size() < kMaxTensors, ErrorCode::kData, "[{}] expected at most {} tensors, found more", label, kMaxTensors);
+    check(out.tensors.size() < kMaxTensors, ErrorCode::kData, "[{}] expected at most {} tensors, found more", label,
+          kMaxTensors);
     out.tensors.push_back(read_tensor(in, label));
   }
   for (const RwkvBinTensor& t : out.tensors) names.push_back(t.name);

@@ -28,7 +28,8 @@ bool looks_like_rwkv_bin(std::span<const uint8_t> file);
 RwkvBinLayout parse_rwkv_bin(std::span<const uint8_t> file, std::string_view label);
 std::vector<float> dequantise(std::span<const uint8_t> file, const RwkvBinTensor& tensor);
 
-// Adds the tensors under the names and with the values of BlinkDL's checkpoints: what rwkv.cpp's converter did is undone.
+// Adds the tensors under the names and with the values of BlinkDL's checkpoints: what rwkv.cpp's converter did is
+// undone.
 void read_rwkv_bin(FileBytes file, TensorStore& store);
 
 }  // namespace hindscan

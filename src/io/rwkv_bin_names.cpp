@@ -14,7 +14,8 @@ enum class Version { kV4, kV5, kV6, kV7 };
 
 Version version_of(const RwkvBinLayout& layout) {
   const auto has = [&](std::string_view name) {
-    return std::any_of(layout.tensors.begin(), layout.tensors.end(), [&](const RwkvBinTensor& t) { return t.name == name; });
+    return std::any_of(layout.tensors.begin(), layout.tensors.end(),
+                       [&](const RwkvBinTensor& t) { return t.name == name; });
   };
   if (has("blocks.0.att.x_rwkvag")) return Version::kV7;
   if (has("blocks.0.att.time_maa_x")) return Version::kV6;
@@ -80,8 +81,8 @@ class Converter {
 
   void split_mixes(const RwkvBinTensor& t) {
     constexpr std::string_view kOrder = "rwkvag";
-    check(!t.shape.empty() && t.shape[0] == kOrder.size(), ErrorCode::kData, "[{}] '{}': expected {} rows, found [{}]", store_.label(),
-          t.name, kOrder.size(), fmt::join(t.shape, ", "));
+    check(!t.shape.empty() && t.shape[0] == kOrder.size(), ErrorCode::kData, "[{}] '{}': expected {} rows, found [{}]",
+          store_.label(), t.name, kOrder.size(), fmt::join(t.shape, ", "));
     const std::vector<float> all = dequantise(file_, t);
     const size_t n = all.size() / kOrder.size();
     const std::string prefix = t.name.substr(0, t.name.size() - kOrder.size());
@@ -96,8 +97,8 @@ class Converter {
     std::vector<float> values = dequantise(file_, t);
     for (float& v : values) {
       const bool possible = v4 ? v <= 0 : v >= 0 && v <= 1;
-      check(possible, ErrorCode::kData, "[{}] '{}': expected a decay {}, found {}; the file is damaged", store_.label(), t.name,
-            v4 ? "of at most 0" : "in 0..1", v);
+      check(possible, ErrorCode::kData, "[{}] '{}': expected a decay {}, found {}; the file is damaged", store_.label(),
+            t.name, v4 ? "of at most 0" : "in 0..1", v);
       v = v4 ? log_of_minus(v) : log_log_of(v);
     }
     store_.add_floats(t.name, t.shape, values);
@@ -106,7 +107,8 @@ class Converter {
   void undo_first(const RwkvBinTensor& t) {
     std::vector<float> values = dequantise(file_, t);
     for (float& v : values) {
-      check(v >= 0, ErrorCode::kData, "[{}] '{}': expected exponentials, found {}; the file is damaged", store_.label(), t.name, v);
+      check(v >= 0, ErrorCode::kData, "[{}] '{}': expected exponentials, found {}; the file is damaged", store_.label(),
+            t.name, v);
       v = std::max(std::log(v), -100.0f);
     }
     store_.add_floats(t.name, t.shape, values);

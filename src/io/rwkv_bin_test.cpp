@@ -100,8 +100,8 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
     ASSERT_EQ(got.size(), w.size());
     for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(got[i], w[i], 2e-5) << name;
   };
-  const TensorStore v4 =
-      load(header() + tensor("blocks.0.att.time_decay", {4}, 0, floats(minus_exp)) + tensor("blocks.0.att.time_first", {4}, 0, floats(w)));
+  const TensorStore v4 = load(header() + tensor("blocks.0.att.time_decay", {4}, 0, floats(minus_exp)) +
+                              tensor("blocks.0.att.time_first", {4}, 0, floats(w)));
   near(v4, "blocks.0.att.time_decay");
   near(v4, "blocks.0.att.time_first");
   const TensorStore v5 = load(header() + tensor("blocks.0.att.ln_x.weight", {1}, 0, floats({1})) +
@@ -110,8 +110,8 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
   near(v5, "blocks.0.att.time_decay");
   near(v5, "blocks.0.att.time_first");
   EXPECT_EQ(v5.find("blocks.0.att.time_decay").info->shape, (std::vector<uint64_t>{4, 1, 1}));
-  const TensorStore v6 =
-      load(header() + tensor("blocks.0.att.time_maa_x", {1}, 0, floats({1})) + tensor("blocks.0.att.time_decay", {4}, 0, floats(w)));
+  const TensorStore v6 = load(header() + tensor("blocks.0.att.time_maa_x", {1}, 0, floats({1})) +
+                              tensor("blocks.0.att.time_decay", {4}, 0, floats(w)));
   near(v6, "blocks.0.att.time_decay");
   // Decays that f32 has rounded to 1 and 0 stay finite and give 1 and 0 again.
   const TensorStore limits = load(header() + tensor("blocks.0.att.ln_x.weight", {1}, 0, floats({1})) +
@@ -126,15 +126,18 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
 TEST(RwkvBin, LowRankMatricesAndMixesComeBack) {
   const std::vector<float> six = {1, 2, 3, 4, 5, 6};
   const TensorStore v7 =
-      load(header() + tensor("blocks.0.att.x_rwkvag", {1, 1, 6}, 0, floats(six)) + tensor("blocks.0.att.w1", {3, 2}, 0, floats(six)) +
-           tensor("blocks.0.att.w0", {6}, 0, floats(six)) + tensor("blocks.0.ffn.x_k", {6}, 0, floats(six)));
+      load(header() + tensor("blocks.0.att.x_rwkvag", {1, 1, 6}, 0, floats(six)) +
+           tensor("blocks.0.att.w1", {3, 2}, 0, floats(six)) + tensor("blocks.0.att.w0", {6}, 0, floats(six)) +
+           tensor("blocks.0.ffn.x_k", {6}, 0, floats(six)));
   EXPECT_EQ(floats_of(v7.find("blocks.0.att.w1")), (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(v7.find("blocks.0.att.w1").info->shape, (std::vector<uint64_t>{3, 2}));
   EXPECT_EQ(floats_of(v7.find("blocks.0.att.w0")), six);
   EXPECT_FALSE(v7.find("blocks.0.att.x_rwkvag"));
   int i = 0;
   for (const char* name : {"x_r", "x_w", "x_k", "x_v", "x_a", "x_g"}) {
-    EXPECT_EQ(floats_of(v7.find(std::string("blocks.0.att.") + name)), (std::vector<float>{six[static_cast<size_t>(i++)]})) << name;
+    EXPECT_EQ(floats_of(v7.find(std::string("blocks.0.att.") + name)),
+              (std::vector<float>{six[static_cast<size_t>(i++)]}))
+        << name;
   }
   const TensorStore v6 = load(header() + tensor("blocks.0.att.time_maa_x", {1}, 0, floats({1})) +
                               tensor("blocks.0.att.time_maa_w2", {3, 1, 2}, 0, floats(six)));
@@ -143,7 +146,8 @@ TEST(RwkvBin, LowRankMatricesAndMixesComeBack) {
 }
 
 TEST(RwkvBin, HostileHeadersAreRefused) {
-  const std::string good = header() + tensor("w", {2, 3}, 0, floats({1, 2, 3, 4, 5, 6})) + tensor("half", {2}, 1, f16(1) + f16(2));
+  const std::string good =
+      header() + tensor("w", {2, 3}, 0, floats({1, 2, 3, 4, 5, 6})) + tensor("half", {2}, 1, f16(1) + f16(2));
   EXPECT_EQ(refusal(good), "accepted");
   for (size_t n = 0; n < good.size(); ++n) {
     const bool whole_tensors = n == header().size() || n == good.size() - tensor("half", {2}, 1, "1234").size();

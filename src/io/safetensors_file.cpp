@@ -13,13 +13,16 @@ constexpr size_t kMaxShards = 10'000, kMaxFileName = 255;
 void check_bare_name(const std::string& name, std::string_view ending, std::string_view label) {
   bool bare = !name.empty() && name.size() <= kMaxFileName && name[0] != '.';
   for (const char c : name) bare = bare && c != '/' && c != '\\' && c != ':' && static_cast<unsigned char>(c) >= 0x20;
-  check(bare && name.ends_with(ending), ErrorCode::kData, "[{}] expected a bare file name ending in {} in weight_map, found {}", label, ending,
+  check(bare && name.ends_with(ending), ErrorCode::kData,
+        "[{}] expected a bare file name ending in {} in weight_map, found {}", label, ending,
         to_string(Json(name.substr(0, 200))));
 }
 
 }  // namespace
 
-SafetensorsFile SafetensorsFile::open(const std::string& path, LoadMode mode) { return from_bytes(FileBytes::load(path, mode), path); }
+SafetensorsFile SafetensorsFile::open(const std::string& path, LoadMode mode) {
+  return from_bytes(FileBytes::load(path, mode), path);
+}
 
 SafetensorsFile SafetensorsFile::from_bytes(FileBytes file, const std::string& path) {
   SafetensorsFile result;
@@ -39,7 +42,8 @@ std::span<const uint8_t> SafetensorsFile::bytes(const TensorInfo& tensor) const 
   return file_.bytes().subspan(tensor.begin, tensor.end - tensor.begin);
 }
 
-std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label, std::string_view ending) {
+std::map<std::string, std::string> parse_safetensors_index(std::string_view json, std::string_view label,
+                                                           std::string_view ending) {
   const Json root = parse_json(json, label);
   const JsonReader map = JsonReader(root, std::string(label)).get_object("weight_map");
   std::map<std::string, std::string> result;

@@ -28,11 +28,11 @@ void add_torch_shards(TensorStore& store, const std::string& dir, const std::str
   for (const auto& [file, tensors] : shards) {
     TorchFile shard = TorchFile::open(join_path(dir, file));
     for (const TensorInfo& info : shard.tensors()) {
-      check(tensors.contains(info.name), ErrorCode::kData, "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index,
-            file, info.name);
+      check(tensors.contains(info.name), ErrorCode::kData,
+            "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index, file, info.name);
     }
-    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}", index, tensors.size(),
-          file, shard.tensors().size());
+    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}",
+          index, tensors.size(), file, shard.tensors().size());
     add_file(store, std::move(shard));
   }
 }
@@ -41,8 +41,10 @@ void add_torch_shards(TensorStore& store, const std::string& dir, const std::str
 
 TensorStore TensorStore::open_dir(const std::string& dir) {
   TensorStore store(dir);
-  const std::string torch = join_path(dir, "pytorch_model.bin"), torch_index = join_path(dir, "pytorch_model.bin.index.json");
-  const bool safe = exists(join_path(dir, "model.safetensors")) || exists(join_path(dir, "model.safetensors.index.json"));
+  const std::string torch = join_path(dir, "pytorch_model.bin"),
+                    torch_index = join_path(dir, "pytorch_model.bin.index.json");
+  const bool safe =
+      exists(join_path(dir, "model.safetensors")) || exists(join_path(dir, "model.safetensors.index.json"));
   if (!safe && exists(torch)) {
     add_file(store, TorchFile::open(torch));
   } else if (!safe && exists(torch_index)) {
@@ -86,7 +88,8 @@ std::vector<std::string> TensorStore::names() const {
 void TensorStore::add(TensorInfo info, std::span<const uint8_t> bytes) {
   const std::string name = info.name;
   const bool fresh = tensors_.try_emplace(name, Item{std::move(info), bytes}).second;
-  check(fresh, ErrorCode::kData, "[{}] expected each tensor once, found '{}' twice; one of them has to go", label_, name);
+  check(fresh, ErrorCode::kData, "[{}] expected each tensor once, found '{}' twice; one of them has to go", label_,
+        name);
 }
 
 void TensorStore::add(TensorInfo info, std::vector<uint8_t> bytes) {
@@ -129,11 +132,21 @@ std::vector<float> floats_of(const TensorStore::Entry& entry) {
     }
   };
   switch (entry.info->dtype) {
-    case TensorDType::kF32: read(float{}, [](float v) { return v; }); break;
-    case TensorDType::kF64: read(double{}, [](double v) { return static_cast<float>(v); }); break;
-    case TensorDType::kBF16: read(uint16_t{}, bf16_to_float); break;
-    case TensorDType::kF16: read(uint16_t{}, f16_to_float); break;
-    default: fail(ErrorCode::kData, "[{}] expected a float tensor, found {}", entry.info->name, tensor_dtype_name(entry.info->dtype));
+    case TensorDType::kF32:
+      read(float{}, [](float v) { return v; });
+      break;
+    case TensorDType::kF64:
+      read(double{}, [](double v) { return static_cast<float>(v); });
+      break;
+    case TensorDType::kBF16:
+      read(uint16_t{}, bf16_to_float);
+      break;
+    case TensorDType::kF16:
+      read(uint16_t{}, f16_to_float);
+      break;
+    default:
+      fail(ErrorCode::kData, "[{}] expected a float tensor, found {}", entry.info->name,
+           tensor_dtype_name(entry.info->dtype));
   }
   return out;
 }

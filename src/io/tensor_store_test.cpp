@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -24,9 +25,12 @@ class TensorStoreDir : public ::testing::Test {
     real_fs().rmdir(dir_);
   }
   void copy(const std::string& golden, const std::string& name) {
-    write_file_atomic(real_fs(), join_path(dir_, name), read_file(std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/torch/" + golden));
+    write_file_atomic(real_fs(), join_path(dir_, name),
+                      read_file(std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/torch/" + golden));
   }
-  void write(const std::string& name, const std::string& text) { write_file_atomic(real_fs(), join_path(dir_, name), text); }
+  void write(const std::string& name, const std::string& text) {
+    write_file_atomic(real_fs(), join_path(dir_, name), text);
+  }
   std::string refusal() {
     try {
       TensorStore::open_dir(dir_);
@@ -47,7 +51,8 @@ TEST_F(TensorStoreDir, PytorchFilesAndTheirShards) {
   copy("plain_dict.pth", "pytorch_model-2.bin");
   const auto index = [&](const std::string& last) {
     std::string map = "{\"weight_map\": {";
-    for (const char* n : {"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}) {
+    for (const char* n :
+         {"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}) {
       map += fmt::format("\"{}\": \"pytorch_model-1.bin\", ", n);
     }
     write("pytorch_model.bin.index.json", map + last + "}}");
@@ -78,7 +83,8 @@ TEST_F(TensorStoreDir, AFileIsKnownByItsFirstBytes) {
   copy("module.pth", "x");
   EXPECT_EQ(TensorStore::open_file(join_path(dir_, "x")).format(), TensorStore::Format::kTorch);
   const float value = 4;
-  write_safetensors(real_fs(), join_path(dir_, "x"), {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
+  write_safetensors(real_fs(), join_path(dir_, "x"),
+                    {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
   TensorStore store = TensorStore::open_file(join_path(dir_, "x"));
   EXPECT_EQ(store.format(), TensorStore::Format::kSafetensors);
   store.rename("w", "v");

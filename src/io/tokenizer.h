@@ -1,5 +1,5 @@
-// tokenizer.json of Hugging Face: byte-level BPE (GPT-2, GPT-NeoX, Llama-3, Falcon kinds); and, in the same shape with model type
-// "LongestMatch", greedy vocabularies (io/vocabulary_file.h).
+// tokenizer.json of Hugging Face: byte-level BPE (GPT-2, GPT-NeoX, Llama-3, Falcon kinds); and, in the same shape with
+// model type "LongestMatch", greedy vocabularies (io/vocabulary_file.h).
 #pragma once
 #include <cstdint>
 #include <span>

@@ -63,8 +63,8 @@ struct Tokenizer::Loader {
   void check_model() {
     const std::string type = model.get_string_or("type", "BPE");
     greedy = type == "LongestMatch";
-    check(type == "BPE" || greedy, ErrorCode::kData, "[{}] expected a BPE tokenizer, found '{}'; other kinds are not supported",
-          model.where("type"), type);
+    check(type == "BPE" || greedy, ErrorCode::kData,
+          "[{}] expected a BPE tokenizer, found '{}'; other kinds are not supported", model.where("type"), type);
     refuse_option(model, "byte_fallback", !model.get_bool_or("byte_fallback", false));
     refuse_option(model, "dropout", model.get_double_or("dropout", 0.0) == 0.0);
     refuse_option(model, "continuing_subword_prefix", empty_or_absent(model, "continuing_subword_prefix"));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <algorithm>
 #include <cstdlib>

@@ -30,12 +30,13 @@ class TorchParser {
     }
     find_prefix();
     const ZipEntry& pickle = entries_.at(prefix_ + "data.pkl");
-    check(pickle.end - pickle.begin <= kMaxPickle, ErrorCode::kData, "[{}] expected a data.pkl of at most {} bytes, found {}", label_,
-          kMaxPickle, pickle.end - pickle.begin);
+    check(pickle.end - pickle.begin <= kMaxPickle, ErrorCode::kData,
+          "[{}] expected a data.pkl of at most {} bytes, found {}", label_, kMaxPickle, pickle.end - pickle.begin);
     if (!verify_crc) check_crc(file_, pickle, label_);
     data_ = parse_torch_pickle(bytes_of(pickle), label_);
     visit(state_dict(), 0);
-    check(!tensors_.empty(), ErrorCode::kData, "[{}] expected a dict of named tensors, found none; save the state_dict()", label_);
+    check(!tensors_.empty(), ErrorCode::kData,
+          "[{}] expected a dict of named tensors, found none; save the state_dict()", label_);
     return std::move(tensors_);
   }
 
@@ -51,7 +52,8 @@ class TorchParser {
       check(prefix_.empty(), ErrorCode::kData, "[{}] expected one data.pkl, found two", label_);
       prefix_ = name.substr(0, name.size() - kPickle.size() + 1);
     }
-    check(!prefix_.empty(), ErrorCode::kData, "[{}] expected data.pkl inside the archive, found none; it is no torch.save file", label_);
+    check(!prefix_.empty(), ErrorCode::kData,
+          "[{}] expected data.pkl inside the archive, found none; it is no torch.save file", label_);
     check(!entries_.contains(prefix_ + "constants.pkl"), ErrorCode::kData,
           "[{}] expected saved weights, found a TorchScript program; save its state_dict()", label_);
     const auto order = entries_.find(prefix_ + "byteorder");
@@ -100,8 +102,8 @@ class TorchParser {
     const Kind kind = value(r).kind;
     if (kind != Kind::kTensor && kind != Kind::kDict && kind != Kind::kList && kind != Kind::kTuple) return;
     const size_t before = path_.size();
-    check(before + name.size() < kMaxName, ErrorCode::kData, "[{}] expected tensor names of at most {} bytes, found a longer one", label_,
-          kMaxName);
+    check(before + name.size() < kMaxName, ErrorCode::kData,
+          "[{}] expected tensor names of at most {} bytes, found a longer one", label_, kMaxName);
     if (before > 0) path_ += '.';
     path_ += name;
     visit(r, depth + 1);
@@ -109,13 +111,15 @@ class TorchParser {
   }
 
   void add(const PickleTensor& t) {
-    check(!path_.empty(), ErrorCode::kData, "[{}] expected a dict of named tensors, found a single tensor; save a dict", label_);
+    check(!path_.empty(), ErrorCode::kData, "[{}] expected a dict of named tensors, found a single tensor; save a dict",
+          label_);
     name_bytes_ += path_.size();
     // Shared values can give one tensor any number of names; honest files name each once or twice.
     const uint64_t most = std::min(kMaxTensors, 1024 + 4 * static_cast<uint64_t>(data_.tensors.size()));
     check(tensors_.size() < most && name_bytes_ <= most * 128, ErrorCode::kData,
           "[{}] expected at most {} tensors with names of 128 bytes on average, found more", label_, most);
-    check(names_.insert(path_).second, ErrorCode::kData, "[{}] expected each tensor once, found '{}' twice", label_, path_);
+    check(names_.insert(path_).second, ErrorCode::kData, "[{}] expected each tensor once, found '{}' twice", label_,
+          path_);
     const PickleStorage& storage = data_.storages[t.storage];
     const ZipEntry& entry = storage_entry(storage);
     TorchTensor out;
@@ -128,12 +132,14 @@ class TorchParser {
   }
 
   const ZipEntry& storage_entry(const PickleStorage& storage) const {
-    const auto it = storage.key.size() <= kMaxName ? entries_.find(prefix_ + "data/" + std::string(storage.key)) : entries_.end();
-    check(it != entries_.end(), ErrorCode::kData, "[{}] '{}': expected its data in the archive, found none; fetch it again", label_, path_);
+    const auto it =
+        storage.key.size() <= kMaxName ? entries_.find(prefix_ + "data/" + std::string(storage.key)) : entries_.end();
+    check(it != entries_.end(), ErrorCode::kData,
+          "[{}] '{}': expected its data in the archive, found none; fetch it again", label_, path_);
     const auto bytes = checked_mul(storage.elements, tensor_dtype_size(storage.dtype));
     const uint64_t found = it->second.end - it->second.begin;
-    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {} {} elements, found {} bytes", label_, path_,
-          storage.elements, tensor_dtype_name(storage.dtype), found);
+    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {} {} elements, found {} bytes", label_,
+          path_, storage.elements, tensor_dtype_name(storage.dtype), found);
     return it->second;
   }
 
@@ -152,18 +158,21 @@ class TorchParser {
     const uint64_t size = tensor_dtype_size(storage.dtype);
     const auto bytes = (elements * size).value();
     const bool inside = last.ok() && (empty ? t.offset <= storage.elements : *last.value() < storage.elements);
-    check(bytes && inside, ErrorCode::kData, "[{}] '{}': expected a view inside its storage of {} elements, found one that leaves it",
-          label_, path_, storage.elements);
+    check(bytes && inside, ErrorCode::kData,
+          "[{}] '{}': expected a view inside its storage of {} elements, found one that leaves it", label_, path_,
+          storage.elements);
     // A stride of 0 repeats elements; no saved weight needs more memory than the file holds.
     check(*bytes <= file_.size(), ErrorCode::kData,
-          "[{}] '{}': expected at most as many elements as the file holds, found a view of {} bytes", label_, path_, *bytes);
+          "[{}] '{}': expected at most as many elements as the file holds, found a view of {} bytes", label_, path_,
+          *bytes);
     if (empty) out.contiguous = true;
     out.info.begin = entry.begin + t.offset * size;
     out.info.end = empty ? out.info.begin : entry.begin + (*last.value() + 1) * size;
     if (!out.contiguous) {
       gathered_bytes_ += *bytes;
       check(gathered_bytes_ <= file_.size(), ErrorCode::kData,
-            "[{}] expected views that repeat no data, found {} bytes of them in a file of {}", label_, gathered_bytes_, file_.size());
+            "[{}] expected views that repeat no data, found {} bytes of them in a file of {}", label_, gathered_bytes_,
+            file_.size());
     }
   }
 
@@ -187,7 +196,8 @@ bool looks_like_torch(std::span<const uint8_t> file) {
 
 std::vector<TorchTensor> parse_torch(std::span<const uint8_t> file, std::string_view label, bool verify_crc) {
   check(looks_like_zip(file) || !looks_like_torch(file), ErrorCode::kData,
-        "[{}] expected a zip archive, found the format of PyTorch before 1.6; load it there and torch.save it again, or convert it to "
+        "[{}] expected a zip archive, found the format of PyTorch before 1.6; load it there and torch.save it again, "
+        "or convert it to "
         "safetensors",
         label);
   return TorchParser(file, label).parse(verify_crc);
@@ -226,7 +236,8 @@ TorchFile TorchFile::from_bytes(FileBytes file, const std::string& path, bool ve
 
 std::span<const uint8_t> TorchFile::bytes(const TensorInfo& tensor) const {
   const auto it = gathered_.find(tensor.name);
-  return it != gathered_.end() ? std::span<const uint8_t>(it->second) : file_.bytes().subspan(tensor.begin, tensor.end - tensor.begin);
+  return it != gathered_.end() ? std::span<const uint8_t>(it->second)
+                               : file_.bytes().subspan(tensor.begin, tensor.end - tensor.begin);
 }
 
 }  // namespace hindscan

@@ -14,13 +14,14 @@ namespace hindscan {
 
 // A view of a storage: element (i, j, ...) lies at begin + size * (i * stride[0] + j * stride[1] + ...).
 struct TorchTensor {
-  TensorInfo info;               // begin, end: the bytes of the file that the view touches, from its first element to its last
+  TensorInfo info;  // begin, end: the bytes of the file that the view touches, from its first element to its last
   std::vector<uint64_t> stride;  // in elements
   bool contiguous = true;        // row-major without gaps
 };
 
-// Validates everything before returning. A checkpoint that nests its weights ("state_dict", "model", ...) gives those; other
-// nested tensors get dotted names. Anything but numbers, texts, lists, dicts and dense tensors is an Error(kData).
+// Validates everything before returning. A checkpoint that nests its weights ("state_dict", "model", ...) gives those;
+// other nested tensors get dotted names. Anything but numbers, texts, lists, dicts and dense tensors is an
+// Error(kData).
 std::vector<TorchTensor> parse_torch(std::span<const uint8_t> file, std::string_view label, bool verify_crc = false);
 
 // Whether these bytes begin like something torch.save wrote, of either kind (the older one is refused by parse_torch).

@@ -1,8 +1,10 @@
-// Files of torch itself, and hostile ones: every refusal is an Error(kData) and nothing is ever executed or read outside.
+// Files of torch itself, and hostile ones: every refusal is an Error(kData) and nothing is ever executed or read
+// outside.
 #include "io/torch_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <cstring>
 
@@ -47,10 +49,11 @@ std::vector<double> values(const TensorInfo& info, std::span<const uint8_t> byte
 }
 
 TEST(TorchFile, HoldsWhatTorchSaved) {
-  const std::map<std::string, TensorDType> dtypes = {
-      {"float64", TensorDType::kF64}, {"float32", TensorDType::kF32}, {"float16", TensorDType::kF16}, {"bfloat16", TensorDType::kBF16},
-      {"int64", TensorDType::kI64},   {"int32", TensorDType::kI32},   {"int16", TensorDType::kI16},   {"int8", TensorDType::kI8},
-      {"uint8", TensorDType::kU8},    {"bool", TensorDType::kBool}};
+  const std::map<std::string, TensorDType> dtypes = {{"float64", TensorDType::kF64}, {"float32", TensorDType::kF32},
+                                                     {"float16", TensorDType::kF16}, {"bfloat16", TensorDType::kBF16},
+                                                     {"int64", TensorDType::kI64},   {"int32", TensorDType::kI32},
+                                                     {"int16", TensorDType::kI16},   {"int8", TensorDType::kI8},
+                                                     {"uint8", TensorDType::kU8},    {"bool", TensorDType::kBool}};
   const Json expected = load_json(golden("expected.json"));
   int files = 0;
   for (const auto& [name, tensors] : expected.find("files")->members()) {
@@ -145,13 +148,15 @@ std::string zip(const std::vector<Entry>& entries, bool zip64 = false) {
       put(out, e.data.size(), 4), put(out, e.data.size(), 4), put(out, local.size(), 2), put(out, 0, 2);
       out += local + e.data;
     }
-    put(central, 0x02014b50, 4), put(central, 0, 6), put(central, e.method, 2), put(central, 0, 4), put(central, crc, 4);
+    put(central, 0x02014b50, 4), put(central, 0, 6), put(central, e.method, 2), put(central, 0, 4),
+        put(central, crc, 4);
     const uint64_t size = zip64 ? 0xFFFFFFFF : e.data.size();
     put(central, size, 4), put(central, size, 4), put(central, e.name.size(), 2), put(central, zip64 ? 28 : 0, 2);
     put(central, 0, 10), put(central, zip64 ? 0xFFFFFFFF : offset, 4);
     central += e.name;
     if (zip64)
-      put(central, 1, 2), put(central, 24, 2), put(central, e.data.size(), 8), put(central, e.data.size(), 8), put(central, offset, 8);
+      put(central, 1, 2), put(central, 24, 2), put(central, e.data.size(), 8), put(central, e.data.size(), 8),
+          put(central, offset, 8);
   }
   const uint64_t start = out.size();
   out += central;
@@ -161,7 +166,8 @@ std::string zip(const std::vector<Entry>& entries, bool zip64 = false) {
     put(out, central.size(), 8), put(out, start, 8);
     put(out, 0x07064b50, 4), put(out, 0, 4), put(out, record, 8), put(out, 1, 4);
   }
-  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, zip64 ? 0xFFFF : entries.size(), 2), put(out, zip64 ? 0xFFFF : entries.size(), 2);
+  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, zip64 ? 0xFFFF : entries.size(), 2),
+      put(out, zip64 ? 0xFFFF : entries.size(), 2);
   put(out, zip64 ? 0xFFFFFFFF : central.size(), 4), put(out, zip64 ? 0xFFFFFFFF : start, 4), put(out, 0, 2);
   return out;
 }
@@ -207,13 +213,14 @@ TEST(TorchFile, ViewsStayInsideTheirStorage) {
   EXPECT_EQ(one(5, {}, {}), "accepted");
   EXPECT_EQ(one(0, {1, 6}, {int64_t{1} << 62, 1}), "accepted");  // a stride that is never taken
   for (const auto& [offset, size, stride] :
-       std::vector<std::tuple<int64_t, std::vector<int64_t>, std::vector<int64_t>>>{{1, {6}, {1}},
-                                                                                    {7, {0}, {1}},
-                                                                                    {0, {2}, {6}},
-                                                                                    {6, {}, {}},
-                                                                                    {0, {3, int64_t{1} << 62}, {int64_t{1} << 62, 1}},
-                                                                                    {0, {int64_t{1} << 40, int64_t{1} << 40}, {0, 0}},
-                                                                                    {0, {2, 3}, {int64_t{1} << 62, 1}}}) {
+       std::vector<std::tuple<int64_t, std::vector<int64_t>, std::vector<int64_t>>>{
+           {1, {6}, {1}},
+           {7, {0}, {1}},
+           {0, {2}, {6}},
+           {6, {}, {}},
+           {0, {3, int64_t{1} << 62}, {int64_t{1} << 62, 1}},
+           {0, {int64_t{1} << 40, int64_t{1} << 40}, {0, 0}},
+           {0, {2, 3}, {int64_t{1} << 62, 1}}}) {
     EXPECT_THAT(one(offset, size, stride), HasSubstr("inside its storage"));
   }
   EXPECT_THAT(one(0, {1000000}, {0}), HasSubstr("as many elements as the file holds"));
@@ -233,29 +240,35 @@ TEST(TorchFile, OverlappingViewsShareBytesAndRepeatedOnesAreBounded) {
   std::string many;
   for (int i = 0; i < 2000; ++i) many += text(std::to_string(i)) + "h\1";
   // Two thousand names of one turned view: each would be copied.
-  EXPECT_THAT(refusal(archive(pickle("}(" + text("x") + tensor(0, {3, 2}, {1, 3}) + "q\1" + many + "u"), std::string(24, '\1'))),
+  EXPECT_THAT(refusal(archive(pickle("}(" + text("x") + tensor(0, {3, 2}, {1, 3}) + "q\1" + many + "u"),
+                              std::string(24, '\1'))),
               HasSubstr("repeat no data"));
 }
 
 TEST(TorchFile, StoragesMustBeThereAndFit) {
-  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("1", 6))))), HasSubstr("expected its data in the archive"));
-  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 7))))), HasSubstr("7 F32 elements, found 24 bytes"));
-  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", int64_t{1} << 62))))), HasSubstr("found 24 bytes"));
-  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("../0", 6))))), HasSubstr("expected its data in the archive"));
+  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("1", 6))))),
+              HasSubstr("expected its data in the archive"));
+  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 7))))),
+              HasSubstr("7 F32 elements, found 24 bytes"));
+  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", int64_t{1} << 62))))),
+              HasSubstr("found 24 bytes"));
+  EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("../0", 6))))),
+              HasSubstr("expected its data in the archive"));
   EXPECT_THAT(refusal(archive(dict(text("w") + tensor(0, {2}, {1}, storage("0", 6, "UntypedStorage"))))),
               HasSubstr("torch.UntypedStorage"));
 }
 
 TEST(TorchFile, OnlyTheClosedListOfOpcodesAndNames) {
-  for (const std::string name :
-       {"os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_sparse_tensor", "collections\nOrderedDictX", "posix\nsystem",
-        "torch\nFloatStorage2", "\n", "torch._utils _rebuild_tensor_v2\n"}) {
+  for (const std::string name : {"os\nsystem", "builtins\neval", "torch\nload", "torch._utils\n_rebuild_sparse_tensor",
+                                 "collections\nOrderedDictX", "posix\nsystem", "torch\nFloatStorage2", "\n",
+                                 "torch._utils _rebuild_tensor_v2\n"}) {
     EXPECT_THAT(refusal(archive(pickle("c" + name + "\n)R"))), HasSubstr("never executed")) << name;
   }
   const std::string known = std::string("cqrhj)t\x85\x86\x87(XJKM\x8aG\x88\x89N}su]aeQRb.", 30) + '\x80';
   for (int op = 0; op < 256; ++op) {
     if (known.find(static_cast<char>(op)) != std::string::npos && op != 0x80) continue;
-    EXPECT_THAT(refusal(archive(pickle(std::string(1, static_cast<char>(op)) + "NNN"))), HasSubstr(fmt::format("0x{:02x}", op)));
+    EXPECT_THAT(refusal(archive(pickle(std::string(1, static_cast<char>(op)) + "NNN"))),
+                HasSubstr(fmt::format("0x{:02x}", op)));
   }
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr size_t kMaxMemo = size_t{4} << 20, kMaxStack = size_t{1} << 20, kMaxText = size_t{1} << 20, kMaxRank = 8, kMaxNesting = 64;
+constexpr size_t kMaxMemo = size_t{4} << 20, kMaxStack = size_t{1} << 20, kMaxText = size_t{1} << 20, kMaxRank = 8,
+                 kMaxNesting = 64;
 constexpr size_t kMaxValues = size_t{4} << 20;
 
 enum Opcode : uint8_t {
@@ -94,44 +95,77 @@ class Reader {
  private:
   void step(uint8_t op) {
     switch (op) {
-      case kGlobalOp: return push_global();
-      case kBinPut: return put(in_.u8());
-      case kLongBinPut: return put(in_.u32());
-      case kBinGet: return get(in_.u8());
-      case kLongBinGet: return get(in_.u32());
-      case kEmptyTuple: return push_items(Kind::kTuple, {});
-      case kTupleOp: return push_items(Kind::kTuple, pop_to_mark());
-      case kTuple1: return push_items(Kind::kTuple, pop_some(1));
-      case kTuple2: return push_items(Kind::kTuple, pop_some(2));
-      case kTuple3: return push_items(Kind::kTuple, pop_some(3));
-      case kMark: return mark();
-      case kBinUnicode: return push_text();
-      case kBinInt: return push_int(static_cast<int32_t>(in_.u32()));
-      case kBinInt1: return push_int(in_.u8());
-      case kBinInt2: return push_int(in_.u16());
-      case kLong1: return push_long();
-      case kBinFloat: in_.take(8); return push({Kind::kFloat});
-      case kNewTrue: return push_bool(true);
-      case kNewFalse: return push_bool(false);
-      case kNoneOp: return push({Kind::kNone});
-      case kEmptyDict: return push_items(Kind::kDict, {});
-      case kEmptyList: return push_items(Kind::kList, {});
-      case kSetItem: return extend(Kind::kDict, pop_some(2));
-      case kSetItems: return extend(Kind::kDict, pop_to_mark());
-      case kAppend: return extend(Kind::kList, pop_some(1));
-      case kAppends: return extend(Kind::kList, pop_to_mark());
-      case kBinPersId: return push_storage();
-      case kReduce: return reduce();
-      case kBuild: return build();
-      default: break;
+      case kGlobalOp:
+        return push_global();
+      case kBinPut:
+        return put(in_.u8());
+      case kLongBinPut:
+        return put(in_.u32());
+      case kBinGet:
+        return get(in_.u8());
+      case kLongBinGet:
+        return get(in_.u32());
+      case kEmptyTuple:
+        return push_items(Kind::kTuple, {});
+      case kTupleOp:
+        return push_items(Kind::kTuple, pop_to_mark());
+      case kTuple1:
+        return push_items(Kind::kTuple, pop_some(1));
+      case kTuple2:
+        return push_items(Kind::kTuple, pop_some(2));
+      case kTuple3:
+        return push_items(Kind::kTuple, pop_some(3));
+      case kMark:
+        return mark();
+      case kBinUnicode:
+        return push_text();
+      case kBinInt:
+        return push_int(static_cast<int32_t>(in_.u32()));
+      case kBinInt1:
+        return push_int(in_.u8());
+      case kBinInt2:
+        return push_int(in_.u16());
+      case kLong1:
+        return push_long();
+      case kBinFloat:
+        in_.take(8);
+        return push({Kind::kFloat});
+      case kNewTrue:
+        return push_bool(true);
+      case kNewFalse:
+        return push_bool(false);
+      case kNoneOp:
+        return push({Kind::kNone});
+      case kEmptyDict:
+        return push_items(Kind::kDict, {});
+      case kEmptyList:
+        return push_items(Kind::kList, {});
+      case kSetItem:
+        return extend(Kind::kDict, pop_some(2));
+      case kSetItems:
+        return extend(Kind::kDict, pop_to_mark());
+      case kAppend:
+        return extend(Kind::kList, pop_some(1));
+      case kAppends:
+        return extend(Kind::kList, pop_to_mark());
+      case kBinPersId:
+        return push_storage();
+      case kReduce:
+        return reduce();
+      case kBuild:
+        return build();
+      default:
+        break;
     }
     fail(ErrorCode::kData,
-         "[{}] expected one of the opcodes torch.save writes at byte {}, found 0x{:02x}; save the weights as safetensors instead", label_,
-         op_at_, op);
+         "[{}] expected one of the opcodes torch.save writes at byte {}, found 0x{:02x}; save the weights as "
+         "safetensors instead",
+         label_, op_at_, op);
   }
 
   void require(bool ok, std::string_view expected) const {
-    check(ok, ErrorCode::kData, "[{}] expected {} at byte {} of the pickle, found something else; save the weights as safetensors instead",
+    check(ok, ErrorCode::kData,
+          "[{}] expected {} at byte {} of the pickle, found something else; save the weights as safetensors instead",
           label_, expected, op_at_);
   }
 
@@ -185,7 +219,8 @@ class Reader {
 
   void push_global() {
     const std::string_view module = line(), name = line();
-    const std::string_view both(module.data(), static_cast<size_t>(name.data() + name.size() - module.data()));  // "module\nname"
+    const std::string_view both(module.data(),
+                                static_cast<size_t>(name.data() + name.size() - module.data()));  // "module\nname"
     for (const GlobalRow& row : kGlobals) {
       const size_t space = std::strcspn(row.name, " ");
       if (std::string_view(row.name, space) != module || std::string_view(row.name + space + 1) != name) continue;
@@ -197,7 +232,8 @@ class Reader {
     std::string shown = std::string(module) + "." + std::string(name);
     for (char& c : shown) c = c >= 0x20 && c < 0x7f ? c : '?';
     fail(ErrorCode::kData,
-         "[{}] expected a file of tensors at byte {} of the pickle, found a reference to {}, which is never executed; save the "
+         "[{}] expected a file of tensors at byte {} of the pickle, found a reference to {}, which is never executed; "
+         "save the "
          "state_dict() alone, "
          "or safetensors",
          label_, op_at_, shown);
@@ -248,20 +284,24 @@ class Reader {
   void push_storage() {
     const PickleValue& id = value(pop_some(1)[0]);
     require(id.kind == Kind::kTuple && id.items.size() == 5, "a storage");
-    const PickleValue &word = value(id.items[0]), &type = value(id.items[1]), &key = value(id.items[2]), &elements = value(id.items[4]);
-    require(word.kind == Kind::kText && word.text == "storage" && type.kind == Kind::kGlobal && type.number >= kFirstStorage &&
-                key.kind == Kind::kText && value(id.items[3]).kind == Kind::kText && elements.kind == Kind::kInt && elements.number >= 0,
+    const PickleValue &word = value(id.items[0]), &type = value(id.items[1]), &key = value(id.items[2]),
+                      &elements = value(id.items[4]);
+    require(word.kind == Kind::kText && word.text == "storage" && type.kind == Kind::kGlobal &&
+                type.number >= kFirstStorage && key.kind == Kind::kText && value(id.items[3]).kind == Kind::kText &&
+                elements.kind == Kind::kInt && elements.number >= 0,
             "a storage");
     PickleValue v{Kind::kStorage};
     v.index = static_cast<uint32_t>(data_.storages.size());
-    data_.storages.push_back({key.text, static_cast<TensorDType>(type.number - kFirstStorage), static_cast<uint64_t>(elements.number)});
+    data_.storages.push_back(
+        {key.text, static_cast<TensorDType>(type.number - kFirstStorage), static_cast<uint64_t>(elements.number)});
     push(std::move(v));
   }
 
   void reduce() {
     const std::vector<PickleRef> both = pop_some(2);
     const PickleValue &function = value(both[0]), &arguments = value(both[1]);
-    require(function.kind == Kind::kGlobal && arguments.kind == Kind::kTuple, "one of the three constructors torch.save writes");
+    require(function.kind == Kind::kGlobal && arguments.kind == Kind::kTuple,
+            "one of the three constructors torch.save writes");
     const std::vector<PickleRef>& a = arguments.items;
     if (function.number == kOrderedDict) {
       require(a.empty(), "an empty OrderedDict");
@@ -281,7 +321,8 @@ class Reader {
 
   // (storage, offset, size, stride, requires_grad, hooks[, metadata])
   void push_tensor(const std::vector<PickleRef>& a) {
-    require((a.size() == 6 || a.size() == 7) && value(a[0]).kind == Kind::kStorage && value(a[1]).kind == Kind::kInt, "a tensor");
+    require((a.size() == 6 || a.size() == 7) && value(a[0]).kind == Kind::kStorage && value(a[1]).kind == Kind::kInt,
+            "a tensor");
     PickleTensor t;
     t.storage = value(a[0]).index;
     require(value(a[1]).number >= 0, "an offset of 0 or more");
@@ -309,7 +350,8 @@ class Reader {
   // The one state torch.save sets: _metadata (module versions) of a state_dict. It is dropped.
   void build() {
     const PickleValue& state = value(pop_some(1)[0]);
-    require(!stack_.empty() && value(stack_.back()).kind == Kind::kDict && value(stack_.back()).ordered, "an OrderedDict");
+    require(!stack_.empty() && value(stack_.back()).kind == Kind::kDict && value(stack_.back()).ordered,
+            "an OrderedDict");
     require(state.kind == Kind::kDict && state.items.size() == 2 && value(state.items[0]).kind == Kind::kText &&
                 value(state.items[0]).text == "_metadata",
             "_metadata as the only state");
@@ -327,6 +369,8 @@ class Reader {
 
 }  // namespace
 
-PickleData parse_torch_pickle(std::span<const uint8_t> pickle, std::string_view label) { return Reader(pickle, label).read(); }
+PickleData parse_torch_pickle(std::span<const uint8_t> pickle, std::string_view label) {
+  return Reader(pickle, label).read();
+}
 
 }  // namespace hindscan

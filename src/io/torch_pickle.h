@@ -1,4 +1,5 @@
-// The data grammar of torch.save: 31 pickle opcodes over a closed set of values. Nothing is imported, called or constructed.
+// The data grammar of torch.save: 31 pickle opcodes over a closed set of values. Nothing is imported, called or
+// constructed.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -26,7 +27,19 @@ struct PickleTensor {
 };
 
 struct PickleValue {
-  enum class Kind : uint8_t { kNone, kBool, kInt, kFloat, kText, kTuple, kList, kDict, kGlobal, kStorage, kTensor } kind = Kind::kNone;
+  enum class Kind : uint8_t {
+    kNone,
+    kBool,
+    kInt,
+    kFloat,
+    kText,
+    kTuple,
+    kList,
+    kDict,
+    kGlobal,
+    kStorage,
+    kTensor
+  } kind = Kind::kNone;
   bool ordered = false;               // kDict: made by collections.OrderedDict
   int64_t number = 0;                 // kBool, kInt; kGlobal: its tag
   uint32_t index = 0;                 // kStorage, kTensor: place in its list
@@ -41,8 +54,8 @@ struct PickleData {
   PickleRef root = 0;
 };
 
-// The texts view `pickle`. Any other opcode or global, and any use of these that torch.save does not make, is an Error(kData)
-// with the byte where it stands.
+// The texts view `pickle`. Any other opcode or global, and any use of these that torch.save does not make, is an
+// Error(kData) with the byte where it stands.
 PickleData parse_torch_pickle(std::span<const uint8_t> pickle, std::string_view label);
 
 }  // namespace hindscan

@@ -128,9 +128,11 @@ class Characters {
   explicit Characters(const std::string& label) : label_(label) {}
 
   void add(uint64_t id, std::string_view character) {
-    check(is_character(character), ErrorCode::kData, "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json",
-          label_, id, replace_invalid_utf8(character.substr(0, 40)));
-    check(id < kMaxTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData, "[{}] expected ids from 0 on, found {}", label_, id);
+    check(is_character(character), ErrorCode::kData,
+          "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json", label_, id,
+          replace_invalid_utf8(character.substr(0, 40)));
+    check(id < kMaxTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData,
+          "[{}] expected ids from 0 on, found {}", label_, id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     check(tokens_[id].empty(), ErrorCode::kData, "[{}] expected each id once, found {} twice", label_, id);
     tokens_[id] = character;
@@ -141,7 +143,8 @@ class Characters {
       for (size_t i = 0; i < json.items().size(); ++i) add(i, text_of(json.items()[i]));
       return;
     }
-    check(json.is_object(), ErrorCode::kData, "[{}] expected a list or an object of characters, found {}", label_, json.type_name());
+    check(json.is_object(), ErrorCode::kData, "[{}] expected a list or an object of characters, found {}", label_,
+          json.type_name());
     for (const auto& [key, value] : json.members()) {
       if (value.is(Json::Type::kInt)) {
         add(value.as_int() < 0 ? kMaxTokens : static_cast<uint64_t>(value.as_int()), key);
@@ -193,14 +196,16 @@ std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std:
     ++number;
     const auto fields = world_line(line);
     const auto bytes = fields ? PythonLiteral::read(fields->literal) : std::nullopt;
-    check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= kMaxTokenBytes, ErrorCode::kData,
-          "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again", label, number,
-          replace_invalid_utf8(line.substr(0, 80)));
+    check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= kMaxTokenBytes,
+          ErrorCode::kData,
+          "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again",
+          label, number, replace_invalid_utf8(line.substr(0, 80)));
     const size_t id = fields->id;
-    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData, "[{}] line {}: expected ids from 1 on, found {}", label,
-          number, id);
+    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData,
+          "[{}] line {}: expected ids from 1 on, found {}", label, number, id);
     if (id >= tokens.size()) tokens.resize(id + 1);
-    check(tokens[id].empty(), ErrorCode::kData, "[{}] line {}: expected each id once, found {} twice", label, number, id);
+    check(tokens[id].empty(), ErrorCode::kData, "[{}] line {}: expected each id once, found {} twice", label, number,
+          id);
     tokens[id] = *bytes;
   }
   std::vector<std::string_view> sorted(tokens.begin(), tokens.end());
@@ -245,7 +250,9 @@ std::string tokenizer_json_of_vocabulary(std::string_view text, const std::strin
 }
 
 std::string find_vocabulary(const std::string& directory, bool characters) {
-  const auto is_file = [&](const std::string& name) { return real_fs().kind(join_path(directory, name)) == FileKind::kRegular; };
+  const auto is_file = [&](const std::string& name) {
+    return real_fs().kind(join_path(directory, name)) == FileKind::kRegular;
+  };
   for (const std::string& name : real_fs().list(directory)) {
     if (name.starts_with("rwkv_vocab") && name.ends_with(".txt") && is_file(name)) return join_path(directory, name);
   }

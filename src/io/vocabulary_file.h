@@ -8,8 +8,8 @@ namespace hindscan {
 
 // Told apart by what the file holds:
 //   RWKV World: lines "id python-literal length"; token 0 is the end of a text
-//   characters: JSON ["a", "b"], {"a": 0, "b": 1} or {"0": "a", "1": "b"}; or text, one character a line or all on one line
-//   tokenizer.json: unchanged
+//   characters: JSON ["a", "b"], {"a": 0, "b": 1} or {"0": "a", "1": "b"}; or text, one character a line or all on one
+//   line tokenizer.json: unchanged
 // Error(kData) names the line.
 std::string tokenizer_json_of_vocabulary(std::string_view text, const std::string& label);
 
@@ -21,8 +21,8 @@ std::string longest_match_json(const std::vector<std::string>& tokens, bool zero
 // The bytes of each id of rwkv_vocab_v20230424.txt and the like; 0 is empty.
 std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std::string& label);
 
-// The vocabulary file in a directory, or an empty string: rwkv_vocab*.txt; with `characters` also vocab.json (unless merges.txt
-// lies beside it) and vocab.txt.
+// The vocabulary file in a directory, or an empty string: rwkv_vocab*.txt; with `characters` also vocab.json (unless
+// merges.txt lies beside it) and vocab.txt.
 std::string find_vocabulary(const std::string& directory, bool characters);
 
 }  // namespace hindscan

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <cstdlib>
 
@@ -35,13 +36,13 @@ std::string refusal(std::string_view text, const std::string& label = "vocab.txt
 using Ids = std::vector<int32_t>;
 
 TEST(VocabularyFile, CharactersInEveryForm) {
-  for (const auto& [label, text] :
-       std::vector<std::pair<std::string, std::string>>{{"v.txt", "ab\xc3\xa9\xe2\x82\xac"},
-                                                        {"v.txt", "ab\xc3\xa9\xe2\x82\xac\n"},
-                                                        {"v.txt", "a\nb\n\xc3\xa9\n\xe2\x82\xac\n"},
-                                                        {"v.json", "[\"a\", \"b\", \"\xc3\xa9\", \"\xe2\x82\xac\"]"},
-                                                        {"v.json", "{\"b\": 1, \"a\": 0, \"\xe2\x82\xac\": 3, \"\xc3\xa9\": 2}"},
-                                                        {"v.json", R"({"0": "a", "1": "b", "3": "\u20ac", "2": "\u00e9"})"}}) {
+  for (const auto& [label, text] : std::vector<std::pair<std::string, std::string>>{
+           {"v.txt", "ab\xc3\xa9\xe2\x82\xac"},
+           {"v.txt", "ab\xc3\xa9\xe2\x82\xac\n"},
+           {"v.txt", "a\nb\n\xc3\xa9\n\xe2\x82\xac\n"},
+           {"v.json", "[\"a\", \"b\", \"\xc3\xa9\", \"\xe2\x82\xac\"]"},
+           {"v.json", "{\"b\": 1, \"a\": 0, \"\xe2\x82\xac\": 3, \"\xc3\xa9\": 2}"},
+           {"v.json", R"({"0": "a", "1": "b", "3": "\u20ac", "2": "\u00e9"})"}}) {
     const Tokenizer t = read(text, label);
     EXPECT_EQ(t.vocab_size(), 4) << text;
     EXPECT_EQ(t.encode("b\xe2\x82\xac"
@@ -92,14 +93,16 @@ TEST(VocabularyFile, WrongFilesAreToldWhere) {
   EXPECT_THAT(refusal("1 'a' 1\n2 'a' 1\n"), HasSubstr("each token once"));
   EXPECT_THAT(refusal("1 'a' 1\n0 'b' 1\n"), HasSubstr("ids from 1 on"));
   EXPECT_THAT(refusal("1 'a' 1\n900000 'b' 1\n"), HasSubstr("ids from 1 on"));
-  for (const std::string literal : {"'a'b'", "'\\'", "'\\q'", "'\\x1'", "'\\ud800'", "'\\U00110000'", "b'\\u0041'", "x'a'", "'a\"", "''"}) {
+  for (const std::string literal :
+       {"'a'b'", "'\\'", "'\\q'", "'\\x1'", "'\\ud800'", "'\\U00110000'", "b'\\u0041'", "x'a'", "'a\"", "''"}) {
     EXPECT_THAT(refusal("1 'a' 1\n2 " + literal + " 1\n"), HasSubstr("line 2")) << literal;
   }
 }
 
 TEST(VocabularyFile, WorldLinesAreReadAsPythonWritesThem) {
   const Tokenizer t = read(
-      "1 'a' 1\n2 'ab' 2\n3 \"'\" 1\n4 ' \"' 2\n5 '\\n' 1\n6 '\\x00' 1\n7 '\\u20ac' 3\n8 '\xc3\xa9' 2\n9 b'\\xe2\\x82' 2\n10 '\\\\' 1\n12 "
+      "1 'a' 1\n2 'ab' 2\n3 \"'\" 1\n4 ' \"' 2\n5 '\\n' 1\n6 '\\x00' 1\n7 '\\u20ac' 3\n8 '\xc3\xa9' 2\n9 b'\\xe2\\x82' "
+      "2\n10 '\\\\' 1\n12 "
       "'\\xe9x' 3\n");
   EXPECT_EQ(t.vocab_size(), 13);
   EXPECT_EQ(t.encode("aab"), (Ids{1, 2}));
@@ -138,8 +141,8 @@ Ids slow_encode(const std::vector<std::string>& tokens, std::string_view text) {
 
 TEST(VocabularyFile, WorldVocabularyEncodesAnyBytes) {
   const char* env = std::getenv("HINDSCAN_DATA");
-  const std::string path =
-      join_path(env != nullptr ? env : join_path(HINDSCAN_SOURCE_DIR, "../shared/data"), "tokenizers/rwkv_vocab_v20230424.txt");
+  const std::string path = join_path(env != nullptr ? env : join_path(HINDSCAN_SOURCE_DIR, "../shared/data"),
+                                     "tokenizers/rwkv_vocab_v20230424.txt");
   if (real_fs().kind(path) == FileKind::kNone) GTEST_SKIP() << "skipped: no data";
   const std::string file = read_file(path);
   const Tokenizer t = read(file, path);

@@ -1,5 +1,5 @@
-// The adjoint computes the tiles of the forward pass again: once by query blocks for dq, once by key blocks for dk and dv, so
-// that no two threads add to the same place.
+// The adjoint computes the tiles of the forward pass again: once by query blocks for dq, once by key blocks for dk and
+// dv, so that no two threads add to the same place.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -21,21 +21,23 @@ namespace hindscan::kernels {
 namespace HWY_NAMESPACE {
 
 // Weights to x.s and, where wanted, the adjoint of the products to x.dp; zero where unseen.
-HWY_INLINE void adjoint_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows, int64_t block,
-                              bool want_dp) {
+HWY_INLINE void adjoint_block(const AttentionJob& job, const AttentionScratch& x, int64_t h, int64_t t0, int64_t rows,
+                              int64_t block, bool want_dp) {
   const AttentionDims& dims = job.dims;
   const int64_t kv = job.kv(h), width = std::min(kTileKeys, dims.keys() - block * kTileKeys);
   const Strided q{job.q.at(h, t0), job.q.row, 1}, dy{job.dy.at(h, t0), job.dy.row, 1};
   product(rows, width, dims.d, q, job.block_of(job.keys_t, kv, block, dims.d), kTileKeys, x.s, kTileKeys, false);
-  if (want_dp) product(rows, width, dims.d_v, dy, job.block_of(job.values_t, kv, block, dims.d_v), kTileKeys, x.dp, kTileKeys, false);
+  if (want_dp)
+    product(rows, width, dims.d_v, dy, job.block_of(job.values_t, kv, block, dims.d_v), kTileKeys, x.dp, kTileKeys,
+            false);
   for (int64_t r = 0; r < rows; ++r) {
     const glr::TileRange seen = job.seen(t0 + r, block);
     const int64_t at = (t0 + r) * dims.heads + h;
     float *s = x.s + r * kTileKeys, *dp = want_dp ? x.dp + r * kTileKeys : nullptr;
     clear_unseen(seen, width, s);
     if (want_dp) clear_unseen(seen, width, dp);
-    weights_row(seen.end - seen.begin, static_cast<float>(dims.scale), static_cast<float>(dims.soft_cap), job.lse[at], job.along[at],
-                s + seen.begin, want_dp ? dp + seen.begin : nullptr);
+    weights_row(seen.end - seen.begin, static_cast<float>(dims.scale), static_cast<float>(dims.soft_cap), job.lse[at],
+                job.along[at], s + seen.begin, want_dp ? dp + seen.begin : nullptr);
   }
 }
 
@@ -54,7 +56,8 @@ void QueryGradTile(const AttentionJob& job, float* scratch, int64_t h, int64_t q
 void KeyGradTile(const AttentionJob& job, float* scratch, int64_t kv, int64_t block) {
   const AttentionDims& dims = job.dims;
   const AttentionScratch x(scratch, dims);
-  const int64_t j0 = block * kTileKeys, width = std::min(kTileKeys, dims.keys() - j0), group = dims.heads / dims.kv_heads;
+  const int64_t j0 = block * kTileKeys, width = std::min(kTileKeys, dims.keys() - j0),
+                group = dims.heads / dims.kv_heads;
   const int64_t first = std::max<int64_t>(0, j0 - dims.past);
   const int64_t end = dims.window > 0 ? std::min(dims.T, j0 + width - dims.past + dims.window - 1) : dims.T;
   for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
@@ -66,8 +69,8 @@ void KeyGradTile(const AttentionJob& job, float* scratch, int64_t kv, int64_t bl
                 job.grads.dv + (j0 * dims.kv_heads + kv) * dims.d_v, dims.kv_heads * dims.d_v, true);
       }
       if (job.grads.dk != nullptr) {
-        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.q.at(h, t0), job.q.row, job.grads.dk + (j0 * dims.kv_heads + kv) * dims.d,
-                dims.kv_heads * dims.d, true);
+        product(width, dims.d, rows, {x.dp, 1, kTileKeys}, job.q.at(h, t0), job.q.row,
+                job.grads.dk + (j0 * dims.kv_heads + kv) * dims.d, dims.kv_heads * dims.d, true);
       }
     }
   }
@@ -82,15 +85,16 @@ namespace hindscan::kernels {
 HWY_EXPORT(QueryGradTile);
 HWY_EXPORT(KeyGradTile);
 
-void attention_backward(const AttentionDims& dims, const AttentionInputs<float>& in, const float* y, const float* lse, const float* dy,
-                        const AttentionGrads<float>& grads) {
+void attention_backward(const AttentionDims& dims, const AttentionInputs<float>& in, const float* y, const float* lse,
+                        const float* dy, const AttentionGrads<float>& grads) {
   const bool scores = grads.dq != nullptr || grads.dk != nullptr;
   const std::vector<float> keys = transposed_keys(dims, in.k, dims.d);
   const std::vector<float> values = scores ? transposed_keys(dims, in.v, dims.d_v) : std::vector<float>();
   std::vector<float> along(static_cast<size_t>(dims.T * dims.heads)), q, k, adjoint;  // [T, heads]
   for (int64_t at = 0; scores && at < dims.T * dims.heads; ++at) {
     double sum = 0;
-    for (int64_t i = 0; i < dims.d_v; ++i) sum += static_cast<double>(dy[at * dims.d_v + i]) * static_cast<double>(y[at * dims.d_v + i]);
+    for (int64_t i = 0; i < dims.d_v; ++i)
+      sum += static_cast<double>(dy[at * dims.d_v + i]) * static_cast<double>(y[at * dims.d_v + i]);
     along[static_cast<size_t>(at)] = static_cast<float>(sum);
   }
   AttentionJob job{dims};

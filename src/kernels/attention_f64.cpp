@@ -46,7 +46,8 @@ void attention_forward(const AttentionDims& dims, const AttentionInputs<double>&
   std::vector<double> s(static_cast<size_t>(dims.keys()));  // [past + T]
   for_rows_of_heads(dims, in, [&](const RowOfHead& row, int64_t at) {
     double top = -std::numeric_limits<double>::infinity(), sum = 0, slope = 0;
-    for (int64_t j = row.first(); j < row.end(); ++j) top = std::max(top, s[static_cast<size_t>(j)] = row.score(j, &slope));
+    for (int64_t j = row.first(); j < row.end(); ++j)
+      top = std::max(top, s[static_cast<size_t>(j)] = row.score(j, &slope));
     double* out = y + at * dims.d_v;
     std::fill_n(out, dims.d_v, 0.0);
     for (int64_t j = row.first(); j < row.end(); ++j) {
@@ -59,8 +60,8 @@ void attention_forward(const AttentionDims& dims, const AttentionInputs<double>&
   });
 }
 
-void attention_backward(const AttentionDims& dims, const AttentionInputs<double>& in, const double* y, const double* lse, const double* dy,
-                        const AttentionGrads<double>& g) {
+void attention_backward(const AttentionDims& dims, const AttentionInputs<double>& in, const double* y,
+                        const double* lse, const double* dy, const AttentionGrads<double>& g) {
   for_rows_of_heads(dims, in, [&](const RowOfHead& row, int64_t at) {
     const double* adjoint = dy + at * dims.d_v;
     double along = 0;  // of the whole row: what the normalisation takes away
@@ -82,8 +83,8 @@ void attention_backward(const AttentionDims& dims, const AttentionInputs<double>
   });
 }
 
-void attention_weights(const AttentionDims& dims, const AttentionInputs<double>& in, const double* lse, int64_t head, glr::TileRange I,
-                       glr::TileRange J, double* out) {
+void attention_weights(const AttentionDims& dims, const AttentionInputs<double>& in, const double* lse, int64_t head,
+                       glr::TileRange I, glr::TileRange J, double* out) {
   for (int64_t t = I.begin; t < I.end; ++t) {
     const RowOfHead row{dims, in, head, t};
     for (int64_t j = J.begin; j < J.end; ++j, ++out) {

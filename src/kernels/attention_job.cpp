@@ -21,7 +21,8 @@ HeadRows packed_by_head(int64_t rows, int64_t heads, int64_t width, const float*
   room.resize(static_cast<size_t>(rows * heads * width));
 #pragma omp parallel for schedule(static) if (rows * heads * width > (1 << 16))
   for (int64_t h = 0; h < heads; ++h) {
-    for (int64_t t = 0; t < rows; ++t) std::copy_n(from + (t * heads + h) * width, width, room.data() + (h * rows + t) * width);
+    for (int64_t t = 0; t < rows; ++t)
+      std::copy_n(from + (t * heads + h) * width, width, room.data() + (h * rows + t) * width);
   }
   return {room.data(), rows * width, width};
 }

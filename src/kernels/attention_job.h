@@ -49,7 +49,11 @@ struct AttentionScratch {
   float *top, *l;  // [kTileRows]
   static int64_t size(const AttentionDims& d) { return 2 * kTileRows * kTileKeys + kTileRows * (d.d_v + 2); }
   explicit AttentionScratch(float* p, const AttentionDims& d)
-      : s(p), dp(s + kTileRows * kTileKeys), sum(dp + kTileRows * kTileKeys), top(sum + kTileRows * d.d_v), l(top + kTileRows) {}
+      : s(p),
+        dp(s + kTileRows * kTileKeys),
+        sum(dp + kTileRows * kTileKeys),
+        top(sum + kTileRows * d.d_v),
+        l(top + kTileRows) {}
 };
 
 // body(task, scratch) for every task, on threads when there is enough to do; scratch [size] floats of the thread's own.

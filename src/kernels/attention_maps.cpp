@@ -16,8 +16,8 @@ constexpr int64_t kRows = 64, kColumns = 512;  // of a tile
 
 // body(I, J, p) for the tiles of rows x columns of one head that hold anything.
 template <class R, class Body>
-void for_tiles(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, int64_t head, TileRange rows, TileRange columns,
-               std::vector<R>& p, const Body& body) {
+void for_tiles(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, int64_t head, TileRange rows,
+               TileRange columns, std::vector<R>& p, const Body& body) {
   p.resize(static_cast<size_t>(kRows * kColumns));  // [I, J]
   for (int64_t i = rows.begin; i < rows.end; i += kRows) {
     const TileRange I{i, std::min(rows.end, i + kRows)};
@@ -63,8 +63,8 @@ R mapped(HeadMap map, R x) {
 }
 
 template <class R>
-void tile(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, TileRange I, TileRange J,
-          const glr::HeadTileFold<R>& fold, R* out) {
+void tile(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, TileRange I,
+          TileRange J, const glr::HeadTileFold<R>& fold, R* out) {
   const int64_t rows = I.end - I.begin, columns = J.end - J.begin, H = dims.heads;
   const int64_t first = map == HeadMap::kOne ? head : 0, last = map == HeadMap::kOne ? head + 1 : H;
   const R factor = R(1) / static_cast<R>(last - first);
@@ -83,8 +83,8 @@ void tile(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse,
 }
 
 template <class R>
-void block_sums(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, int64_t head, const int64_t* row_edges, int64_t rows,
-                const int64_t* column_edges, int64_t columns, R* out) {
+void block_sums(const AttentionDims& dims, const AttentionInputs<R>& in, const R* lse, int64_t head,
+                const int64_t* row_edges, int64_t rows, const int64_t* column_edges, int64_t columns, R* out) {
   const int64_t first = head < 0 ? 0 : head, last = head < 0 ? dims.heads : head + 1;
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t a = 0; a < rows; ++a) {
@@ -94,7 +94,8 @@ void block_sums(const AttentionDims& dims, const AttentionInputs<R>& in, const R
       for (int64_t h = first; h < last; ++h) {
         for_tiles(dims, in, lse, h, {row_edges[a], row_edges[a + 1]}, {column_edges[b], column_edges[b + 1]}, p,
                   [&](TileRange I, TileRange J, const R* w) {
-                    for (int64_t i = 0; i < (I.end - I.begin) * (J.end - J.begin); ++i) sum += static_cast<double>(w[i]);
+                    for (int64_t i = 0; i < (I.end - I.begin) * (J.end - J.begin); ++i)
+                      sum += static_cast<double>(w[i]);
                   });
       }
       out[a * columns + b] = static_cast<R>(sum / static_cast<double>(last - first));
@@ -104,20 +105,22 @@ void block_sums(const AttentionDims& dims, const AttentionInputs<R>& in, const R
 
 }  // namespace
 
-#define HS_DEFINE(R)                                                                                                                    \
-  void attention_row(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, int64_t t, R* out) {             \
-    row(d, in, lse, head, t, out);                                                                                                      \
-  }                                                                                                                                     \
-  void attention_row_times(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, const R* w, R* out) {                    \
-    row_times(d, in, lse, w, out);                                                                                                      \
-  }                                                                                                                                     \
-  void attention_tile(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, TileRange I,       \
-                      TileRange J, const glr::HeadTileFold<R>& fold, R* out) {                                                          \
-    tile(d, in, lse, map, head, I, J, fold, out);                                                                                       \
-  }                                                                                                                                     \
-  void attention_block_sums(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, const int64_t* row_edges, \
-                            int64_t rows, const int64_t* column_edges, int64_t columns, R* out) {                                       \
-    block_sums(d, in, lse, head, row_edges, rows, column_edges, columns, out);                                                          \
+#define HS_DEFINE(R)                                                                                                 \
+  void attention_row(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head, int64_t t,    \
+                     R* out) {                                                                                       \
+    row(d, in, lse, head, t, out);                                                                                   \
+  }                                                                                                                  \
+  void attention_row_times(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, const R* w, R* out) { \
+    row_times(d, in, lse, w, out);                                                                                   \
+  }                                                                                                                  \
+  void attention_tile(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, HeadMap map, int64_t head, \
+                      TileRange I, TileRange J, const glr::HeadTileFold<R>& fold, R* out) {                          \
+    tile(d, in, lse, map, head, I, J, fold, out);                                                                    \
+  }                                                                                                                  \
+  void attention_block_sums(const AttentionDims& d, const AttentionInputs<R>& in, const R* lse, int64_t head,        \
+                            const int64_t* row_edges, int64_t rows, const int64_t* column_edges, int64_t columns,    \
+                            R* out) {                                                                                \
+    block_sums(d, in, lse, head, row_edges, rows, column_edges, columns, out);                                       \
   }
 HS_DEFINE(float)
 HS_DEFINE(double)

@@ -93,7 +93,8 @@ TEST(Attention, DoubleIsTheDefinition) {
           const double e = std::exp(score(p, h, t, j));
           sum += e;
           for (int64_t i = 0; i < d.d_v; ++i)
-            y[static_cast<size_t>(i)] += e * p.v[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d_v + i)];
+            y[static_cast<size_t>(i)] +=
+                e * p.v[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d_v + i)];
         }
         for (int64_t i = 0; i < d.d_v; ++i) {
           ASSERT_NEAR(r.y[static_cast<size_t>((t * d.heads + h) * d.d_v + i)], y[static_cast<size_t>(i)] / sum, 1e-13);
@@ -136,7 +137,8 @@ void check_maps(const AttentionDims& d, double bar) {
   const Outcome<R> r = run(p);
   const auto weight = [&](int64_t h, int64_t t, int64_t j) {
     if (j > d.past + t || (d.window > 0 && j <= d.past + t - d.window)) return 0.0;
-    return std::exp(static_cast<double>(score(p, h, t, j)) - static_cast<double>(r.lse[static_cast<size_t>(t * d.heads + h)]));
+    return std::exp(static_cast<double>(score(p, h, t, j)) -
+                    static_cast<double>(r.lse[static_cast<size_t>(t * d.heads + h)]));
   };
   const int64_t n = d.keys(), last = d.T - 1;
   std::vector<R> row = poisoned<R>(n);
@@ -152,12 +154,14 @@ void check_maps(const AttentionDims& d, double bar) {
   for (int64_t j = 0; j < n; j += 7) {
     for (int64_t h = 0; h < d.heads; ++h) {
       double sum = 0;
-      for (int64_t t = 0; t < d.T; ++t) sum += static_cast<double>(w[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
+      for (int64_t t = 0; t < d.T; ++t)
+        sum += static_cast<double>(w[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
       ASSERT_NEAR(static_cast<double>(products[static_cast<size_t>(j * d.heads + h)]), sum, 30 * bar);
     }
   }
   const glr::TileRange I{d.T / 3, d.T}, J{n / 4, n};
-  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w), slope(static_cast<size_t>(n * d.heads), R(-2));
+  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w),
+                 slope(static_cast<size_t>(n * d.heads), R(-2));
   using glr::HeadMap;
   for (const HeadMap map : {HeadMap::kMean, HeadMap::kMeanAbs, HeadMap::kMeanPositive, HeadMap::kOne}) {
     attention_tile(d, p.in(), r.lse.data(), map, d.heads - 1, I, J, {gate.data(), slope.data()}, tile.data());

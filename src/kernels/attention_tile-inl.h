@@ -53,7 +53,8 @@ HWY_INLINE void product_panel(D d, int64_t K, Strided A, const float* B, int64_t
 }
 
 template <int Rows>
-HWY_INLINE void product_rows(int64_t N, int64_t K, Strided A, const float* B, int64_t ldb, float* C, int64_t ldc, bool add) {
+HWY_INLINE void product_rows(int64_t N, int64_t K, Strided A, const float* B, int64_t ldb, float* C, int64_t ldc,
+                             bool add) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -67,7 +68,8 @@ HWY_INLINE void product_rows(int64_t N, int64_t K, Strided A, const float* B, in
 }
 
 // C [M, N] = or += A B, B [K, N].
-HWY_INLINE void product(int64_t M, int64_t N, int64_t K, Strided A, const float* B, int64_t ldb, float* C, int64_t ldc, bool add) {
+HWY_INLINE void product(int64_t M, int64_t N, int64_t K, Strided A, const float* B, int64_t ldb, float* C, int64_t ldc,
+                        bool add) {
   constexpr int kRows = 6;
   int64_t m = 0;
   const auto at = [&](int64_t row) { return Strided{A.data + row * A.row, A.row, A.column}; };
@@ -88,7 +90,8 @@ HWY_INLINE float dot(int64_t n, const float* a, const float* b) {
 }
 
 HWY_INLINE void scale_row(int64_t n, float factor, float* x) {
-  for_lanes(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
+  for_lanes(
+      n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
 
 // Products q . k to scores, in place; the largest is returned.
@@ -138,7 +141,8 @@ HWY_INLINE void weights_row(int64_t n, float scale, float cap, float lse, float 
     }
     const auto p = vexp(hn::Sub(x, hn::Set(d, lse)));
     hn::StoreU(p, d, s + i);
-    if (dp != nullptr) hn::StoreU(hn::Mul(hn::Mul(p, hn::Sub(hn::LoadU(d, dp + i), hn::Set(d, along))), slope), d, dp + i);
+    if (dp != nullptr)
+      hn::StoreU(hn::Mul(hn::Mul(p, hn::Sub(hn::LoadU(d, dp + i), hn::Set(d, along))), slope), d, dp + i);
   });
 }
 

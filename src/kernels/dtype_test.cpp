@@ -42,15 +42,15 @@ TEST(DType, HalfValuesAreThoseOfTheFormat) {
 }
 
 TEST(DType, RoundsToNearestEven) {
-  EXPECT_EQ(float_to_f16(1.0f + 0x1p-11f), 0x3c00);            // tie, down to even
-  EXPECT_EQ(float_to_f16(1.0f + 0x1.8p-10f), 0x3c02);          // tie, up to even
-  EXPECT_EQ(float_to_f16(1.0f + 0x1.002p-11f), 0x3c01);        // just above the tie
+  EXPECT_EQ(float_to_f16(1.0f + 0x1p-11f), 0x3c00);      // tie, down to even
+  EXPECT_EQ(float_to_f16(1.0f + 0x1.8p-10f), 0x3c02);    // tie, up to even
+  EXPECT_EQ(float_to_f16(1.0f + 0x1.002p-11f), 0x3c01);  // just above the tie
   EXPECT_EQ(float_to_f16(65519.0f), 0x7bff);
   EXPECT_EQ(float_to_f16(65520.0f), 0x7c00);
   EXPECT_EQ(float_to_f16(-1e30f), 0xfc00);
-  EXPECT_EQ(float_to_f16(0x1p-25f), 0x0000);                   // tie with zero
-  EXPECT_EQ(float_to_f16(0x1.8p-24f), 0x0002);                 // tie between subnormals
-  EXPECT_EQ(float_to_f16(0x1.ffep-15f), 0x0400);               // rounds into the normals
+  EXPECT_EQ(float_to_f16(0x1p-25f), 0x0000);      // tie with zero
+  EXPECT_EQ(float_to_f16(0x1.8p-24f), 0x0002);    // tie between subnormals
+  EXPECT_EQ(float_to_f16(0x1.ffep-15f), 0x0400);  // rounds into the normals
   EXPECT_EQ(float_to_bf16(1.0f + 0x1p-8f), 0x3f80);
   EXPECT_EQ(float_to_bf16(1.0f + 0x1.8p-7f), 0x3f82);
   EXPECT_EQ(float_to_bf16(std::numeric_limits<float>::max()), 0x7f80);

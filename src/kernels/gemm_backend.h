@@ -1,5 +1,7 @@
 // What gemm.cpp chooses from.
 #pragma once
+#include <string>
+
 #include "kernels/gemm.h"
 
 namespace hindscan::kernels {
@@ -15,6 +17,7 @@ void gemv_rows(int64_t M, int64_t N, int64_t K, const float* x, const void* W, D
 bool onednn_usable();
 bool onednn_has_bf16();
 const char* onednn_isa();
+std::string onednn_version();  // of the library that is loaded; "none" in a build without it
 void gemm_onednn(const GemmShape&, DType type, const void* A, int64_t lda, const void* B, int64_t ldb, float beta,
                  float* C, int64_t ldc);
 

@@ -23,10 +23,14 @@ namespace {
 dnnl::cpu_isa cap_for(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
-    case Isa::kSse4: return dnnl::cpu_isa::sse41;
-    case Isa::kAvx2: return dnnl::cpu_isa::avx2;
-    case Isa::kAvx512: return dnnl::cpu_isa::avx512_core_vnni;
-    case Isa::kAvx512Bf16: return dnnl::cpu_isa::avx512_core_bf16;
+    case Isa::kSse4:
+      return dnnl::cpu_isa::sse41;
+    case Isa::kAvx2:
+      return dnnl::cpu_isa::avx2;
+    case Isa::kAvx512:
+      return dnnl::cpu_isa::avx512_core_vnni;
+    case Isa::kAvx512Bf16:
+      return dnnl::cpu_isa::avx512_core_bf16;
   }
   return dnnl::cpu_isa::sse41;
 }
@@ -152,8 +156,7 @@ void execute(const GemmShape& shape, const Operands& o) {
     const dnnl::memory a(plan.a, engine(), handle(o.A)), b(plan.b, engine(), handle(o.B)), c(plan.c, engine(), o.C);
     const dnnl::memory scratch(plan.scratch, engine(), scratchpad(plan.scratch.get_size()));
     plan.primitive.execute(
-        stream,
-        {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}});
+        stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}});
     stream.wait();
   } catch (const dnnl::error& e) {
     fail(ErrorCode::kInternal, "[gemm] oneDNN: {} for M={} N={} K={} (status {}); build with -DHINDSCAN_ONEDNN=OFF",
@@ -185,14 +188,26 @@ bool onednn_has_bf16() { return allowed_isa() >= Isa::kAvx512Bf16; }
 const char* onednn_isa() {
   engine();
   switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41: return "onednn sse41";
-    case dnnl::cpu_isa::avx: return "onednn avx";
-    case dnnl::cpu_isa::avx2: return "onednn avx2";
-    case dnnl::cpu_isa::avx512_core: return "onednn avx512_core";
-    case dnnl::cpu_isa::avx512_core_vnni: return "onednn avx512_core_vnni";
-    case dnnl::cpu_isa::avx512_core_bf16: return "onednn avx512_core_bf16";
-    default: return "onednn other";
+    case dnnl::cpu_isa::sse41:
+      return "onednn sse41";
+    case dnnl::cpu_isa::avx:
+      return "onednn avx";
+    case dnnl::cpu_isa::avx2:
+      return "onednn avx2";
+    case dnnl::cpu_isa::avx512_core:
+      return "onednn avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "onednn avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "onednn avx512_core_bf16";
+    default:
+      return "onednn other";
   }
+}
+
+std::string onednn_version() {
+  const dnnl::version_t* v = dnnl_version();
+  return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
 }
 
 void gemm_onednn(const GemmShape& shape, DType type, const void* A, int64_t lda, const void* B, int64_t ldb, float beta,
@@ -228,6 +243,7 @@ namespace hindscan::kernels {
 bool onednn_usable() { return false; }
 bool onednn_has_bf16() { return false; }
 const char* onednn_isa() { return "none"; }
+std::string onednn_version() { return "none"; }
 void gemm_onednn(const GemmShape&, DType, const void*, int64_t, const void*, int64_t, float, float*, int64_t) {
   fail(ErrorCode::kInternal, "[gemm] this build has no oneDNN; build with -DHINDSCAN_ONEDNN=ON");
 }

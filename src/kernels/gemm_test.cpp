@@ -86,12 +86,13 @@ std::string describe(const Case& c) {
 
 std::vector<Case> cases() {
   std::vector<Case> out;
-  const std::vector<std::array<int64_t, 3>> sizes = {{1, 1, 1},  {1, 70, 33},   {2, 5, 1},     {3, 64, 17},  {5, 1, 40},
-                                                     {6, 63, 9}, {7, 65, 31},   {8, 128, 64},  {9, 7, 300},  {13, 33, 257},
-                                                     {50, 129, 65}, {97, 260, 300}, {49, 300, 513}};
+  const std::vector<std::array<int64_t, 3>> sizes = {
+      {1, 1, 1},    {1, 70, 33}, {2, 5, 1},     {3, 64, 17},   {5, 1, 40},     {6, 63, 9},    {7, 65, 31},
+      {8, 128, 64}, {9, 7, 300}, {13, 33, 257}, {50, 129, 65}, {97, 260, 300}, {49, 300, 513}};
   for (const auto& [M, N, K] : sizes) {
     for (int flags = 0; flags < 16; ++flags) {
-      out.push_back({{M, N, K, (flags & 1) != 0, (flags & 2) != 0}, (flags & 4) != 0 ? 5 : 0, (flags & 8) != 0 ? 1.f : 0.f});
+      out.push_back(
+          {{M, N, K, (flags & 1) != 0, (flags & 2) != 0}, (flags & 4) != 0 ? 5 : 0, (flags & 8) != 0 ? 1.f : 0.f});
     }
   }
   return out;
@@ -159,15 +160,18 @@ TEST(Gemm, NaNReachesItsRowOnly) {
   A[static_cast<size_t>(4 * K + 39)] = kNaN;
   for (const bool own : {false, true}) {
     (own ? gemm_own : static_cast<decltype(&gemm_own)>(gemm))({M, N, K, false, true}, A.data(), K, B.data(), K, 0.0f,
-                                                               C.data(), N);
+                                                              C.data(), N);
     for (int64_t i = 0; i < M * N; ++i) ASSERT_EQ(std::isnan(C[static_cast<size_t>(i)]), i / N == 4) << own << " " << i;
   }
 }
 
 // Training and prefill shapes: large enough for oneDNN to consider splitting K.
 TEST(Gemm, SameBitsForOneAndTwoThreads) {
-  const GemmShape shapes[] = {{512, 96, 768, false, true}, {96, 160, 2048, true, false}, {16, 32, 4096, true, false},
-                              {8, 300, 1024, false, true}, {300, 64, 1024, false, false}};
+  const GemmShape shapes[] = {{512, 96, 768, false, true},
+                              {96, 160, 2048, true, false},
+                              {16, 32, 4096, true, false},
+                              {8, 300, 1024, false, true},
+                              {300, 64, 1024, false, false}};
   const int before = omp_get_max_threads();
   for (const GemmShape& s : shapes) {
     for (const float beta : {0.0f, 1.0f}) {

@@ -20,7 +20,9 @@ namespace HWY_NAMESPACE {
 struct FromF32 {
   using Storage = float;
   template <class D>
-  static HWY_INLINE hn::VFromD<D> load(D d, const float* p) { return hn::LoadU(d, p); }
+  static HWY_INLINE hn::VFromD<D> load(D d, const float* p) {
+    return hn::LoadU(d, p);
+  }
 };
 struct FromBF16 {
   using Storage = uint16_t;
@@ -47,7 +49,8 @@ struct FromF16 {
   }
 };
 
-// y[m, n] for rows n in [begin, end) of W and MT rows of x. One row of W is one stream: hardware prefetch likes it best.
+// y[m, n] for rows n in [begin, end) of W and MT rows of x. One row of W is one stream: hardware prefetch likes it
+// best.
 template <int MT, class From>
 void gemv_tile(int64_t begin, int64_t end, int64_t N, int64_t K, const float* x, const typename From::Storage* W,
                float* y) {
@@ -94,13 +97,20 @@ template <class From>
 void gemv_typed(int64_t begin, int64_t end, int64_t M, int64_t N, int64_t K, const float* x, const void* W, float* y) {
   const auto* w = static_cast<const typename From::Storage*>(W);
   switch (M) {
-    case 1: return gemv_tile<1, From>(begin, end, N, K, x, w, y);
-    case 2: return gemv_tile<2, From>(begin, end, N, K, x, w, y);
-    case 3: return gemv_tile<3, From>(begin, end, N, K, x, w, y);
-    case 4: return gemv_tile<4, From>(begin, end, N, K, x, w, y);
-    case 5: return gemv_tile<5, From>(begin, end, N, K, x, w, y);
-    case 6: return gemv_tile<6, From>(begin, end, N, K, x, w, y);
-    case 7: return gemv_tile<7, From>(begin, end, N, K, x, w, y);
+    case 1:
+      return gemv_tile<1, From>(begin, end, N, K, x, w, y);
+    case 2:
+      return gemv_tile<2, From>(begin, end, N, K, x, w, y);
+    case 3:
+      return gemv_tile<3, From>(begin, end, N, K, x, w, y);
+    case 4:
+      return gemv_tile<4, From>(begin, end, N, K, x, w, y);
+    case 5:
+      return gemv_tile<5, From>(begin, end, N, K, x, w, y);
+    case 6:
+      return gemv_tile<6, From>(begin, end, N, K, x, w, y);
+    case 7:
+      return gemv_tile<7, From>(begin, end, N, K, x, w, y);
   }
 }
 

@@ -49,7 +49,8 @@ void cell_step(Cell cell, int64_t n, const R* x, const R* a, R* state, R* tape) 
         break;
       }
       case Cell::kGru: {
-        const R r = sigmoid_of(pre(0)), z = sigmoid_of(pre(1)), hidden = a[2 * n + i], candidate = x[2 * n + i] + r * hidden;
+        const R r = sigmoid_of(pre(0)), z = sigmoid_of(pre(1)), hidden = a[2 * n + i],
+                candidate = x[2 * n + i] + r * hidden;
         const R value = std::tanh(candidate);
         keep(0, r), keep(1, z), keep(2, value), keep(3, hidden), keep(4, slope_of(value, candidate));
         h[i] = (R(1) - z) * value + z * h[i];
@@ -67,7 +68,8 @@ void cell_step(Cell cell, int64_t n, const R* x, const R* a, R* state, R* tape) 
       case Cell::kSlstm: {
         const bool fresh = norm[i] == 0;  // nothing seen: the old scale means nothing
         const R log_f = log_sigmoid_of(pre(1)) + top[i], now = fresh ? pre(0) : std::max(pre(0), log_f);
-        const R in = std::exp(pre(0) - now), f = fresh ? R(0) : std::exp(log_f - now), z = std::tanh(pre(2)), o = sigmoid_of(pre(3));
+        const R in = std::exp(pre(0) - now), f = fresh ? R(0) : std::exp(log_f - now), z = std::tanh(pre(2)),
+                o = sigmoid_of(pre(3));
         keep(0, in), keep(1, f), keep(2, z), keep(3, o), keep(4, slope_of(z, pre(2))), keep(7, c[i]), keep(8, norm[i]);
         keep(9, sigmoid_of(-pre(1)));
         c[i] = f * c[i] + in * z;
@@ -89,7 +91,9 @@ void cell_step_back(Cell cell, bool frozen, int64_t n, const R* tape, const R* b
   for (int64_t i = 0; i < n; ++i) {
     const auto kept = [&](int64_t array) { return tape[array * n + i]; };
     const auto put = [&](int64_t gate, R value) { dx[gate * n + i] = da[gate * n + i] = value; };
-    const auto sigmoid_gate = [&](int64_t gate, R adjoint, R s) { put(gate, frozen ? R(0) : adjoint * s * (R(1) - s)); };
+    const auto sigmoid_gate = [&](int64_t gate, R adjoint, R s) {
+      put(gate, frozen ? R(0) : adjoint * s * (R(1) - s));
+    };
     switch (cell) {
       case Cell::kTanh:
       case Cell::kRelu:

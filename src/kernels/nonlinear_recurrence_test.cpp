@@ -36,7 +36,8 @@ Outcome<R> run(const CellDims& dims, CellRuns runs) {
   const std::vector<R> x = random_numbers<R>(dims.T * width, 1), hidden = random_numbers<R>(width * dims.d, 2),
                        bias = random_numbers<R>(width, 3), dy = random_numbers<R>(dims.T * n, 4);
   std::vector<R> state0(static_cast<size_t>(count * size), R(0));
-  for (int64_t i = 0; i < count * size; ++i) state0[static_cast<size_t>(i)] = static_cast<R>(0.5 + 0.1 * static_cast<double>(i % 5));
+  for (int64_t i = 0; i < count * size; ++i)
+    state0[static_cast<size_t>(i)] = static_cast<R>(0.5 + 0.1 * static_cast<double>(i % 5));
   const CellWeights<R> w{hidden.data(), bias.data()};
   Outcome<R> r;
   const R nan = std::numeric_limits<R>::quiet_NaN();
@@ -68,7 +69,8 @@ double distance(const std::vector<R>& a, const std::vector<R>& b) {
 
 template <class R>
 void check_together(int64_t H, double bar) {
-  const std::vector<CellRun> runs = {{0, 3}, {3, 0}, {3, 7}, {10, 1}, {11, 7}, {18, 2}, {20, 1}, {21, 1}, {22, 4}, {26, 2}, {28, 2}};
+  const std::vector<CellRun> runs = {{0, 3},  {3, 0},  {3, 7},  {10, 1}, {11, 7}, {18, 2},
+                                     {20, 1}, {21, 1}, {22, 4}, {26, 2}, {28, 2}};
   for (const Cell cell : kCells) {
     const CellDims dims{cell, 30, H, 5};
     const Outcome<R> together = run<R>(dims, runs);
@@ -80,7 +82,8 @@ void check_together(int64_t H, double bar) {
       std::vector<CellRun> one(runs.size(), {0, 0});  // the same states, one run with tokens
       one[k] = runs[k];
       const Outcome<R> r = run<R>(dims, one);
-      const auto take = [&](const std::vector<R>& from, std::vector<R>& to, int64_t each, int64_t first, int64_t count) {
+      const auto take = [&](const std::vector<R>& from, std::vector<R>& to, int64_t each, int64_t first,
+                            int64_t count) {
         std::copy_n(from.begin() + first * each, count * each, to.begin() + first * each);
       };
       take(r.y, alone.y, n, runs[k].begin, runs[k].length);

@@ -35,9 +35,8 @@ template <class R, class Body>
 void reduce_rows(int64_t T, int64_t C, int64_t width, R* out, const Body& body) {
   const int64_t blocks = (T + kReduceRows - 1) / kReduceRows;
   std::vector<R> partials(static_cast<size_t>(blocks * width), R(0));  // [blocks, width]
-  for_pieces(T, kReduceRows, T * C, [&](int64_t begin, int64_t end) {
-    body(begin, end, partials.data() + begin / kReduceRows * width);
-  });
+  for_pieces(T, kReduceRows, T * C,
+             [&](int64_t begin, int64_t end) { body(begin, end, partials.data() + begin / kReduceRows * width); });
   for (int64_t b = 0; b < blocks; ++b) {
     const R* partial = partials.data() + b * width;
     for (int64_t i = 0; i < width; ++i) out[i] += partial[i];

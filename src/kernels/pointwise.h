@@ -12,8 +12,8 @@ enum class Act : uint8_t { kSilu, kSoftplus, kSigmoid, kGelu, kRelu2, kTanh, kId
 // Adjoint of an activation: the derivative; or y/x held fixed (identity rule: silu(x) = x * sigmoid(x), slope frozen).
 enum class ActRule : uint8_t { kExact, kFrozenSlope };
 
-#define HS_DECLARE(R)                                                                                                 \
-  /* y = x * rstd * w; rstd [T] = 1/sqrt(mean(x^2) + eps) is written; w [C] or null (weightless) */                     \
+#define HS_DECLARE(R)                                                                                                  \
+  /* y = x * rstd * w; rstd [T] = 1/sqrt(mean(x^2) + eps) is written; w [C] or null (weightless) */                    \
   void rmsnorm_forward(int64_t T, int64_t C, const R* x, const R* w, R eps, R* y, R* rstd);                            \
   /* freeze_scale: rstd is a constant. dx or null, dw or null */                                                       \
   void rmsnorm_backward(int64_t T, int64_t C, const R* x, const R* w, const R* rstd, const R* dy, bool freeze_scale,   \
@@ -26,18 +26,18 @@ enum class ActRule : uint8_t { kExact, kFrozenSlope };
   void bias_act_forward(Act, int64_t T, int64_t C, const R* x, const R* b, R* y);                                      \
   /* dx or null, db [C] or null */                                                                                     \
   void bias_act_backward(Act, int64_t T, int64_t C, const R* x, const R* b, const R* dy, R* dx, R* db);                \
-  void neg_exp(int64_t n, const R* x, R* y);                       /* y = -exp(x): A from A_log */                        \
+  void neg_exp(int64_t n, const R* x, R* y); /* y = -exp(x): A from A_log */                                           \
   void gate_forward(int64_t n, const R* a, const R* b, R* y);                                                          \
-  /* da += scale_a * dy * b (or null), db += scale_b * dy * a (or null) */                                              \
+  /* da += scale_a * dy * b (or null), db += scale_b * dy * a (or null) */                                             \
   void gate_backward(int64_t n, const R* a, const R* b, const R* dy, R scale_a, R scale_b, R* da, R* db);              \
   void add_forward(int64_t n, const R* a, const R* b, R* y);                                                           \
-  void accumulate(int64_t n, const R* from, R* to); /* to += from */                                                   \
-  void add_bias(int64_t T, int64_t C, const R* b, R* y);            /* y[t,c] += b[c] */                                \
-  void sum_rows(int64_t T, int64_t C, const R* dy, R* db);          /* db[c] += sum_t dy[t,c] */                        \
+  void accumulate(int64_t n, const R* from, R* to);        /* to += from */                                            \
+  void add_bias(int64_t T, int64_t C, const R* b, R* y);   /* y[t,c] += b[c] */                                        \
+  void sum_rows(int64_t T, int64_t C, const R* dy, R* db); /* db[c] += sum_t dy[t,c] */                                \
   /* y = base + d * x, the skip D x; base or null */                                                                   \
   void skip_forward(int64_t T, int64_t C, const R* base, const R* d, const R* x, R* y);                                \
   void skip_backward(int64_t T, int64_t C, const R* d, const R* x, const R* dy, R* dx, R* dd);                         \
-  /* causal depthwise conv: y[t,c] = b[c] + sum_k w[c,k] u[t-K+1+k,c]; u[<0] from past [K-1, C] (oldest first).         \
+  /* causal depthwise conv: y[t,c] = b[c] + sum_k w[c,k] u[t-K+1+k,c]; u[<0] from past [K-1, C] (oldest first).        \
      w [C, K] (checkpoint [C,1,K]); b or null. past is advanced to the last K-1 inputs. */                             \
   void conv1d_forward(int64_t T, int64_t C, int64_t K, const R* w, const R* b, const R* x, R* past, R* y);             \
   /* past0: the past before the forward pass. dpast [K-1, C] in: adjoint of the past left behind; out: adjoint of      \
@@ -46,7 +46,7 @@ enum class ActRule : uint8_t { kExact, kFrozenSlope };
                        R* dx, R* dw, R* db);                                                                           \
   void embedding_forward(int64_t T, int64_t C, const int32_t* ids, const R* table, R* y);                              \
   void embedding_backward(int64_t T, int64_t C, const int32_t* ids, const R* dy, R* dtable);                           \
-  /* logits [T, V] -> losses [T] = -log softmax[target] (nats). If dlogits: dlogits = weight[t] * (softmax - onehot),   \
+  /* logits [T, V] -> losses [T] = -log softmax[target] (nats). If dlogits: dlogits = weight[t] * (softmax - onehot),  \
      may alias logits; weight [T] or null (1). */                                                                      \
   void cross_entropy(int64_t T, int64_t V, const R* logits, const int32_t* targets, const R* weight, R* losses,        \
                      R* dlogits);                                                                                      \

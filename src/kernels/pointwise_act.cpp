@@ -33,27 +33,59 @@ HWY_INLINE V normal_cdf(V x) {
 
 // value = y; slope = y / x with its limit at 0; derivative = dy/dx.
 struct Silu {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Div(x, hn::Add(one<V>(), vexp(hn::Neg(x)))); }
-  template <class V> static HWY_INLINE V slope(V x) { return vsigmoid(x); }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Div(x, hn::Add(one<V>(), vexp(hn::Neg(x))));
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return vsigmoid(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const V s = vsigmoid(x);
     return hn::Mul(s, hn::MulAdd(x, hn::Sub(one<V>(), s), one<V>()));
   }
 };
 struct Softplus {
-  template <class V> static HWY_INLINE V value(V x) { return vsoftplus(x); }
-  template <class V> static HWY_INLINE V slope(V x) { return hn::Div(vsoftplus(x), x); }
-  template <class V> static HWY_INLINE V derivative(V x) { return vsigmoid(x); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vsoftplus(x);
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return hn::Div(vsoftplus(x), x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return vsigmoid(x);
+  }
 };
 struct Sigmoid {
-  template <class V> static HWY_INLINE V value(V x) { return vsigmoid(x); }
-  template <class V> static HWY_INLINE V slope(V x) { return hn::Div(vsigmoid(x), x); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Mul(vsigmoid(x), vsigmoid(hn::Neg(x))); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vsigmoid(x);
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return hn::Div(vsigmoid(x), x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Mul(vsigmoid(x), vsigmoid(hn::Neg(x)));
+  }
 };
 struct Gelu {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(x, normal_cdf(x)); }
-  template <class V> static HWY_INLINE V slope(V x) { return normal_cdf(x); }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Mul(x, normal_cdf(x));
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return normal_cdf(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const hn::DFromV<V> d;
     const V density = hn::Mul(hn::Set(d, 0.39894228f), vexp(hn::Mul(hn::Mul(x, x), hn::Set(d, -0.5f))));
     return hn::MulAdd(x, density, normal_cdf(x));
@@ -61,25 +93,51 @@ struct Gelu {
 };
 struct Relu2 {
   // max(x, 0) that keeps NaN.
-  template <class V> static HWY_INLINE V slope(V x) { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), x); }
-  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(slope(x), slope(x)); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Add(slope(x), slope(x)); }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), x);
+  }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Mul(slope(x), slope(x));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Add(slope(x), slope(x));
+  }
 };
 struct Relu {
-  template <class V> static HWY_INLINE V value(V x) { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), x); }
-  template <class V> static HWY_INLINE V slope(V x) { return hn::IfThenElseZero(hn::Gt(x, hn::Zero(hn::DFromV<V>())), one<V>()); }
-  template <class V> static HWY_INLINE V derivative(V x) { return slope(x); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(hn::DFromV<V>())), x);
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(hn::DFromV<V>())), one<V>());
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return slope(x);
+  }
 };
 // x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), GELU by tanh.
 struct GeluTanh {
-  template <class V> static HWY_INLINE V argument(V x) {
+  template <class V>
+  static HWY_INLINE V argument(V x) {
     const hn::DFromV<V> d;
     const V cubic = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 0.044715f), one<V>());
     return hn::Mul(hn::Mul(x, cubic), hn::Set(d, 1.5957691216f));
   }
-  template <class V> static HWY_INLINE V value(V x) { return hn::Mul(x, slope(x)); }
-  template <class V> static HWY_INLINE V slope(V x) { return vsigmoid(argument(x)); }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Mul(x, slope(x));
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
+    return vsigmoid(argument(x));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const hn::DFromV<V> d;
     const V u = argument(x), s = vsigmoid(u), rest = vsigmoid(hn::Neg(u));  // 1 - s would cancel
     const V du = hn::Mul(hn::Set(d, 1.5957691216f), hn::MulAdd(hn::Mul(x, x), hn::Set(d, 3 * 0.044715f), one<V>()));
@@ -87,33 +145,56 @@ struct GeluTanh {
   }
 };
 struct Tanh {
-  template <class V> static HWY_INLINE V value(V x) { return vtanh(x); }
-  template <class V> static HWY_INLINE V slope(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vtanh(x);
+  }
+  template <class V>
+  static HWY_INLINE V slope(V x) {
     return hn::IfThenElse(hn::Eq(x, hn::Zero(hn::DFromV<V>())), one<V>(), hn::Div(vtanh(x), x));
   }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const V y = vtanh(x);
     return hn::NegMulAdd(y, y, one<V>());
   }
 };
 struct Identity {
-  template <class V> static HWY_INLINE V value(V x) { return x; }
-  template <class V> static HWY_INLINE V slope(V) { return one<V>(); }
-  template <class V> static HWY_INLINE V derivative(V) { return one<V>(); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return x;
+  }
+  template <class V>
+  static HWY_INLINE V slope(V) {
+    return one<V>();
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V) {
+    return one<V>();
+  }
 };
 
 template <class Body>
 HWY_INLINE void with_act(Act act, const Body& body) {
   switch (act) {
-    case Act::kSilu: return body(Silu());
-    case Act::kSoftplus: return body(Softplus());
-    case Act::kSigmoid: return body(Sigmoid());
-    case Act::kGelu: return body(Gelu());
-    case Act::kRelu2: return body(Relu2());
-    case Act::kTanh: return body(Tanh());
-    case Act::kIdentity: return body(Identity());
-    case Act::kRelu: return body(Relu());
-    case Act::kGeluTanh: return body(GeluTanh());
+    case Act::kSilu:
+      return body(Silu());
+    case Act::kSoftplus:
+      return body(Softplus());
+    case Act::kSigmoid:
+      return body(Sigmoid());
+    case Act::kGelu:
+      return body(Gelu());
+    case Act::kRelu2:
+      return body(Relu2());
+    case Act::kTanh:
+      return body(Tanh());
+    case Act::kIdentity:
+      return body(Identity());
+    case Act::kRelu:
+      return body(Relu());
+    case Act::kGeluTanh:
+      return body(GeluTanh());
   }
 }
 

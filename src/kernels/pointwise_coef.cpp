@@ -1,4 +1,5 @@
-// Factors per head or channel, interpolations and dot products: one template for float and double, loops the compiler vectorises.
+// Factors per head or channel, interpolations and dot products: one template for float and double, loops the compiler
+// vectorises.
 #include "kernels/pointwise_coef.h"
 
 #include "kernels/parallel.h"
@@ -65,7 +66,8 @@ void interpolate(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const 
 }
 
 template <class R>
-void interpolate_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, R* db, R* dcoeff) {
+void interpolate_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da,
+                          R* db, R* dcoeff) {
   for_rows(T, H * d, [&](int64_t begin, int64_t end) {
     if (d == 1) {
       for (int64_t j = begin * H; j < end * H; ++j) da[j] += (1 - coeff[j]) * dy[j];
@@ -97,14 +99,15 @@ template <class R>
 void token_mix(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, R* y) {
   for_rows(T, C, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * C; i < end * C; i += C) {
-      for (int64_t c = 0; c < C; ++c) y[i + c] = x[i + c] + mix_weight(mu, delta, of_x, c, i) * (previous[i + c] - x[i + c]);
+      for (int64_t c = 0; c < C; ++c)
+        y[i + c] = x[i + c] + mix_weight(mu, delta, of_x, c, i) * (previous[i + c] - x[i + c]);
     }
   });
 }
 
 template <class R>
-void token_mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, const R* dy, R* dx,
-                        R* dprevious, R* ddelta, R* dmu) {
+void token_mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x,
+                        const R* dy, R* dx, R* dprevious, R* ddelta, R* dmu) {
   const R sign = of_x ? R(-1) : R(1);
   rows_or_reduce(T, C, dmu, [&](int64_t begin, int64_t end, R* partial) {
     for (int64_t i = begin * C; i < end * C; i += C) {
@@ -142,7 +145,8 @@ void dot_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const 
 }
 
 template <class R>
-void dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, R* db, R* dw) {
+void dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, R* db,
+                  R* dw) {
   rows_or_reduce(T, H * d, dw, [&](int64_t begin, int64_t end, R* partial) {
     for_heads(begin, end, H, d, [&](int64_t h, int64_t i) {
       const R g = dy[h];
@@ -162,27 +166,35 @@ void dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const
 
 }  // namespace
 
-#define HS_DEFINE(R)                                                                                                                     \
-  void head_scale_forward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, R* y) { scale_forward(T, H, d, coeff, x, y); }    \
-  void head_scale_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff, R* dx) {                 \
-    scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);                                                                                   \
-  }                                                                                                                                      \
-  void lerp_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, R* y) {                                     \
-    interpolate(T, H, d, a, b, coeff, y);                                                                                                \
-  }                                                                                                                                      \
-  void lerp_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, R* db, R* dcoeff) {    \
-    interpolate_backward(T, H, d, a, b, coeff, dy, da, db, dcoeff);                                                                      \
-  }                                                                                                                                      \
-  void mix_forward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, R* y) {                  \
-    token_mix(T, C, x, previous, mu, delta, of_x, y);                                                                                    \
-  }                                                                                                                                      \
-  void mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x, const R* dy, R* dx,     \
-                    R* dprevious, R* ddelta, R* dmu) {                                                                                   \
-    token_mix_backward(T, C, x, previous, mu, delta, of_x, dy, dx, dprevious, ddelta, dmu);                                              \
-  }                                                                                                                                      \
-  void head_dot_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, R* y) { dot_forward(T, H, d, a, b, w, y); } \
-  void head_dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, R* db, R* dw) {        \
-    dot_backward(T, H, d, a, b, w, dy, da, db, dw);                                                                                      \
+#define HS_DEFINE(R)                                                                                              \
+  void head_scale_forward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, R* y) {                    \
+    scale_forward(T, H, d, coeff, x, y);                                                                          \
+  }                                                                                                               \
+  void head_scale_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff,   \
+                           R* dx) {                                                                               \
+    scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);                                                            \
+  }                                                                                                               \
+  void lerp_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, R* y) {              \
+    interpolate(T, H, d, a, b, coeff, y);                                                                         \
+  }                                                                                                               \
+  void lerp_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* coeff, const R* dy, R* da, \
+                     R* db, R* dcoeff) {                                                                          \
+    interpolate_backward(T, H, d, a, b, coeff, dy, da, db, dcoeff);                                               \
+  }                                                                                                               \
+  void mix_forward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x,   \
+                   R* y) {                                                                                        \
+    token_mix(T, C, x, previous, mu, delta, of_x, y);                                                             \
+  }                                                                                                               \
+  void mix_backward(int64_t T, int64_t C, const R* x, const R* previous, const R* mu, const R* delta, bool of_x,  \
+                    const R* dy, R* dx, R* dprevious, R* ddelta, R* dmu) {                                        \
+    token_mix_backward(T, C, x, previous, mu, delta, of_x, dy, dx, dprevious, ddelta, dmu);                       \
+  }                                                                                                               \
+  void head_dot_forward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, R* y) {              \
+    dot_forward(T, H, d, a, b, w, y);                                                                             \
+  }                                                                                                               \
+  void head_dot_backward(int64_t T, int64_t H, int64_t d, const R* a, const R* b, const R* w, const R* dy, R* da, \
+                         R* db, R* dw) {                                                                          \
+    dot_backward(T, H, d, a, b, w, dy, da, db, dw);                                                               \
   }
 HS_DEFINE(float)
 HS_DEFINE(double)

@@ -12,34 +12,55 @@ double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::
 
 double value(CoefMap map, double x) {
   switch (map) {
-    case CoefMap::kLogSigmoid: return -softplus(-x);
-    case CoefMap::kSigmoid: return sigmoid(x);
-    case CoefMap::kNegSigmoid: return -sigmoid(x);
-    case CoefMap::kNegExp: return -std::exp(x);
-    case CoefMap::kOneMinusExp: return -std::expm1(x);
-    case CoefMap::kSqrtOneMinusExp2: return std::sqrt(-std::expm1(2 * x));
-    case CoefMap::kNegHeavyTail: return x != x ? x : std::min(x >= 0 ? -(1 + x) : -1 / (1 - x), -1e-4);
-    case CoefMap::kExp: return std::exp(x);
-    case CoefMap::kSoftplus: return softplus(x);
-    case CoefMap::kTanh: return std::tanh(x);
-    case CoefMap::kIdentity: return x;
+    case CoefMap::kLogSigmoid:
+      return -softplus(-x);
+    case CoefMap::kSigmoid:
+      return sigmoid(x);
+    case CoefMap::kNegSigmoid:
+      return -sigmoid(x);
+    case CoefMap::kNegExp:
+      return -std::exp(x);
+    case CoefMap::kOneMinusExp:
+      return -std::expm1(x);
+    case CoefMap::kSqrtOneMinusExp2:
+      return std::sqrt(-std::expm1(2 * x));
+    case CoefMap::kNegHeavyTail:
+      return x != x ? x : std::min(x >= 0 ? -(1 + x) : -1 / (1 - x), -1e-4);
+    case CoefMap::kExp:
+      return std::exp(x);
+    case CoefMap::kSoftplus:
+      return softplus(x);
+    case CoefMap::kTanh:
+      return std::tanh(x);
+    case CoefMap::kIdentity:
+      return x;
   }
   return x;
 }
 
 double derivative(CoefMap map, double x) {
   switch (map) {
-    case CoefMap::kLogSigmoid: return sigmoid(-x);
-    case CoefMap::kSigmoid: return sigmoid(x) * sigmoid(-x);
-    case CoefMap::kNegSigmoid: return -sigmoid(x) * sigmoid(-x);
+    case CoefMap::kLogSigmoid:
+      return sigmoid(-x);
+    case CoefMap::kSigmoid:
+      return sigmoid(x) * sigmoid(-x);
+    case CoefMap::kNegSigmoid:
+      return -sigmoid(x) * sigmoid(-x);
     case CoefMap::kNegExp:
-    case CoefMap::kOneMinusExp: return -std::exp(x);
-    case CoefMap::kSqrtOneMinusExp2: return -2 * std::exp(2 * x) / std::sqrt(std::max(-4 * std::expm1(2 * x), 1e-6));
-    case CoefMap::kNegHeavyTail: return x < -9999 ? 0 : x >= 0 ? -1 : -1 / ((1 - x) * (1 - x));
-    case CoefMap::kExp: return std::exp(x);
-    case CoefMap::kSoftplus: return sigmoid(x);
-    case CoefMap::kTanh: return 1 - std::tanh(x) * std::tanh(x);
-    case CoefMap::kIdentity: return 1;
+    case CoefMap::kOneMinusExp:
+      return -std::exp(x);
+    case CoefMap::kSqrtOneMinusExp2:
+      return -2 * std::exp(2 * x) / std::sqrt(std::max(-4 * std::expm1(2 * x), 1e-6));
+    case CoefMap::kNegHeavyTail:
+      return x < -9999 ? 0 : x >= 0 ? -1 : -1 / ((1 - x) * (1 - x));
+    case CoefMap::kExp:
+      return std::exp(x);
+    case CoefMap::kSoftplus:
+      return sigmoid(x);
+    case CoefMap::kTanh:
+      return 1 - std::tanh(x) * std::tanh(x);
+    case CoefMap::kIdentity:
+      return 1;
   }
   return 1;
 }
@@ -52,8 +73,8 @@ void coef_map_forward(CoefMap map, double factor, int64_t T, int64_t C, const do
   }
 }
 
-void coef_map_backward(CoefMap map, double factor, int64_t T, int64_t C, const double* x, const double* b, const double* dy, double* dx,
-                       double* db) {
+void coef_map_backward(CoefMap map, double factor, int64_t T, int64_t C, const double* x, const double* b,
+                       const double* dy, double* dx, double* db) {
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t c = 0; c < C; ++c) {
       const int64_t i = t * C + c;
@@ -70,7 +91,8 @@ void bounded_decay_forward(int64_t T, int64_t C, const double* beta, const doubl
   }
 }
 
-void bounded_decay_backward(int64_t T, int64_t C, const double* beta, const double* x, const double* dy, double* dx, double* dbeta) {
+void bounded_decay_backward(int64_t T, int64_t C, const double* beta, const double* x, const double* dy, double* dx,
+                            double* dbeta) {
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t c = 0; c < C; ++c) {
       const int64_t i = t * C + c;

@@ -34,80 +34,149 @@ HWY_INLINE V vexpm1(V x) {
 }
 
 struct LogSigmoid {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Neg(vsoftplus(hn::Neg(x))); }
-  template <class V> static HWY_INLINE V derivative(V x) { return vsigmoid(hn::Neg(x)); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Neg(vsoftplus(hn::Neg(x)));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return vsigmoid(hn::Neg(x));
+  }
 };
 struct Sigmoid {
-  template <class V> static HWY_INLINE V value(V x) { return vsigmoid(x); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Mul(vsigmoid(x), vsigmoid(hn::Neg(x))); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vsigmoid(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Mul(vsigmoid(x), vsigmoid(hn::Neg(x)));
+  }
 };
 struct NegSigmoid {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Neg(Sigmoid::value(x)); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Neg(Sigmoid::derivative(x)); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Neg(Sigmoid::value(x));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Neg(Sigmoid::derivative(x));
+  }
 };
 struct Exp {
-  template <class V> static HWY_INLINE V value(V x) { return vexp(x); }
-  template <class V> static HWY_INLINE V derivative(V x) { return vexp(x); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vexp(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return vexp(x);
+  }
 };
 struct NegExp {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Neg(vexp(x)); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Neg(vexp(x)); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Neg(vexp(x));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Neg(vexp(x));
+  }
 };
 struct OneMinusExp {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Neg(vexpm1(x)); }
-  template <class V> static HWY_INLINE V derivative(V x) { return hn::Neg(vexp(x)); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Neg(vexpm1(x));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return hn::Neg(vexp(x));
+  }
 };
 struct SqrtOneMinusExp2 {
-  template <class V> static HWY_INLINE V value(V x) { return hn::Sqrt(hn::Neg(vexpm1(hn::Add(x, x)))); }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return hn::Sqrt(hn::Neg(vexpm1(hn::Add(x, x))));
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const V u4 = hn::Mul(set<V>(-4.0f), vexpm1(hn::Add(x, x)));
     const V root = hn::Div(set<V>(1.0f), hn::Sqrt(hn::Max(u4, set<V>(1e-6f))));
     return hn::Mul(root, hn::Mul(set<V>(-2.0f), vexp(hn::Add(x, x))));
   }
 };
 struct NegHeavyTail {
-  template <class V> static HWY_INLINE V value(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
     const V one = set<V>(1.0f);
     const V below = hn::Div(set<V>(-1.0f), hn::Sub(one, hn::Min(x, hn::Zero(hn::DFromV<V>()))));
     const V y = hn::IfThenElse(hn::Ge(x, hn::Zero(hn::DFromV<V>())), hn::Neg(hn::Add(one, x)), below);
     return hn::IfThenElse(hn::Eq(x, x), hn::Min(y, set<V>(-1e-4f)), x);
   }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const V below = hn::Div(set<V>(1.0f), hn::Sub(set<V>(1.0f), hn::Min(x, hn::Zero(hn::DFromV<V>()))));
     const V y = hn::IfThenElse(hn::Ge(x, hn::Zero(hn::DFromV<V>())), set<V>(-1.0f), hn::Neg(hn::Mul(below, below)));
     return hn::IfThenZeroElse(hn::Lt(x, set<V>(-9999.0f)), y);
   }
 };
 struct Softplus {
-  template <class V> static HWY_INLINE V value(V x) { return vsoftplus(x); }
-  template <class V> static HWY_INLINE V derivative(V x) { return vsigmoid(x); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vsoftplus(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
+    return vsigmoid(x);
+  }
 };
 struct Tanh {
-  template <class V> static HWY_INLINE V value(V x) { return vtanh(x); }
-  template <class V> static HWY_INLINE V derivative(V x) {
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return vtanh(x);
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V x) {
     const V y = vtanh(x);
     return hn::NegMulAdd(y, y, set<V>(1.0f));
   }
 };
 struct Identity {
-  template <class V> static HWY_INLINE V value(V x) { return x; }
-  template <class V> static HWY_INLINE V derivative(V) { return set<V>(1.0f); }
+  template <class V>
+  static HWY_INLINE V value(V x) {
+    return x;
+  }
+  template <class V>
+  static HWY_INLINE V derivative(V) {
+    return set<V>(1.0f);
+  }
 };
 
 template <class Body>
 HWY_INLINE void with_map(CoefMap map, const Body& body) {
   switch (map) {
-    case CoefMap::kLogSigmoid: return body(LogSigmoid());
-    case CoefMap::kSigmoid: return body(Sigmoid());
-    case CoefMap::kNegSigmoid: return body(NegSigmoid());
-    case CoefMap::kNegExp: return body(NegExp());
-    case CoefMap::kOneMinusExp: return body(OneMinusExp());
-    case CoefMap::kSqrtOneMinusExp2: return body(SqrtOneMinusExp2());
-    case CoefMap::kNegHeavyTail: return body(NegHeavyTail());
-    case CoefMap::kExp: return body(Exp());
-    case CoefMap::kSoftplus: return body(Softplus());
-    case CoefMap::kTanh: return body(Tanh());
-    case CoefMap::kIdentity: return body(Identity());
+    case CoefMap::kLogSigmoid:
+      return body(LogSigmoid());
+    case CoefMap::kSigmoid:
+      return body(Sigmoid());
+    case CoefMap::kNegSigmoid:
+      return body(NegSigmoid());
+    case CoefMap::kNegExp:
+      return body(NegExp());
+    case CoefMap::kOneMinusExp:
+      return body(OneMinusExp());
+    case CoefMap::kSqrtOneMinusExp2:
+      return body(SqrtOneMinusExp2());
+    case CoefMap::kNegHeavyTail:
+      return body(NegHeavyTail());
+    case CoefMap::kExp:
+      return body(Exp());
+    case CoefMap::kSoftplus:
+      return body(Softplus());
+    case CoefMap::kTanh:
+      return body(Tanh());
+    case CoefMap::kIdentity:
+      return body(Identity());
   }
 }
 
@@ -126,8 +195,8 @@ void CoefForwardRows(CoefMap map, float factor, int64_t rows, int64_t C, const f
 }
 
 // dx, db [C]: accumulated, or null.
-void CoefBackwardRows(CoefMap map, float factor, int64_t rows, int64_t C, const float* x, const float* b, const float* dy, float* dx,
-                      float* db) {
+void CoefBackwardRows(CoefMap map, float factor, int64_t rows, int64_t C, const float* x, const float* b,
+                      const float* dy, float* dx, float* db) {
   with_map(map, [&](auto f) {
     for (int64_t t = 0; t < rows; ++t) {
       const int64_t at = t * C;
@@ -152,7 +221,8 @@ void BoundedForwardRows(int64_t rows, int64_t C, const float* beta, const float*
 }
 
 // dbeta: accumulated, or null.
-void BoundedBackwardRows(int64_t rows, int64_t C, const float* beta, const float* x, const float* dy, float* dx, float* dbeta) {
+void BoundedBackwardRows(int64_t rows, int64_t C, const float* beta, const float* x, const float* dy, float* dx,
+                         float* dbeta) {
   for (int64_t t = 0; t < rows; ++t) {
     const int64_t at = t * C;
     for_lanes(C, [&](auto d, int64_t i) {
@@ -180,8 +250,8 @@ void coef_map_forward(CoefMap map, float factor, int64_t T, int64_t C, const flo
   for_rows(T, C, [&](int64_t i, int64_t e) { run(map, factor, e - i, C, x + i * C, b, y + i * C); });
 }
 
-void coef_map_backward(CoefMap map, float factor, int64_t T, int64_t C, const float* x, const float* b, const float* dy, float* dx,
-                       float* db) {
+void coef_map_backward(CoefMap map, float factor, int64_t T, int64_t C, const float* x, const float* b, const float* dy,
+                       float* dx, float* db) {
   const auto run = HS_DISPATCH(CoefBackwardRows);
   const auto rows = [&](int64_t i, int64_t e, float* partial) {
     run(map, factor, e - i, C, x + i * C, b, dy + i * C, dx == nullptr ? nullptr : dx + i * C, partial);
@@ -195,9 +265,12 @@ void bounded_decay_forward(int64_t T, int64_t C, const float* beta, const float*
   for_rows(T, C, [&](int64_t i, int64_t e) { run(e - i, C, beta, x + i * C, y + i * C); });
 }
 
-void bounded_decay_backward(int64_t T, int64_t C, const float* beta, const float* x, const float* dy, float* dx, float* dbeta) {
+void bounded_decay_backward(int64_t T, int64_t C, const float* beta, const float* x, const float* dy, float* dx,
+                            float* dbeta) {
   const auto run = HS_DISPATCH(BoundedBackwardRows);
-  const auto rows = [&](int64_t i, int64_t e, float* partial) { run(e - i, C, beta, x + i * C, dy + i * C, dx + i * C, partial); };
+  const auto rows = [&](int64_t i, int64_t e, float* partial) {
+    run(e - i, C, beta, x + i * C, dy + i * C, dx + i * C, partial);
+  };
   if (dbeta != nullptr) return reduce_rows(T, C, C, dbeta, rows);
   for_rows(T, C, [&](int64_t i, int64_t e) { rows(i, e, nullptr); });
 }

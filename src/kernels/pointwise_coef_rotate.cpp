@@ -17,7 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels {
 namespace HWY_NAMESPACE {
 
-// Reduction by multiples of pi/2 in three parts, then the odd and even polynomials on |r| <= pi/4 (a few 1e-8 absolute).
+// Reduction by multiples of pi/2 in three parts, then the odd and even polynomials on |r| <= pi/4 (a few 1e-8
+// absolute).
 void SinCos(int64_t n, const float* angle, float* sin_out, float* cos_out) {
   for_lanes(n, [&](auto d, int64_t i) {
     const hn::RebindToSigned<decltype(d)> di;
@@ -90,7 +91,8 @@ void turn(const RotateShape& s, const R* __restrict c, const R* __restrict n, co
 }
 
 template <int kStep, class R>
-void turn_back(const RotateShape& s, const R* __restrict c, const R* __restrict n, const R* __restrict g, R* __restrict dx) {
+void turn_back(const RotateShape& s, const R* __restrict c, const R* __restrict n, const R* __restrict g,
+               R* __restrict dx) {
   const int64_t apart = kStep == 2 ? 1 : s.distance;
   for (int64_t i = 0; i < s.pairs; ++i) {
     const R a = g[i * kStep], b = g[i * kStep + apart];
@@ -105,7 +107,8 @@ void turn_back(const RotateShape& s, const R* __restrict c, const R* __restrict 
 template <int kStep, class R>
 void to_angle(const RotateShape& s, const R* __restrict y, const R* __restrict g, R* __restrict dtheta) {
   const int64_t apart = kStep == 2 ? 1 : s.distance;
-  for (int64_t i = 0; i < s.pairs; ++i) dtheta[i] += g[i * kStep + apart] * y[i * kStep] - g[i * kStep] * y[i * kStep + apart];
+  for (int64_t i = 0; i < s.pairs; ++i)
+    dtheta[i] += g[i * kStep + apart] * y[i * kStep] - g[i * kStep] * y[i * kStep + apart];
 }
 
 template <class R>
@@ -135,13 +138,18 @@ void backward(const RotateShape& s, const R* cos, const R* sin, const R* y, cons
 
 }  // namespace
 
-void rotate_forward(const RotateShape& s, const float* cos, const float* sin, const float* x, float* y) { forward(s, cos, sin, x, y); }
-void rotate_forward(const RotateShape& s, const double* cos, const double* sin, const double* x, double* y) { forward(s, cos, sin, x, y); }
-void rotate_backward(const RotateShape& s, const float* cos, const float* sin, const float* y, const float* dy, float* dx, float* dtheta) {
+void rotate_forward(const RotateShape& s, const float* cos, const float* sin, const float* x, float* y) {
+  forward(s, cos, sin, x, y);
+}
+void rotate_forward(const RotateShape& s, const double* cos, const double* sin, const double* x, double* y) {
+  forward(s, cos, sin, x, y);
+}
+void rotate_backward(const RotateShape& s, const float* cos, const float* sin, const float* y, const float* dy,
+                     float* dx, float* dtheta) {
   backward(s, cos, sin, y, dy, dx, dtheta);
 }
-void rotate_backward(const RotateShape& s, const double* cos, const double* sin, const double* y, const double* dy, double* dx,
-                     double* dtheta) {
+void rotate_backward(const RotateShape& s, const double* cos, const double* sin, const double* y, const double* dy,
+                     double* dx, double* dtheta) {
   backward(s, cos, sin, y, dy, dx, dtheta);
 }
 

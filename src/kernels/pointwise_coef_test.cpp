@@ -1,5 +1,5 @@
-// Coefficient, norm and rotation kernels: float against double at odd sizes, poisoned outputs, any number of threads; the suites
-// named PointwiseFloat run again at every instruction set.
+// Coefficient, norm and rotation kernels: float against double at odd sizes, poisoned outputs, any number of threads;
+// the suites named PointwiseFloat run again at every instruction set.
 #include "kernels/pointwise_coef.h"
 
 #include "kernels/pointwise_coef_rotate.h"
@@ -19,7 +19,8 @@ void expect_same(const Outputs& inputs, const F& run, double tolerance, const st
   for (const auto& v : inputs) wide.push_back(widen(v));
   const std::vector<Vec<double>> want = run(wide);
   ASSERT_EQ(got.size(), want.size());
-  for (size_t i = 0; i < got.size(); ++i) expect_close(got[i], want[i], tolerance, what + " output " + std::to_string(i));
+  for (size_t i = 0; i < got.size(); ++i)
+    expect_close(got[i], want[i], tolerance, what + " output " + std::to_string(i));
 }
 
 template <class R>
@@ -27,8 +28,9 @@ Vec<R> zeros(int64_t n) {
   return Vec<R>(static_cast<size_t>(n), R(0));
 }
 
-constexpr CoefMap kMaps[] = {CoefMap::kLogSigmoid,   CoefMap::kSigmoid, CoefMap::kNegSigmoid, CoefMap::kNegExp, CoefMap::kOneMinusExp,
-                             CoefMap::kNegHeavyTail, CoefMap::kExp,     CoefMap::kSoftplus,   CoefMap::kTanh,   CoefMap::kIdentity};
+constexpr CoefMap kMaps[] = {CoefMap::kLogSigmoid,  CoefMap::kSigmoid,      CoefMap::kNegSigmoid, CoefMap::kNegExp,
+                             CoefMap::kOneMinusExp, CoefMap::kNegHeavyTail, CoefMap::kExp,        CoefMap::kSoftplus,
+                             CoefMap::kTanh,        CoefMap::kIdentity};
 
 TEST(PointwiseFloatCoef, Maps) {
   for (const CoefMap map : kMaps) {
@@ -99,7 +101,8 @@ TEST(PointwiseFloatCoef, FactorsPerHead) {
   for (auto [T, H, d] : {std::tuple<int64_t, int64_t, int64_t>{5, 3, 7}, {90, 8, 64}, {1, 1, 1}, {600, 70, 1}}) {
     const int64_t C = H * d;
     const auto run = [&, T = T, H = H, d = d]<class R>(const std::vector<Vec<R>>& in) {
-      const R *a = in[0].data(), *b = in[1].data(), *c = in[2].data(), *dy = in[3].data(), *w = in[4].data(), *dh = in[5].data();
+      const R *a = in[0].data(), *b = in[1].data(), *c = in[2].data(), *dy = in[3].data(), *w = in[4].data(),
+              *dh = in[5].data();
       Vec<R> y = poisoned<R>(T * C), z = poisoned<R>(T * C), s = poisoned<R>(T * H);
       Vec<R> dx = zeros<R>(T * C), dc = zeros<R>(T * H), da = dx, db = dx, dl = dc, ha = dx, hb = dx, dw = zeros<R>(C);
       head_scale_forward(T, H, d, c, a, y.data());
@@ -110,8 +113,8 @@ TEST(PointwiseFloatCoef, FactorsPerHead) {
       head_dot_backward(T, H, d, a, b, w, dh, ha.data(), hb.data(), dw.data());
       return std::vector<Vec<R>>{y, z, s, dx, dc, da, db, dl, ha, hb, dw};
     };
-    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(T * H, 3), random_floats(T * C, 4), random_floats(C, 5),
-                 random_floats(T * H, 6)},
+    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(T * H, 3), random_floats(T * C, 4),
+                 random_floats(C, 5), random_floats(T * H, 6)},
                 run, 2e-5, "heads");
   }
 }
@@ -122,19 +125,21 @@ TEST(PointwiseFloatCoef, TokenMix) {
     const auto run = [&]<class R>(const std::vector<Vec<R>>& in) {
       Vec<R> y = poisoned<R>(T * C), dx = zeros<R>(T * C), dp = dx, dd = dx, dmu = zeros<R>(C);
       mix_forward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, y.data());
-      mix_backward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, in[4].data(), dx.data(), dp.data(), dd.data(),
-                   dmu.data());
+      mix_backward(T, C, in[0].data(), in[1].data(), in[2].data(), in[3].data(), of_x, in[4].data(), dx.data(),
+                   dp.data(), dd.data(), dmu.data());
       for (R& v : dmu) v /= R(T);
       return std::vector<Vec<R>>{y, dx, dp, dd, dmu};
     };
-    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(C, 3), random_floats(T * C, 4), random_floats(T * C, 5)},
+    expect_same({random_floats(T * C, 1), random_floats(T * C, 2), random_floats(C, 3), random_floats(T * C, 4),
+                 random_floats(T * C, 5)},
                 run, 2e-6, "mix");
   }
 }
 
 TEST(PointwiseFloatNorm, EveryKind) {
   for (const NormKind kind : {NormKind::kRms, NormKind::kLayer, NormKind::kL2Inside, NormKind::kL2Max}) {
-    for (auto [T, C, G] : {std::tuple<int64_t, int64_t, int64_t>{4, 7, 1}, {3, 66, 6}, {300, 192, 3}, {2, 5, 5}, {0, 8, 2}}) {
+    for (auto [T, C, G] :
+         {std::tuple<int64_t, int64_t, int64_t>{4, 7, 1}, {3, 66, 6}, {300, 192, 3}, {2, 5, 5}, {0, 8, 2}}) {
       for (const bool shared : {false, true}) {
         for (const bool frozen : {false, true}) {
           const GroupNormShape s{kind, T, C, G, shared, shared ? C / G : C};
@@ -142,15 +147,17 @@ TEST(PointwiseFloatNorm, EveryKind) {
             Vec<R> y = poisoned<R>(T * C), mean = poisoned<R>(T * G), scale = poisoned<R>(T * G);
             Vec<R> dx = zeros<R>(T * C), dw = zeros<R>(s.w_size), db = dw;
             group_norm_forward(s, 1e-3, in[0].data(), in[1].data(), in[2].data(), y.data(), mean.data(), scale.data());
-            group_norm_backward(s, 1e-3, in[0].data(), in[1].data(), mean.data(), scale.data(), in[3].data(), frozen, dx.data(), dw.data(),
-                                db.data());
+            group_norm_backward(s, 1e-3, in[0].data(), in[1].data(), mean.data(), scale.data(), in[3].data(), frozen,
+                                dx.data(), dw.data(), db.data());
             for (R& v : dw) v /= static_cast<R>(T + 1);
             for (R& v : db) v /= static_cast<R>(T + 1);
             return std::vector<Vec<R>>{y, scale, dx, dw, db};
           };
-          const double bar = C == G && kind == NormKind::kLayer ? 1e-3 : 1e-5;  // one channel a group: 1/sqrt(eps) of nothing
-          expect_same({random_floats(T * C, 1), random_floats(s.w_size, 2), random_floats(s.w_size, 3), random_floats(T * C, 4)}, run, bar,
-                      "norm " + std::to_string(static_cast<int>(kind)));
+          const double bar =
+              C == G && kind == NormKind::kLayer ? 1e-3 : 1e-5;  // one channel a group: 1/sqrt(eps) of nothing
+          expect_same({random_floats(T * C, 1), random_floats(s.w_size, 2), random_floats(s.w_size, 3),
+                       random_floats(T * C, 4)},
+                      run, bar, "norm " + std::to_string(static_cast<int>(kind)));
         }
       }
     }
@@ -177,14 +184,16 @@ TEST(PointwiseFloatRotate, PairsOfHeads) {
       const RotateShape s{150, 3, 11, 4, distance, tables};
       const auto run = [&]<class R>(const std::vector<Vec<R>>& in) {
         const int64_t n = s.T * s.heads * s.d, m = s.T * tables * s.pairs;
-        Vec<R> sine = poisoned<R>(m), cosine = poisoned<R>(m), y = poisoned<R>(n), dx = zeros<R>(n), dtheta = zeros<R>(m);
+        Vec<R> sine = poisoned<R>(m), cosine = poisoned<R>(m), y = poisoned<R>(n), dx = zeros<R>(n),
+               dtheta = zeros<R>(m);
         sin_cos(m, in[1].data(), sine.data(), cosine.data());
         rotate_forward(s, cosine.data(), sine.data(), in[0].data(), y.data());
         rotate_backward(s, cosine.data(), sine.data(), y.data(), in[2].data(), dx.data(), dtheta.data());
         return std::vector<Vec<R>>{y, dx, dtheta};
       };
       const int64_t n = s.T * s.heads * s.d;
-      expect_same({random_floats(n, 1), random_floats(s.T * tables * s.pairs, 2), random_floats(n, 3)}, run, 3e-6, "rotate");
+      expect_same({random_floats(n, 1), random_floats(s.T * tables * s.pairs, 2), random_floats(n, 3)}, run, 3e-6,
+                  "rotate");
     }
   }
 }

@@ -92,7 +92,8 @@ void Conv4WeightRows(int64_t rows, int64_t C, const float* const* u, const float
 }
 
 void AddTo(int64_t C, const float* from, float* to) {
-  for_lanes(C, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i); });
+  for_lanes(C,
+            [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -179,9 +180,9 @@ namespace {
 
 // Adjoint of the inputs: input j was seen by outputs j..j+K-1, and by the past left behind if it is that recent.
 void conv1d_backward_input(int64_t T, int64_t C, int64_t K, const float* w, const float* dy, float* dpast, float* dx) {
-  const std::vector<float> wt = transposed(C, K, w, true);             // [K, C]
-  const std::vector<float> left(dpast, dpast + (K - 1) * C);           // [K-1, C] adjoint of the past left behind
-  const std::vector<float> outside(static_cast<size_t>(C), 0.0f);      // [C] outputs that do not exist
+  const std::vector<float> wt = transposed(C, K, w, true);         // [K, C]
+  const std::vector<float> left(dpast, dpast + (K - 1) * C);       // [K-1, C] adjoint of the past left behind
+  const std::vector<float> outside(static_cast<size_t>(C), 0.0f);  // [C] outputs that do not exist
   const auto outputs = [&](int64_t first, std::vector<const float*>& rows) {
     for (size_t i = 0; i < rows.size(); ++i) {
       const int64_t t = first + static_cast<int64_t>(i);

@@ -82,8 +82,8 @@ void AdamWRange(const AdamW& o, int64_t n, const float* g, float* w, float* m, f
   for_lanes(n, [&](auto d, int64_t i) {
     const auto grad = hn::Mul(hn::LoadU(d, g + i), hn::Set(d, o.grad_scale));
     const auto m1 = hn::MulAdd(hn::Set(d, o.beta1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, 1.0f - o.beta1), grad));
-    const auto v1 = hn::MulAdd(hn::Set(d, o.beta2), hn::LoadU(d, v + i),
-                               hn::Mul(hn::Mul(hn::Set(d, 1.0f - o.beta2), grad), grad));
+    const auto v1 =
+        hn::MulAdd(hn::Set(d, o.beta2), hn::LoadU(d, v + i), hn::Mul(hn::Mul(hn::Set(d, 1.0f - o.beta2), grad), grad));
     const auto denominator = hn::Add(hn::Sqrt(hn::Mul(v1, hn::Set(d, 1.0f / o.bias2))), hn::Set(d, o.eps));
     const auto step = hn::Div(hn::Mul(m1, hn::Set(d, o.lr / o.bias1)), denominator);
     const auto decayed = hn::Mul(hn::LoadU(d, w + i), hn::Set(d, 1.0f - o.lr * o.weight_decay));
@@ -119,7 +119,8 @@ void gate_backward(int64_t n, const float* a, const float* b, const float* dy, f
                    float* db) {
   const auto run = HS_DISPATCH(GateBackward);
   for_elements(n, [&](int64_t i, int64_t e) {
-    run(e - i, a + i, b + i, dy + i, scale_a, scale_b, da != nullptr ? da + i : nullptr, db != nullptr ? db + i : nullptr);
+    run(e - i, a + i, b + i, dy + i, scale_a, scale_b, da != nullptr ? da + i : nullptr,
+        db != nullptr ? db + i : nullptr);
   });
 }
 
@@ -170,7 +171,8 @@ double sum_squares(int64_t n, const float* x) {
   const auto run = HS_DISPATCH(SumSquares);
   constexpr int64_t kPiece = 16384;
   std::vector<double> partials(static_cast<size_t>((n + kPiece - 1) / kPiece));
-  for_pieces(n, kPiece, n, [&](int64_t i, int64_t e) { partials[static_cast<size_t>(i / kPiece)] = run(e - i, x + i); });
+  for_pieces(n, kPiece, n,
+             [&](int64_t i, int64_t e) { partials[static_cast<size_t>(i / kPiece)] = run(e - i, x + i); });
   double sum = 0.0;
   for (const double p : partials) sum += p;
   return sum;

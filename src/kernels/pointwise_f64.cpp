@@ -19,46 +19,72 @@ double gelu_argument(double x) { return 2 * std::sqrt(2 / 3.14159265358979323846
 
 double value(Act act, double x) {
   switch (act) {
-    case Act::kSilu: return x * sigmoid(x);
-    case Act::kSoftplus: return softplus(x);
-    case Act::kSigmoid: return sigmoid(x);
-    case Act::kGelu: return x * normal_cdf(x);
-    case Act::kRelu2: return x < 0 ? 0.0 : x * x;
-    case Act::kTanh: return std::tanh(x);
-    case Act::kIdentity: return x;
-    case Act::kRelu: return x < 0 ? 0.0 : x;
-    case Act::kGeluTanh: return x * sigmoid(gelu_argument(x));
+    case Act::kSilu:
+      return x * sigmoid(x);
+    case Act::kSoftplus:
+      return softplus(x);
+    case Act::kSigmoid:
+      return sigmoid(x);
+    case Act::kGelu:
+      return x * normal_cdf(x);
+    case Act::kRelu2:
+      return x < 0 ? 0.0 : x * x;
+    case Act::kTanh:
+      return std::tanh(x);
+    case Act::kIdentity:
+      return x;
+    case Act::kRelu:
+      return x < 0 ? 0.0 : x;
+    case Act::kGeluTanh:
+      return x * sigmoid(gelu_argument(x));
   }
   return x;
 }
 
 double slope(Act act, double x) {
   switch (act) {
-    case Act::kSilu: return sigmoid(x);
-    case Act::kGelu: return normal_cdf(x);
-    case Act::kRelu2: return x < 0 ? 0.0 : x;
-    case Act::kTanh: return x == 0 ? 1.0 : std::tanh(x) / x;
-    case Act::kIdentity: return 1.0;
-    case Act::kRelu: return x > 0 ? 1.0 : 0.0;
-    case Act::kGeluTanh: return sigmoid(gelu_argument(x));
+    case Act::kSilu:
+      return sigmoid(x);
+    case Act::kGelu:
+      return normal_cdf(x);
+    case Act::kRelu2:
+      return x < 0 ? 0.0 : x;
+    case Act::kTanh:
+      return x == 0 ? 1.0 : std::tanh(x) / x;
+    case Act::kIdentity:
+      return 1.0;
+    case Act::kRelu:
+      return x > 0 ? 1.0 : 0.0;
+    case Act::kGeluTanh:
+      return sigmoid(gelu_argument(x));
     case Act::kSoftplus:
-    case Act::kSigmoid: return value(act, x) / x;
+    case Act::kSigmoid:
+      return value(act, x) / x;
   }
   return 1.0;
 }
 
 double derivative(Act act, double x) {
   switch (act) {
-    case Act::kSilu: return sigmoid(x) * (1.0 + x * sigmoid(-x));
-    case Act::kSoftplus: return sigmoid(x);
-    case Act::kSigmoid: return sigmoid(x) * sigmoid(-x);
-    case Act::kGelu: return normal_cdf(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2.0 * 3.14159265358979323846);
-    case Act::kRelu2: return x < 0 ? 0.0 : 2.0 * x;
-    case Act::kTanh: return 1.0 - std::tanh(x) * std::tanh(x);
-    case Act::kIdentity: return 1.0;
-    case Act::kRelu: return x > 0 ? 1.0 : 0.0;
+    case Act::kSilu:
+      return sigmoid(x) * (1.0 + x * sigmoid(-x));
+    case Act::kSoftplus:
+      return sigmoid(x);
+    case Act::kSigmoid:
+      return sigmoid(x) * sigmoid(-x);
+    case Act::kGelu:
+      return normal_cdf(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2.0 * 3.14159265358979323846);
+    case Act::kRelu2:
+      return x < 0 ? 0.0 : 2.0 * x;
+    case Act::kTanh:
+      return 1.0 - std::tanh(x) * std::tanh(x);
+    case Act::kIdentity:
+      return 1.0;
+    case Act::kRelu:
+      return x > 0 ? 1.0 : 0.0;
     case Act::kGeluTanh: {
-      const double s = sigmoid(gelu_argument(x)), du = 2 * std::sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * x * x);
+      const double s = sigmoid(gelu_argument(x)),
+                   du = 2 * std::sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * x * x);
       return s + x * s * (1 - s) * du;
     }
   }

@@ -57,7 +57,8 @@ TEST(PointwiseGradient, RmsNorm) {
 
 TEST(PointwiseGradient, Activations) {
   const int64_t n = 33;
-  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity, Act::kRelu, Act::kGeluTanh}) {
+  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity,
+                        Act::kRelu, Act::kGeluTanh}) {
     Vec<double> x = random_doubles(n, 1), r = random_doubles(n, 2), y = poisoned<double>(n), dx(x.size(), 0.0);
     for (double& v : x) v += v < 0 ? -0.1 : 0.1;  // the kink of relu^2 lies outside every difference
     const auto loss = [&] {
@@ -134,7 +135,8 @@ TEST(PointwiseGradient, ConvolutionWithCarriedPast) {
         return dot(y, r) + dot(moved, r_past);
       };
       Vec<double> dpast = r_past, dx(x.size(), 0.0), dw(w.size(), 0.0), db(b.size(), 0.0);
-      conv1d_backward(T, C, K, w.data(), x.data(), past.data(), r.data(), dpast.data(), dx.data(), dw.data(), db.data());
+      conv1d_backward(T, C, K, w.data(), x.data(), past.data(), r.data(), dpast.data(), dx.data(), dw.data(),
+                      db.data());
       const std::string what = "T=" + std::to_string(T) + " K=" + std::to_string(K);
       expect_gradient(x, dx, loss, what + " dx");
       expect_gradient(w, dw, loss, what + " dw");

@@ -51,8 +51,8 @@ float GroupScale(NormKind kind, float squares, float n, float eps) {
   return 1.0f;
 }
 
-void GroupForwardRows(const GroupNormShape& s, int64_t begin, int64_t end, float eps, const float* x, const float* w, const float* bias,
-                      float* y, float* mean, float* scale) {
+void GroupForwardRows(const GroupNormShape& s, int64_t begin, int64_t end, float eps, const float* x, const float* w,
+                      const float* bias, float* y, float* mean, float* scale) {
   const int64_t n = s.n();
   const float plus = s.one_plus ? 1.0f : 0.0f;
   for (int64_t g = begin * s.groups; g < end * s.groups; ++g) {
@@ -81,8 +81,9 @@ void GroupForwardRows(const GroupNormShape& s, int64_t begin, int64_t end, float
 }
 
 // dw, db: partials of these rows, or null.
-void GroupBackwardRows(const GroupNormShape& s, int64_t begin, int64_t end, float eps, const float* x, const float* w, const float* mean,
-                       const float* scale, const float* dy, bool freeze_scale, float* dx, float* dw, float* db) {
+void GroupBackwardRows(const GroupNormShape& s, int64_t begin, int64_t end, float eps, const float* x, const float* w,
+                       const float* mean, const float* scale, const float* dy, bool freeze_scale, float* dx, float* dw,
+                       float* db) {
   const int64_t n = s.n();
   const float plus = s.one_plus ? 1.0f : 0.0f, inv_n = 1.0f / static_cast<float>(n);
   const bool layer = s.kind == NormKind::kLayer, l2 = s.kind == NormKind::kL2Inside || s.kind == NormKind::kL2Max;
@@ -94,10 +95,13 @@ void GroupBackwardRows(const GroupNormShape& s, int64_t begin, int64_t end, floa
       const auto v = hn::LoadU(d, dyg + i);
       return wg == nullptr ? v : hn::Mul(v, hn::Add(hn::LoadU(d, wg + i), hn::Set(d, plus)));
     };
-    const auto hat = [&](auto d, int64_t i) { return hn::Mul(hn::Sub(hn::LoadU(d, xg + i), hn::Set(d, centre)), hn::Set(d, r)); };
+    const auto hat = [&](auto d, int64_t i) {
+      return hn::Mul(hn::Sub(hn::LoadU(d, xg + i), hn::Set(d, centre)), hn::Set(d, r));
+    };
     if (dx != nullptr) {
       const bool constant = freeze_scale || (s.kind == NormKind::kL2Max && r * eps >= 1.0f);
-      const float dot = constant ? 0.0f : sum_terms(n, [&](auto d, int64_t i) { return hn::Mul(weighted(d, i), hat(d, i)); });
+      const float dot =
+          constant ? 0.0f : sum_terms(n, [&](auto d, int64_t i) { return hn::Mul(weighted(d, i), hat(d, i)); });
       const float coupling = l2 ? dot : dot * inv_n;
       const float shift = layer ? inv_n * sum_terms(n, weighted) : 0.0f;  // hat sums to 0
       float* dxg = dx + g * n;
@@ -108,11 +112,14 @@ void GroupBackwardRows(const GroupNormShape& s, int64_t begin, int64_t end, floa
     }
     if (dw != nullptr) {
       float* to = dw + g * n % s.w_size;
-      for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::MulAdd(hn::LoadU(d, dyg + i), hat(d, i), hn::LoadU(d, to + i)), d, to + i); });
+      for_lanes(n, [&](auto d, int64_t i) {
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, dyg + i), hat(d, i), hn::LoadU(d, to + i)), d, to + i);
+      });
     }
     if (db != nullptr) {
       float* to = db + g * n % s.w_size;
-      for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, dyg + i), hn::LoadU(d, to + i)), d, to + i); });
+      for_lanes(
+          n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, dyg + i), hn::LoadU(d, to + i)), d, to + i); });
     }
   }
 }
@@ -126,19 +133,20 @@ namespace hindscan::kernels {
 HWY_EXPORT(GroupForwardRows);
 HWY_EXPORT(GroupBackwardRows);
 
-void group_norm_forward(const GroupNormShape& s, double eps, const float* x, const float* w, const float* bias, float* y, float* mean,
-                        float* scale) {
+void group_norm_forward(const GroupNormShape& s, double eps, const float* x, const float* w, const float* bias,
+                        float* y, float* mean, float* scale) {
   const auto rows = HS_DISPATCH(GroupForwardRows);
   for_rows(s.T, s.C, [&](int64_t b, int64_t e) { rows(s, b, e, static_cast<float>(eps), x, w, bias, y, mean, scale); });
 }
 
-void group_norm_backward(const GroupNormShape& s, double eps, const float* x, const float* w, const float* mean, const float* scale,
-                         const float* dy, bool freeze_scale, float* dx, float* dw, float* db) {
+void group_norm_backward(const GroupNormShape& s, double eps, const float* x, const float* w, const float* mean,
+                         const float* scale, const float* dy, bool freeze_scale, float* dx, float* dw, float* db) {
   const auto run = HS_DISPATCH(GroupBackwardRows);
   const auto rows = [&](int64_t b, int64_t e, float* pw, float* pb) {
     run(s, b, e, static_cast<float>(eps), x, w, mean, scale, dy, freeze_scale, dx, pw, pb);
   };
-  if (dw == nullptr && db == nullptr) return for_rows(s.T, s.C, [&](int64_t b, int64_t e) { rows(b, e, nullptr, nullptr); });
+  if (dw == nullptr && db == nullptr)
+    return for_rows(s.T, s.C, [&](int64_t b, int64_t e) { rows(b, e, nullptr, nullptr); });
   std::vector<float> sums(static_cast<size_t>(2 * s.w_size), 0.0f);  // dw, db
   reduce_rows(s.T, s.C, 2 * s.w_size, sums.data(), [&](int64_t b, int64_t e, float* partial) {
     rows(b, e, dw == nullptr ? nullptr : partial, db == nullptr ? nullptr : partial + s.w_size);

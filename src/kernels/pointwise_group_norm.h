@@ -20,12 +20,12 @@ struct GroupNormShape {
   int64_t n() const { return C / groups; }
 };
 
-#define HS_DECLARE(R)                                                                                                 \
-  /* w, bias [w_size] or null. Written: scale [T, groups]; mean [T, groups], kLayer only */                             \
-  void group_norm_forward(const GroupNormShape&, double eps, const R* x, const R* w, const R* bias, R* y, R* mean,      \
-                          R* scale);                                                                                  \
-  /* freeze_scale: scale is a constant, the centring stays linear. dx or null; dw, db [w_size] or null */              \
-  void group_norm_backward(const GroupNormShape&, double eps, const R* x, const R* w, const R* mean, const R* scale,    \
+#define HS_DECLARE(R)                                                                                                \
+  /* w, bias [w_size] or null. Written: scale [T, groups]; mean [T, groups], kLayer only */                          \
+  void group_norm_forward(const GroupNormShape&, double eps, const R* x, const R* w, const R* bias, R* y, R* mean,   \
+                          R* scale);                                                                                 \
+  /* freeze_scale: scale is a constant, the centring stays linear. dx or null; dw, db [w_size] or null */            \
+  void group_norm_backward(const GroupNormShape&, double eps, const R* x, const R* w, const R* mean, const R* scale, \
                            const R* dy, bool freeze_scale, R* dx, R* dw, R* db);
 HS_DECLARE(float)
 HS_DECLARE(double)

@@ -19,8 +19,8 @@ static double group_scale(NormKind kind, double squares, double n, double eps) {
   return 1;
 }
 
-void group_norm_forward(const GroupNormShape& s, double eps, const double* x, const double* w, const double* bias, double* y, double* mean,
-                        double* scale) {
+void group_norm_forward(const GroupNormShape& s, double eps, const double* x, const double* w, const double* bias,
+                        double* y, double* mean, double* scale) {
   const int64_t n = s.n();
   for (int64_t g = 0; g < s.T * s.groups; ++g) {
     const double* xg = x + g * n;
@@ -39,15 +39,17 @@ void group_norm_forward(const GroupNormShape& s, double eps, const double* x, co
   }
 }
 
-void group_norm_backward(const GroupNormShape& s, double eps, const double* x, const double* w, const double* mean, const double* scale,
-                         const double* dy, bool freeze_scale, double* dx, double* dw, double* db) {
+void group_norm_backward(const GroupNormShape& s, double eps, const double* x, const double* w, const double* mean,
+                         const double* scale, const double* dy, bool freeze_scale, double* dx, double* dw, double* db) {
   const int64_t n = s.n();
   const double inv_n = 1 / static_cast<double>(n);
   const bool layer = s.kind == NormKind::kLayer, l2 = s.kind == NormKind::kL2Inside || s.kind == NormKind::kL2Max;
   for (int64_t g = 0; g < s.T * s.groups; ++g) {
     const double r = scale[g], centre = layer ? mean[g] : 0;
     const auto hat = [&](int64_t i) { return (x[g * n + i] - centre) * r; };
-    const auto weighted = [&](int64_t i) { return dy[g * n + i] * (w == nullptr ? 1 : w[(g * n + i) % s.w_size] + (s.one_plus ? 1 : 0)); };
+    const auto weighted = [&](int64_t i) {
+      return dy[g * n + i] * (w == nullptr ? 1 : w[(g * n + i) % s.w_size] + (s.one_plus ? 1 : 0));
+    };
     double dot = 0, sum = 0;
     for (int64_t i = 0; i < n; ++i) {
       dot += weighted(i) * hat(i);

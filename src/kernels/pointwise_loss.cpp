@@ -58,7 +58,8 @@ void Scale(int64_t n, float factor, float* x) {
 }
 
 void AddRow(int64_t n, const float* from, float* to) {
-  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i); });
+  for_lanes(n,
+            [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i); });
 }
 
 }  // namespace HWY_NAMESPACE

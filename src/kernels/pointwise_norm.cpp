@@ -69,7 +69,8 @@ void RmsBackwardRows(int64_t begin, int64_t end, int64_t C, const float* x, cons
     const float r = rstd[t];
     float coupling = 0.0f;  // r^3 / C * sum(dy w x): the adjoint of rstd spread over the row
     if (dx != nullptr && !freeze_scale) {
-      const float dot = sum_lanes(C, [&](auto d, int64_t i) { return hn::Mul(weighted(d, t, i), hn::LoadU(d, xt + i)); });
+      const float dot =
+          sum_lanes(C, [&](auto d, int64_t i) { return hn::Mul(weighted(d, t, i), hn::LoadU(d, xt + i)); });
       coupling = dot * r * r * r / static_cast<float>(C);
     }
     for_lanes(C, [&](auto d, int64_t i) {
@@ -107,9 +108,8 @@ void rmsnorm_backward(int64_t T, int64_t C, const float* x, const float* w, cons
     for_rows(T, C, [&](int64_t b, int64_t e) { rows(b, e, C, x, w, rstd, dy, freeze_scale, dx, nullptr); });
     return;
   }
-  reduce_rows(T, C, C, dw, [&](int64_t b, int64_t e, float* partial) {
-    rows(b, e, C, x, w, rstd, dy, freeze_scale, dx, partial);
-  });
+  reduce_rows(T, C, C, dw,
+              [&](int64_t b, int64_t e, float* partial) { rows(b, e, C, x, w, rstd, dy, freeze_scale, dx, partial); });
 }
 
 }  // namespace hindscan::kernels

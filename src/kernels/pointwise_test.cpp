@@ -6,7 +6,8 @@
 namespace hindscan::kernels {
 namespace {
 
-const Act kActs[] = {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity, Act::kRelu, Act::kGeluTanh};
+const Act kActs[] = {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu,    Act::kRelu2,
+                     Act::kTanh, Act::kIdentity, Act::kRelu,    Act::kGeluTanh};
 
 struct Size {
   int64_t T, C;
@@ -25,7 +26,8 @@ using Outputs = std::vector<Vec<R>>;
 
 void expect_outputs(const Outputs<float>& got, const Outputs<double>& want, double tolerance, const std::string& what) {
   ASSERT_EQ(got.size(), want.size());
-  for (size_t i = 0; i < got.size(); ++i) expect_close(got[i], want[i], tolerance, what + " output " + std::to_string(i));
+  for (size_t i = 0; i < got.size(); ++i)
+    expect_close(got[i], want[i], tolerance, what + " output " + std::to_string(i));
 }
 
 // Calls body<R>(inputs as R) in float under both thread counts and in double, and compares.
@@ -160,8 +162,8 @@ TEST(PointwiseFloat, Convolution) {
   for (const Size& s : kSizes) {
     for (const int64_t K : {1, 2, 4, 5}) {
       const int64_t n = s.T * s.C, p = (K - 1) * s.C;
-      const Outputs<float> inputs = {random_floats(s.C * K, 1), random_floats(s.C, 2), random_floats(n, 3),
-                                     random_floats(p, 4),       random_floats(n, 5),   random_floats(p, 6),
+      const Outputs<float> inputs = {random_floats(s.C * K, 1), random_floats(s.C, 2),    random_floats(n, 3),
+                                     random_floats(p, 4),       random_floats(n, 5),      random_floats(p, 6),
                                      random_floats(n, 7),       random_floats(s.C * K, 8)};
       compare(inputs, 1e-5, name(s) + " K=" + std::to_string(K), [&](const auto& in, auto zero) {
         using R = decltype(zero);
@@ -213,7 +215,8 @@ TEST(PointwiseFloat, CrossEntropyOfExtremeLogits) {
 TEST(PointwiseFloat, AdamWFollowsThePaper) {
   for (const int64_t n : {1, 33, 40001}) {
     const AdamW o{1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1 - 0.9f * 0.9f, 1 - 0.95f * 0.95f, 0.5f};
-    const Vec<float> g = random_floats(n, 1), w0 = random_floats(n, 2), m0 = random_floats(n, 3), root = random_floats(n, 4);
+    const Vec<float> g = random_floats(n, 1), w0 = random_floats(n, 2), m0 = random_floats(n, 3),
+                     root = random_floats(n, 4);
     Vec<float> v0 = root;
     for (float& v : v0) v *= v;
     const auto got = under_threads([&] {
@@ -227,7 +230,8 @@ TEST(PointwiseFloat, AdamWFollowsThePaper) {
       double &w = want[0][i], &m = want[1][i], &v = want[2][i];
       m = double{o.beta1} * m + (1.0 - double{o.beta1}) * grad;
       v = double{o.beta2} * v + (1.0 - double{o.beta2}) * grad * grad;
-      w -= double{o.lr} * (m / double{o.bias1} / (std::sqrt(v / double{o.bias2}) + double{o.eps}) + double{o.weight_decay} * w);
+      w -= double{o.lr} *
+           (m / double{o.bias1} / (std::sqrt(v / double{o.bias2}) + double{o.eps}) + double{o.weight_decay} * w);
     }
     expect_outputs(got, want, 1e-6, "n=" + std::to_string(n));
   }

@@ -60,7 +60,8 @@ auto under_threads(const Body& body) {
   const auto two = body();
   omp_set_num_threads(before);
   EXPECT_EQ(one.size(), two.size());
-  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(one[i], two[i])) << "output " << i << " depends on threads";
+  for (size_t i = 0; i < one.size(); ++i)
+    EXPECT_TRUE(same_bits(one[i], two[i])) << "output " << i << " depends on threads";
   return one;
 }
 

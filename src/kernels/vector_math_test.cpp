@@ -56,7 +56,8 @@ TEST(VectorMath, InfinitiesHaveTheirLimits) {
 
 // A NaN in any lane, whole vector or tail, reaches exactly its own output.
 TEST(VectorMath, NaNStaysNaNAndAlone) {
-  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity, Act::kRelu, Act::kGeluTanh}) {
+  for (const Act act : {Act::kSilu, Act::kSoftplus, Act::kSigmoid, Act::kGelu, Act::kRelu2, Act::kTanh, Act::kIdentity,
+                        Act::kRelu, Act::kGeluTanh}) {
     for (size_t at = 0; at < 39; ++at) {
       Vec<float> x(39, 0.5f);
       x[at] = std::numeric_limits<float>::quiet_NaN();

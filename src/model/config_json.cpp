@@ -13,16 +13,27 @@ constexpr int kMaxDepth = 32;  // dots beyond it stay in the name, which reads b
 void flatten_members(const Json& object, const std::string& prefix, Config& out);
 
 void flatten(const Json& value, const std::string& key, Config& out) {
-  check(out.values().size() < kMaxValues, ErrorCode::kData, "[{}] expected at most {} values, found more; remove what is no configuration",
-        out.label(), kMaxValues);
+  check(out.values().size() < kMaxValues, ErrorCode::kData,
+        "[{}] expected at most {} values, found more; remove what is no configuration", out.label(), kMaxValues);
   switch (value.type()) {
-    case Json::Type::kBool: out.set(key, value.as_bool()); break;
-    case Json::Type::kInt: out.set(key, value.as_int()); break;
+    case Json::Type::kBool:
+      out.set(key, value.as_bool());
+      break;
+    case Json::Type::kInt:
+      out.set(key, value.as_int());
+      break;
     case Json::Type::kUint:
-    case Json::Type::kDouble: out.set(key, value.as_double()); break;
-    case Json::Type::kString: out.set(key, value.as_string()); break;
-    case Json::Type::kNull: break;
-    case Json::Type::kObject: flatten_members(value, key + ".", out); break;
+    case Json::Type::kDouble:
+      out.set(key, value.as_double());
+      break;
+    case Json::Type::kString:
+      out.set(key, value.as_string());
+      break;
+    case Json::Type::kNull:
+      break;
+    case Json::Type::kObject:
+      flatten_members(value, key + ".", out);
+      break;
     case Json::Type::kArray:
       out.set(key + ".#", static_cast<int64_t>(value.items().size()));
       for (size_t i = 0; i < value.items().size(); ++i) flatten(value.items()[i], key + "." + std::to_string(i), out);
@@ -62,13 +73,15 @@ Json scalar(const Config::Value& value) {
 // The number of elements when the children are a list's and nothing else.
 std::optional<size_t> list_size(const Node& node) {
   const auto length = node.children.find("#");
-  if (length == node.children.end() || length->second.value == nullptr || !length->second.children.empty()) return std::nullopt;
+  if (length == node.children.end() || length->second.value == nullptr || !length->second.children.empty())
+    return std::nullopt;
   const int64_t* n = std::get_if<int64_t>(length->second.value);
   if (n == nullptr || *n < 0 || static_cast<uint64_t>(*n) > kMaxValues) return std::nullopt;
   for (const auto& [name, child] : node.children) {
     size_t i = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), i);
-    const bool index = error == std::errc() && end == name.data() + name.size() && i < static_cast<size_t>(*n) && std::to_string(i) == name;
+    const bool index = error == std::errc() && end == name.data() + name.size() && i < static_cast<size_t>(*n) &&
+                       std::to_string(i) == name;
     const bool plain = child.value == nullptr || child.children.empty();
     if (name != "#" && (!index || !plain)) return std::nullopt;
   }

@@ -8,6 +8,6 @@
 namespace hindscan {
 
 Config config_from_json(const Json& json, const std::string& label);  // Error(kData) unless an object
-Json config_to_json(const Config& config);  // config_from_json gives the same Config back
+Json config_to_json(const Config& config);                            // config_from_json gives the same Config back
 
 }  // namespace hindscan

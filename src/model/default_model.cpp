@@ -1,3 +1,4 @@
+#include <hindscan_paths.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -101,7 +101,8 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
     }
     out.tokens.push_back(describe(id, logits, options.top_log_probs));
     sampler.accept(id);
-    const bool has_text = model.has_tokenizer() && id < model.tokenizer().vocab_size();  // the rest of a padded vocabulary has none
+    const bool has_text =
+        model.has_tokenizer() && id < model.tokenizer().vocab_size();  // the rest of a padded vocabulary has none
     if (has_text) emit(stream.push(model.tokenizer().token_bytes(id)));
     if (stream.stopped()) out.reason = StopReason::kStopString;
     if (stop_requested()) out.reason = StopReason::kInterrupted;

@@ -1,6 +1,7 @@
 #include "model/generate.h"
 
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <algorithm>
 #include <cmath>

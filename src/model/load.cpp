@@ -25,13 +25,14 @@ std::optional<Config> config_of_tensors(TensorStore& files, TensorStore::Format 
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
   struct stat st;
-  check(::stat(path.c_str(), &st) == 0, ErrorCode::kNotFound, "[{}] expected a model directory or file, found nothing; check the path",
-        path);
+  check(::stat(path.c_str(), &st) == 0, ErrorCode::kNotFound,
+        "[{}] expected a model directory or file, found nothing; check the path", path);
   const bool directory = S_ISDIR(st.st_mode);
   Model m = directory ? load_dir(path, options) : load_file(path, options);
   m.path_ = path;
   if (!options.tokenizer.empty()) {
-    m.set_tokenizer(tokenizer_json_of_vocabulary(read_file(options.tokenizer, kJsonBytes), options.tokenizer), options.tokenizer);
+    m.set_tokenizer(tokenizer_json_of_vocabulary(read_file(options.tokenizer, kJsonBytes), options.tokenizer),
+                    options.tokenizer);
   } else {
     m.find_tokenizer(directory ? path : parent_dir(path), !directory);
   }
@@ -40,7 +41,8 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
 
 Model Model::load_dir(const std::string& directory, const LoadOptions& options) {
   const std::string config_path = join_path(directory, "config.json");
-  check(file_exists(config_path), ErrorCode::kNotFound, "[{}] expected config.json in the model directory, found none", directory);
+  check(file_exists(config_path), ErrorCode::kNotFound, "[{}] expected config.json in the model directory, found none",
+        directory);
   Model m;
   m.config_ = config_from_json(load_json(config_path), config_path);
   m.arch_ = make_architecture(m.config_);
@@ -55,7 +57,9 @@ Model Model::load_file(const std::string& path, const LoadOptions& options) {
   std::optional<Config> config = config_of_tensors(files, files.format());
   if (!config && file_exists(beside)) config = config_from_json(load_json(beside), beside);
   check(config.has_value(), ErrorCode::kData,
-        "[{}] expected the tensors of an RWKV model or a config.json beside the file, found neither; give a model directory", path);
+        "[{}] expected the tensors of an RWKV model or a config.json beside the file, found neither; give a model "
+        "directory",
+        path);
   Model m;
   m.config_ = std::move(*config);
   m.arch_ = make_architecture(m.config_);
@@ -72,7 +76,8 @@ void Model::find_tokenizer(const std::string& directory, bool single_file) {
   const std::string own = join_path(directory, "tokenizer.json");
   const std::string vocabulary = file_exists(own) ? "" : find_vocabulary(directory, single_file);
   if (file_exists(own)) set_tokenizer(read_file(own, kJsonBytes), own);
-  if (!vocabulary.empty()) set_tokenizer(tokenizer_json_of_vocabulary(read_file(vocabulary, kJsonBytes), vocabulary), vocabulary);
+  if (!vocabulary.empty())
+    set_tokenizer(tokenizer_json_of_vocabulary(read_file(vocabulary, kJsonBytes), vocabulary), vocabulary);
 }
 
 }  // namespace hindscan

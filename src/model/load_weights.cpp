@@ -10,11 +10,16 @@ namespace {
 
 std::optional<DType> float_type(TensorDType t) {
   switch (t) {
-    case TensorDType::kF32: return DType::kF32;
-    case TensorDType::kBF16: return DType::kBF16;
-    case TensorDType::kF16: return DType::kF16;
-    case TensorDType::kF64: return DType::kF64;
-    default: return std::nullopt;
+    case TensorDType::kF32:
+      return DType::kF32;
+    case TensorDType::kBF16:
+      return DType::kBF16;
+    case TensorDType::kF16:
+      return DType::kF16;
+    case TensorDType::kF64:
+      return DType::kF64;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -64,7 +69,8 @@ void store(const Match& m) {
 
 bool same_values(const Match& a, const Match& b) {
   if (a.entry.info->dtype != b.entry.info->dtype) return false;
-  if (a.transposed == b.transposed) return std::equal(a.entry.bytes.begin(), a.entry.bytes.end(), b.entry.bytes.begin());
+  if (a.transposed == b.transposed)
+    return std::equal(a.entry.bytes.begin(), a.entry.bytes.end(), b.entry.bytes.begin());
   const size_t size = dtype_size(a.type());
   for (int64_t i = 0; i < a.weight->size(); ++i) {
     const size_t at_a = static_cast<size_t>(a.place(i)) * size, at_b = static_cast<size_t>(b.place(i)) * size;
@@ -135,8 +141,8 @@ class Matcher {
   void report() const {
     constexpr size_t kShown = 20;
     const size_t shown = std::min(problems_.size(), kShown);
-    check(problems_.empty(), ErrorCode::kData, "[{}] {} tensor{} not what the configuration describes:\n  {}{}", files_.label(),
-          problems_.size(), problems_.size() == 1 ? " is" : "s are",
+    check(problems_.empty(), ErrorCode::kData, "[{}] {} tensor{} not what the configuration describes:\n  {}{}",
+          files_.label(), problems_.size(), problems_.size() == 1 ? " is" : "s are",
           fmt::join(problems_.begin(), problems_.begin() + static_cast<std::ptrdiff_t>(shown), "\n  "),
           shown < problems_.size() ? fmt::format("\n  ... and {} more", problems_.size() - shown) : "");
   }

@@ -7,8 +7,9 @@
 
 namespace hindscan {
 
-// Each weight under its name, an alias, or transposed under a transposed alias; shapes agree up to dimensions of 1. A tensor
-// that no weight takes must be ignored by the table. Error(kData) lists every problem. Default type: as most of the file.
+// Each weight under its name, an alias, or transposed under a transposed alias; shapes agree up to dimensions of 1. A
+// tensor that no weight takes must be ignored by the table. Error(kData) lists every problem. Default type: as most of
+// the file.
 void load_weights(const TensorStore& files, std::optional<DType> matrix_type, WeightTable& table);
 
 }  // namespace hindscan

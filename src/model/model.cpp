@@ -30,7 +30,8 @@ Model Model::to(DType dtype) const {
 }
 
 const Tokenizer& Model::tokenizer() const {
-  check(tokenizer_ != nullptr, ErrorCode::kData, "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",
+  check(tokenizer_ != nullptr, ErrorCode::kData,
+        "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",
         path_.empty() ? "model" : path_);
   return *tokenizer_;
 }
@@ -38,8 +39,8 @@ const Tokenizer& Model::tokenizer() const {
 void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json) {
   const int64_t vocab = arch_->sizes().vocab_size;
   check(static_cast<int64_t>(tokenizer->vocab_size()) <= vocab, ErrorCode::kData,
-        "[{}] expected a tokenizer of at most {} tokens, found {}; it belongs to another model", path_.empty() ? "tokenizer.json" : path_, vocab,
-        tokenizer->vocab_size());
+        "[{}] expected a tokenizer of at most {} tokens, found {}; it belongs to another model",
+        path_.empty() ? "tokenizer.json" : path_, vocab, tokenizer->vocab_size());
   tokenizer_ = std::move(tokenizer);
   tokenizer_json_ = std::move(json);
 }
@@ -49,13 +50,15 @@ void Model::set_tokenizer(std::string json, const std::string& label) {
   set_tokenizer(std::move(tokenizer), std::move(json));
 }
 
-DType Model::compute() const { return weights_.size() > 0 && weights_[0].dtype == DType::kF64 ? DType::kF64 : DType::kF32; }
+DType Model::compute() const {
+  return weights_.size() > 0 && weights_[0].dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+}
 
 void Model::check_tokens(std::span<const int32_t> tokens) const {
   const int64_t vocab = arch_->sizes().vocab_size;
   for (size_t t = 0; t < tokens.size(); ++t) {
-    check(tokens[t] >= 0 && tokens[t] < vocab, ErrorCode::kUsage, "[tokens] expected ids in 0..{}, found {} at position {}; see `hindscan info`",
-          vocab - 1, tokens[t], t);
+    check(tokens[t] >= 0 && tokens[t] < vocab, ErrorCode::kUsage,
+          "[tokens] expected ids in 0..{}, found {} at position {}; see `hindscan info`", vocab - 1, tokens[t], t);
   }
 }
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "arch/architecture.h"
-#include "core/context.h"
 #include "base/fs.h"
+#include "core/context.h"
 #include "io/tokenizer.h"
 
 namespace hindscan {
@@ -19,19 +19,21 @@ inline constexpr uint64_t kShardBytes = 5'000'000'000;  // as Hugging Face cuts 
 
 struct LoadOptions {
   std::optional<DType> dtype;  // storage of matrices; default: as in the file (f64: the reference mode)
-  std::string tokenizer = {};  // tokenizer.json or a vocabulary file (io/vocabulary_file.h); default: what lies with the model
+  std::string tokenizer =
+      {};  // tokenizer.json or a vocabulary file (io/vocabulary_file.h); default: what lies with the model
 };
 
 class Model {
  public:
   // Fresh weights. Error(kData) if the config is not understood.
   static Model create(const Config& config, DType dtype, uint64_t seed);
-  // Directory with config.json, model.safetensors or pytorch_model.bin (or index + shards) and, if there is one, tokenizer.json;
-  // or one file: weights with a config.json beside them, or an RWKV model (.pth, .safetensors, rwkv.cpp's .bin) whose sizes follow
-  // from its tensors. Error(kNotFound, kData, kIo); all mismatches of names, shapes and types are listed in one message.
+  // Directory with config.json, model.safetensors or pytorch_model.bin (or index + shards) and, if there is one,
+  // tokenizer.json; or one file: weights with a config.json beside them, or an RWKV model (.pth, .safetensors,
+  // rwkv.cpp's .bin) whose sizes follow from its tensors. Error(kNotFound, kData, kIo); all mismatches of names, shapes
+  // and types are listed in one message.
   static Model load(const std::string& path, const LoadOptions& options = {});
-  // Writes config.json, model.safetensors (matrices as dtype; shards with an index above shard_bytes), and tokenizer.json
-  // when there is one; each file atomically.
+  // Writes config.json, model.safetensors (matrices as dtype; shards with an index above shard_bytes), and
+  // tokenizer.json when there is one; each file atomically.
   void save(const std::string& directory, DType dtype, uint64_t shard_bytes = kShardBytes) const;
 
   Model to(DType dtype) const;  // a copy with other storage (kF64: for the reference mode)
@@ -78,7 +80,8 @@ class Runner {
   void logits(std::span<const int32_t> tokens, SequenceState& state,
               const std::function<void(int64_t first, int64_t count, const float* rows)>& sink);
   Tap tap;  // optional listener
-  std::function<void(int64_t done)> on_chunk;  // optional, after each chunk: tokens done of this call; may throw to stop
+  std::function<void(int64_t done)>
+      on_chunk;  // optional, after each chunk: tokens done of this call; may throw to stop
 
  private:
   template <class F>

@@ -54,7 +54,8 @@ TEST(Model, SavedAndLoadedGivesTheSameBits) {
     const Directory dir;
     const Model model = Model::create(tiny(false), DType::kF32, 5);
     model.save(dir.path(), DType::kF32, shard_bytes);
-    EXPECT_EQ(real_fs().kind(join_path(dir.path(), "model.safetensors.index.json")) == FileKind::kRegular, shard_bytes == 600);
+    EXPECT_EQ(real_fs().kind(join_path(dir.path(), "model.safetensors.index.json")) == FileKind::kRegular,
+              shard_bytes == 600);
     EXPECT_EQ(last_logits(Model::load(dir.path())), last_logits(model));
   }
 }
@@ -92,11 +93,14 @@ std::string load_error(const std::string& path, ErrorCode code) {
   return {};
 }
 
-void write_config(const std::string& dir, const std::string& json) { write_file_atomic(real_fs(), join_path(dir, "config.json"), json); }
+void write_config(const std::string& dir, const std::string& json) {
+  write_file_atomic(real_fs(), join_path(dir, "config.json"), json);
+}
 
 TEST(Model, AWrongDirectoryIsToldWhatIsWrong) {
   const Directory dir;
-  EXPECT_THAT(load_error(dir.path() + "/none", ErrorCode::kNotFound), ::testing::HasSubstr("expected a model directory"));
+  EXPECT_THAT(load_error(dir.path() + "/none", ErrorCode::kNotFound),
+              ::testing::HasSubstr("expected a model directory"));
   EXPECT_THAT(load_error(dir.path(), ErrorCode::kNotFound), ::testing::HasSubstr("config.json"));
   write_config(dir.path(), R"({"model_type": "gpt2"})");
   EXPECT_THAT(load_error(dir.path(), ErrorCode::kData), ::testing::HasSubstr("falcon_mamba"));
@@ -107,12 +111,17 @@ TEST(Model, AWrongDirectoryIsToldWhatIsWrong) {
 TEST(Model, AllMismatchesAreListedAtOnce) {
   const Directory dir;
   Model::create(tiny(), DType::kF32, 5).save(dir.path(), DType::kF32);
-  write_config(dir.path(), R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 3, "state_size": 5, "vocab_size": 19})");
+  write_config(
+      dir.path(),
+      R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 3, "state_size": 5, "vocab_size": 19})");
   const std::string message = load_error(dir.path(), ErrorCode::kData);
   EXPECT_THAT(message, ::testing::HasSubstr("backbone.layers.0.mixer.A_log must be [16, 5] but is [16, 4]"));
   EXPECT_THAT(message, ::testing::HasSubstr("backbone.layers.2.norm.weight [8] is missing"));
-  write_config(dir.path(), R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 1, "state_size": 4, "vocab_size": 19})");
-  EXPECT_THAT(load_error(dir.path(), ErrorCode::kData), ::testing::HasSubstr("backbone.layers.1.norm.weight is not a tensor of"));
+  write_config(
+      dir.path(),
+      R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 1, "state_size": 4, "vocab_size": 19})");
+  EXPECT_THAT(load_error(dir.path(), ErrorCode::kData),
+              ::testing::HasSubstr("backbone.layers.1.norm.weight is not a tensor of"));
 }
 
 TEST(Model, DimensionsBeyondMemoryAreAnErrorAndNoOverflow) {
@@ -193,7 +202,9 @@ TEST(Runner, CappedLogitsAndTheirScoresAgree) {
   for (const std::string& name : architecture_names()) {
     const Config config = architecture_preset(name, sizes);
     const Model model = Model::create(config, DType::kF32, 3);
-    if (model.arch().sizes().labels > 0 || model.arch().sizes().feature_dim > 0 || model.arch().logit_head().soft_cap == 0) continue;
+    if (model.arch().sizes().labels > 0 || model.arch().sizes().feature_dim > 0 ||
+        model.arch().logit_head().soft_cap == 0)
+      continue;
     const double cap = model.arch().logit_head().soft_cap;
     const std::vector<int32_t> tokens = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
     std::vector<double> scores(tokens.size());
@@ -205,7 +216,8 @@ TEST(Runner, CappedLogitsAndTheirScoresAgree) {
         EXPECT_LE(std::abs(*std::max_element(row, row + 19)), cap);
         double sum = 0;
         for (int v = 0; v < 19; ++v) sum += std::exp(static_cast<double>(row[v]));
-        EXPECT_NEAR(scores[static_cast<size_t>(t + 1)], row[tokens[static_cast<size_t>(t + 1)]] - std::log(sum), 1e-5) << name;
+        EXPECT_NEAR(scores[static_cast<size_t>(t + 1)], row[tokens[static_cast<size_t>(t + 1)]] - std::log(sum), 1e-5)
+            << name;
       }
     });
   }

@@ -42,10 +42,11 @@ void head_rows(const Model& model, const Ctx& ctx, Var h, int64_t first, int64_t
 void require_language_model(const Model& model) {
   const ArchitectureSizes s = model.arch().sizes();
   const std::string name = model.path().empty() ? "model" : model.path();
-  check(s.feature_dim == 0, ErrorCode::kData, "[{}] expected a model of tokens, found one that reads feature vectors of {} numbers", name,
-        s.feature_dim);
-  check(s.labels == 0, ErrorCode::kData, "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token",
-        name, s.regression ? "regression model" : "classifier", s.labels);
+  check(s.feature_dim == 0, ErrorCode::kData,
+        "[{}] expected a model of tokens, found one that reads feature vectors of {} numbers", name, s.feature_dim);
+  check(s.labels == 0, ErrorCode::kData,
+        "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token", name,
+        s.regression ? "regression model" : "classifier", s.labels);
 }
 
 }  // namespace
@@ -101,7 +102,8 @@ void Runner::logits(std::span<const int32_t> tokens, SequenceState& state,
 
 void Runner::score(std::span<const int32_t> tokens, SequenceState& state, std::span<double> log_probs) {
   const int64_t T = static_cast<int64_t>(tokens.size());
-  check(static_cast<int64_t>(log_probs.size()) == T, ErrorCode::kInternal, "[score] expected {} outputs, found {}", T, log_probs.size());
+  check(static_cast<int64_t>(log_probs.size()) == T, ErrorCode::kInternal, "[score] expected {} outputs, found {}", T,
+        log_probs.size());
   if (T > 0) log_probs[0] = std::numeric_limits<double>::quiet_NaN();
   chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
     const int64_t scored = std::min(n, T - 1 - first);  // the last token predicts nothing here

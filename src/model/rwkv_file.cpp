@@ -11,7 +11,8 @@ namespace {
 
 class RwkvFile {
  public:
-  RwkvFile(TensorStore& tensors, bool from_rwkv_cpp) : t_(tensors), from_rwkv_cpp_(from_rwkv_cpp), config_(tensors.label()) {}
+  RwkvFile(TensorStore& tensors, bool from_rwkv_cpp)
+      : t_(tensors), from_rwkv_cpp_(from_rwkv_cpp), config_(tensors.label()) {}
 
   std::optional<Config> config() {
     if (has("e.weight") && has("rwkv1.x_r")) rename_reverser();
@@ -38,9 +39,10 @@ class RwkvFile {
 
   uint64_t dim(const std::string& name, size_t i, size_t rank) const {
     const TensorStore::Entry e = t_.find(name);
-    check(static_cast<bool>(e), ErrorCode::kData, "[{}] expected tensor '{}' of an RWKV model, found none", t_.label(), name);
-    check(e.info->shape.size() == rank, ErrorCode::kData, "[{}] '{}': expected {} dimensions, found [{}]", t_.label(), name, rank,
-          fmt::join(e.info->shape, ", "));
+    check(static_cast<bool>(e), ErrorCode::kData, "[{}] expected tensor '{}' of an RWKV model, found none", t_.label(),
+          name);
+    check(e.info->shape.size() == rank, ErrorCode::kData, "[{}] '{}': expected {} dimensions, found [{}]", t_.label(),
+          name, rank, fmt::join(e.info->shape, ", "));
     return e.info->shape[i];
   }
 
@@ -61,11 +63,11 @@ class RwkvFile {
   void read_v5() {
     const std::string decay = "blocks.0.att.time_decay";
     const TensorStore::Entry e = t_.find(decay);
-    check(e && !e.info->shape.empty() && e.info->shape[0] > 0, ErrorCode::kData, "[{}] expected tensor '{}' of an RWKV-5 model, found none",
-          t_.label(), decay);
+    check(e && !e.info->shape.empty() && e.info->shape[0] > 0, ErrorCode::kData,
+          "[{}] expected tensor '{}' of an RWKV-5 model, found none", t_.label(), decay);
     const uint64_t heads = e.info->shape[0], width = dim("blocks.0.att.key.weight", 0, 2);
-    check(width % heads == 0, ErrorCode::kData, "[{}] '{}': expected heads that divide {} channels, found {}", t_.label(), decay, width,
-          heads);
+    check(width % heads == 0, ErrorCode::kData, "[{}] '{}': expected heads that divide {} channels, found {}",
+          t_.label(), decay, width, heads);
     const bool scalar = e.info->elements() == heads && width != heads;
     const bool gated = has("blocks.0.att.gate.weight");
     if (scalar && gated) spread_decays(heads, width / heads);
@@ -81,8 +83,8 @@ class RwkvFile {
       const TensorStore::Entry decay = t_.find(p + "time_decay"), first = t_.find(p + "time_first");
       if (!decay || !first) return;  // the loader names what is missing
       const std::vector<float> w = floats_of(decay), log_u = floats_of(first);
-      check(w.size() == heads && log_u.size() == heads, ErrorCode::kData, "[{}] '{}time_decay': expected {} heads, found {} and {}",
-            t_.label(), p, heads, w.size(), log_u.size());
+      check(w.size() == heads && log_u.size() == heads, ErrorCode::kData,
+            "[{}] '{}time_decay': expected {} heads, found {} and {}", t_.label(), p, heads, w.size(), log_u.size());
       std::vector<float> wide_w, wide_u;  // [H, head_size]
       for (const float v : w) wide_w.insert(wide_w.end(), head_size, v);
       for (const float v : log_u) wide_u.insert(wide_u.end(), head_size, std::exp(v));
@@ -119,7 +121,8 @@ class RwkvFile {
       if (name.ends_with(".rosa_qkv.emb")) {
         const std::vector<float> table = floats_of(t_.find(name));
         check(std::all_of(table.begin(), table.end(), [](float v) { return v == 0; }), ErrorCode::kData,
-              "[{}] '{}': expected zeros (ROSA unused), found a trained table; models with ROSA are not supported", t_.label(), name);
+              "[{}] '{}': expected zeros (ROSA unused), found a trained table; models with ROSA are not supported",
+              t_.label(), name);
       }
     }
     for (const std::string& name : t_.names()) {
@@ -162,6 +165,8 @@ class RwkvFile {
 
 }  // namespace
 
-std::optional<Config> rwkv_config(TensorStore& tensors, bool from_rwkv_cpp) { return RwkvFile(tensors, from_rwkv_cpp).config(); }
+std::optional<Config> rwkv_config(TensorStore& tensors, bool from_rwkv_cpp) {
+  return RwkvFile(tensors, from_rwkv_cpp).config();
+}
 
 }  // namespace hindscan

@@ -1,4 +1,5 @@
-// RWKV models from one file: the configuration read off the tensors gives the model that was saved, whoever wrote the file.
+// RWKV models from one file: the configuration read off the tensors gives the model that was saved, whoever wrote the
+// file.
 #include "model/rwkv_file.h"
 
 #include <gmock/gmock.h>
@@ -116,7 +117,8 @@ std::string bin_tensor(const std::string& name, const std::vector<int64_t>& shap
 void transpose(std::vector<int64_t>& shape, std::vector<float>& values) {
   const std::vector<float> from = values;
   const auto rows = static_cast<size_t>(shape[shape.size() - 2]), cols = static_cast<size_t>(shape.back());
-  for (size_t i = 0; i < from.size(); ++i) values[i / (rows * cols) * rows * cols + i % cols * rows + i / cols % rows] = from[i];
+  for (size_t i = 0; i < from.size(); ++i)
+    values[i / (rows * cols) * rows * cols + i % cols * rows + i / cols % rows] = from[i];
   std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
 }
 
@@ -146,7 +148,8 @@ std::string rwkv_cpp_file(const Model& model, const std::string& type, bool scal
       continue;
     }
     mixes.insert(mixes.end(), values.begin(), values.end());
-    if (rest == "x_g") out += bin_tensor(name.substr(0, name.size() - 3) + "x_rwkvag", {6, 1, 16}, std::exchange(mixes, {}));
+    if (rest == "x_g")
+      out += bin_tensor(name.substr(0, name.size() - 3) + "x_rwkvag", {6, 1, 16}, std::exchange(mixes, {}));
   }
   return out;
 }
@@ -193,10 +196,12 @@ TEST(RwkvNames, OneDecayPerHeadBesideAGateIsSpreadOverItsChannels) {
       continue;
     }
     // The channels of a head get its first number; the file holds one number a head, u as a logarithm.
-    for (int64_t i = 0; i < w.size(); ++i) static_cast<float*>(w.data)[i] = std::abs(values[static_cast<size_t>(i / 8 * 8)]);
+    for (int64_t i = 0; i < w.size(); ++i)
+      static_cast<float*>(w.data)[i] = std::abs(values[static_cast<size_t>(i / 8 * 8)]);
     const float first = std::abs(values[0]), second = std::abs(values[8]);
     if (decay) store.add_floats(w.name, {2}, {first, second});
-    if (current) store.add_floats(w.name.substr(0, w.name.rfind('.')) + ".time_first", {2}, {std::log(first), std::log(second)});
+    if (current)
+      store.add_floats(w.name.substr(0, w.name.rfind('.')) + ".time_first", {2}, {std::log(first), std::log(second)});
   }
   const std::optional<Config> config = rwkv_config(store, false);
   ASSERT_TRUE(config.has_value());
@@ -213,7 +218,8 @@ TEST(RwkvNames, OtherTensorsAreNoRwkv) {
   EXPECT_FALSE(rwkv_config(store, false).has_value());
   const Folder folder;
   const float value = 1;
-  write_safetensors(real_fs(), folder / "x.safetensors", {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
+  write_safetensors(real_fs(), folder / "x.safetensors",
+                    {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
   try {
     Model::load(folder / "x.safetensors");
     ADD_FAILURE() << "no error";

@@ -12,20 +12,28 @@ constexpr const char* kIndex = "model.safetensors.index.json";
 
 TensorDType tensor_type(DType t) {
   switch (t) {
-    case DType::kF64: return TensorDType::kF64;
-    case DType::kBF16: return TensorDType::kBF16;
-    case DType::kF16: return TensorDType::kF16;
-    case DType::kF32: break;
+    case DType::kF64:
+      return TensorDType::kF64;
+    case DType::kBF16:
+      return TensorDType::kBF16;
+    case DType::kF16:
+      return TensorDType::kF16;
+    case DType::kF32:
+      break;
   }
   return TensorDType::kF32;
 }
 
 const char* torch_name(DType t) {
   switch (t) {
-    case DType::kF64: return "float64";
-    case DType::kBF16: return "bfloat16";
-    case DType::kF16: return "float16";
-    case DType::kF32: break;
+    case DType::kF64:
+      return "float64";
+    case DType::kBF16:
+      return "bfloat16";
+    case DType::kF16:
+      return "float16";
+    case DType::kF32:
+      break;
   }
   return "float32";
 }
@@ -36,7 +44,8 @@ std::vector<TensorToWrite> tensors_of(const WeightTable& table) {
     const Weight& w = table[k];
     if (w.size() == 0) continue;  // declared, and not used
     const size_t bytes = static_cast<size_t>(w.size()) * dtype_size(w.dtype);
-    out.push_back({w.name, tensor_type(w.dtype), {w.shape.begin(), w.shape.end()}, {static_cast<const uint8_t*>(w.data), bytes}});
+    out.push_back(
+        {w.name, tensor_type(w.dtype), {w.shape.begin(), w.shape.end()}, {static_cast<const uint8_t*>(w.data), bytes}});
   }
   return out;
 }

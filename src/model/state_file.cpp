@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/formats.h"
 #include "io/safetensors.h"
 #include "model/config_json.h"
 #include "model/model.h"
@@ -25,16 +26,17 @@ static std::string fingerprint(const Model& model) {
   return fmt::format("{:016x}", h);
 }
 
-static constexpr const char* kFormat = "hindscan.state/1";
-
 void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model) {
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, slot] : state.slots()) {
-    tensors.push_back({name, slot.dtype == DType::kF64 ? TensorDType::kF64 : TensorDType::kF32, {slot.shape.begin(), slot.shape.end()},
+    tensors.push_back({name,
+                       slot.dtype == DType::kF64 ? TensorDType::kF64 : TensorDType::kF32,
+                       {slot.shape.begin(), slot.shape.end()},
                        {reinterpret_cast<const uint8_t*>(slot.bytes.data()), slot.bytes.size()}});
   }
-  write_safetensors(fs, path, std::move(tensors),
-                    {{"format", kFormat}, {"model", fingerprint(model)}, {"tokens", std::to_string(state.tokens)}});
+  write_safetensors(
+      fs, path, std::move(tensors),
+      {{"format", format::kState}, {"model", fingerprint(model)}, {"tokens", std::to_string(state.tokens)}});
 }
 
 SequenceState load_state(const std::string& path, const Model& model) {
@@ -45,16 +47,20 @@ SequenceState load_state(const std::string& path, const Model& model) {
     if (key == "model") owner = value;
     if (key == "tokens") tokens = value;
   }
-  check(format == kFormat, ErrorCode::kData, "[{}] expected a state file ({}), found \"{}\"; write one with --state-out", path, kFormat, format);
-  check(owner == fingerprint(model), ErrorCode::kData, "[{}] expected a state of this model, found one of another; use the model that wrote it", path);
+  check(format == format::kState, ErrorCode::kData,
+        "[{}] expected a state file ({}), found \"{}\"; write one with --state-out", path, format::kState, format);
+  check(owner == fingerprint(model), ErrorCode::kData,
+        "[{}] expected a state of this model, found one of another; use the model that wrote it", path);
   SequenceState state;
   const auto [end, error] = std::from_chars(tokens.data(), tokens.data() + tokens.size(), state.tokens);
   check(error == std::errc() && end == tokens.data() + tokens.size() && state.tokens >= 0, ErrorCode::kData,
         "[{}] expected a token count, found \"{}\"", path, tokens);
   for (const TensorInfo& t : file.tensors()) {
-    check(t.dtype == TensorDType::kF32 || t.dtype == TensorDType::kF64, ErrorCode::kData, "[{}] {} must be F32 or F64", path, t.name);
+    check(t.dtype == TensorDType::kF32 || t.dtype == TensorDType::kF64, ErrorCode::kData, "[{}] {} must be F32 or F64",
+          path, t.name);
     const std::span<const uint8_t> bytes = file.bytes(t);
-    void* to = state.put(t.name, {t.shape.begin(), t.shape.end()}, t.dtype == TensorDType::kF64 ? DType::kF64 : DType::kF32);
+    void* to =
+        state.put(t.name, {t.shape.begin(), t.shape.end()}, t.dtype == TensorDType::kF64 ? DType::kF64 : DType::kF32);
     std::memcpy(to, bytes.data(), bytes.size());
   }
   return state;

@@ -4,9 +4,12 @@
 
 namespace hindscan::nn {
 
-AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, const AttentionOptions& o, const Init& in, const Init& out) {
+AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, const AttentionOptions& o, const Init& in,
+                                   const Init& out) {
   const int64_t Q = o.heads * o.head_dim, KV = o.kv_heads * o.head_dim;
-  const auto bias = [&](bool wanted, const char* name, int64_t n) { return wanted ? &t.add(prefix + name, {n}, Init::zeros()) : nullptr; };
+  const auto bias = [&](bool wanted, const char* name, int64_t n) {
+    return wanted ? &t.add(prefix + name, {n}, Init::zeros()) : nullptr;
+  };
   AttentionWeights w;
   w.q = &t.add_matrix(prefix + "q_proj.weight", {o.gate ? 2 * Q : Q, o.d_model}, in);
   w.k = &t.add_matrix(prefix + "k_proj.weight", {KV, o.d_model}, in);
@@ -25,8 +28,9 @@ AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, co
 
 // Norm per head, then positions.
 static Var prepare(Ctx& c, const AttentionOptions& o, const Weight* norm, int64_t heads, Var x) {
-  if (norm != nullptr) x = c.norm({NormOptions::Kind::kRms, o.norm_eps, heads, o.norm_one_plus}, norm, nullptr, x);  // [T, heads*d]
-  return o.rotary_dim > 0 ? c.rope({heads, o.head_dim, o.rotary_dim, o.rope_base}, x) : x;                           // [T, heads*d]
+  if (norm != nullptr)
+    x = c.norm({NormOptions::Kind::kRms, o.norm_eps, heads, o.norm_one_plus}, norm, nullptr, x);  // [T, heads*d]
+  return o.rotary_dim > 0 ? c.rope({heads, o.head_dim, o.rotary_dim, o.rope_base}, x) : x;        // [T, heads*d]
 }
 
 Var attention(Ctx& c, const AttentionWeights& w, const AttentionOptions& o, Var u) {
@@ -35,15 +39,18 @@ Var attention(Ctx& c, const AttentionWeights& w, const AttentionOptions& o, Var 
   const Var gate = o.gate ? c.split_strided(q, o.heads, 2 * d, d, d) : kNoVar;  // [T, H*d]
   if (o.gate) q = c.split_strided(q, o.heads, 2 * d, 0, d);
   Attention in{o.heads, o.kv_heads, c.tap("q", prepare(c, o, w.q_norm, o.heads, q)),
-               c.tap("k", prepare(c, o, w.k_norm, o.kv_heads, c.linear(*w.k, w.k_bias, u))), c.tap("v", c.linear(*w.v, w.v_bias, u))};
+               c.tap("k", prepare(c, o, w.k_norm, o.kv_heads, c.linear(*w.k, w.k_bias, u))),
+               c.tap("v", c.linear(*w.v, w.v_bias, u))};
   in.scale = o.scale > 0 ? o.scale : 1 / std::sqrt(static_cast<double>(d));
   in.window = o.window;
   in.soft_cap = o.soft_cap;
-  Var y = c.softmax_attention(in);                                              // [T, H*d]
+  Var y = c.softmax_attention(in);  // [T, H*d]
   if (o.gate) y = c.gate(y, c.activation(kernels::Act::kSigmoid, gate));
-  return c.linear(*w.o, w.o_bias, y);                                           // [T, d_model]
+  return c.linear(*w.o, w.o_bias, y);  // [T, d_model]
 }
 
-int64_t attention_flops(const AttentionOptions& o) { return 2 * o.d_model * o.head_dim * ((o.gate ? 3 : 2) * o.heads + 2 * o.kv_heads); }
+int64_t attention_flops(const AttentionOptions& o) {
+  return 2 * o.d_model * o.head_dim * ((o.gate ? 3 : 2) * o.heads + 2 * o.kv_heads);
+}
 
 }  // namespace hindscan::nn

@@ -10,8 +10,8 @@ struct AttentionOptions {
   int64_t d_model, heads, kv_heads, head_dim;
   int64_t rotary_dim = 0;  // 0: no positions (NoPE)
   double rope_base = 10000;
-  int64_t window = 0;      // 0: every earlier token
-  double scale = 0;        // 0: head_dim^-1/2
+  int64_t window = 0;  // 0: every earlier token
+  double scale = 0;    // 0: head_dim^-1/2
   double soft_cap = 0;
   bool bias = false, out_bias = false;
   bool qk_norm = false;        // RMS norm per head on q and k (Qwen3)
@@ -22,11 +22,13 @@ struct AttentionOptions {
 
 struct AttentionWeights {
   Weight *q, *k, *v, *o;
-  Weight *q_bias = nullptr, *k_bias = nullptr, *v_bias = nullptr, *o_bias = nullptr, *q_norm = nullptr, *k_norm = nullptr;
+  Weight *q_bias = nullptr, *k_bias = nullptr, *v_bias = nullptr, *o_bias = nullptr, *q_norm = nullptr,
+         *k_norm = nullptr;
 };
 
 // prefix + {q,k,v,o}_proj.{weight,bias}, {q,k}_norm.weight.
-AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, const AttentionOptions& o, const Init& in, const Init& out);
+AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, const AttentionOptions& o, const Init& in,
+                                   const Init& out);
 // Inside a mixer scope of kind "softmax"; [T, d_model].
 Var attention(Ctx& c, const AttentionWeights& w, const AttentionOptions& o, Var u);
 int64_t attention_flops(const AttentionOptions& o);  // of the projections, per token

@@ -2,8 +2,8 @@
 
 namespace hindscan::nn {
 
-GatedMlp declare_gated_mlp(WeightTable& t, const std::string& prefix, int64_t d_model, int64_t d_ffn, const Init& in, const Init& out,
-                           bool bias) {
+GatedMlp declare_gated_mlp(WeightTable& t, const std::string& prefix, int64_t d_model, int64_t d_ffn, const Init& in,
+                           const Init& out, bool bias) {
   GatedMlp w;
   w.gate = &t.add_matrix(prefix + "gate_proj.weight", {d_ffn, d_model}, in);
   w.up = &t.add_matrix(prefix + "up_proj.weight", {d_ffn, d_model}, in);
@@ -21,7 +21,8 @@ Var gated_mlp(Ctx& c, const GatedMlp& w, Var x, kernels::Act act) {
   return c.linear(*w.down, w.down_bias, c.gate(up, gate));                // [T, d_model]
 }
 
-ShortConv declare_short_conv(WeightTable& t, const std::string& prefix, int64_t channels, int64_t d_conv, bool bias, const Init& init) {
+ShortConv declare_short_conv(WeightTable& t, const std::string& prefix, int64_t channels, int64_t d_conv, bool bias,
+                             const Init& init) {
   ShortConv w;
   w.weight = &t.add(prefix + ".weight", {channels, 1, d_conv}, init);
   w.weight->weight_decay = true;

@@ -47,7 +47,7 @@ struct Batch {
   std::vector<int64_t> cu_seqlens;  // [B+1], where each begins; empty: all are `length` long
   std::vector<float> features;      // [T, feature_dim] instead of tokens
   int64_t feature_dim = 0;
-  std::vector<float> values;        // [B * outputs] of a regression
+  std::vector<float> values;  // [B * outputs] of a regression
 };
 
 // A pure function of the step, so that the data cursor of a checkpoint is the step itself.
@@ -55,8 +55,8 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
   virtual Batch batch(int64_t step, int64_t micro) const = 0;
-  virtual uint64_t hash() const = 0;       // identity of the data, checked on resume
-  virtual int64_t vocab_size() const = 0;  // ids are below
+  virtual uint64_t hash() const = 0;               // identity of the data, checked on resume
+  virtual int64_t vocab_size() const = 0;          // ids are below
   virtual bool labelled() const { return false; }  // one target a sequence
 };
 

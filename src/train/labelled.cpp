@@ -20,7 +20,8 @@ std::span<const uint8_t> bytes_of(const std::vector<T>& v) {
   return {reinterpret_cast<const uint8_t*>(v.data()), v.size() * sizeof(T)};
 }
 
-void add_texts(const LabelledRows& rows, const Model& model, int64_t max_length, ProgressSink* progress, LabelledSet& out) {
+void add_texts(const LabelledRows& rows, const Model& model, int64_t max_length, ProgressSink* progress,
+               LabelledSet& out) {
   const std::vector<std::string_view> texts(rows.texts.begin(), rows.texts.end());
   std::vector<std::vector<int32_t>> ids = encode_texts(texts, make_encoder(model), progress);
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -32,10 +33,12 @@ void add_texts(const LabelledRows& rows, const Model& model, int64_t max_length,
   }
 }
 
-void add_features(const LabelledFiles& files, const LabelledRows& rows, int64_t dim, int64_t max_length, LabelledSet& out) {
+void add_features(const LabelledFiles& files, const LabelledRows& rows, int64_t dim, int64_t max_length,
+                  LabelledSet& out) {
   FeatureArray f = read_features(files.features);
-  check(f.count == std::ssize(rows.lines), ErrorCode::kData, "[{}] expected as many labels as there are sequences in {}, found {} and {}",
-        files.labels, files.features, rows.lines.size(), f.count);
+  check(f.count == std::ssize(rows.lines), ErrorCode::kData,
+        "[{}] expected as many labels as there are sequences in {}, found {} and {}", files.labels, files.features,
+        rows.lines.size(), f.count);
   check(f.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", files.features, dim, f.dim);
   out.feature_dim = dim;
   const int64_t n = std::min(f.length, max_length);
@@ -54,8 +57,8 @@ void add_classes(const LabelledRows& rows, const Model& model, LabelledSet& out)
   for (size_t i = 0; i < rows.labels.size(); ++i) {
     const auto id = ids.find(rows.labels[i]);
     constexpr size_t kShown = 10;
-    check(id != ids.end(), ErrorCode::kData, "[{} line {}] expected a label the model knows ({}{}), found \"{}\"", rows.path,
-          rows.lines[i / static_cast<size_t>(rows.outputs)],
+    check(id != ids.end(), ErrorCode::kData, "[{} line {}] expected a label the model knows ({}{}), found \"{}\"",
+          rows.path, rows.lines[i / static_cast<size_t>(rows.outputs)],
           fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())), ", "),
           names.size() > kShown ? ", ..." : "", rows.labels[i]);
     out.classes.push_back(id->second);
@@ -68,14 +71,15 @@ void add_values(const LabelledRows& rows, LabelledSet& out) {
     float v = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
     check(error == std::errc() && end == text.data() + text.size() && std::isfinite(v), ErrorCode::kData,
-          "[{} line {}] expected a finite number as label, found \"{}\"", rows.path, rows.lines[i / static_cast<size_t>(rows.outputs)],
-          text);
+          "[{} line {}] expected a finite number as label, found \"{}\"", rows.path,
+          rows.lines[i / static_cast<size_t>(rows.outputs)], text);
     out.values.push_back(v);
   }
 }
 
 // Sequences [first, last) of the set as an input of their own.
-Input part_of(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens, std::vector<float>& features) {
+Input part_of(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens,
+              std::vector<float>& features) {
   Input input;
   input.cu_seqlens = {0};
   append_sequences(set, rows, tokens, features, input.cu_seqlens);
@@ -93,8 +97,8 @@ void judge(const LabelledSet& set, std::span<const int64_t> rows, std::span<cons
     if (out.regression) {
       double squares = 0;
       for (int64_t k = 0; k < labels; ++k) {
-        const double gap =
-            static_cast<double>(row[static_cast<size_t>(k)]) - static_cast<double>(set.values[static_cast<size_t>(rows[i] * labels + k)]);
+        const double gap = static_cast<double>(row[static_cast<size_t>(k)]) -
+                           static_cast<double>(set.values[static_cast<size_t>(rows[i] * labels + k)]);
         squares += gap * gap;
       }
       out.loss += squares / static_cast<double>(labels);
@@ -123,8 +127,8 @@ std::vector<std::string> label_names(const Model& model) {
   return names;
 }
 
-void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens, std::vector<float>& features,
-                      std::vector<int64_t>& cu) {
+void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens,
+                      std::vector<float>& features, std::vector<int64_t>& cu) {
   for (const int64_t i : rows) {
     const int64_t begin = set.cu[static_cast<size_t>(i)], end = set.cu[static_cast<size_t>(i) + 1], F = set.feature_dim;
     if (F > 0)
@@ -150,19 +154,22 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
   else
     add_texts(rows, model, max_length, progress, out);
   if (sizes.regression) {
-    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} numbers a sequence, found {}", files.labels, sizes.labels,
-          rows.outputs);
+    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} numbers a sequence, found {}", files.labels,
+          sizes.labels, rows.outputs);
     out.outputs = rows.outputs;
     add_values(rows, out);
   } else {
-    check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one label a sequence, found {}", files.labels, rows.outputs);
+    check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one label a sequence, found {}", files.labels,
+          rows.outputs);
     add_classes(rows, model, out);
   }
-  if (out.shortened > 0) log_info("{}: {} of {} sequences are cut at {} tokens", files.labels, out.shortened, out.size(), max_length);
+  if (out.shortened > 0)
+    log_info("{}: {} of {} sequences are cut at {} tokens", files.labels, out.shortened, out.size(), max_length);
   return out;
 }
 
-LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int64_t max_tokens, ProgressSink* progress) {
+LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int64_t max_tokens,
+                                ProgressSink* progress) {
   constexpr int64_t kTokensAtOnce = 4096;
   const int64_t stride = max_tokens <= 0 ? 1 : std::max<int64_t>(1, (set.length() + max_tokens - 1) / max_tokens);
   LabelledScore out;

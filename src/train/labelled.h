@@ -4,15 +4,16 @@
 #include <string>
 #include <vector>
 
-#include "core/classifier_config.h"
 #include "base/progress.h"
+#include "core/classifier_config.h"
 #include "model/model.h"
 #include "train/options.h"
 
 namespace hindscan {
 
 struct LabelledFiles {
-  std::string labels = {};    // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
+  std::string labels =
+      {};  // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
   std::string features = {};  // .npy [N, T, F], or [N, F]: sequences of one vector
   int64_t label_column = 0;   // of a TSV, from 1; 0: the first or last, whichever has fewer distinct values
   std::string text_field = "text", label_field = "label";
@@ -29,7 +30,8 @@ struct LabelledRows {
   int64_t outputs = 1;              // numbers a sequence, with labels of an npy [N, outputs]
   bool fractional = false;          // the labels are numbers with a fraction: a regression
 };
-void check_kinds(const LabelledFiles& files);  // Error(kUsage) unless an array of labels stands beside features, and nothing else does
+void check_kinds(const LabelledFiles&
+                     files);  // Error(kUsage) unless an array of labels stands beside features, and nothing else does
 LabelledRows read_labelled(const LabelledFiles& files);
 
 struct FeatureArray {
@@ -57,10 +59,11 @@ struct LabelledSet {
 };
 
 // Adds sequences `rows` of the set to tokens or features and to cu (which starts with 0).
-void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens, std::vector<float>& features,
-                      std::vector<int64_t>& cu);
+void append_sequences(const LabelledSet& set, std::span<const int64_t> rows, std::vector<int32_t>& tokens,
+                      std::vector<float>& features, std::vector<int64_t>& cu);
 
-// Through the model's tokenizer and its labels; Error(kData) for a label it does not know. Sequences are cut at max_length.
+// Through the model's tokenizer and its labels; Error(kData) for a label it does not know. Sequences are cut at
+// max_length.
 LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_t max_length, ProgressSink* progress);
 std::vector<std::string> label_names(const Model& model);  // the numbers 0, 1, ... where the model has no names
 

@@ -59,7 +59,9 @@ bool label_comes_first(const std::string& path, const std::vector<Cell>& lines) 
     last.insert(columns.back());
   }
   check(first.size() != last.size(), ErrorCode::kUsage,
-        "[{}] expected the labels to show by their repetition, found as many different first as last columns; add --label-column N", path);
+        "[{}] expected the labels to show by their repetition, found as many different first as last columns; add "
+        "--label-column N",
+        path);
   return first.size() < last.size();
 }
 
@@ -92,11 +94,13 @@ LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
   const bool first = files.label_column == 0 && !lines.empty() && label_comes_first(files.labels, lines);
   for (const Cell& cell : lines) {
     const std::vector<std::string_view> columns = columns_of(files.labels, cell);
-    const size_t at = files.label_column > 0 ? static_cast<size_t>(files.label_column) - 1 : first ? 0 : columns.size() - 1;
-    check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns", where(files.labels, cell.number),
-          at + 1, columns.size());
-    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing", where(files.labels, cell.number),
-          at + 1);
+    const size_t at = files.label_column > 0 ? static_cast<size_t>(files.label_column) - 1
+                      : first                ? 0
+                                             : columns.size() - 1;
+    check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns",
+          where(files.labels, cell.number), at + 1, columns.size());
+    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing",
+          where(files.labels, cell.number), at + 1);
     std::string text;
     for (size_t c = 0; c < columns.size(); ++c) {
       if (c == at) continue;
@@ -117,7 +121,8 @@ LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
 }
 
 std::string label_text(const JsonReader& object, const std::string& field) {
-  check(object.has(field), ErrorCode::kData, "[{}] expected a label, found none; name its field with --label-field", object.where(field));
+  check(object.has(field), ErrorCode::kData, "[{}] expected a label, found none; name its field with --label-field",
+        object.where(field));
   const Json& v = *object.value().find(field);
   check(v.is_string() || v.is_number() || v.is(Json::Type::kBool), ErrorCode::kData,
         "[{}] expected a string, a number or true or false, found {}", object.where(field), v.type_name());
@@ -132,8 +137,8 @@ LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) 
     const Json json = parse_json(cell.line, at);
     check(json.is_object(), ErrorCode::kData, "[{}] expected an object, found {}", at, json.type_name());
     const JsonReader object(json, at);
-    check(object.has(files.text_field), ErrorCode::kData, "[{}] expected a text, found none; name its field with --text-field",
-          object.where(files.text_field));
+    check(object.has(files.text_field), ErrorCode::kData,
+          "[{}] expected a text, found none; name its field with --text-field", object.where(files.text_field));
     out.texts.push_back(object.get_string(files.text_field));
     out.labels.push_back(label_text(object, files.label_field));
     out.lines.push_back(cell.number);
@@ -176,8 +181,8 @@ std::string label_at(const NpyArray& a, size_t i) {
 
 LabelledRows read_label_array(const LabelledFiles& files, const std::string& content) {
   const NpyArray a = parse_npy(as_bytes(content), files.labels);
-  check(a.shape.size() == 1 || a.shape.size() == 2, ErrorCode::kData, "[{}] expected labels of shape [N] or [N, numbers], found [{}]",
-        files.labels, fmt::join(a.shape, ", "));
+  check(a.shape.size() == 1 || a.shape.size() == 2, ErrorCode::kData,
+        "[{}] expected labels of shape [N] or [N, numbers], found [{}]", files.labels, fmt::join(a.shape, ", "));
   LabelledRows out;
   out.outputs = a.shape.size() == 2 ? static_cast<int64_t>(a.shape[1]) : 1;
   check(out.outputs >= 1, ErrorCode::kData, "[{}] expected at least one label a sequence, found none", files.labels);
@@ -189,8 +194,12 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
 
 }  // namespace
 
-LabelledFiles training_files(const TrainOptions& o) { return {o.labels, o.features, o.label_column, o.text_field, o.label_field}; }
-LabelledFiles held_out_files(const TrainOptions& o) { return {o.valid, o.valid_features, o.label_column, o.text_field, o.label_field}; }
+LabelledFiles training_files(const TrainOptions& o) {
+  return {o.labels, o.features, o.label_column, o.text_field, o.label_field};
+}
+LabelledFiles held_out_files(const TrainOptions& o) {
+  return {o.valid, o.valid_features, o.label_column, o.text_field, o.label_field};
+}
 
 void check_kinds(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
@@ -204,7 +213,9 @@ LabelledRows read_labelled(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
   const std::string content = read_file(files.labels, kMaxBytes);
   const bool objects = files.labels.ends_with(".jsonl") || files.labels.ends_with(".ndjson");
-  LabelledRows out = array ? read_label_array(files, content) : objects ? read_jsonl(files, content) : read_tsv(files, content);
+  LabelledRows out = array     ? read_label_array(files, content)
+                     : objects ? read_jsonl(files, content)
+                               : read_tsv(files, content);
   out.path = files.labels;
   check(!out.labels.empty(), ErrorCode::kData, "[{}] expected labelled sequences, found none", files.labels);
   return out;
@@ -218,7 +229,8 @@ FeatureArray read_features(const std::string& path) {
         "[{}] expected features of shape [sequences, tokens, numbers] or [sequences, numbers], found [{}]; "
         "sequences of different lengths go into separate files",
         path, fmt::join(a.shape, ", "));
-  check(elements(a) > 0, ErrorCode::kData, "[{}] expected features, found an empty array [{}]", path, fmt::join(a.shape, ", "));
+  check(elements(a) > 0, ErrorCode::kData, "[{}] expected features, found an empty array [{}]", path,
+        fmt::join(a.shape, ", "));
   const bool known = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64 || a.type == NpyType::kUint8;
   check(known, ErrorCode::kData, "[{}] expected features of type float32, float64 or uint8, found integers", path);
   FeatureArray out;
@@ -246,21 +258,25 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
     o.num_labels = rows.outputs;
     return o;
   }
-  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression", rows.path,
-        rows.outputs);
+  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression",
+        rows.path, rows.outputs);
   const std::set<std::string> distinct(rows.labels.begin(), rows.labels.end());
   o.label_names.assign(distinct.begin(), distinct.end());
   if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return is_integer(l); })) {
-    std::sort(o.label_names.begin(), o.label_names.end(), [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
+    std::sort(o.label_names.begin(), o.label_names.end(),
+              [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
   }
   for (const std::string& name : o.label_names) {
-    check(valid_utf8(name), ErrorCode::kData, "[{}] expected labels in UTF-8, found other bytes; convert the file", rows.path);
+    check(valid_utf8(name), ErrorCode::kData, "[{}] expected labels in UTF-8, found other bytes; convert the file",
+          rows.path);
   }
   o.num_labels = std::ssize(o.label_names);
-  check(o.num_labels >= 2, ErrorCode::kData, "[{}] expected at least two different labels, found only \"{}\"", rows.path, o.label_names[0]);
+  check(o.num_labels >= 2, ErrorCode::kData, "[{}] expected at least two different labels, found only \"{}\"",
+        rows.path, o.label_names[0]);
   constexpr int64_t kMostLabels = 100000;
-  check(o.num_labels <= kMostLabels, ErrorCode::kData, "[{}] expected at most {} different labels, found {}; is the label column right?",
-        rows.path, kMostLabels, o.num_labels);
+  check(o.num_labels <= kMostLabels, ErrorCode::kData,
+        "[{}] expected at most {} different labels, found {}; is the label column right?", rows.path, kMostLabels,
+        o.num_labels);
   return o;
 }
 

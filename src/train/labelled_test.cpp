@@ -88,7 +88,8 @@ class Labelled : public ::testing::Test {
 };
 
 TEST_F(Labelled, ColumnsOfEitherOrder) {
-  const LabelledRows last = read_labelled({.labels = write("a.tsv", "sentence\tlabel\nfine\t1\r\npoor\t0\n\ngood\t1\n")});
+  const LabelledRows last =
+      read_labelled({.labels = write("a.tsv", "sentence\tlabel\nfine\t1\r\npoor\t0\n\ngood\t1\n")});
   EXPECT_THAT(last.texts, ElementsAre("fine", "poor", "good"));
   EXPECT_THAT(last.labels, ElementsAre("1", "0", "1"));
   EXPECT_THAT(last.lines, ElementsAre(2, 3, 5));
@@ -107,7 +108,8 @@ TEST_F(Labelled, ObjectsAndNumbers) {
   EXPECT_TRUE(rows.fractional);
   EXPECT_TRUE(label_options(rows, false, 0).regression);
   const std::string named = write("b.jsonl", "{\"s\": \"x\", \"y\": true}\n{\"s\": \"y\", \"y\": \"no\"}\n");
-  EXPECT_THAT(read_labelled({.labels = named, .text_field = "s", .label_field = "y"}).labels, ElementsAre("true", "no"));
+  EXPECT_THAT(read_labelled({.labels = named, .text_field = "s", .label_field = "y"}).labels,
+              ElementsAre("true", "no"));
   LabelledRows integers;
   integers.labels = {"10", "9", "10", "-1"};
   EXPECT_THAT(label_options(integers, false, 0).label_names, ElementsAre("-1", "9", "10"));
@@ -115,7 +117,8 @@ TEST_F(Labelled, ObjectsAndNumbers) {
 }
 
 TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
-  EXPECT_THAT(read_failure("a.tsv", "fine\t1\npoor\n"), HasSubstr("a.tsv line 2] expected a label and a text with a tab"));
+  EXPECT_THAT(read_failure("a.tsv", "fine\t1\npoor\n"),
+              HasSubstr("a.tsv line 2] expected a label and a text with a tab"));
   EXPECT_THAT(read_failure("b.tsv", "fine\tpoor\n"), HasSubstr("--label-column"));
   EXPECT_THAT(read_failure("b2.tsv", "fine\t1\npoor\t\nso so\t1\n"), HasSubstr("line 2] expected a label in column 2"));
   EXPECT_THAT(read_failure("c.tsv", "\n"), HasSubstr("found none"));
@@ -126,8 +129,14 @@ TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
   EXPECT_THAT(failure([&] { label_options(bytes, false, 0); }), HasSubstr("UTF-8"));
   EXPECT_THAT(read_failure("g.npy", ""), HasSubstr("--features"));
   EXPECT_THAT(read_failure("h.tsv", "fine\t1\n", "x.npy"), HasSubstr(".npy"));
-  EXPECT_THAT(failure([&] { read_features(write_array<float>("i.npy", {2, 1}, {1, NAN})); }), HasSubstr("found nan in sequence 2"));
-  EXPECT_THAT(failure([&] { read_features(write_array<float>("j.npy", {2}, {1, 2})); }), HasSubstr("different lengths"));
+  EXPECT_THAT(failure([&] {
+                read_features(write_array<float>("i.npy", {2, 1}, {1, NAN}));
+              }),
+              HasSubstr("found nan in sequence 2"));
+  EXPECT_THAT(failure([&] {
+                read_features(write_array<float>("j.npy", {2}, {1, 2}));
+              }),
+              HasSubstr("different lengths"));
   EXPECT_THAT(failure([&] { read_features(write_array<float>("k.npy", {0, 2}, {})); }), HasSubstr("empty"));
 }
 
@@ -187,7 +196,8 @@ TEST_F(Labelled, TextsAreLearntAndARunResumesToTheLastBit) {
   again.labels = texts("other.tsv", 3, 3);
   write("other.tsv", "abc\tyes\nabd\tmaybe\nabe\tyes\n");
   again.out += "2";
-  EXPECT_THAT(failure([&] { train(again, {}); }), HasSubstr("line 2] expected a label the model knows (no, yes), found \"maybe\""));
+  EXPECT_THAT(failure([&] { train(again, {}); }),
+              HasSubstr("line 2] expected a label the model knows (no, yes), found \"maybe\""));
 }
 
 TEST_F(Labelled, ALanguageModelKeepsItsBody) {

@@ -66,7 +66,9 @@ void LogFile::accuracy(int64_t step, double value) {
 
 void LogFile::labelled(int64_t step, const LabelledScore& s) {
   Json json = Json::object();
-  json.set("event", "held_out").set("step", step).set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
+  json.set("event", "held_out")
+      .set("step", step)
+      .set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
   line(json.set("held_out_loss", s.loss).set("examples", s.examples));
 }
 

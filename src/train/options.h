@@ -15,9 +15,9 @@ enum class Schedule : uint8_t { kCosine, kLinear, kConstant, kWsd };
 
 struct TrainOptions {
   // What is trained
-  std::string model;      // directory to start from (weights, config, tokenizer); or else
-  std::string config;     // config.json of a model with fresh weights
-  std::string arch;       // or a family's name: fresh weights in its published proportions, of this size:
+  std::string model;   // directory to start from (weights, config, tokenizer); or else
+  std::string config;  // config.json of a model with fresh weights
+  std::string arch;    // or a family's name: fresh weights in its published proportions, of this size:
   int64_t d_model = 256, n_layer = 4;
   std::string tokenizer;  // tokenizer.json for fresh weights; not needed with a task
   // On what
@@ -26,9 +26,9 @@ struct TrainOptions {
   std::string labels, features;   // labelled sequences, see labelled.h
   int64_t label_column = 0;
   std::string text_field = "text", label_field = "label";
-  std::string pooling;            // mean, last, first, max; empty: what the configuration says, or mean
-  bool regression = false;        // labels are numbers to predict even if all are whole
-  std::string valid;              // held-out text, or labels of held-out sequences; empty: none
+  std::string pooling;      // mean, last, first, max; empty: what the configuration says, or mean
+  bool regression = false;  // labels are numbers to predict even if all are whole
+  std::string valid;        // held-out text, or labels of held-out sequences; empty: none
   std::string valid_features;
   // Where to
   std::string out;  // run directory: checkpoints, token cache, log, and model/ when the run ends

@@ -29,11 +29,11 @@ struct TrainReport {
   double loss = 0;     // of the last step
   double seconds = 0;  // of this process
   std::optional<HeldOut> held_out;
-  std::optional<double> accuracy;           // of a task
-  std::optional<LabelledScore> labelled;    // of a classifier on held-out sequences
-  std::string checkpoint;  // the last one
+  std::optional<double> accuracy;         // of a task
+  std::optional<LabelledScore> labelled;  // of a classifier on held-out sequences
+  std::string checkpoint;                 // the last one
   bool classifier = false;
-  std::string model_dir;   // written when the run is finished
+  std::string model_dir;  // written when the run is finished
 };
 
 // A new run. Error(kCannotCreate) when out already holds checkpoints, Error(kTryAgain) when another trainer has it.

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/formats.h"
 #include "base/hash.h"
 #include "io/json_reader.h"
 #include "io/safetensors.h"
@@ -10,8 +11,6 @@
 
 namespace hindscan {
 namespace {
-
-constexpr const char* kVersion = "hindscan-train/1";
 
 std::span<const uint8_t> float_bytes(const void* data, int64_t count) {
   return {static_cast<const uint8_t*>(data), static_cast<size_t>(count) * sizeof(float)};
@@ -91,8 +90,8 @@ Json read_meta(const Checkpoint& checkpoint) {
 
 JsonReader meta_reader(const Json& meta, const Checkpoint& checkpoint) {
   JsonReader reader(meta, join_path(checkpoint.path, "train.json"));
-  check(reader.get_string("version") == kVersion, ErrorCode::kData, "[{}] expected version {}, found {}",
-        checkpoint.path, kVersion, reader.get_string("version"));
+  check(reader.get_string("version") == format::kCheckpoint, ErrorCode::kData, "[{}] expected version {}, found {}",
+        checkpoint.path, format::kCheckpoint, reader.get_string("version"));
   return reader;
 }
 
@@ -113,7 +112,7 @@ std::vector<CheckpointFile> Trainer::snapshot() const {
   for (const SequenceState& s : states_) state_tokens.push(s.tokens);
   // Random numbers are counter-based, keyed by seed and step: these two are all streams and the data cursor.
   Json meta = Json::object()
-                  .set("version", kVersion)
+                  .set("version", format::kCheckpoint)
                   .set("step", step_)
                   .set("rng", Json::object().set("seed", options_.seed).set("step", step_))
                   .set("updates", optimizer_.updates)

@@ -1,4 +1,5 @@
-// What a run trains on, from its options: text files through the model's tokenizer, labelled sequences, or a generated task.
+// What a run trains on, from its options: text files through the model's tokenizer, labelled sequences, or a generated
+// task.
 #pragma once
 #include <memory>
 #include <string>

@@ -1,6 +1,7 @@
 #include "train/tasks.h"
 
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include "train/test_support.h"
 

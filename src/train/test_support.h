@@ -1,6 +1,7 @@
 // What the trainer's tests share: small models with random weights, token lists, temporary directories.
 #pragma once
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 #include <stdlib.h>
 
 #include <cmath>

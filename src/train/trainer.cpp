@@ -51,7 +51,8 @@ Input Trainer::input_of(const Batch& batch) {
   return input;
 }
 
-void Trainer::seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight, std::span<double> losses) const {
+void Trainer::seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight,
+                          std::span<double> losses) const {
   const LogitHead head = model_.arch().logit_head();
   if (batch.values.empty()) return ctx.cross_entropy(head, h, batch.targets, weight, losses);
   ctx.regression_loss(ctx.linear(*head.weight, head.bias, h), batch.values, weight, losses);

@@ -20,12 +20,12 @@ struct StepRecord {
   int64_t step = 0;  // steps done, this one included
   double loss = 0;   // mean over the mask: nats per token or sequence, or squared error
   double lr = 0;
-  double grad_norm = 0;   // before clipping
-  int64_t tokens = 0;     // seen so far
+  double grad_norm = 0;     // before clipping
+  int64_t tokens = 0;       // seen so far
   int64_t step_tokens = 0;  // of this step
-  double seconds = 0;     // of this step
-  size_t peak_bytes = 0;  // most memory the process has held
-  bool skipped = false;   // not finite: nothing was updated
+  double seconds = 0;       // of this step
+  size_t peak_bytes = 0;    // most memory the process has held
+  bool skipped = false;     // not finite: nothing was updated
 };
 
 class Trainer {

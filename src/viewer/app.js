@@ -227,12 +227,12 @@ function paintDetail() {
   $('by-layer').replaceChildren(table(['layer', view().name, ''], column.map((v, l) => ({cells: [String(l), number(v), bar(v / top)]}))));
 }
 function paintChecks() {
-  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'bias', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
+  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
     report.methods.map(m => ({cells: [m.name, number(m.sum), number(m.initial_state_share), number(m.bias_share), number(m.skip_share), number(m.target_value),
       m.residual === null ? 'none' : number(m.residual), m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) : '\u2013',
       m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' : '\u2013', m.label || '']})), 0));
-  const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
-  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'Methods without a residual are no decomposition of the target. Edits are tokens really replaced or removed and run again; a perfect method has rank correlation 1 and sign agreement 100 %. ' +
+  const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through (summed over layers, each counts again) ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
+  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'A residual says whether the parts add up, not whether they are true; methods without one are no decomposition of the target. \u201cNo token\u201d is the part that the biases carry, which depends on the text as well. Edits are tokens before the last one, really replaced or removed and run again: a rough guide from one text. Methods whose scores do not know the target predict no sign and have no figures. ' +
     report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
   $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.kind, number(l.max_residual)]})), 1));
 }

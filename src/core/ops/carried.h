@@ -34,7 +34,9 @@ struct CarriedSlot {
   // Adjoint of what the segment leaves, null for zeros.
   template <class R>
   const R* adjoint(const Ctx& ctx, const Segment& g) const {
-    return g.carries_out ? static_cast<const R*>(ctx.adjoint_in[static_cast<size_t>(g.seq)].get(name, shape, ctx.compute())) : nullptr;
+    return g.carries_out
+               ? static_cast<const R*>(ctx.adjoint_in[static_cast<size_t>(g.seq)].get(name, shape, ctx.compute()))
+               : nullptr;
   }
   template <class R>
   void load_adjoint(const Ctx& ctx, const Segment& g, R* to) const {
@@ -48,7 +50,8 @@ struct CarriedSlot {
   template <class R>
   void store_adjoint(Ctx& ctx, const Segment& g, const R* from) const {
     if (g.carries_in)
-      std::copy_n(from, size(), static_cast<R*>(ctx.adjoint_out[static_cast<size_t>(g.seq)].put(name, shape, ctx.compute())));
+      std::copy_n(from, size(),
+                  static_cast<R*>(ctx.adjoint_out[static_cast<size_t>(g.seq)].put(name, shape, ctx.compute())));
   }
 };
 

@@ -9,8 +9,9 @@ namespace hindscan {
 
 Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   const int64_t T = rows(x), C = cols(x), K = w.shape.back();
-  check(w.shape == std::vector<int64_t>({C, 1, K}), ErrorCode::kData, "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]",
-        w.name, C, K, fmt::join(w.shape, ", "));
+  check(w.shape == std::vector<int64_t>({C, 1, K}), ErrorCode::kData,
+        "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]", w.name, C, K,
+        fmt::join(w.shape, ", "));
   const std::vector<int64_t> past_shape = {K - 1, C};
   const std::string name = state_name("conv");
   const size_t past_n = static_cast<size_t>((K - 1) * C);
@@ -24,10 +25,13 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
       const void* carried = g.carries_in ? state_in(g.seq, name, past_shape) : nullptr;
       const ArenaScope scope(scratch_);
       R* moving = g.carries_out ? carry_out<R>(g.seq, name, past_shape) : scratch_.array<R>(past_n);  // [K-1, C]
-      if (carried == nullptr) std::memset(moving, 0, past_n * sizeof(R));
-      else if (carried != moving) std::memcpy(moving, carried, past_n * sizeof(R));
+      if (carried == nullptr)
+        std::memset(moving, 0, past_n * sizeof(R));
+      else if (carried != moving)
+        std::memcpy(moving, carried, past_n * sizeof(R));
       if (pasts != nullptr) std::memcpy(pasts + s * past_n, moving, past_n * sizeof(R));
-      kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving, data<R>(out) + g.begin * C);
+      kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving,
+                              data<R>(out) + g.begin * C);
     }
     record(Role::kConv, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
       const R* dy = grad<R>(out);
@@ -42,9 +46,10 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
         const size_t seq = static_cast<size_t>(g.seq);
         const void* from_future = g.carries_out ? adjoint_in[seq].get(slot, past_shape, options_.compute) : nullptr;
         if (from_future != nullptr) std::memcpy(dpast, from_future, past_n * sizeof(R));
-        kernels::conv1d_backward(g.end - g.begin, C, K, w.as<R>(), data<R>(x) + g.begin * C, pasts + s * past_n, dy + g.begin * C, dpast,
-                                 dx + g.begin * C, dw, static_cast<R*>(nullptr));
-        if (g.carries_in) std::memcpy(adjoint_out[seq].put(slot, past_shape, options_.compute), dpast, past_n * sizeof(R));
+        kernels::conv1d_backward(g.end - g.begin, C, K, w.as<R>(), data<R>(x) + g.begin * C, pasts + s * past_n,
+                                 dy + g.begin * C, dpast, dx + g.begin * C, dw, static_cast<R*>(nullptr));
+        if (g.carries_in)
+          std::memcpy(adjoint_out[seq].put(slot, past_shape, options_.compute), dpast, past_n * sizeof(R));
       }
       if (bias != nullptr) bias_backward(*bias, 0, T, C, dy, rules);
     });

@@ -1,6 +1,6 @@
-// Roles gate, modulate, token mix, head dot: a coefficient acts on a signal. Signal side: the transpose with the coefficient
-// held. Coefficient side: the exact derivative, nothing under frozen rules; gate also keeps to the path kGate (split at the
-// mixer core, which modulate, lerp and mix come before).
+// Roles gate, modulate, token mix, head dot: a coefficient acts on a signal. Signal side: the transpose with the
+// coefficient held. Coefficient side: the exact derivative, nothing under frozen rules; gate also keeps to the path
+// kGate (split at the mixer core, which modulate, lerp and mix come before).
 #include "core/context.h"
 #include "core/ops/op_support.h"
 #include "kernels/pointwise_coef.h"
@@ -11,7 +11,8 @@ namespace hindscan {
 static int64_t coefficient_heads(const Ctx& c, const char* op, Var coeff, Var signal) {
   const int64_t H = c.cols(coeff), C = c.cols(signal);
   check(c.rows(coeff) == c.rows(signal) && H > 0 && C % H == 0, ErrorCode::kInternal,
-        "[{}] expected a coefficient [{}, {}] or one number per head, found [{}, {}]", op, c.rows(signal), C, c.rows(coeff), H);
+        "[{}] expected a coefficient [{}, {}] or one number per head, found [{}, {}]", op, c.rows(signal), C,
+        c.rows(coeff), H);
   return H;
 }
 
@@ -24,7 +25,8 @@ static void act_on(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, 
 }
 
 template <class R>
-static void act_on_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff, R* dx) {
+static void act_on_backward(int64_t T, int64_t H, int64_t d, const R* coeff, const R* x, const R* dy, R* dcoeff,
+                            R* dx) {
   if (d == 1)
     kernels::gate_backward(T * H, x, coeff, dy, R(1), R(1), dx, dcoeff);
   else
@@ -38,7 +40,8 @@ Var Ctx::gate(Var signal, Var gate) {
     act_on(T, H, C / H, data<R>(gate), data<R>(signal), data<R>(out));
     record(Role::kGate, {signal, gate}, out, {}, [=, this](const AdjointRules& rules) {
       const bool to_signal = rules.path != MixerPath::kGate;
-      const bool to_gate = rules.gate == AdjointRules::Gate::kExact && (rules.path == MixerPath::kAll || rules.path == MixerPath::kGate);
+      const bool to_gate =
+          rules.gate == AdjointRules::Gate::kExact && (rules.path == MixerPath::kAll || rules.path == MixerPath::kGate);
       act_on_backward(T, H, C / H, data<R>(gate), data<R>(signal), grad<R>(out), to_gate ? grad<R>(gate) : nullptr,
                       to_signal ? grad<R>(signal) : nullptr);
     });
@@ -52,8 +55,8 @@ Var Ctx::modulate(Var coeff, Var signal) {
   with_real([&]<class R>(R) {
     act_on(T, H, C / H, data<R>(coeff), data<R>(signal), data<R>(out));
     record(Role::kModulate, {coeff, signal}, out, {}, [=, this](const AdjointRules& rules) {
-      act_on_backward(T, H, C / H, data<R>(coeff), data<R>(signal), grad<R>(out), coefficients_held(rules) ? nullptr : grad<R>(coeff),
-                      grad<R>(signal));
+      act_on_backward(T, H, C / H, data<R>(coeff), data<R>(signal), grad<R>(out),
+                      coefficients_held(rules) ? nullptr : grad<R>(coeff), grad<R>(signal));
     });
   });
   return out;
@@ -61,7 +64,8 @@ Var Ctx::modulate(Var coeff, Var signal) {
 
 Var Ctx::lerp(Var a, Var b, Var coeff) {
   const int64_t T = rows(a), C = cols(a), H = coefficient_heads(*this, "lerp", coeff, a);
-  check(rows(b) == T && cols(b) == C, ErrorCode::kInternal, "[lerp] shapes [{}, {}] and [{}, {}] differ", T, C, rows(b), cols(b));
+  check(rows(b) == T && cols(b) == C, ErrorCode::kInternal, "[lerp] shapes [{}, {}] and [{}, {}] differ", T, C, rows(b),
+        cols(b));
   const Var out = make_like(a, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::lerp_forward(T, H, C / H, data<R>(a), data<R>(b), data<R>(coeff), data<R>(out));
@@ -87,8 +91,8 @@ Var Ctx::mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x) {
     if (delta != kNoVar) in.push_back(delta);
     record(Role::kTokenMix, std::move(in), out, {&mu}, [=, this, &mu](const AdjointRules& rules) {
       R* ddelta = delta == kNoVar || coefficients_held(rules) ? nullptr : grad<R>(delta);
-      kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x), grad<R>(previous),
-                            ddelta, rules.weights ? options_.grads->of<R>(mu) : nullptr);
+      kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x),
+                            grad<R>(previous), ddelta, rules.weights ? options_.grads->of<R>(mu) : nullptr);
     });
   });
   return out;
@@ -98,7 +102,8 @@ Var Ctx::head_dot(Var a, Var b, const Weight* w, int64_t heads) {
   const int64_t T = rows(a), C = cols(a);
   check(rows(b) == T && cols(b) == C && heads > 0 && C % heads == 0, ErrorCode::kInternal,
         "[head_dot] shapes [{}, {}] and [{}, {}], {} heads", T, C, rows(b), cols(b), heads);
-  check(w == nullptr || w->size() == C, ErrorCode::kData, "[head_dot] {} must have {} numbers", w == nullptr ? "" : w->name, C);
+  check(w == nullptr || w->size() == C, ErrorCode::kData, "[head_dot] {} must have {} numbers",
+        w == nullptr ? "" : w->name, C);
   const Var out = make_like(a, heads);  // [T, H]
   with_real([&]<class R>(R) {
     const R* wv = w == nullptr ? nullptr : w->as<R>();
@@ -106,7 +111,8 @@ Var Ctx::head_dot(Var a, Var b, const Weight* w, int64_t heads) {
     record(Role::kHeadDot, {a, b}, out, {w}, [=, this](const AdjointRules& rules) {
       if (coefficients_held(rules)) return;
       R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
-      kernels::head_dot_backward(T, heads, C / heads, data<R>(a), data<R>(b), wv, grad<R>(out), grad<R>(a), grad<R>(b), dw);
+      kernels::head_dot_backward(T, heads, C / heads, data<R>(a), data<R>(b), wv, grad<R>(out), grad<R>(a), grad<R>(b),
+                                 dw);
     });
   });
   return out;

@@ -1,4 +1,5 @@
-// Ends of a pass: head and cross entropy fused over blocks of rows, so that [T, vocab] never exists; mean squared error.
+// Ends of a pass: head and cross entropy fused over blocks of rows, so that [T, vocab] never exists; mean squared
+// error.
 #include <algorithm>
 
 #include "core/context.h"
@@ -8,8 +9,10 @@
 namespace hindscan {
 
 static void check_loss(const char* op, int64_t T, size_t targets, int64_t want, size_t weights, size_t losses) {
-  check(static_cast<int64_t>(targets) == want && static_cast<int64_t>(losses) == T && (weights == 0 || static_cast<int64_t>(weights) == T),
-        ErrorCode::kUsage, "[{}] expected {} targets, {} weights and losses, found {}, {} and {}", op, want, T, targets, weights, losses);
+  check(static_cast<int64_t>(targets) == want && static_cast<int64_t>(losses) == T &&
+            (weights == 0 || static_cast<int64_t>(weights) == T),
+        ErrorCode::kUsage, "[{}] expected {} targets, {} weights and losses, found {}, {} and {}", op, want, T, targets,
+        weights, losses);
 }
 
 template <class R>
@@ -43,15 +46,16 @@ static void unfinish_logits(const LogitHead& head, int64_t n, int64_t V, const R
   if (head.scale != 1) multiply(n * V, static_cast<R>(head.scale), d);
 }
 
-void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int32_t> targets, std::span<const float> weight,
-                        std::span<double> losses) {
+void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int32_t> targets,
+                        std::span<const float> weight, std::span<double> losses) {
   const Weight& head = *logit_head.weight;
   const int64_t T = rows(h), C = cols(h), V = head.rows();
   check_loss("cross_entropy", T, targets.size(), T, weight.size(), losses.size());
-  check(logit_head.bias == nullptr || logit_head.bias->size() == V, ErrorCode::kData, "[cross_entropy] the bias of {} must be [{}]",
-        head.name, V);
+  check(logit_head.bias == nullptr || logit_head.bias->size() == V, ErrorCode::kData,
+        "[cross_entropy] the bias of {} must be [{}]", head.name, V);
   for (int32_t id : targets) {
-    check(id >= 0 && id < V, ErrorCode::kUsage, "[cross_entropy] target id {} is outside the vocabulary 0..{}", id, V - 1);
+    check(id >= 0 && id < V, ErrorCode::kUsage, "[cross_entropy] target id {} is outside the vocabulary 0..{}", id,
+          V - 1);
   }
   constexpr int64_t kRows = 512;
   with_real([&]<class R>(R) {
@@ -66,7 +70,8 @@ void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int3
       R* scale = scratch_.array<R>(static_cast<size_t>(n));         // [n]
       const bool apart = dh != nullptr && logit_head.soft_cap > 0;  // the cap's derivative reads the logits
       R* d = apart ? scratch_.array<R>(static_cast<size_t>(n * V)) : logits;
-      for (int64_t t = 0; t < n; ++t) scale[t] = weight.empty() ? R(1) : static_cast<R>(weight[static_cast<size_t>(t0 + t)]);
+      for (int64_t t = 0; t < n; ++t)
+        scale[t] = weight.empty() ? R(1) : static_cast<R>(weight[static_cast<size_t>(t0 + t)]);
       linear_forward(head, 0, V, n, data<R>(h) + t0 * C, logits);
       finish_logits(logit_head, n, V, logits);
       kernels::cross_entropy(n, V, logits, targets.data() + t0, scale, nats, dh == nullptr ? nullptr : d);
@@ -78,7 +83,8 @@ void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int3
   });
 }
 
-void Ctx::regression_loss(Var h, std::span<const float> targets, std::span<const float> weight, std::span<double> losses) {
+void Ctx::regression_loss(Var h, std::span<const float> targets, std::span<const float> weight,
+                          std::span<double> losses) {
   const int64_t T = rows(h), C = cols(h);
   check_loss("regression_loss", T, targets.size(), T * C, weight.size(), losses.size());
   with_real([&]<class R>(R) {

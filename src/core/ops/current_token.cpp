@@ -69,8 +69,8 @@ double rows_backward(const Rows<R>& in, const R* dy, const RowGrads<R>& out) {
 Var Ctx::skip(const CurrentToken& in, Var base) {
   const int64_t T = rows(in.v), C = cols(in.v), H = in.heads;
   check(C % H == 0 && cols(in.q) == C && cols(in.k) == C && cols(base) == C && in.u->size() == C, ErrorCode::kData,
-        "[skip] expected {} heads and q, k, v, base and {} of {} channels, found {}, {}, {}, {} and [{}]", H, in.u->name, C, cols(in.q),
-        cols(in.k), C, cols(base), fmt::join(in.u->shape, ", "));
+        "[skip] expected {} heads and q, k, v, base and {} of {} channels, found {}, {}, {}, {} and [{}]", H,
+        in.u->name, C, cols(in.q), cols(in.k), C, cols(base), fmt::join(in.u->shape, ", "));
   const Var out = make_like(in.v, C);  // [T, H*d]
   with_real([&]<class R>(R) {
     const Rows<R> x{T, H, C / H, data<R>(in.q), data<R>(in.k), data<R>(in.v), in.u->as<R>()};

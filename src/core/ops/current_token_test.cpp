@@ -4,10 +4,14 @@
 namespace hindscan {
 namespace {
 
-const OpCase kCase = {"current token", 24, [](WeightTable& t) { t.add("u", {2, 3}, Init::normal(1)); },
-                      [](Ctx& c, const WeightTable& w, Var x) {
-                        return c.skip(CurrentToken{2, c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 6), &w[0]}, c.split(x, 18, 6));
-                      }};
+const OpCase kCase = {
+    "current token", 24,
+    [](WeightTable& t) {
+      t.add("u", {2, 3}, Init::normal(1));
+    },
+    [](Ctx& c, const WeightTable& w, Var x) {
+      return c.skip(CurrentToken{2, c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 6), &w[0]}, c.split(x, 18, 6));
+    }};
 
 std::vector<double> adjoint(const WeightTable& w, std::span<const float> x, MixerPath path) {
   OpRun run{kCase, w, op_input(kCase, x)};
@@ -28,7 +32,8 @@ TEST(CurrentToken, EveryFactorHasItsPath) {
   const std::vector<float> x = grid_features(5, 24, 3);
   const std::vector<double> all = adjoint(w, x, MixerPath::kAll);
   std::vector<double> sum(all.size(), 0.0);
-  const std::pair<MixerPath, size_t> owners[] = {{MixerPath::kRead, 0}, {MixerPath::kWrite, 6}, {MixerPath::kValue, 12}};
+  const std::pair<MixerPath, size_t> owners[] = {
+      {MixerPath::kRead, 0}, {MixerPath::kWrite, 6}, {MixerPath::kValue, 12}};
   for (const auto& [path, own] : owners) {
     const std::vector<double> dx = adjoint(w, x, path);
     for (size_t first : {size_t{0}, size_t{6}, size_t{12}}) {

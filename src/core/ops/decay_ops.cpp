@@ -1,5 +1,5 @@
-// Role decay: coefficients of recurrences and gates from their raw values. Adjoint: the exact derivative; nothing under frozen
-// rules, where coefficients are constants.
+// Role decay: coefficients of recurrences and gates from their raw values. Adjoint: the exact derivative; nothing under
+// frozen rules, where coefficients are constants.
 #include <cmath>
 #include <cstring>
 
@@ -15,7 +15,8 @@ static_assert(static_cast<int>(DecayMap::kLogSigmoid) == static_cast<int>(CoefMa
               static_cast<int>(DecayMap::kIdentity) == static_cast<int>(CoefMap::kIdentity));
 
 static void check_bias(const char* op, const Weight& bias, int64_t C) {
-  check(bias.size() == C, ErrorCode::kData, "[{}] {} must be [{}] but is [{}]", op, bias.name, C, fmt::join(bias.shape, ", "));
+  check(bias.size() == C, ErrorCode::kData, "[{}] {} must be [{}] but is [{}]", op, bias.name, C,
+        fmt::join(bias.shape, ", "));
 }
 
 Var Ctx::decay(Var x, const Weight& bias) {
@@ -58,8 +59,8 @@ Var Ctx::decay(Var x, const Weight& bias, double low, double high) {
 
 Var Ctx::decay_rate(RateMap map, Var x, const Weight& w, double factor) {
   const int64_t T = rows(x), C = cols(x), n = w.size();
-  check(n > 0 && C % n == 0, ErrorCode::kData, "[decay_rate] {} must have {} numbers or one per head, but is [{}]", w.name, C,
-        fmt::join(w.shape, ", "));
+  check(n > 0 && C % n == 0, ErrorCode::kData, "[decay_rate] {} must have {} numbers or one per head, but is [{}]",
+        w.name, C, fmt::join(w.shape, ", "));
   const CoefMap f = map == RateMap::kNegExp ? CoefMap::kNegExp : CoefMap::kSoftplus;
   const double signed_factor = map == RateMap::kNegExp ? factor : -factor;
   const Var out = make_like(x, C);  // [T, C]
@@ -77,8 +78,8 @@ Var Ctx::decay_rate(RateMap map, Var x, const Weight& w, double factor) {
       kernels::skip_backward(T, C, wide, data<R>(x), grad<R>(out), grad<R>(x), rules.weights ? sums : nullptr);
       if (!rules.weights) return;
       for (int64_t c = 0; c < C; ++c) sums[C + c / (C / n)] += sums[c];
-      kernels::coef_map_backward(f, static_cast<R>(signed_factor), 1, n, w.as<R>(), static_cast<const R*>(nullptr), sums + C,
-                                 static_cast<R*>(nullptr), options_.grads->of<R>(w));
+      kernels::coef_map_backward(f, static_cast<R>(signed_factor), 1, n, w.as<R>(), static_cast<const R*>(nullptr),
+                                 sums + C, static_cast<R*>(nullptr), options_.grads->of<R>(w));
     });
   });
   return out;
@@ -91,7 +92,7 @@ Var Ctx::decay_map(DecayMap map, Var x, const Weight* bias, double factor) {
   if (bias != nullptr) check_bias("decay_map", *bias, C);
   const CoefMap f = static_cast<CoefMap>(map);
   const Var out = constant ? make(T, C) : make_like(x, C);  // [T, C]
-  std::vector<int64_t> starts;                              // rows whose recurrence starts from zero: the root is 1 there (RG-LRU)
+  std::vector<int64_t> starts;  // rows whose recurrence starts from zero: the root is 1 there (RG-LRU)
   if (map == DecayMap::kSqrtOneMinusExp2) {
     for (const Segment& s : layout(out).segments) {
       if (s.end > s.begin && position(s, out) == 0) starts.push_back(s.begin);
@@ -153,8 +154,8 @@ static void layer_softmax(const Weight& lower, int64_t layer, double* p, double*
 
 Var Ctx::decay_bound(Var x, const Weight& lower, int64_t layer) {
   const int64_t T = rows(x), C = cols(x), L = lower.rows();
-  check(lower.size() == L * C && layer >= 0 && layer < L, ErrorCode::kData, "[decay_bound] {} must be [layers > {}, {}] but is [{}]",
-        lower.name, layer, C, fmt::join(lower.shape, ", "));
+  check(lower.size() == L * C && layer >= 0 && layer < L, ErrorCode::kData,
+        "[decay_bound] {} must be [layers > {}, {}] but is [{}]", lower.name, layer, C, fmt::join(lower.shape, ", "));
   const Var out = make_like(x, C);  // [T, C] log decay
   with_real([&]<class R>(R) {
     double* p = arena_->array<double>(static_cast<size_t>((L + 1) * C));  // [L, C] softmax, [C] bound
@@ -174,7 +175,8 @@ Var Ctx::decay_bound(Var x, const Weight& lower, int64_t layer) {
       for (int64_t l = 0; l < L; ++l) {
         for (int64_t c = 0; c < C; ++c) {  // d log(bound) / d lower = p ([1 <= l <= layer] - bound) / bound
           const double inside = l >= 1 && l <= layer ? 1 : 0;
-          dw[l * C + c] += static_cast<R>(p[l * C + c] * (inside - bound[c]) / bound[c] * static_cast<double>(dbeta[c]));
+          dw[l * C + c] +=
+              static_cast<R>(p[l * C + c] * (inside - bound[c]) / bound[c] * static_cast<double>(dbeta[c]));
         }
       }
     });

@@ -1,6 +1,6 @@
-// Role route: mixture of experts. moe_route: weights of the top_k experts of each row, exact derivative through the chosen
-// weights, none under frozen rules. combine_experts: the weighted sum of their outputs, linear in these; to the weights exact,
-// nothing under frozen rules.
+// Role route: mixture of experts. moe_route: weights of the top_k experts of each row, exact derivative through the
+// chosen weights, none under frozen rules. combine_experts: the weighted sum of their outputs, linear in these; to the
+// weights exact, nothing under frozen rules.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -29,7 +29,9 @@ void expert_scores(int64_t E, const R* logits, bool sigmoid, double* p) {
 template <class R>
 void top_experts(int64_t E, int64_t k, const R* logits, int64_t* order) {
   std::iota(order, order + E, int64_t{0});
-  const auto before = [&](int64_t a, int64_t b) { return logits[a] > logits[b] || (!(logits[b] > logits[a]) && a < b); };
+  const auto before = [&](int64_t a, int64_t b) {
+    return logits[a] > logits[b] || (!(logits[b] > logits[a]) && a < b);
+  };
   std::partial_sort(order, order + k, order + E, before);
 }
 
@@ -49,7 +51,8 @@ Var Ctx::moe_route(Var logits, const Route& route) {
       R* w = data<R>(out) + t * E;
       expert_scores(E, data<R>(logits) + t * E, route.sigmoid, p);
       for (int64_t e = 0; e < E; ++e)
-        check(std::isfinite(p[e]), ErrorCode::kData, "[moe_route] expected finite logits, found row {} with {}", t, p[e]);
+        check(std::isfinite(p[e]), ErrorCode::kData, "[moe_route] expected finite logits, found row {} with {}", t,
+              p[e]);
       top_experts(E, k, data<R>(logits) + t * E, order);
       double sum = 0;
       for (int64_t i = 0; i < k; ++i) sum += p[order[i]];
@@ -60,8 +63,9 @@ Var Ctx::moe_route(Var logits, const Route& route) {
     record(Role::kRoute, {logits}, out, {}, [=, this](const AdjointRules& rules) {
       if (coefficients_held(rules)) return;
       const ArenaScope inner(scratch_);
-      double *q = scratch_.array<double>(static_cast<size_t>(E)), *dq = scratch_.array<double>(static_cast<size_t>(E));  // [E]
-      int64_t* chosen = scratch_.array<int64_t>(static_cast<size_t>(E));                                                 // [E]
+      double *q = scratch_.array<double>(static_cast<size_t>(E)),
+             *dq = scratch_.array<double>(static_cast<size_t>(E));        // [E]
+      int64_t* chosen = scratch_.array<int64_t>(static_cast<size_t>(E));  // [E]
       for (int64_t t = 0; t < T; ++t) {
         const R* dy = grad<R>(out) + t * E;
         R* dx = grad<R>(logits) + t * E;
@@ -69,7 +73,8 @@ Var Ctx::moe_route(Var logits, const Route& route) {
         top_experts(E, k, data<R>(logits) + t * E, chosen);
         double sum = kTinySum, mean = 0;
         for (int64_t i = 0; i < k; ++i) sum += q[chosen[i]];
-        for (int64_t i = 0; i < k && route.normalise; ++i) mean += static_cast<double>(dy[chosen[i]]) * q[chosen[i]] / sum;
+        for (int64_t i = 0; i < k && route.normalise; ++i)
+          mean += static_cast<double>(dy[chosen[i]]) * q[chosen[i]] / sum;
         std::fill(dq, dq + E, 0.0);  // adjoint of the scores
         for (int64_t i = 0; i < k; ++i) {
           const double g = static_cast<double>(dy[chosen[i]]);
@@ -77,7 +82,8 @@ Var Ctx::moe_route(Var logits, const Route& route) {
         }
         double dot = 0;
         for (int64_t e = 0; e < E && !route.sigmoid; ++e) dot += dq[e] * q[e];
-        for (int64_t e = 0; e < E; ++e) dx[e] += static_cast<R>(q[e] * (route.sigmoid ? dq[e] * (1 - q[e]) : dq[e] - dot));
+        for (int64_t e = 0; e < E; ++e)
+          dx[e] += static_cast<R>(q[e] * (route.sigmoid ? dq[e] * (1 - q[e]) : dq[e] - dot));
       }
     });
   });
@@ -98,14 +104,16 @@ std::vector<int64_t> Ctx::routed_rows(Var route, int64_t expert) const {
 
 Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<const Var> parts, int64_t channels) {
   const int64_t T = rows(route), E = cols(route), C = channels;
-  check(experts.size() == parts.size(), ErrorCode::kInternal, "[combine_experts] {} experts, {} parts", experts.size(), parts.size());
+  check(experts.size() == parts.size(), ErrorCode::kInternal, "[combine_experts] {} experts, {} parts", experts.size(),
+        parts.size());
   std::vector<Var> in(parts.begin(), parts.end());
   const std::vector<int64_t> which(experts.begin(), experts.end());
   std::vector<std::vector<int64_t>> at;  // rows of each part
   for (size_t i = 0; i < in.size(); ++i) {
     at.push_back(routed_rows(route, which[i]));
     check(rows(in[i]) == static_cast<int64_t>(at[i].size()) && cols(in[i]) == C, ErrorCode::kInternal,
-          "[combine_experts] expert {} gave [{}, {}], expected [{}, {}]", which[i], rows(in[i]), cols(in[i]), at[i].size(), C);
+          "[combine_experts] expert {} gave [{}, {}], expected [{}, {}]", which[i], rows(in[i]), cols(in[i]),
+          at[i].size(), C);
   }
   const Var out = make_like(route, C);  // [T, C]
   with_real([&]<class R>(R) {

@@ -18,7 +18,7 @@ struct ElementPass {  // one recorded glr op
   ElementDims dims;   // T of the whole pass
   ElementCoeffs<R> coeffs;
   const R* v;
-  const R* S0;        // [segments, D, N]
+  const R* S0;  // [segments, D, N]
 
   ElementCoeffs<R> at(int64_t t) const {
     return {coeffs.dt + t * dims.D, coeffs.A, coeffs.B + t * dims.N, coeffs.C + t * dims.N};
@@ -29,8 +29,8 @@ struct ElementPass {  // one recorded glr op
 
 Var Ctx::glr(const GlrElement& in) {
   const int64_t T = rows(in.v), D = cols(in.v), N = cols(in.k);
-  check(in.A_log->size() == D * N, ErrorCode::kData, "[glr] {} must be [d_inner, d_state] = [{}, {}] but is [{}]", in.A_log->name, D, N,
-        fmt::join(in.A_log->shape, ", "));
+  check(in.A_log->size() == D * N, ErrorCode::kData, "[glr] {} must be [d_inner, d_state] = [{}, {}] but is [{}]",
+        in.A_log->name, D, N, fmt::join(in.A_log->shape, ", "));
   check(N <= 256, ErrorCode::kData, "[glr] expected d_state <= 256, found {}", N);
   const std::vector<int64_t> shape = {D, N};
   const std::string name = state_name("glr");
@@ -48,10 +48,13 @@ Var Ctx::glr(const GlrElement& in) {
       const void* carried = g.carries_in ? state_in(g.seq, name, shape) : nullptr;
       const ArenaScope scope(scratch_);
       R* S = g.carries_out ? carry_out<R>(g.seq, name, shape) : scratch_.array<R>(state_n);
-      if (carried == nullptr) std::memset(S, 0, state_n * sizeof(R));
-      else if (carried != S) std::memcpy(S, carried, state_n * sizeof(R));
+      if (carried == nullptr)
+        std::memset(S, 0, state_n * sizeof(R));
+      else if (carried != S)
+        std::memcpy(S, carried, state_n * sizeof(R));
       if (S0 != nullptr) std::memcpy(S0 + s * state_n, S, state_n * sizeof(R));
-      kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S, data<R>(out) + g.begin * D);
+      kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S,
+                                    data<R>(out) + g.begin * D);
     }
     if (!recording()) return;
     auto detail = std::make_shared<ElementDetail<R>>();
@@ -82,8 +85,10 @@ Var Ctx::glr(const GlrElement& in) {
         R* dS = scratch_.array<R>(state_n);
         const size_t seq = static_cast<size_t>(g.seq);
         const void* from_future = g.carries_out ? adjoint_in[seq].get(name, shape, options_.compute) : nullptr;
-        if (from_future != nullptr) std::memcpy(dS, from_future, state_n * sizeof(R));
-        else std::memset(dS, 0, state_n * sizeof(R));
+        if (from_future != nullptr)
+          std::memcpy(dS, from_future, state_n * sizeof(R));
+        else
+          std::memset(dS, 0, state_n * sizeof(R));
         const ElementDims dims{g.end - b, D, N};
         if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
           kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
@@ -98,7 +103,8 @@ Var Ctx::glr(const GlrElement& in) {
           grads.dS = dS;
           kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
         }
-        if (g.carries_in && value) std::memcpy(adjoint_out[seq].put(name, shape, options_.compute), dS, state_n * sizeof(R));
+        if (g.carries_in && value)
+          std::memcpy(adjoint_out[seq].put(name, shape, options_.compute), dS, state_n * sizeof(R));
       }
       if (dA == nullptr) return;
       R* dA_log = options_.grads->of<R>(*A_log);

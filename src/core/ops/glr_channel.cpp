@@ -36,8 +36,8 @@ struct ChannelOp {
       state.load_adjoint(ctx, g, dS);
       ChannelGrads<R> here = at_token(grads, D, g.begin);
       here.dS = dS;
-      kernels::glr::channel_backward({g.end - g.begin, D}, at_token(coeffs, D, g.begin), v + g.begin * D, S0 + static_cast<int64_t>(s) * D,
-                                     dy + g.begin * D, here);
+      kernels::glr::channel_backward({g.end - g.begin, D}, at_token(coeffs, D, g.begin), v + g.begin * D,
+                                     S0 + static_cast<int64_t>(s) * D, dy + g.begin * D, here);
       if (on.value) state.store_adjoint(ctx, g, dS);
     }
   }
@@ -49,7 +49,8 @@ Var Ctx::glr(const GlrChannel& in) {
   const int64_t T = rows(in.v), D = cols(in.v);
   for (Var x : {in.g, in.w, in.r}) {
     check(x == kNoVar || (rows(x) == T && cols(x) == D), ErrorCode::kInternal,
-          "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : rows(x), x == kNoVar ? 0 : cols(x));
+          "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : rows(x),
+          x == kNoVar ? 0 : cols(x));
   }
   const std::string name = state_name("glr");
   const std::vector<Segment>& segments = layout(in.v).segments;
@@ -81,8 +82,8 @@ Var Ctx::glr(const GlrChannel& in) {
       if (x != kNoVar) inputs.push_back(x);
     }
     record(
-        Role::kGlr, std::move(inputs), out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-        std::move(detail));
+        Role::kGlr, std::move(inputs), out, {},
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
   });
   return out;
 }

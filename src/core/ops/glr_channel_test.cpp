@@ -1,4 +1,5 @@
-// Channel recurrences and the two normalised ones (RWKV-4, mLSTM): gradients, splits, paths, frozen rules, large inputs.
+// Channel recurrences and the two normalised ones (RWKV-4, mLSTM): gradients, splits, paths, frozen rules, large
+// inputs.
 #include "core/ops/mixer_test_support.h"
 
 namespace hindscan {
@@ -37,7 +38,9 @@ MixerCase wkv4_case(int64_t D, double shift) {
     t.add("time_decay", {D}, Init::normal(1));
     t.add("time_first", {D}, Init::normal(1));
   };
-  c.op = [=](Ctx& ctx, Var x, const WeightTable& w) { return ctx.glr(GlrWkv4{ctx.split(x, 0, D), ctx.split(x, D, D), &w[0], &w[1]}); };
+  c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
+    return ctx.glr(GlrWkv4{ctx.split(x, 0, D), ctx.split(x, D, D), &w[0], &w[1]});
+  };
   c.empty_paths = {MixerPath::kDecay, MixerPath::kRead, MixerPath::kGate};
   return c;
 }
@@ -154,7 +157,9 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
     const int64_t T = 15;
     const Mixer m(c, DType::kF64);
     const std::vector<float> x = m.features(T, 4);
-    const auto at = [&](int64_t t, int64_t column) { return static_cast<double>(x[static_cast<size_t>(t * c.C + column)]); };
+    const auto at = [&](int64_t t, int64_t column) {
+      return static_cast<double>(x[static_cast<size_t>(t * c.C + column)]);
+    };
     std::vector<double> want(static_cast<size_t>(T * s.H * s.V));
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t h = 0; h < s.H; ++h) {
@@ -174,7 +179,8 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
           for (int64_t v = 0; v < s.V; ++v) num[static_cast<size_t>(v)] += e * at(j, s.v() + h * s.V + v);
         }
         for (int64_t v = 0; v < s.V; ++v) {
-          want[static_cast<size_t>((t * s.H + h) * s.V + v)] = num[static_cast<size_t>(v)] / (std::max(std::abs(n), std::exp(-top)) + 1e-6);
+          want[static_cast<size_t>((t * s.H + h) * s.V + v)] =
+              num[static_cast<size_t>(v)] / (std::max(std::abs(n), std::exp(-top)) + 1e-6);
         }
       }
     }

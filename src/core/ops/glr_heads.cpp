@@ -1,6 +1,6 @@
 // Role glr: a state [K, V] per head (Mamba-2/3, RetNet, GLA, HGRN2, RWKV-5/6/7, delta rules). Adjoint: exact (states
-// recomputed), or the value path alone (coefficients frozen = implicit attention transposed), or one MixerPath: value v;
-// write k, s, current, previous, beta as a weight; decay g, b, c and what beta and k do inside b, c; read q, bonus.
+// recomputed), or the value path alone (coefficients frozen = implicit attention transposed), or one MixerPath: value
+// v; write k, s, current, previous, beta as a weight; decay g, b, c and what beta and k do inside b, c; read q, bonus.
 #include "core/ops/glr_heads.h"
 
 namespace hindscan {
@@ -182,12 +182,15 @@ Var Ctx::glr(const GlrHeads& in) {
         op.v_prev.load(*this, g, v);
         if (g.end > g.begin) op.pending(*this, g, s).add_to(S);
         if (g.carries_out) {
-          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk, carry_out<R>(g.seq, op.k_prev.name, op.k_prev.shape));
-          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw, carry_out<R>(g.seq, op.v_prev.name, op.v_prev.shape));
+          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk,
+                      carry_out<R>(g.seq, op.k_prev.name, op.k_prev.shape));
+          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw,
+                      carry_out<R>(g.seq, op.v_prev.name, op.v_prev.shape));
         }
       }
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
-      kernels::glr::head_forward(op.pass.dims_of(g), op.pass.at(g.begin), op.pass.v + g.begin * vw, S, data<R>(out) + g.begin * vw);
+      kernels::glr::head_forward(op.pass.dims_of(g), op.pass.at(g.begin), op.pass.v + g.begin * vw, S,
+                                 data<R>(out) + g.begin * vw);
     }
     if (!recording()) return;
     std::vector<Var> inputs = {in.q, in.k, in.v};
@@ -196,7 +199,8 @@ Var Ctx::glr(const GlrHeads& in) {
     }
     record(
         Role::kGlr, std::move(inputs), out, {in.bonus},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, detail_of(op, *this));
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); },
+        detail_of(op, *this));
   });
   return out;
 }

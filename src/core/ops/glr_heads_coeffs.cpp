@@ -9,8 +9,8 @@ namespace {
 
 void check_width(const Ctx& ctx, const char* name, Var x, int64_t width, int64_t T) {
   if (x == kNoVar) return;
-  check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr heads] expected {} as [{}, {}], found [{}, {}]", name, T,
-        width, ctx.rows(x), ctx.cols(x));
+  check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal,
+        "[glr heads] expected {} as [{}, {}], found [{}, {}]", name, T, width, ctx.rows(x), ctx.cols(x));
 }
 
 }  // namespace
@@ -18,8 +18,9 @@ void check_width(const Ctx& ctx, const char* name, Var x, int64_t width, int64_t
 void check_heads(const Ctx& ctx, const GlrHeads& in) {
   const int64_t H = in.heads, G = in.groups, K = in.K, V = in.V, ranks = in.ranks, T = ctx.rows(in.v);
   check(H > 0 && G > 0 && K > 0 && V > 0 && ranks > 0 && H % G == 0, ErrorCode::kData,
-        "[glr heads] expected positive sizes and heads a multiple of groups, found heads {}, groups {}, K {}, V {}, ranks {}", H, G, K, V,
-        ranks);
+        "[glr heads] expected positive sizes and heads a multiple of groups, found heads {}, groups {}, K {}, V {}, "
+        "ranks {}",
+        H, G, K, V, ranks);
   check_width(ctx, "q", in.q, ranks * G * K, T);
   check_width(ctx, "k", in.k, ranks * G * K, T);
   check_width(ctx, "v", in.v, ranks * H * V, T);
@@ -30,7 +31,8 @@ void check_heads(const Ctx& ctx, const GlrHeads& in) {
   check_width(ctx, "current", in.current, H, T);
   check_width(ctx, "previous", in.previous, H, T);
   if (in.g != kNoVar && ctx.cols(in.g) != H) check_width(ctx, "g", in.g, H * K, T);
-  check((in.b == kNoVar) == (in.c == kNoVar), ErrorCode::kInternal, "[glr heads] expected b and c together, found one of them");
+  check((in.b == kNoVar) == (in.c == kNoVar), ErrorCode::kInternal,
+        "[glr heads] expected b and c together, found one of them");
   check(in.beta == kNoVar || (in.s == kNoVar && in.b == kNoVar && ranks == 1), ErrorCode::kInternal,
         "[glr heads] expected beta instead of s, b and c with one rank, found them together or {} ranks", ranks);
   check(in.previous == kNoVar || (in.current != kNoVar && in.s == kNoVar && in.beta == kNoVar), ErrorCode::kInternal,
@@ -76,7 +78,8 @@ void make_two_taps(const Ctx& ctx, const GlrHeads& in, Arena& arena, HeadPass<R>
   pass.write = arena.array<R>(static_cast<size_t>(pass.dims.T * H));  // [T, H]
   for (const Segment& g : ctx.layout(in.v).segments) {
     for (int64_t t = g.begin; t < g.end; ++t) {
-      for (int64_t h = 0; h < H; ++h) pass.write[t * H + h] = current[t * H + h] + (t + 1 < g.end ? previous[(t + 1) * H + h] : R(0));
+      for (int64_t h = 0; h < H; ++h)
+        pass.write[t * H + h] = current[t * H + h] + (t + 1 < g.end ? previous[(t + 1) * H + h] : R(0));
     }
   }
   pass.coeffs.s = pass.write;

@@ -30,7 +30,8 @@ struct Builder {
 
 struct Shape {
   int64_t H, G, K, V, R = 1;
-  bool decay = true, row = false, s = false, beta = false, bc = false, current = false, previous = false, bonus = false, log_bonus = false;
+  bool decay = true, row = false, s = false, beta = false, bc = false, current = false, previous = false, bonus = false,
+       log_bonus = false;
   Read read = Read::kAfter;
   double scale = 1;
 };
@@ -40,7 +41,8 @@ MixerCase make(const std::string& name, const Shape& p) {
   b.c.name = name;
   const int64_t q = b.add(p.R * p.G * p.K, kFree), k = b.add(p.R * p.G * p.K, kUnit), v = b.add(p.R * p.H * p.V, kFree);
   const int64_t gw = p.row ? p.H * p.K : p.H;
-  const int64_t g = p.decay ? b.add(gw, kDecayColumn) : -1, s = p.s ? b.add(p.H, kUnit) : -1, beta = p.beta ? b.add(p.H, kUnit) : -1;
+  const int64_t g = p.decay ? b.add(gw, kDecayColumn) : -1, s = p.s ? b.add(p.H, kUnit) : -1,
+                beta = p.beta ? b.add(p.H, kUnit) : -1;
   const int64_t bb = p.bc ? b.add(p.H * p.K, kUnit) : -1, cc = p.bc ? b.add(p.H * p.K, kUnit) : -1;
   const int64_t current = p.current ? b.add(p.H, kUnit) : -1, previous = p.previous ? b.add(p.H, kUnit) : -1;
   b.c.value_first = v;
@@ -70,16 +72,19 @@ std::vector<MixerCase> all_cases() {
   cases.push_back(make("linear attention", {.H = 2, .G = 2, .K = 3, .V = 2, .decay = false, .scale = 0.5}));
   cases.push_back(make("scalar, groups, write weight", {.H = 4, .G = 2, .K = 3, .V = 2, .s = true}));
   cases.push_back(make("row", {.H = 2, .G = 1, .K = 3, .V = 4, .row = true, .scale = 0.7}));
-  cases.push_back(make("row before with bonus", {.H = 2, .G = 2, .K = 3, .V = 3, .row = true, .bonus = true, .read = Read::kBefore}));
-  cases.push_back(make("row before with a logarithm per head",
-                       {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bonus = true, .log_bonus = true, .read = Read::kBefore}));
+  cases.push_back(make("row before with bonus",
+                       {.H = 2, .G = 2, .K = 3, .V = 3, .row = true, .bonus = true, .read = Read::kBefore}));
+  cases.push_back(
+      make("row before with a logarithm per head",
+           {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bonus = true, .log_bonus = true, .read = Read::kBefore}));
   cases.push_back(make("delta rule", {.H = 2, .G = 2, .K = 3, .V = 2, .decay = false, .beta = true}));
   cases.push_back(make("gated delta rule, groups", {.H = 4, .G = 2, .K = 3, .V = 2, .beta = true, .scale = 0.6}));
   cases.push_back(make("gated delta rule per channel", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .beta = true}));
   cases.push_back(make("row + rank 1", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bc = true}));
   cases.push_back(make("current", {.H = 2, .G = 1, .K = 3, .V = 2, .current = true}));
   cases.push_back(make("two taps", {.H = 4, .G = 2, .K = 2, .V = 3, .current = true, .previous = true, .scale = 0.8}));
-  cases.push_back(make("two taps, two ranks", {.H = 2, .G = 1, .K = 3, .V = 2, .R = 2, .current = true, .previous = true}));
+  cases.push_back(
+      make("two taps, two ranks", {.H = 2, .G = 1, .K = 3, .V = 2, .R = 2, .current = true, .previous = true}));
   return cases;
 }
 
@@ -130,13 +135,16 @@ TEST(GlrHeads, DetailReproducesTheOutput) {
         EXPECT_EQ(d->state, "blocks.0.mixer.glr");
         const kernels::glr::HeadDims& m = d->dims;
         const int64_t t = m.T - 1, h = m.H - 1, r = m.R - 1;
-        std::vector<double> w(static_cast<size_t>(m.T * m.R * m.H), 0), row(w.size()), carry(static_cast<size_t>(m.H * m.K), 0);
+        std::vector<double> w(static_cast<size_t>(m.T * m.R * m.H), 0), row(w.size()),
+            carry(static_cast<size_t>(m.H * m.K), 0);
         w[static_cast<size_t>((t * m.R + r) * m.H + h)] = 1;
         kernels::glr::head_row_times(m, d->coeffs, w.data(), carry.data(), row.data());
         for (int64_t j = 0; j < m.V; ++j) {
           double y = 0;
-          for (int64_t i = 0; i < m.T * m.R; ++i) y += row[static_cast<size_t>(i * m.H + h)] * d->v[(i * m.H + h) * m.V + j];
-          for (int64_t k = 0; k < m.K; ++k) y += carry[static_cast<size_t>(h * m.K + k)] * d->S0[(h * m.K + k) * m.V + j];
+          for (int64_t i = 0; i < m.T * m.R; ++i)
+            y += row[static_cast<size_t>(i * m.H + h)] * d->v[(i * m.H + h) * m.V + j];
+          for (int64_t k = 0; k < m.K; ++k)
+            y += carry[static_cast<size_t>(h * m.K + k)] * d->S0[(h * m.K + k) * m.V + j];
           EXPECT_NEAR(y, d->y[((t * m.R + r) * m.H + h) * m.V + j], 1e-11);
         }
       }

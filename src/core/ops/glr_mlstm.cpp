@@ -1,6 +1,6 @@
-// Role glr: mLSTM, scalar heads whose last column of ones carries the denominator; inputs are scaled by exp(-m) with m the
-// running maximum. Adjoint: exact (m enters through eps alone), or the value path (coefficients and divisor frozen), or
-// one MixerPath: value v; write k, i; decay f; read q.
+// Role glr: mLSTM, scalar heads whose last column of ones carries the denominator; inputs are scaled by exp(-m) with m
+// the running maximum. Adjoint: exact (m enters through eps alone), or the value path (coefficients and divisor
+// frozen), or one MixerPath: value v; write k, i; decay f; read q.
 #include <cmath>
 
 #include "core/ops/glr_channels.h"
@@ -117,10 +117,12 @@ void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) c
 
 void check_mlstm(const Ctx& ctx, const GlrMlstm& in) {
   const int64_t T = ctx.rows(in.v), H = in.heads;
-  check(H > 0 && in.K > 0 && in.V > 0, ErrorCode::kData, "[glr mlstm] expected positive sizes, found heads {}, K {}, V {}", H, in.K, in.V);
-  for (auto [x, width] : {std::pair<Var, int64_t>{in.q, H * in.K}, {in.k, H * in.K}, {in.v, H * in.V}, {in.f, H}, {in.i, H}}) {
-    check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal, "[glr mlstm] expected an input as [{}, {}], found [{}, {}]", T,
-          width, ctx.rows(x), ctx.cols(x));
+  check(H > 0 && in.K > 0 && in.V > 0, ErrorCode::kData,
+        "[glr mlstm] expected positive sizes, found heads {}, K {}, V {}", H, in.K, in.V);
+  for (auto [x, width] :
+       {std::pair<Var, int64_t>{in.q, H * in.K}, {in.k, H * in.K}, {in.v, H * in.V}, {in.f, H}, {in.i, H}}) {
+    check(ctx.rows(x) == T && ctx.cols(x) == width, ErrorCode::kInternal,
+          "[glr mlstm] expected an input as [{}, {}], found [{}, {}]", T, width, ctx.rows(x), ctx.cols(x));
   }
 }
 
@@ -140,8 +142,9 @@ Var Ctx::glr(const GlrMlstm& in) {
       std::copy_n(data<R>(in.v) + i * V, V, v + i * wide);
       v[i * wide + V] = 1;
     }
-    R *g = arena_->array<R>(th), *w = arena_->array<R>(th), *m = arena_->array<R>(th), *divisor = arena_->array<R>(th);  // [T, H]
-    R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));                                                        // [T, H, V + 1]
+    R *g = arena_->array<R>(th), *w = arena_->array<R>(th), *m = arena_->array<R>(th),
+      *divisor = arena_->array<R>(th);                             // [T, H]
+    R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));  // [T, H, V + 1]
     MlstmOp<R> op{in, out, {}, y_wide, m, divisor, {name, {H, in.K, wide}}, {name + ".max", {H}}, nullptr};
     op.pass.dims = {T, H, H, in.K, wide, 1};
     op.pass.coeffs.q = data<R>(in.q);
@@ -156,13 +159,15 @@ Var Ctx::glr(const GlrMlstm& in) {
       const Segment& here = segments[s];
       const ArenaScope scope(scratch_);
       R* top = scratch_.array<R>(static_cast<size_t>(H));  // [H]
-      op.max.load(*this, here, top);                       // from 0, as published models run: eps is relative to exp(-m)
-      R* S = here.carries_out ? carry_out<R>(here.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
+      op.max.load(*this, here, top);  // from 0, as published models run: eps is relative to exp(-m)
+      R* S =
+          here.carries_out ? carry_out<R>(here.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
       op.state.load(*this, here, S);
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
       const int64_t at = here.begin * H;
-      kernels::glr::running_max({here.end - here.begin, H}, data<R>(in.f) + at, data<R>(in.i) + at, top, g + at, w + at, m + at,
-                                static_cast<const R*>(nullptr), static_cast<R*>(nullptr), static_cast<R*>(nullptr));
+      kernels::glr::running_max({here.end - here.begin, H}, data<R>(in.f) + at, data<R>(in.i) + at, top, g + at, w + at,
+                                m + at, static_cast<const R*>(nullptr), static_cast<R*>(nullptr),
+                                static_cast<R*>(nullptr));
       if (here.carries_out) std::copy_n(top, H, carry_out<R>(here.seq, op.max.name, op.max.shape));
       kernels::glr::head_forward(op.pass.dims_of(here), op.pass.at(here.begin), v + at * wide, S, y_wide + at * wide);
     }
@@ -183,8 +188,8 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->divisor = divisor;
     detail->V_out = V;
     record(
-        Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-        std::move(detail));
+        Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {},
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
   });
   return out;
 }

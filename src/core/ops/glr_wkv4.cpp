@@ -24,12 +24,14 @@ struct Wkv4Op {
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const;
 
  private:
-  void add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g, GradTable* table) const;
+  void add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g,
+                     GradTable* table) const;
 };
 
 // dk = w dw + u du; time_first sums u du, time_decay f dg.
 template <class R>
-void Wkv4Op<R>::add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g, GradTable* table) const {
+void Wkv4Op<R>::add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g,
+                              GradTable* table) const {
   const int64_t D = dims.D;
   R* dk = on.write ? ctx.grad<R>(in.k) : nullptr;
   R* dfirst = rules.weights ? table->of<R>(*in.time_first) : nullptr;
@@ -67,8 +69,8 @@ void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
   }
   const std::vector<Segment>& segments = ctx.layout(in.v).segments;
   R* dS = scratch.array<R>(static_cast<size_t>(D));  // [D]
-  const auto run = [&](const CarriedSlot& slot, const ChannelGrads<R>& grads, const R* signal, const R* before, const R* adjoint,
-                       bool keep) {
+  const auto run = [&](const CarriedSlot& slot, const ChannelGrads<R>& grads, const R* signal, const R* before,
+                       const R* adjoint, bool keep) {
     for (size_t s = segments.size(); s-- > 0;) {
       const Segment& g = segments[s];
       slot.load_adjoint(ctx, g, dS);
@@ -89,10 +91,11 @@ void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
 
 Var Ctx::glr(const GlrWkv4& in) {
   const int64_t T = rows(in.v), D = cols(in.v);
-  check(rows(in.k) == T && cols(in.k) == D, ErrorCode::kInternal, "[glr wkv4] expected k as [{}, {}], found [{}, {}]", T, D, rows(in.k),
-        cols(in.k));
+  check(rows(in.k) == T && cols(in.k) == D, ErrorCode::kInternal, "[glr wkv4] expected k as [{}, {}], found [{}, {}]",
+        T, D, rows(in.k), cols(in.k));
   for (const Weight* w : {in.time_decay, in.time_first}) {
-    check(w->size() == D, ErrorCode::kData, "[glr wkv4] {} must be [{}] but is [{}]", w->name, D, fmt::join(w->shape, ", "));
+    check(w->size() == D, ErrorCode::kData, "[glr wkv4] {} must be [{}] but is [{}]", w->name, D,
+          fmt::join(w->shape, ", "));
   }
   const std::string name = state_name("glr");
   const std::vector<Segment>& segments = layout(in.v).segments;
@@ -126,7 +129,8 @@ Var Ctx::glr(const GlrWkv4& in) {
       const int64_t at = here.begin * D;
       const ArenaScope scope(scratch_);
       const auto place = [&](const CarriedSlot& slot) {
-        return here.carries_out ? carry_out<R>(here.seq, slot.name, slot.shape) : scratch_.array<R>(static_cast<size_t>(D));
+        return here.carries_out ? carry_out<R>(here.seq, slot.name, slot.shape)
+                                : scratch_.array<R>(static_cast<size_t>(D));
       };
       R* m = scratch_.array<R>(static_cast<size_t>(D));  // [D]
       R* m_path = scratch_.array<R>(static_cast<size_t>((here.end - here.begin) * D));
@@ -139,7 +143,8 @@ Var Ctx::glr(const GlrWkv4& in) {
         std::copy_n(den, D, op.den0 + static_cast<int64_t>(s) * D);
       }
       const kernels::glr::ChannelDims dims{here.end - here.begin, D};
-      kernels::glr::running_max(dims, op.f + at, data<R>(in.k) + at, m, g + at, w + at, m_path, in.time_first->as<R>(), r + at, u + at);
+      kernels::glr::running_max(dims, op.f + at, data<R>(in.k) + at, m, g + at, w + at, m_path, in.time_first->as<R>(),
+                                r + at, u + at);
       if (keep_max) std::copy_n(m, D, carry_out<R>(here.seq, op.max.name, op.max.shape));
       kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), data<R>(in.v) + at, num, y + at);
       kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), op.ones + at, den, op.denominator + at);
@@ -156,7 +161,8 @@ Var Ctx::glr(const GlrWkv4& in) {
     detail->divisor = op.denominator;
     record(
         Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); }, std::move(detail));
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); },
+        std::move(detail));
   });
   return out;
 }

@@ -9,10 +9,11 @@
 namespace hindscan {
 
 inline bool same_layout(const Layout& a, const Layout& b) {
-  return a.cu == b.cu &&
-         std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(), [](const Segment& x, const Segment& y) {
-           return x.begin == y.begin && x.end == y.end && x.seq == y.seq && x.carries_in == y.carries_in && x.carries_out == y.carries_out;
-         });
+  return a.cu == b.cu && std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(),
+                                    [](const Segment& x, const Segment& y) {
+                                      return x.begin == y.begin && x.end == y.end && x.seq == y.seq &&
+                                             x.carries_in == y.carries_in && x.carries_out == y.carries_out;
+                                    });
 }
 
 inline int layout_index(std::vector<Layout>& layouts, Layout wanted) {

@@ -28,14 +28,16 @@ void Ctx::linear_forward(const Weight& w, int64_t first, int64_t count, int64_t 
 }
 
 template <class R>
-void Ctx::linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx, R dx_beta, bool want_dw) {
+void Ctx::linear_backward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, const R* dy, R* dx,
+                          R dx_beta, bool want_dw) {
   const int64_t K = w.cols();
   R* dw = want_dw ? options_.grads->of<R>(w) + first * K : nullptr;  // [count, K]
   if constexpr (std::is_same_v<R, float>) {
     if (options_.gemm == DType::kBF16 && w.bf16 != nullptr && M >= 8) {
       const ArenaScope scope(scratch_);
       const uint16_t* dy16 = to_bf16(dy, M * count);
-      if (dx != nullptr) kernels::gemm_bf16({M, K, count, false, false}, dy16, count, w.bf16 + first * K, K, dx_beta, dx, K);
+      if (dx != nullptr)
+        kernels::gemm_bf16({M, K, count, false, false}, dy16, count, w.bf16 + first * K, K, dx_beta, dx, K);
       if (dw != nullptr) kernels::gemm_bf16({count, K, M, true, false}, dy16, count, to_bf16(x, M * K), K, 1, dw, K);
       return;
     }
@@ -52,11 +54,14 @@ void Ctx::linear_backward(const Weight& w, int64_t first, int64_t count, int64_t
 }
 template void Ctx::linear_forward<float>(const Weight&, int64_t, int64_t, int64_t, const float*, float*);
 template void Ctx::linear_forward<double>(const Weight&, int64_t, int64_t, int64_t, const double*, double*);
-template void Ctx::linear_backward<float>(const Weight&, int64_t, int64_t, int64_t, const float*, const float*, float*, float, bool);
-template void Ctx::linear_backward<double>(const Weight&, int64_t, int64_t, int64_t, const double*, const double*, double*, double, bool);
+template void Ctx::linear_backward<float>(const Weight&, int64_t, int64_t, int64_t, const float*, const float*, float*,
+                                          float, bool);
+template void Ctx::linear_backward<double>(const Weight&, int64_t, int64_t, int64_t, const double*, const double*,
+                                           double*, double, bool);
 
 template <class R>
-void Ctx::bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const AdjointRules& rules) {
+void Ctx::bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy,
+                        const AdjointRules& rules) {
   const ArenaScope scope(scratch_);
   R* sum = scratch_.array<R>(static_cast<size_t>(C));  // [C]
   for (int64_t c = 0; c < C; ++c) sum[c] = 0;
@@ -71,7 +76,8 @@ template void Ctx::bias_backward<double>(const Weight&, int64_t, int64_t, int64_
 Var Ctx::linear(const Weight& w, const Weight* bias, Var x) { return linear_rows(w, bias, x, 0, w.rows()); }
 
 Var Ctx::linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, int64_t count) {
-  check(cols(x) == w.cols(), ErrorCode::kData, "[linear] {} must be [out, {}] but is [{}]", w.name, cols(x), fmt::join(w.shape, ", "));
+  check(cols(x) == w.cols(), ErrorCode::kData, "[linear] {} must be [out, {}] but is [{}]", w.name, cols(x),
+        fmt::join(w.shape, ", "));
   const int64_t M = rows(x);
   const Var out = make_like(x, count);  // [T, count]
   with_real([&]<class R>(R) {

@@ -1,5 +1,5 @@
-// Role linear, other layouts of the weight: [in, out], block-diagonal over heads, one of several experts. Adjoint: dx = dy W^T,
-// dW = x^T dy under every rule; biases add to bias_share.
+// Role linear, other layouts of the weight: [in, out], block-diagonal over heads, one of several experts. Adjoint: dx =
+// dy W^T, dW = x^T dy under every rule; biases add to bias_share.
 #include "core/context.h"
 #include "kernels/gemm.h"
 
@@ -26,27 +26,31 @@ Var Ctx::linear_in(const Weight& w, Var x) {
 Var Ctx::linear_in(const Weight& w, Var x, int64_t first, int64_t count) {
   const int64_t M = rows(x), N = w.shape.empty() ? 0 : w.shape.back();
   check(N > 0 && cols(x) == count && first >= 0 && (first + count) * N <= w.size(), ErrorCode::kData,
-        "[linear_in] {} must be [in >= {}, out] for {} channels but is [{}]", w.name, first + count, cols(x), fmt::join(w.shape, ", "));
+        "[linear_in] {} must be [in >= {}, out] for {} channels but is [{}]", w.name, first + count, cols(x),
+        fmt::join(w.shape, ", "));
   const Var out = make_like(x, N);  // [T, out]
   with_real([&]<class R>(R) {
     const ArenaScope scope(scratch_);
-    kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N, R(0), data<R>(out),
-                  N);
+    kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N,
+                  R(0), data<R>(out), N);
     record(Role::kLinear, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
       const ArenaScope inner(scratch_);
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
       const R* dy = grad<R>(out);
-      kernels::gemm({M, count, N, false, true}, dy, N, weight_part<R>(w, first * N, count * N, scratch_), N, R(accumulate ? 1 : 0), dx,
-                    count);
-      if (rules.weights) kernels::gemm({count, N, M, true, false}, data<R>(x), count, dy, N, R(1), options_.grads->of<R>(w) + first * N, N);
+      kernels::gemm({M, count, N, false, true}, dy, N, weight_part<R>(w, first * N, count * N, scratch_), N,
+                    R(accumulate ? 1 : 0), dx, count);
+      if (rules.weights)
+        kernels::gemm({count, N, M, true, false}, data<R>(x), count, dy, N, R(1), options_.grads->of<R>(w) + first * N,
+                      N);
     });
   });
   return out;
 }
 
 Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
-  check(w.shape.size() == 3, ErrorCode::kData, "[block_linear] {} must be [heads, in, out] but is [{}]", w.name, fmt::join(w.shape, ", "));
+  check(w.shape.size() == 3, ErrorCode::kData, "[block_linear] {} must be [heads, in, out] but is [{}]", w.name,
+        fmt::join(w.shape, ", "));
   const int64_t M = rows(x), H = w.shape[0], K = w.shape[1], N = w.shape[2];
   check(cols(x) == H * K && (bias == nullptr || bias->size() == H * N), ErrorCode::kData,
         "[block_linear] {} [{}] does not fit {} channels and its bias", w.name, fmt::join(w.shape, ", "), cols(x));
@@ -55,7 +59,8 @@ Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
     const ArenaScope scope(scratch_);
     const R* wv = weight_part<R>(w, 0, w.size(), scratch_);
     for (int64_t h = 0; h < H; ++h) {
-      kernels::gemm({M, N, K, false, false}, data<R>(x) + h * K, H * K, wv + h * K * N, N, R(0), data<R>(out) + h * N, H * N);
+      kernels::gemm({M, N, K, false, false}, data<R>(x) + h * K, H * K, wv + h * K * N, N, R(0), data<R>(out) + h * N,
+                    H * N);
     }
     if (bias != nullptr) kernels::add_bias(M, H * N, bias->as<R>(), data<R>(out));
     record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
@@ -65,8 +70,10 @@ Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
       R* dx = grad_target<R>(x, &accumulate);
       R* dw = rules.weights ? options_.grads->of<R>(w) : nullptr;
       for (int64_t h = 0; h < H; ++h) {
-        kernels::gemm({M, K, N, false, true}, dy + h * N, H * N, values + h * K * N, N, R(accumulate ? 1 : 0), dx + h * K, H * K);
-        if (dw != nullptr) kernels::gemm({K, N, M, true, false}, xv + h * K, H * K, dy + h * N, H * N, R(1), dw + h * K * N, N);
+        kernels::gemm({M, K, N, false, true}, dy + h * N, H * N, values + h * K * N, N, R(accumulate ? 1 : 0),
+                      dx + h * K, H * K);
+        if (dw != nullptr)
+          kernels::gemm({K, N, M, true, false}, xv + h * K, H * K, dy + h * N, H * N, R(1), dw + h * K * N, N);
       }
       if (bias != nullptr) bias_backward(*bias, 0, M, H * N, dy, rules);
     });
@@ -76,13 +83,15 @@ Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
 
 Var Ctx::expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var x) {
   check(w.shape.size() == 3 && expert >= 0 && expert < w.shape[0] && w.shape[2] == cols(x), ErrorCode::kData,
-        "[expert_linear] {} must be [experts > {}, out, {}] but is [{}]", w.name, expert, cols(x), fmt::join(w.shape, ", "));
+        "[expert_linear] {} must be [experts > {}, out, {}] but is [{}]", w.name, expert, cols(x),
+        fmt::join(w.shape, ", "));
   const int64_t M = rows(x), N = w.shape[1], K = w.shape[2], first = expert * N * K;
-  check(bias == nullptr || bias->size() == w.shape[0] * N, ErrorCode::kData, "[expert_linear] the bias of {} must be [{}, {}]", w.name,
-        w.shape[0], N);
+  check(bias == nullptr || bias->size() == w.shape[0] * N, ErrorCode::kData,
+        "[expert_linear] the bias of {} must be [{}, {}]", w.name, w.shape[0], N);
   const Var out = make_like(x, N);  // [rows, out]
   with_real([&]<class R>(R) {
-    kernels::linear(M, N, K, data<R>(x), static_cast<const char*>(w.data) + static_cast<size_t>(first) * dtype_size(w.dtype), w.dtype,
+    kernels::linear(M, N, K, data<R>(x),
+                    static_cast<const char*>(w.data) + static_cast<size_t>(first) * dtype_size(w.dtype), w.dtype,
                     data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, N, bias->as<R>() + expert * N, data<R>(out));
     record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
@@ -90,8 +99,10 @@ Var Ctx::expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var 
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
       const R* dy = grad<R>(out);
-      kernels::gemm({M, K, N, false, false}, dy, N, weight_part<R>(w, first, N * K, scratch_), K, R(accumulate ? 1 : 0), dx, K);
-      if (rules.weights) kernels::gemm({N, K, M, true, false}, dy, N, data<R>(x), K, R(1), options_.grads->of<R>(w) + first, K);
+      kernels::gemm({M, K, N, false, false}, dy, N, weight_part<R>(w, first, N * K, scratch_), K, R(accumulate ? 1 : 0),
+                    dx, K);
+      if (rules.weights)
+        kernels::gemm({N, K, M, true, false}, dy, N, data<R>(x), K, R(1), options_.grads->of<R>(w) + first, K);
       if (bias != nullptr) bias_backward(*bias, expert * N, M, N, dy, rules);
     });
   });

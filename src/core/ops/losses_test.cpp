@@ -25,7 +25,8 @@ struct HeadCase {
     table.allocate(dtype);
     table.initialise(3);
     Rng rng(4);
-    for (int64_t i = 0; i < kRows * kChannels; ++i) x.push_back(static_cast<float>(std::round(rng.normal() * 1024) / 1024));
+    for (int64_t i = 0; i < kRows * kChannels; ++i)
+      x.push_back(static_cast<float>(std::round(rng.normal() * 1024) / 1024));
   }
   LogitHead head() const {
     LogitHead h(*weight);
@@ -48,7 +49,8 @@ struct HeadCase {
       for (int64_t v = 0; v < kVocab; ++v) {
         double sum = 0;
         for (int64_t c = 0; c < kChannels; ++c) {
-          sum += weight->as<double>()[v * kChannels + c] * static_cast<double>(x[static_cast<size_t>(t * kChannels + c)]);
+          sum +=
+              weight->as<double>()[v * kChannels + c] * static_cast<double>(x[static_cast<size_t>(t * kChannels + c)]);
         }
         sum = sum * scale + bias->as<double>()[v];
         z.push_back(soft_cap > 0 ? soft_cap * std::tanh(sum / soft_cap) : sum);
@@ -76,7 +78,8 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
   std::vector<double> losses(kRows);
   ctx.cross_entropy(c.head(), h, kTargets, kMask, losses);
   double total = 0;
-  for (int64_t t = 0; t < kRows; ++t) total += static_cast<double>(kMask[static_cast<size_t>(t)]) * losses[static_cast<size_t>(t)];
+  for (int64_t t = 0; t < kRows; ++t)
+    total += static_cast<double>(kMask[static_cast<size_t>(t)]) * losses[static_cast<size_t>(t)];
   EXPECT_NEAR(total, c.expected(), 1e-12);
   constexpr double step = 1.0 / 1024;
   const auto slope = [&](auto& at) {
@@ -95,7 +98,9 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
       EXPECT_NEAR(grads.of<double>(*w)[i], slope(static_cast<double*>(w->data)[i]), 1e-8) << w->name << i;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Forms, Heads, testing::Values(std::pair{1.0, 0.0}, std::pair{0.4, 0.0}, std::pair{1.0, 2.5}, std::pair{1.7, 1.5}));
+INSTANTIATE_TEST_SUITE_P(Forms, Heads,
+                         testing::Values(std::pair{1.0, 0.0}, std::pair{0.4, 0.0}, std::pair{1.0, 2.5},
+                                         std::pair{1.7, 1.5}));
 
 TEST(Losses, FloatHeadAgreesWithDouble) {
   HeadCase narrow(DType::kF32, 1.7, 1.5), wide(DType::kF64, 1.7, 1.5);
@@ -113,7 +118,8 @@ TEST(Losses, FloatHeadAgreesWithDouble) {
   d.cross_entropy(wide.head(), d.features(), kTargets, kMask, lb);
   for (size_t t = 0; t < la.size(); ++t) EXPECT_NEAR(la[t], lb[t], 2e-6);
   for (int64_t i = 0; i < kVocab; ++i) EXPECT_NEAR(a.of<float>(*narrow.bias)[i], b.of<double>(*wide.bias)[i], 2e-6);
-  for (int64_t i = 0; i < kVocab * kChannels; ++i) EXPECT_NEAR(a.of<float>(*narrow.weight)[i], b.of<double>(*wide.weight)[i], 5e-6);
+  for (int64_t i = 0; i < kVocab * kChannels; ++i)
+    EXPECT_NEAR(a.of<float>(*narrow.weight)[i], b.of<double>(*wide.weight)[i], 5e-6);
 }
 
 TEST(Losses, RegressionIsTheMeanSquareAndItsSlope) {

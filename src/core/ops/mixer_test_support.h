@@ -87,7 +87,8 @@ class Mixer {
     if (rules.weights) {
       for (size_t k = 0; k < table.size(); ++k) {
         std::vector<double> w(static_cast<size_t>(table[k].size()));
-        for (size_t i = 0; i < w.size(); ++i) w[i] = dtype_ == DType::kF64 ? grads.of<double>(table[k])[i] : grads.of<float>(table[k])[i];
+        for (size_t i = 0; i < w.size(); ++i)
+          w[i] = dtype_ == DType::kF64 ? grads.of<double>(table[k])[i] : grads.of<float>(table[k])[i];
         r.dw.push_back(w);
       }
     }
@@ -101,16 +102,18 @@ class Mixer {
     return sum;
   }
   // The same text in chunks, forward and back, the state and its adjoint handed on.
-  Result run_chunks(std::span<const float> x, std::span<const uint8_t> resets, const std::vector<int64_t>& cuts, const AdjointRules& rules,
-                    const SequenceState* start = nullptr) const {
+  Result run_chunks(std::span<const float> x, std::span<const uint8_t> resets, const std::vector<int64_t>& cuts,
+                    const AdjointRules& rules, const SequenceState* start = nullptr) const {
     const size_t n = cuts.size() - 1;
     std::vector<SequenceState> states(n + 1);
     if (start != nullptr) states[0] = *start;
     std::vector<std::unique_ptr<Ctx>> passes;
     std::vector<Var> outs;
     for (size_t i = 0; i < n; ++i) {
-      Input in = input(x.subspan(static_cast<size_t>(cuts[i] * case_.C), static_cast<size_t>((cuts[i + 1] - cuts[i]) * case_.C)));
-      if (!resets.empty()) in.resets = resets.subspan(static_cast<size_t>(cuts[i]), static_cast<size_t>(cuts[i + 1] - cuts[i]));
+      Input in = input(
+          x.subspan(static_cast<size_t>(cuts[i] * case_.C), static_cast<size_t>((cuts[i + 1] - cuts[i]) * case_.C)));
+      if (!resets.empty())
+        in.resets = resets.subspan(static_cast<size_t>(cuts[i]), static_cast<size_t>(cuts[i + 1] - cuts[i]));
       states[i + 1] = states[i];
       in.states = {&states[i + 1]};
       {
@@ -179,7 +182,8 @@ class Mixer {
   Weight *back_ = nullptr, *embedding_ = nullptr;
 };
 
-inline void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bar, const std::string& what) {
+inline void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bar,
+                         const std::string& what) {
   ASSERT_EQ(a.size(), b.size()) << what;
   double error = 0, norm = 1e-300;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -201,7 +205,8 @@ double slope_at(X& x, const F& loss) {
   };
   const double base = static_cast<double>(keep);
   const double near = static_cast<double>(static_cast<X>(base + h)) - static_cast<double>(static_cast<X>(base - h));
-  const double far = static_cast<double>(static_cast<X>(base + 2 * h)) - static_cast<double>(static_cast<X>(base - 2 * h));
+  const double far =
+      static_cast<double>(static_cast<X>(base + 2 * h)) - static_cast<double>(static_cast<X>(base - 2 * h));
   const double one = (at(h) - at(-h)) / near, two = (at(2 * h) - at(-2 * h)) / far;
   x = keep;
   return (4 * one - two) / 3;
@@ -218,7 +223,8 @@ inline void check_gradients(const MixerCase& c, int64_t T, double bar, size_t ev
   for (double d : r.dx) norm = std::max(norm, std::abs(d));
   for (size_t i = 0; i < x.size(); i += every) {
     const double slope = slope_at(x[i], [&] { return m.loss(x); });
-    ASSERT_NEAR(r.dx[i], slope, bar * norm) << "token " << i / static_cast<size_t>(c.C) << " column " << i % static_cast<size_t>(c.C);
+    ASSERT_NEAR(r.dx[i], slope, bar * norm)
+        << "token " << i / static_cast<size_t>(c.C) << " column " << i % static_cast<size_t>(c.C);
   }
   for (size_t k = 0; k < m.table.size(); ++k) {
     double* w = static_cast<double*>(m.table[k].data);
@@ -237,10 +243,13 @@ inline void check_splits(const MixerCase& c, DType dtype, double bar, double adj
   const int64_t T = 13;
   const std::vector<float> x = m.features(T, 5);
   const std::span<const float> xs(x);
-  const auto part = [&](int64_t a, int64_t b) { return xs.subspan(static_cast<size_t>(a * c.C), static_cast<size_t>((b - a) * c.C)); };
+  const auto part = [&](int64_t a, int64_t b) {
+    return xs.subspan(static_cast<size_t>(a * c.C), static_cast<size_t>((b - a) * c.C));
+  };
   for (const AdjointRules& rules : {exact_rules(), frozen_rules()}) {
     const Result whole = m.run(m.input(x), rules);
-    for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{0, 4, 13}, {0, 1, 2, 9, 13}, {0, 5, 5, 13}, {0, 12, 13}}) {
+    for (const std::vector<int64_t>& cuts :
+         {std::vector<int64_t>{0, 4, 13}, {0, 1, 2, 9, 13}, {0, 5, 5, 13}, {0, 12, 13}}) {
       const Result chunks = m.run_chunks(x, {}, cuts, rules);
       expect_close(chunks.y, whole.y, bar, "chunks forward");
       expect_close(chunks.dx, whole.dx, adjoint_bar, "chunks adjoint");

@@ -1,6 +1,6 @@
-// Role nonlinear: RNN, GRU, LSTM, sLSTM. Adjoint: exact, through time; or with gates, normaliser and tanh(z)/z held, where
-// the recurrence is linear in x and h; or one MixerPath, by the gate of x the exact adjoint arrives at: value candidate,
-// write input gate, decay forget or update gate, read output or reset gate.
+// Role nonlinear: RNN, GRU, LSTM, sLSTM. Adjoint: exact, through time; or with gates, normaliser and tanh(z)/z held,
+// where the recurrence is linear in x and h; or one MixerPath, by the gate of x the exact adjoint arrives at: value
+// candidate, write input gate, decay forget or update gate, read output or reset gate.
 #include "kernels/nonlinear_recurrence.h"
 
 #include "core/ops/carried.h"
@@ -76,13 +76,15 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R*
   R* dx = all ? target : zeros<R>(scratch, dims.T * width);
   const std::vector<Segment>& segments = ctx.layout(in.x).segments;
   R* dstate = scratch.array<R>(segments.size() * static_cast<size_t>(state.size()));  // [segments, states, H*d]
-  for (size_t s = 0; s < segments.size(); ++s) state.load_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
+  for (size_t s = 0; s < segments.size(); ++s)
+    state.load_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
   if (frozen)
     kernels::cell_frozen_adjoint(dims, runs, weights, tape, dy, {dx, nullptr, dbias, dstate});
   else
     kernels::cell_backward(dims, runs, weights, tape, state0, y, dy, {dx, dhidden, dbias, dstate});
   for (size_t s = 0; s < segments.size(); ++s) {
-    if (all || rules.path == MixerPath::kValue) state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
+    if (all || rules.path == MixerPath::kValue)
+      state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
   }
   if (all) return;
   for (int64_t at = 0; at < dims.T * gates(); ++at) {
@@ -98,8 +100,8 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
   check(in.heads > 0 && width % (gates * in.heads) == 0, ErrorCode::kData,
         "[nonlinear recurrence] expected {} gates x {} heads of channels, found {}", gates, in.heads, width);
   const int64_t d = width / (gates * in.heads);
-  check(in.R->size() == width * d, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}, {}] but is [{}]", in.R->name, width, d,
-        fmt::join(in.R->shape, ", "));
+  check(in.R->size() == width * d, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}, {}] but is [{}]",
+        in.R->name, width, d, fmt::join(in.R->shape, ", "));
   check(in.r_bias == nullptr || in.r_bias->size() == width, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}]",
         in.r_bias == nullptr ? "" : in.r_bias->name, width);
   const CarriedSlot state{state_name("h"), {cell_states(cell), in.heads * d}};
@@ -129,7 +131,8 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     kernels::cell_forward(op.dims, op.runs, op.weights, data<R>(in.x), now, data<R>(out), op.tape);
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state.name, state.shape));
+      if (g.carries_out)
+        std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state.name, state.shape));
     }
     if (!recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();

@@ -24,7 +24,9 @@ MixerCase make(const std::string& name, const Shape& p, double spread = 1) {
     t.add_matrix("weight_hh", {p.gates * p.H * p.d, p.d}, Init::normal(0.5));
     if (p.bias) t.add("bias_hh", {p.gates * p.H * p.d}, Init::normal(0.5));
   };
-  c.op = [=](Ctx& ctx, Var x, const WeightTable& w) { return ctx.nonlinear_recurrence({p.kind, p.H, x, &w[0], p.bias ? &w[1] : nullptr}); };
+  c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
+    return ctx.nonlinear_recurrence({p.kind, p.H, x, &w[0], p.bias ? &w[1] : nullptr});
+  };
   c.empty_paths = {MixerPath::kGate};
   if (p.kind == Kind::kGru) c.empty_paths.push_back(MixerPath::kWrite);
   if (p.gates == 1) c.empty_paths = {MixerPath::kWrite, MixerPath::kDecay, MixerPath::kRead, MixerPath::kGate};
@@ -88,7 +90,8 @@ class Definition {
         const auto hidden = [&](int64_t g) {
           const int64_t row = g * n + i;
           double sum = b_ == nullptr ? 0 : b_[row];
-          for (int64_t j = 0; j < p_.d; ++j) sum += R_[row * p_.d + j] * before[static_cast<size_t>(i / p_.d * p_.d + j)];
+          for (int64_t j = 0; j < p_.d; ++j)
+            sum += R_[row * p_.d + j] * before[static_cast<size_t>(i / p_.d * p_.d + j)];
           return sum;
         };
         const auto in = [&](int64_t g) { return x[static_cast<size_t>((t * p_.gates + g) * n + i)]; };

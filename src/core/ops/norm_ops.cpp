@@ -1,5 +1,5 @@
-// Role norm: y = (x - mean) * scale * w + bias by groups of channels. Adjoint: exact, or with the scale held while the centring
-// of LayerNorm stays linear; the bias adds to bias_share.
+// Role norm: y = (x - mean) * scale * w + bias by groups of channels. Adjoint: exact, or with the scale held while the
+// centring of LayerNorm stays linear; the bias adds to bias_share.
 #include "core/context.h"
 #include "kernels/pointwise_group_norm.h"
 
@@ -15,7 +15,8 @@ Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
     kernels::rmsnorm_forward(T, C, data<R>(x), wv, R(eps), data<R>(out), rstd);
     record(Role::kNorm, {x}, out, {w}, [=, this](const AdjointRules& rules) {
       R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
-      kernels::rmsnorm_backward(T, C, data<R>(x), wv, rstd, grad<R>(out), rules.norm == AdjointRules::Norm::kFrozenScale, grad<R>(x), dw);
+      kernels::rmsnorm_backward(T, C, data<R>(x), wv, rstd, grad<R>(out),
+                                rules.norm == AdjointRules::Norm::kFrozenScale, grad<R>(x), dw);
     });
   });
   return out;
@@ -43,8 +44,8 @@ Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) 
   for (const Weight* p : {w, bias}) {
     if (p == nullptr) continue;
     const int64_t n = p->size();
-    check(n == C || n == shape.n(), ErrorCode::kData, "[norm] {} must be [{}] or [{}] but is [{}]", p->name, C, shape.n(),
-          fmt::join(p->shape, ", "));
+    check(n == C || n == shape.n(), ErrorCode::kData, "[norm] {} must be [{}] or [{}] but is [{}]", p->name, C,
+          shape.n(), fmt::join(p->shape, ", "));
     check(shape.w_size == 0 || shape.w_size == n, ErrorCode::kData, "[norm] {} and its bias differ in size", w->name);
     shape.w_size = n;
   }
@@ -59,7 +60,8 @@ Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) 
       const R* dy = grad<R>(out);
       R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
       const bool frozen = rules.norm == AdjointRules::Norm::kFrozenScale;
-      kernels::group_norm_backward(shape, o.eps, data<R>(x), wv, mean, scale, dy, frozen, grad<R>(x), dw, static_cast<R*>(nullptr));
+      kernels::group_norm_backward(shape, o.eps, data<R>(x), wv, mean, scale, dy, frozen, grad<R>(x), dw,
+                                   static_cast<R*>(nullptr));
       if (bias != nullptr) bias_backward(*bias, 0, T * C / shape.w_size, shape.w_size, dy, rules);
     });
   });

@@ -8,7 +8,9 @@ namespace {
 
 const Init kWeights = Init::normal(0.6);
 
-TokenOrder order_of(std::vector<int64_t> index, std::vector<uint8_t> resets = {}) { return {std::move(index), std::move(resets)}; }
+TokenOrder order_of(std::vector<int64_t> index, std::vector<uint8_t> resets = {}) {
+  return {std::move(index), std::move(resets)};
+}
 
 TEST(OpsStorage, SixteenBitMatricesActAsTheirWidenedValues) {
   const auto declare = [](WeightTable& t) {

@@ -1,5 +1,5 @@
-// Every op of Ctx that needs no kernel of its own, by one table: exact gradients against differences, completeness under
-// frozen rules, f32 against f64, passes in turn, packed sequences and resets.
+// Every op of Ctx that needs no kernel of its own, by one table: exact gradients against differences, completeness
+// under frozen rules, f32 against f64, passes in turn, packed sequences and resets.
 #include "core/ops/ops_test_cases.h"
 
 namespace hindscan {
@@ -35,7 +35,8 @@ TEST_P(Ops, GradientsAreThoseOfDifferences) {
   for (size_t i = 0; i < x_.size(); ++i) expect_slope(x_[i], pass.dx[i], fmt::format("x {}", i));
   for (size_t k = 0; k < w.size(); ++k) {
     double* values = static_cast<double*>(w[k].data);
-    for (size_t i = 0; i < pass.dw[k].size(); ++i) expect_slope(values[i], pass.dw[k][i], fmt::format("{} {}", w[k].name, i));
+    for (size_t i = 0; i < pass.dw[k].size(); ++i)
+      expect_slope(values[i], pass.dw[k][i], fmt::format("{} {}", w[k].name, i));
   }
 }
 
@@ -100,7 +101,8 @@ TEST_P(Ops, TokensInPlaceEqualOnePass) {
   o.in_place = true;
   std::vector<double> y;
   for (int64_t t = 0; t < kT; ++t) {
-    Input in = op_input(c, std::span<const float>(x_).subspan(static_cast<size_t>(t * c.channels), static_cast<size_t>(c.channels)));
+    Input in = op_input(
+        c, std::span<const float>(x_).subspan(static_cast<size_t>(t * c.channels), static_cast<size_t>(c.channels)));
     in.states = {&state};
     Ctx ctx(in, o);
     const Var out = c.op(ctx, w, ctx.features());

@@ -31,15 +31,20 @@ inline std::vector<OpCase> coefficient_cases() {
   using K = NormOptions::Kind;
   std::vector<OpCase> out = {
       {"decay", 5, weights({{5}}), [](Ctx& c, const WeightTable& w, Var x) { return c.decay(x, w[0]); }, false},
-      {"decay clamped", 5, weights({{5}}), [](Ctx& c, const WeightTable& w, Var x) { return c.decay(x, w[0], 0.3, 1.1); }, false},
-      {"decay_rate -exp", 6, weights({{6}}), [](Ctx& c, const WeightTable& w, Var x) { return c.decay_rate(RateMap::kNegExp, x, w[0]); },
-       false},
+      {"decay clamped", 5, weights({{5}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.decay(x, w[0], 0.3, 1.1); }, false},
+      {"decay_rate -exp", 6, weights({{6}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.decay_rate(RateMap::kNegExp, x, w[0]); }, false},
       {"decay_rate per head", 6, weights({{3}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.decay_rate(RateMap::kNegSoftplus, x, w[0], 8); }, false},
       {"decay_map of a bias", 4, weights({{3}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.modulate(c.decay_map(DecayMap::kNegExp, kNoVar, &w[0]), c.split(x, 0, 3)); }},
-      {"decay_bound 0", 4, weights({{3, 4}}), [](Ctx& c, const WeightTable& w, Var x) { return c.decay_bound(x, w[0], 0); }, false},
-      {"decay_bound 2", 4, weights({{4, 4}}), [](Ctx& c, const WeightTable& w, Var x) { return c.decay_bound(x, w[0], 2); }, false},
+       [](Ctx& c, const WeightTable& w, Var x) {
+         return c.modulate(c.decay_map(DecayMap::kNegExp, kNoVar, &w[0]), c.split(x, 0, 3));
+       }},
+      {"decay_bound 0", 4, weights({{3, 4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.decay_bound(x, w[0], 0); }, false},
+      {"decay_bound 2", 4, weights({{4, 4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.decay_bound(x, w[0], 2); }, false},
       map_case("log sigmoid", DecayMap::kLogSigmoid, true),
       map_case("sigmoid", DecayMap::kSigmoid, false),
       map_case("-sigmoid", DecayMap::kNegSigmoid, true),
@@ -52,24 +57,43 @@ inline std::vector<OpCase> coefficient_cases() {
       map_case("tanh", DecayMap::kTanh, true),
       map_case("identity", DecayMap::kIdentity, true),
       {"gate", 6, {}, [](Ctx& c, const WeightTable&, Var x) { return c.gate(c.split(x, 0, 3), c.split(x, 3, 3)); }},
-      {"gate per head", 8, {}, [](Ctx& c, const WeightTable&, Var x) { return c.gate(c.split(x, 0, 6), c.split(x, 6, 2)); }},
-      {"modulate", 6, {}, [](Ctx& c, const WeightTable&, Var x) { return c.modulate(c.split(x, 3, 3), c.split(x, 0, 3)); }},
-      {"modulate per head", 8, {}, [](Ctx& c, const WeightTable&, Var x) { return c.modulate(c.split(x, 6, 2), c.split(x, 0, 6)); }},
-      {"lerp", 9, {}, [](Ctx& c, const WeightTable&, Var x) { return c.lerp(c.split(x, 0, 3), c.split(x, 3, 3), c.split(x, 6, 3)); }},
+      {"gate per head",
+       8,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.gate(c.split(x, 0, 6), c.split(x, 6, 2)); }},
+      {"modulate",
+       6,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.modulate(c.split(x, 3, 3), c.split(x, 0, 3)); }},
+      {"modulate per head",
+       8,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.modulate(c.split(x, 6, 2), c.split(x, 0, 6)); }},
+      {"lerp",
+       9,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.lerp(c.split(x, 0, 3), c.split(x, 3, 3), c.split(x, 6, 3)); }},
       {"lerp per head",
        14,
        {},
        [](Ctx& c, const WeightTable&, Var x) { return c.lerp(c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 2)); }},
-      {"mix", 4, weights({{1, 1, 4}}), [](Ctx& c, const WeightTable& w, Var x) { return c.mix(x, c.token_shift(x), w[0], kNoVar, false); }},
-      {"mix of x", 4, weights({{4}}), [](Ctx& c, const WeightTable& w, Var x) { return c.mix(x, c.token_shift(x), w[0], kNoVar, true); }},
+      {"mix", 4, weights({{1, 1, 4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.mix(x, c.token_shift(x), w[0], kNoVar, false); }},
+      {"mix of x", 4, weights({{4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.mix(x, c.token_shift(x), w[0], kNoVar, true); }},
       {"mix with delta", 8, weights({{4}}),
        [](Ctx& c, const WeightTable& w, Var x) {
          const Var signal = c.split(x, 0, 4);
          return c.mix(signal, c.token_shift(signal), w[0], c.split(x, 4, 4), false);
        }},
       {"head_dot", 12, weights({{2, 3}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.head_dot(c.split(x, 0, 6), c.split(x, 6, 6), &w[0], 2); }, false},
-      {"head_dot with itself", 6, {}, [](Ctx& c, const WeightTable&, Var x) { return c.head_dot(x, x, nullptr, 3); }, false},
+       [](Ctx& c, const WeightTable& w, Var x) { return c.head_dot(c.split(x, 0, 6), c.split(x, 6, 6), &w[0], 2); },
+       false},
+      {"head_dot with itself",
+       6,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.head_dot(x, x, nullptr, 3); },
+       false},
       {"soft_cap", 5, {}, [](Ctx& c, const WeightTable&, Var x) { return c.soft_cap(1.5, x); }},
       norm_case("rms groups", {K::kRms, 1e-3, 3, false}, {{4}}),
       norm_case("rms one plus", {K::kRms, 1e-3, 1, true}, {{12}}),
@@ -86,7 +110,9 @@ inline std::vector<OpCase> coefficient_cases() {
   return out;
 }
 
-inline TokenOrder order_of(std::vector<int64_t> index, std::vector<uint8_t> resets = {}) { return {std::move(index), std::move(resets)}; }
+inline TokenOrder order_of(std::vector<int64_t> index, std::vector<uint8_t> resets = {}) {
+  return {std::move(index), std::move(resets)};
+}
 
 inline Var experts_of(Ctx& c, const WeightTable& w, Var x, const Route& route) {
   const Var chosen = c.moe_route(c.split(x, 0, 4), route), signal = c.split(x, 4, 3);
@@ -99,12 +125,14 @@ inline Var experts_of(Ctx& c, const WeightTable& w, Var x, const Route& route) {
 inline std::vector<OpCase> signal_cases() {
   return {
       {"scale", 5, {}, [](Ctx& c, const WeightTable&, Var x) { return c.scale(-1.7, x); }},
-      {"channel_scale", 5, weights({{5}}), [](Ctx& c, const WeightTable& w, Var x) { return c.channel_scale(w[0], x); }},
+      {"channel_scale", 5, weights({{5}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.channel_scale(w[0], x); }},
       {"skip per head", 10, weights({{2}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.skip(w[0], c.split(x, 4, 6), c.split(x, 0, 6)); }},
       {"skip of the current token", 24, weights({{2, 3}}),
        [](Ctx& c, const WeightTable& w, Var x) {
-         return c.skip(CurrentToken{2, c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 6), &w[0]}, c.split(x, 18, 6));
+         return c.skip(CurrentToken{2, c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 6), &w[0]},
+                       c.split(x, 18, 6));
        }},
       {"concat",
        5,
@@ -116,12 +144,16 @@ inline std::vector<OpCase> signal_cases() {
       {"split_strided", 10, {}, [](Ctx& c, const WeightTable&, Var x) { return c.split_strided(x, 3, 3, 1, 2); }},
       {"head_broadcast", 6, {}, [](Ctx& c, const WeightTable&, Var x) { return c.head_broadcast(x, 3, 2); }},
       {"linear_in", 5, weights({{5, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x); }},
-      {"linear_in rows", 4, weights({{3, 2, 5}}), [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x, 2, 4); }},
-      {"block_linear", 6, weights({{2, 3, 4}, {2, 4}}), [](Ctx& c, const WeightTable& w, Var x) { return c.block_linear(w[0], &w[1], x); }},
+      {"linear_in rows", 4, weights({{3, 2, 5}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x, 2, 4); }},
+      {"block_linear", 6, weights({{2, 3, 4}, {2, 4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.block_linear(w[0], &w[1], x); }},
       {"expert_linear", 3, weights({{4, 5, 3}, {4, 5}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.expert_linear(w[0], &w[1], 2, x); }},
-      {"rank_expand", 6, weights({{2, 4, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.rank_expand(w[0], x, 2, 4); }},
-      {"rank_reduce", 24, weights({{2, 4, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.rank_reduce(w[0], x, 2, 4); }},
+      {"rank_expand", 6, weights({{2, 4, 3}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.rank_expand(w[0], x, 2, 4); }},
+      {"rank_reduce", 24, weights({{2, 4, 3}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.rank_reduce(w[0], x, 2, 4); }},
       {"token_shift", 3, {}, [](Ctx& c, const WeightTable&, Var x) { return c.token_shift(x); }},
       {"two token_shifts", 3, {}, [](Ctx& c, const WeightTable&, Var x) { return c.token_shift(c.token_shift(x)); }},
       {"rope",
@@ -136,7 +168,10 @@ inline std::vector<OpCase> signal_cases() {
        [](Ctx& c, const WeightTable&, Var x) {
          return c.rope({1, 8, 4, 10000, true}, x);
        }},
-      {"rotate", 12, {}, [](Ctx& c, const WeightTable&, Var x) { return c.rotate(c.split(x, 0, 8), c.split(x, 8, 4), 2, true); }},
+      {"rotate",
+       12,
+       {},
+       [](Ctx& c, const WeightTable&, Var x) { return c.rotate(c.split(x, 0, 8), c.split(x, 8, 4), 2, true); }},
       {"rotate halves in part",
        14,
        {},

@@ -1,4 +1,5 @@
-// One op under test: a function of features and weights, run in either precision, over packed sequences or passes in turn.
+// One op under test: a function of features and weights, run in either precision, over packed sequences or passes in
+// turn.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -18,7 +19,7 @@ struct OpCase {
   std::function<void(WeightTable&)> declare;             // may be empty
   std::function<Var(Ctx&, const WeightTable&, Var)> op;  // reads features [T, channels]
   bool affine = true;                                    // in the signal: frozen rules are complete
-  bool by_token = true;                                  // rows follow the tokens: passes in turn, packed and separate sequences agree
+  bool by_token = true;  // rows follow the tokens: passes in turn, packed and separate sequences agree
 };
 
 // Multiples of 1/1024, so that steps of 1/1024 are exact in float.
@@ -62,7 +63,8 @@ struct OpRun {
   int64_t first_row = 0;  // of the whole sequence, for the seeds
 
   template <class R>
-  OpPass run(std::vector<SequenceState>* adjoint_in = nullptr, std::vector<SequenceState>* adjoint_out = nullptr) const {
+  OpPass run(std::vector<SequenceState>* adjoint_in = nullptr,
+             std::vector<SequenceState>* adjoint_out = nullptr) const {
     GradTable grads(weights, std::is_same_v<R, double> ? DType::kF64 : DType::kF32);
     CtxOptions o;
     o.record = true;
@@ -108,7 +110,8 @@ struct OpRun {
     const Var y = c.op(ctx, weights, ctx.features());
     double sum = 0;
     for (int64_t t = 0; t < ctx.rows(y); ++t) {
-      for (int64_t k = 0; k < ctx.cols(y); ++k) sum += op_seed(first_row + t, k) * ctx.data<double>(y)[t * ctx.cols(y) + k];
+      for (int64_t k = 0; k < ctx.cols(y); ++k)
+        sum += op_seed(first_row + t, k) * ctx.data<double>(y)[t * ctx.cols(y) + k];
     }
     return sum;
   }
@@ -130,6 +133,8 @@ inline double rms_ratio(const std::vector<double>& a, const std::vector<double>&
   return size == 0 ? std::sqrt(error) : std::sqrt(error / size);
 }
 
-inline void append(std::vector<double>& to, const std::vector<double>& more) { to.insert(to.end(), more.begin(), more.end()); }
+inline void append(std::vector<double>& to, const std::vector<double>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
 
 }  // namespace hindscan

@@ -1,5 +1,6 @@
-// Role order: the tokens of each sequence in another order, repeated, left out, averaged, or with one put in; linear, so the
-// adjoint is the transpose under every rule (an inserted token is a bias). States are not carried in such orders.
+// Role order: the tokens of each sequence in another order, repeated, left out, averaged, or with one put in; linear,
+// so the adjoint is the transpose under every rule (an inserted token is a bias). States are not carried in such
+// orders.
 #include <algorithm>
 #include <cstring>
 
@@ -16,7 +17,8 @@ static std::vector<int64_t> source_rows(const char* op, const Layout& layout, co
   for (size_t b = 0; b + 1 < layout.cu.size(); ++b) {
     const int64_t length = layout.cu[b + 1] - layout.cu[b];
     for (int64_t i : index) {
-      check(i >= 0 && i < length, ErrorCode::kUsage, "[{}] expected tokens 0..{} in the order, found {}", op, length - 1, i);
+      check(i >= 0 && i < length, ErrorCode::kUsage, "[{}] expected tokens 0..{} in the order, found {}", op,
+            length - 1, i);
       rows.push_back(layout.cu[b] + i);
     }
   }
@@ -44,8 +46,8 @@ static void scatter_add(const std::vector<int64_t>& rows, int64_t C, R factor, i
 Var Ctx::reorder(Var x, const TokenOrder& order, int* layout_out) {
   const size_t sequences = layout(x).cu.size() - 1;
   const int64_t length = static_cast<int64_t>(order.index.size());
-  check(order.resets.empty() || order.resets.size() == order.index.size(), ErrorCode::kUsage, "[order] expected {} reset flags, found {}",
-        length, order.resets.size());
+  check(order.resets.empty() || order.resets.size() == order.index.size(), ErrorCode::kUsage,
+        "[order] expected {} reset flags, found {}", length, order.resets.size());
   *layout_out = layout_index(layouts_, cut_layout(sequences, length, order.resets));
   return make(static_cast<int64_t>(sequences) * length, cols(x), *layout_out);  // [B*L_out, C]
 }
@@ -57,7 +59,8 @@ Var Ctx::gather_tokens(Var x, const TokenOrder& order) {
   const Var out = reorder(x, order, &made);  // [B*L_out, C]
   with_real([&]<class R>(R) {
     gather(from, C, data<R>(x), data<R>(out));
-    record(Role::kOrder, {x}, out, {}, [=, this](const AdjointRules&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
+    record(Role::kOrder, {x}, out, {},
+           [=, this](const AdjointRules&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -65,8 +68,8 @@ Var Ctx::gather_tokens(Var x, const TokenOrder& order) {
 Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
   const int64_t C = cols(x);
   const std::vector<int64_t> to = source_rows("scatter_add_tokens", layout(like), order.index);
-  check(rows(x) == static_cast<int64_t>(to.size()), ErrorCode::kUsage, "[scatter_add_tokens] expected {} rows, found {}", to.size(),
-        rows(x));
+  check(rows(x) == static_cast<int64_t>(to.size()), ErrorCode::kUsage,
+        "[scatter_add_tokens] expected {} rows, found {}", to.size(), rows(x));
   const Var out = make_like(like, C);  // [rows of like, C]
   with_real([&]<class R>(R) {
     std::memset(data<R>(out), 0, static_cast<size_t>(rows(out) * C) * sizeof(R));
@@ -82,8 +85,8 @@ Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
 
 Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
   const int64_t C = cols(x), total = static_cast<int64_t>(order.index.size());
-  check(window > 0 && total % window == 0, ErrorCode::kUsage, "[pool_tokens] expected a multiple of {} tokens in the order, found {}",
-        window, total);
+  check(window > 0 && total % window == 0, ErrorCode::kUsage,
+        "[pool_tokens] expected a multiple of {} tokens in the order, found {}", window, total);
   const size_t sequences = layout(x).cu.size() - 1;
   const int64_t length = total / window;
   check(order.resets.empty() || static_cast<int64_t>(order.resets.size()) == length, ErrorCode::kUsage,
@@ -102,7 +105,8 @@ Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
         for (int64_t c = 0; c < C; ++c) y[i * C + c] += factor * row[c];
       }
     }
-    record(Role::kOrder, {x}, out, {}, [=, this](const AdjointRules&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
+    record(Role::kOrder, {x}, out, {},
+           [=, this](const AdjointRules&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -122,7 +126,8 @@ Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
     for (int64_t i = 0; i < length; ++i) place[static_cast<size_t>(start + i)] = start + b + i + (i >= at ? 1 : 0);
     tokens.push_back(start + b + at);
   }
-  for (const Segment& s : old.segments) {  // a segment begins where its first row went, the first one of a sequence where that begins
+  for (const Segment& s :
+       old.segments) {  // a segment begins where its first row went, the first one of a sequence where that begins
     const bool first = grown.segments.empty() || grown.segments.back().seq != s.seq;
     const int64_t begin = first ? grown.cu[static_cast<size_t>(s.seq)] : place[static_cast<size_t>(s.begin)];
     if (!first) grown.segments.back().end = begin;
@@ -133,12 +138,14 @@ Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
   with_real([&]<class R>(R) {
     R* y = data<R>(out);
     const size_t bytes = static_cast<size_t>(C) * sizeof(R);
-    for (size_t i = 0; i < place.size(); ++i) std::memcpy(y + place[i] * C, data<R>(x) + static_cast<int64_t>(i) * C, bytes);
+    for (size_t i = 0; i < place.size(); ++i)
+      std::memcpy(y + place[i] * C, data<R>(x) + static_cast<int64_t>(i) * C, bytes);
     for (int64_t row : tokens) std::memcpy(y + row * C, token.as<R>(), bytes);
     record(Role::kOrder, {x}, out, {&token}, [=, this, &token](const AdjointRules& rules) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
-      for (size_t i = 0; i < place.size(); ++i) kernels::accumulate(C, dy + place[i] * C, dx + static_cast<int64_t>(i) * C);
+      for (size_t i = 0; i < place.size(); ++i)
+        kernels::accumulate(C, dy + place[i] * C, dx + static_cast<int64_t>(i) * C);
       const ArenaScope scope(scratch_);
       R* to_token = scratch_.array<R>(static_cast<size_t>(B * C));  // [B, C]
       gather(tokens, C, dy, to_token);

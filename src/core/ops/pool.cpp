@@ -1,4 +1,5 @@
-// Role pool: one row a sequence. Adjoint: the transpose; of the maximum, with the chosen rows held (its exact derivative).
+// Role pool: one row a sequence. Adjoint: the transpose; of the maximum, with the chosen rows held (its exact
+// derivative).
 #include "core/context.h"
 #include "core/ops/layouts.h"
 
@@ -9,13 +10,14 @@ Var Ctx::pool(Pool kind, Var x) {
   const std::vector<int64_t> cu = layout(x).cu;
   const int64_t B = static_cast<int64_t>(cu.size()) - 1;
   for (int64_t b = 0; b < B; ++b) {
-    check(cu[static_cast<size_t>(b) + 1] > cu[static_cast<size_t>(b)], ErrorCode::kUsage, "[pool] sequence {} is empty; give it a token",
-          b);
+    check(cu[static_cast<size_t>(b) + 1] > cu[static_cast<size_t>(b)], ErrorCode::kUsage,
+          "[pool] sequence {} is empty; give it a token", b);
   }
   const int made = layout_index(layouts_, cut_layout(static_cast<size_t>(B), 1, {}));
   const Var out = make(B, C, made);  // [B, C]
   with_real([&]<class R>(R) {
-    int64_t* chosen = kind == Pool::kMax ? arena_->array<int64_t>(static_cast<size_t>(B * C)) : nullptr;  // [B, C] row of the maximum
+    int64_t* chosen =
+        kind == Pool::kMax ? arena_->array<int64_t>(static_cast<size_t>(B * C)) : nullptr;  // [B, C] row of the maximum
     const R* xv = data<R>(x);
     R* y = data<R>(out);
     for (int64_t b = 0; b < B; ++b) {

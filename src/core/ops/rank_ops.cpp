@@ -71,10 +71,10 @@ static void rank_weight_gradient(const Ranks& s, const R* narrow, const R* wide,
 
 static Ranks ranks_of(const char* op, const Weight& w, int64_t T, int64_t heads, int64_t ranks, int64_t narrow) {
   const int64_t P = heads > 0 ? narrow / heads : 0;
-  check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op, narrow, heads,
-        ranks);
-  check(w.shape == std::vector<int64_t>({heads, ranks, P}), ErrorCode::kData, "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name, heads,
-        ranks, P, fmt::join(w.shape, ", "));
+  check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op,
+        narrow, heads, ranks);
+  check(w.shape == std::vector<int64_t>({heads, ranks, P}), ErrorCode::kData,
+        "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name, heads, ranks, P, fmt::join(w.shape, ", "));
   return {T, heads, ranks, P};
 }
 

@@ -1,6 +1,7 @@
-// Role rotate: pairs of channels turned by angles; linear and orthogonal in the signal, so the adjoint turns back under every
-// rule. rope: angles of the position. rotate: given angles, exact derivative to them, none under frozen rules. phase: the running
-// sum of pi tanh(angle) dt modulo 2 pi, carried as "phase"; a coefficient, so no adjoint under frozen rules.
+// Role rotate: pairs of channels turned by angles; linear and orthogonal in the signal, so the adjoint turns back under
+// every rule. rope: angles of the position. rotate: given angles, exact derivative to them, none under frozen rules.
+// phase: the running sum of pi tanh(angle) dt modulo 2 pi, carried as "phase"; a coefficient, so no adjoint under
+// frozen rules.
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -12,7 +13,8 @@
 
 namespace hindscan {
 
-// cos and sin [n, pairs] of the angles of positions first .. first + n; exact every 32 rows, turned on by one step between.
+// cos and sin [n, pairs] of the angles of positions first .. first + n; exact every 32 rows, turned on by one step
+// between.
 template <class R>
 static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosine, R* sine) {
   constexpr int64_t kRows = 32;
@@ -35,8 +37,10 @@ static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosin
 
 Var Ctx::rope(const Rope& rope, Var x) {
   const int64_t T = rows(x), pairs = rope.rotary_dim / 2;
-  check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 && rope.rotary_dim <= rope.head_dim,
-        ErrorCode::kData, "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels",
+  check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 &&
+            rope.rotary_dim <= rope.head_dim,
+        ErrorCode::kData,
+        "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels",
         rope.heads, rope.head_dim, rope.rotary_dim, cols(x));
   const kernels::RotateShape shape{T, rope.heads, rope.head_dim, pairs, rope.interleaved ? 0 : pairs, 1};
   const Var out = make_like(x, cols(x));  // [T, C]
@@ -48,7 +52,8 @@ Var Ctx::rope(const Rope& rope, Var x) {
     }
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
     record(Role::kRotate, {x}, out, {}, [=, this](const AdjointRules&) {
-      kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x), static_cast<R*>(nullptr));
+      kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x),
+                               static_cast<R*>(nullptr));
     });
   });
   return out;
@@ -57,8 +62,10 @@ Var Ctx::rope(const Rope& rope, Var x) {
 // heads counts the heads of x; theta [T, heads*S] turns the first S pairs of each: (2i, 2i+1) or (i, i + d/2).
 Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
   const int64_t T = rows(x), d = heads > 0 ? cols(x) / heads : 0, S = heads > 0 ? cols(theta) / heads : 0;
-  check(rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0),
-        ErrorCode::kInternal, "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x), cols(theta));
+  check(
+      rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0),
+      ErrorCode::kInternal, "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x),
+      cols(theta));
   const kernels::RotateShape shape{T, heads, d, S, interleaved ? 0 : d / 2, heads};
   const size_t n = static_cast<size_t>(T * heads * S);
   const Var out = make_like(x, cols(x));  // [T, C]
@@ -85,7 +92,8 @@ static double wrap_turn(double angle) {
 
 // theta [n, H*S] from the sum [H, S] before, which is advanced.
 template <class R>
-static void phase_forward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, double* rate, double* sum, R* theta) {
+static void phase_forward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, double* rate, double* sum,
+                          R* theta) {
   for (int64_t t = 0; t < n; ++t) {
     for (int64_t s = 0; s < S; ++s) rate[s] = std::numbers::pi * std::tanh(static_cast<double>(angle[t * S + s]));
     for (int64_t h = 0; h < H; ++h) {
@@ -101,7 +109,8 @@ static void phase_forward(int64_t n, int64_t H, int64_t S, const R* angle, const
 
 // sum [H, S]: adjoint of the sum left behind; ends as that of the sum before.
 template <class R>
-static void phase_backward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, const R* dtheta, double* sum, R* dangle, R* ddt) {
+static void phase_backward(int64_t n, int64_t H, int64_t S, const R* angle, const R* dt, const R* dtheta, double* sum,
+                           R* dangle, R* ddt) {
   for (int64_t t = n; t-- > 0;) {
     for (int64_t h = 0; h < H; ++h) {
       for (int64_t s = 0; s < S; ++s) sum[h * S + s] += static_cast<double>(dtheta[(t * H + h) * S + s]);
@@ -120,8 +129,8 @@ static void phase_backward(int64_t n, int64_t H, int64_t S, const R* angle, cons
 
 Var Ctx::phase(Var angle, Var dt, int64_t heads) {
   const int64_t H = heads, S = cols(angle);
-  check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal, "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H,
-        rows(dt), cols(dt));
+  check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal,
+        "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H, rows(dt), cols(dt));
   const std::vector<int64_t> shape = {H, S};
   const std::string name = state_name("phase");
   const std::vector<Segment> segments = layout(angle).segments;
@@ -134,7 +143,8 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
       double* rate = scratch_.array<double>(static_cast<size_t>(S));  // [S]
       const R* carried = g.carries_in ? static_cast<const R*>(state_in(g.seq, name, shape)) : nullptr;
       for (int64_t i = 0; i < n; ++i) sum[i] = carried == nullptr ? 0 : static_cast<double>(carried[i]);
-      phase_forward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, rate, sum, data<R>(out) + g.begin * n);
+      phase_forward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, rate, sum,
+                    data<R>(out) + g.begin * n);
       if (!g.carries_out) continue;
       R* left = carry_out<R>(g.seq, name, shape);
       for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
@@ -147,10 +157,11 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
         const ArenaScope scope(scratch_);
         const size_t seq = static_cast<size_t>(g.seq);
         double* sum = scratch_.array<double>(static_cast<size_t>(n));  // [H, S]
-        const R* future = g.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
+        const R* future =
+            g.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
         for (int64_t i = 0; i < n; ++i) sum[i] = future == nullptr ? 0 : static_cast<double>(future[i]);
-        phase_backward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, grad<R>(out) + g.begin * n, sum,
-                       dangle + g.begin * S, ddt + g.begin * H);
+        phase_backward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H,
+                       grad<R>(out) + g.begin * n, sum, dangle + g.begin * S, ddt + g.begin * H);
         if (!g.carries_in) continue;
         R* past = static_cast<R*>(adjoint_out[seq].put(slot, shape, options_.compute));
         for (int64_t i = 0; i < n; ++i) past[i] = static_cast<R>(sum[i]);

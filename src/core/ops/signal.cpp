@@ -14,7 +14,8 @@ static void gather_rows(const Weight& table, std::span<const int32_t> ids, float
     return;
   }
   const uint16_t* rows = static_cast<const uint16_t*>(table.data);
-  for (size_t t = 0; t < ids.size(); ++t) kernels::convert(rows + ids[t] * C, y + static_cast<int64_t>(t) * C, C, table.dtype);
+  for (size_t t = 0; t < ids.size(); ++t)
+    kernels::convert(rows + ids[t] * C, y + static_cast<int64_t>(t) * C, C, table.dtype);
 }
 static void gather_rows(const Weight& table, std::span<const int32_t> ids, double* y) {
   kernels::embedding_forward(static_cast<int64_t>(ids.size()), table.cols(), ids.data(), table.as<double>(), y);
@@ -27,12 +28,13 @@ Var Ctx::embedding(const Weight& table) {
   with_real([&]<class R>(R) {
     R* y = data<R>(out);
     if (input_.feature_dim > 0) {
-      check(input_.feature_dim == C, ErrorCode::kUsage, "[embedding] features must be [T, {}] but are [{}, {}]", C, T, input_.feature_dim);
+      check(input_.feature_dim == C, ErrorCode::kUsage, "[embedding] features must be [T, {}] but are [{}, {}]", C, T,
+            input_.feature_dim);
       for (int64_t i = 0; i < T * C; ++i) y[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
     } else {
       for (int32_t id : input_.tokens) {
-        check(id >= 0 && id < table.rows(), ErrorCode::kUsage, "[embedding] token id {} is outside the vocabulary 0..{}", id,
-              table.rows() - 1);
+        check(id >= 0 && id < table.rows(), ErrorCode::kUsage,
+              "[embedding] token id {} is outside the vocabulary 0..{}", id, table.rows() - 1);
       }
       gather_rows(table, input_.tokens, y);
     }
@@ -44,7 +46,8 @@ Var Ctx::embedding(const Weight& table) {
   return out;
 }
 
-// Every path of a mixer crosses what lies outside its core, so what goes around the core must be counted with one of them.
+// Every path of a mixer crosses what lies outside its core, so what goes around the core must be counted with one of
+// them.
 Var Ctx::beside(Var x) {
   const int64_t n = rows(x) * cols(x);
   const Var out = make_like(x, cols(x));  // [T, C]
@@ -96,8 +99,8 @@ Var Ctx::skip(const Weight& d, Var base, Var x) {
 }
 
 Var Ctx::add(Var a, Var b) {
-  check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ", rows(a), cols(a),
-        rows(b), cols(b));
+  check(rows(a) == rows(b) && cols(a) == cols(b), ErrorCode::kInternal, "[add] shapes [{}, {}] and [{}, {}] differ",
+        rows(a), cols(a), rows(b), cols(b));
   const int64_t n = rows(a) * cols(a);
   const Var out = make_like(a, cols(a));  // [T, C]
   with_real([&]<class R>(R) {
@@ -118,12 +121,14 @@ Var Ctx::add(Var a, Var b) {
 
 Var Ctx::split(Var x, int64_t first, int64_t count) {
   const int64_t T = rows(x), C = cols(x);
-  check(first >= 0 && count >= 0 && first + count <= C, ErrorCode::kInternal, "[split] columns {}..{} of {}", first, first + count, C);
+  check(first >= 0 && count >= 0 && first + count <= C, ErrorCode::kInternal, "[split] columns {}..{} of {}", first,
+        first + count, C);
   const Var out = make_like(x, count);  // [T, count]
   with_real([&]<class R>(R) {
     const R* xv = data<R>(x);
     R* y = data<R>(out);
-    for (int64_t t = 0; t < T; ++t) std::memcpy(y + t * count, xv + t * C + first, static_cast<size_t>(count) * sizeof(R));
+    for (int64_t t = 0; t < T; ++t)
+      std::memcpy(y + t * count, xv + t * C + first, static_cast<size_t>(count) * sizeof(R));
     record(Role::kSplit, {x}, out, {}, [=, this](const AdjointRules&) {
       R* dx = grad<R>(x);
       const R* dy = grad<R>(out);
@@ -142,7 +147,8 @@ Var Ctx::select(Var x, std::span<const int64_t> which) {
   const Var out = make(static_cast<int64_t>(at.size()), C);  // [rows, C]
   with_real([&]<class R>(R) {
     for (size_t i = 0; i < at.size(); ++i) {
-      std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + at[i] * C, static_cast<size_t>(C) * sizeof(R));
+      std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + at[i] * C,
+                  static_cast<size_t>(C) * sizeof(R));
     }
     record(Role::kSelect, {x}, out, {}, [=, this](const AdjointRules&) {
       R* dx = grad<R>(x);

@@ -1,5 +1,5 @@
-// Roles scale, concat, split, head broadcast, token shift and features: linear in the signal, so the adjoint is the transpose
-// under every rule. token_shift carries the last row ("shift"); its adjoint is kept apart per mixer path.
+// Roles scale, concat, split, head broadcast, token shift and features: linear in the signal, so the adjoint is the
+// transpose under every rule. token_shift carries the last row ("shift"); its adjoint is kept apart per mixer path.
 #include <cstring>
 
 #include "core/context.h"
@@ -45,12 +45,14 @@ Var Ctx::scale(double factor, Var x) {
 
 Var Ctx::channel_scale(const Weight& w, Var x) {
   const int64_t T = rows(x), C = cols(x);
-  check(w.size() == C, ErrorCode::kData, "[channel_scale] {} must be [{}] but is [{}]", w.name, C, fmt::join(w.shape, ", "));
+  check(w.size() == C, ErrorCode::kData, "[channel_scale] {} must be [{}] but is [{}]", w.name, C,
+        fmt::join(w.shape, ", "));
   const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::skip_forward(T, C, static_cast<const R*>(nullptr), w.as<R>(), data<R>(x), data<R>(out));
     record(Role::kScale, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
-      kernels::skip_backward(T, C, w.as<R>(), data<R>(x), grad<R>(out), grad<R>(x), rules.weights ? options_.grads->of<R>(w) : nullptr);
+      kernels::skip_backward(T, C, w.as<R>(), data<R>(x), grad<R>(out), grad<R>(x),
+                             rules.weights ? options_.grads->of<R>(w) : nullptr);
     });
   });
   return out;
@@ -58,8 +60,8 @@ Var Ctx::channel_scale(const Weight& w, Var x) {
 
 // Copies blocks of columns: to[t, to_at(p)..] (+)= from[t, from_at(p)..] for p < parts.
 template <class R, class From, class To>
-static void copy_columns(int64_t T, int64_t parts, int64_t count, int64_t from_cols, const R* from, const From& from_at, int64_t to_cols,
-                         R* to, const To& to_at, bool add) {
+static void copy_columns(int64_t T, int64_t parts, int64_t count, int64_t from_cols, const R* from, const From& from_at,
+                         int64_t to_cols, R* to, const To& to_at, bool add) {
   kernels::for_rows(T, parts * count, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       for (int64_t p = 0; p < parts; ++p) {
@@ -124,8 +126,8 @@ Var Ctx::concat(std::span<const Var> parts) {
 
 Var Ctx::head_broadcast(Var x, int64_t heads, int64_t repeat) {
   const int64_t T = rows(x), C = cols(x);
-  check(heads > 0 && repeat > 0 && C % heads == 0, ErrorCode::kInternal, "[head_broadcast] {} channels, {} heads, {} times", C, heads,
-        repeat);
+  check(heads > 0 && repeat > 0 && C % heads == 0, ErrorCode::kInternal,
+        "[head_broadcast] {} channels, {} heads, {} times", C, heads, repeat);
   const int64_t d = C / heads;
   const Var out = make_like(x, C * repeat);  // [T, heads*repeat*d]
   const auto source = [=](int64_t p) { return p / repeat * d; };
@@ -162,7 +164,8 @@ Var Ctx::token_shift(Var x) {
         std::memcpy(y + s.begin * C, first, row * sizeof(R));
         std::memcpy(y + (s.begin + 1) * C, xv + s.begin * C, static_cast<size_t>(n - 1) * row * sizeof(R));
       }
-      if (s.carries_out) std::memcpy(carry_out<R>(s.seq, name, shape), n > 0 ? xv + (s.end - 1) * C : first, row * sizeof(R));
+      if (s.carries_out)
+        std::memcpy(carry_out<R>(s.seq, name, shape), n > 0 ? xv + (s.end - 1) * C : first, row * sizeof(R));
     }
     record(Role::kTokenMix, {x}, out, {}, [=, this](const AdjointRules& rules) {
       const R* dy = grad<R>(out);
@@ -171,7 +174,8 @@ Var Ctx::token_shift(Var x) {
       for (const Segment& s : segments) {
         const int64_t n = s.end - s.begin;
         const size_t seq = static_cast<size_t>(s.seq);
-        const R* future = s.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
+        const R* future =
+            s.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
         if (n > 0) {
           kernels::accumulate((n - 1) * C, dy + (s.begin + 1) * C, dx + s.begin * C);
           if (future != nullptr) kernels::accumulate(C, future, dx + (s.end - 1) * C);

@@ -49,17 +49,19 @@ struct AttentionOp {
 AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
   const int64_t T = ctx.rows(in.q);
   check(in.heads > 0 && in.kv_heads > 0 && in.heads % in.kv_heads == 0 && in.window >= 0, ErrorCode::kData,
-        "[attention] expected heads a multiple of key-value heads and a window >= 0, found {}, {} and {}", in.heads, in.kv_heads,
-        in.window);
+        "[attention] expected heads a multiple of key-value heads and a window >= 0, found {}, {} and {}", in.heads,
+        in.kv_heads, in.window);
   const int64_t d = ctx.cols(in.q) / in.heads, d_v = ctx.cols(in.v) / in.kv_heads;
-  check(ctx.cols(in.q) == in.heads * d && ctx.cols(in.k) == in.kv_heads * d && ctx.cols(in.v) == in.kv_heads * d_v && ctx.rows(in.k) == T &&
-            ctx.rows(in.v) == T,
-        ErrorCode::kData, "[attention] expected q, k, v of {} and {} heads of one width, found [{}, {}], [{}, {}] and [{}, {}]", in.heads,
+  check(ctx.cols(in.q) == in.heads * d && ctx.cols(in.k) == in.kv_heads * d && ctx.cols(in.v) == in.kv_heads * d_v &&
+            ctx.rows(in.k) == T && ctx.rows(in.v) == T,
+        ErrorCode::kData,
+        "[attention] expected q, k, v of {} and {} heads of one width, found [{}, {}], [{}, {}] and [{}, {}]", in.heads,
         in.kv_heads, T, ctx.cols(in.q), ctx.rows(in.k), ctx.cols(in.k), ctx.rows(in.v), ctx.cols(in.v));
   return {T, 0, in.heads, in.kv_heads, d, d_v, in.window, in.scale, in.soft_cap};
 }
 
-// The adjoint of cached and new rows of keys or values: starts with what later passes left of it, ends where it belongs.
+// The adjoint of cached and new rows of keys or values: starts with what later passes left of it, ends where it
+// belongs.
 template <class R>
 class RowsAdjoint {
  public:
@@ -69,15 +71,18 @@ class RowsAdjoint {
     full_ = past == 0 ? own_ : zeros<R>(scratch, n * width);
     if (!g.carries_out) return;
     const SequenceState::Rows later = ctx.adjoint_in[static_cast<size_t>(g.seq)].rows(slot, width, ctx.compute());
-    check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", slot, n, later.count);
-    if (later.count > 0) kernels::accumulate(later.count * width, static_cast<const R*>(later.data), full_ + (n - later.count) * width);
+    check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", slot, n,
+          later.count);
+    if (later.count > 0)
+      kernels::accumulate(later.count * width, static_cast<const R*>(later.data), full_ + (n - later.count) * width);
   }
   R* data() const { return full_; }  // [past + T, width]
   void finish() const {
     if (past_ == 0) return;
     kernels::accumulate((g_.end - g_.begin) * width_, full_ + past_ * width_, own_);
-    std::copy_n(full_, past_ * width_,
-                static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(slot_, {past_, width_}, ctx_.compute())));
+    std::copy_n(
+        full_, past_ * width_,
+        static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(slot_, {past_, width_}, ctx_.compute())));
   }
 
  private:
@@ -142,7 +147,8 @@ Var Ctx::softmax_attention(const Attention& in) {
       if (options_.in_place && state != nullptr && g.carries_out) {  // the state itself is the cache
         const auto append = [&](const std::string& slot, Var x) {
           const int64_t width = cols(x), keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
-          std::copy_n(data<R>(x) + g.begin * width, n * width, static_cast<R*>(state->append_rows(slot, width, type, n, keep)));
+          std::copy_n(data<R>(x) + g.begin * width, n * width,
+                      static_cast<R*>(state->append_rows(slot, width, type, n, keep)));
           const SequenceState::Rows rows = state->rows(slot, width, type);
           keys.past = rows.count - n;
           return static_cast<const R*>(rows.data);
@@ -153,8 +159,8 @@ Var Ctx::softmax_attention(const Attention& in) {
         const bool cached = g.carries_in && state != nullptr;
         const SequenceState::Rows k = cached ? state->rows(k_slot, op.k_width(), type) : SequenceState::Rows();
         const SequenceState::Rows v = cached ? state->rows(v_slot, op.v_width(), type) : SequenceState::Rows();
-        check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}", k_slot, v.count,
-              k.count);
+        check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}",
+              k_slot, v.count, k.count);
         keys.past = k.count;
         keys.k = k.count == 0 ? data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
         keys.v = v.count == 0 ? data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
@@ -186,8 +192,8 @@ Var Ctx::softmax_attention(const Attention& in) {
     detail->lse = op.lse;
     detail->state_shape = {detail->past, op.k_width()};
     record(
-        Role::kAttention, {in.q, in.k, in.v}, out, {}, [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); },
-        std::move(detail));
+        Role::kAttention, {in.q, in.k, in.v}, out, {},
+        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
   });
   return out;
 }

@@ -34,8 +34,12 @@ MixerCase make(const std::string& name, const Shape& p) {
 }
 
 std::vector<MixerCase> all_cases() {
-  return {make("one head", {1, 1, 3, 3}),         make("grouped", {4, 2, 2, 3}),          make("one key head, window", {3, 1, 2, 2, 4}),
-          make("window of one", {2, 2, 2, 1, 1}), make("soft cap", {2, 1, 3, 2, 0, 1.5}), make("window, soft cap", {2, 2, 3, 2, 5, 2})};
+  return {make("one head", {1, 1, 3, 3}),
+          make("grouped", {4, 2, 2, 3}),
+          make("one key head, window", {3, 1, 2, 2, 4}),
+          make("window of one", {2, 2, 2, 1, 1}),
+          make("soft cap", {2, 1, 3, 2, 0, 1.5}),
+          make("window, soft cap", {2, 2, 3, 2, 5, 2})};
 }
 
 TEST(SoftmaxAttention, GradientsAgreeWithFiniteDifferences) {
@@ -51,7 +55,8 @@ TEST(SoftmaxAttention, AnySplitGivesTheSame) {
 
 TEST(SoftmaxAttention, PathsAddUp) {
   for (MixerCase c : all_cases()) {
-    if (c.name == "window of one") c.empty_paths = {MixerPath::kDecay, MixerPath::kGate, MixerPath::kWrite, MixerPath::kRead};
+    if (c.name == "window of one")
+      c.empty_paths = {MixerPath::kDecay, MixerPath::kGate, MixerPath::kWrite, MixerPath::kRead};
     mixer_test::check_paths(c, DType::kF64, 1e-12);
     if (c.name != "window of one") mixer_test::check_paths(c, DType::kF32, 1e-5);
     mixer_test::check_paths_over_chunks(c);

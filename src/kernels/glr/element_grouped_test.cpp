@@ -1,5 +1,6 @@
 // The element recurrence with groups of B and C against one ungrouped call per channel.
 #include "kernels/glr/element_grouped.h"
+
 #include "kernels/glr/element_test_support.h"
 
 namespace hindscan::kernels::glr {

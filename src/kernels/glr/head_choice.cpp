@@ -25,13 +25,14 @@ struct Pair {
   Cost sequential, chunked;
 };
 
-constexpr Pair kScalarForward = {{73.52, .1316, 0, 0, .3558, .04067, 0, 0, 0, 0, 0, 0, 0, 0, 0, .05832},
+constexpr Pair kScalarForward = {
+    {73.52, .1316, 0, 0, .3558, .04067, 0, 0, 0, 0, 0, 0, 0, 0, 0, .05832},
     {49.61, .1458, 44.51, .3606, 0, 0, 0, .0007694, .009253, .9842, .02268, .431, .004301, 0, 0, 0}};
 constexpr Pair kScalarBackward = {
     {256.3, .9878, 18.17, 2.713, .448, .0936, .1883, 0, 0, 0, 0, 0, 0, 0, 0, .323},
     {0, 0, 45.71, .7704, .6315, .0524, 0, .584, 0, .2307, .008753, 308.8, .8153, .4707, 3.782, .2136}};
 constexpr Pair kRowForward = {{167.6, .1279, 10.39, 0, .292, .04224, .04026, 0, 0, 0, 0, 0, 0, 0, 0, .0552},
-    {250.6, .04338, 4.807, 0, .2329, .0132, 0, 0, 0, .3044, .02475, 31, .2252, 0, 0, .03023}};
+                              {250.6, .04338, 4.807, 0, .2329, .0132, 0, 0, 0, .3044, .02475, 31, .2252, 0, 0, .03023}};
 constexpr Pair kRowBackward = {
     {278.4, 1.04, 30.04, 2.814, .3, .07612, 1.209, 0, 0, 0, 0, 0, 0, 0, 0, .4204},
     {0, 0, 44.47, 2.975, .9345, .05459, 0, 0, 0, .2521, .002775, 306.4, .9903, .4508, 1.68, .3012}};
@@ -64,7 +65,7 @@ struct Rank1Pair {
 };
 
 constexpr Rank1Pair kRank1Forward = {{188, .2011, 35.47, .00477, .0001399, 2.267, 0, 0, 0, 0, 0, 0, 0, .1405, 0},
-    {1035, 0, 0, 0, 0, 0, 0, 0, .01358, 76.12, 24.01, 0, 0, 0, 0}};
+                                     {1035, 0, 0, 0, 0, 0, 0, 0, .01358, 76.12, 24.01, 0, 0, 0, 0}};
 constexpr Rank1Pair kRank1Backward = {{1687, 1.49, 83.01, .08822, 34.91, .6038, 3.657, 1.049, 0, 0, 0, 0, 0, .4252, 0},
                                       {0, 0, 0, 0, 0, 0, 0, 0, 1971, 43.12, 20.3, 2.061, 0, .4359, 0}};
 // b = -s k in every token (delta rules): the chunk's two writes are one.
@@ -107,7 +108,8 @@ bool diagonal_chunked_is_faster(const HeadDims& d, const HeadCoeffs<float>& c, b
   const Pair& pair = row ? (backward ? kRowBackward : kRowForward) : (backward ? kScalarBackward : kScalarForward);
   Cost sequential = pair.sequential;
   if (c.decay == DecayShape::kNone) sequential.token_kv *= 2.0 / 3.0;  // two multiply-adds in place of three
-  if (!backward && !row && d.T * d.R > 1 && d.T * d.R <= 8 && d.K >= 128) return false;  // a chunk would stay nearly empty
+  if (!backward && !row && d.T * d.R > 1 && d.T * d.R <= 8 && d.K >= 128)
+    return false;  // a chunk would stay nearly empty
   return nanoseconds(pair.chunked, d, row) < nanoseconds(sequential, d, row);
 }
 

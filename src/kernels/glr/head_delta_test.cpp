@@ -1,8 +1,9 @@
 // The rank-1 kernels against the double reference: forward (sequential and chunked), every gradient and the value
 // adjoint, in the settings of Gated DeltaNet, DeltaNet, KDA and RWKV-7, on every instruction set.
+#include "kernels/glr/head_delta.h"
+
 #include <omp.h>
 
-#include "kernels/glr/head_delta.h"
 #include "kernels/glr/head_kernels.h"
 #include "kernels/glr/head_reference.h"
 #include "kernels/glr/head_test_support.h"

@@ -1,0 +1,15 @@
+# cmake -DROOT=... -DOUT=... [-DCOMMIT=...] -P commit.cmake: a source that names the commit; written only when it changed.
+if(NOT COMMIT)
+  execute_process(COMMAND git -C ${ROOT} rev-parse --short=12 HEAD OUTPUT_VARIABLE COMMIT RESULT_VARIABLE failed
+    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(failed)
+    set(COMMIT unknown)
+  else()
+    execute_process(COMMAND git -C ${ROOT} diff --quiet HEAD RESULT_VARIABLE changed ERROR_QUIET OUTPUT_QUIET)
+    if(changed)
+      string(APPEND COMMIT "-dirty")
+    endif()
+  endif()
+endif()
+set(text "#include \"cli/version.h\"\n\nnamespace hindscan::cli {\nconst char* commit() { return \"${COMMIT}\"; }\n}  // namespace hindscan::cli\n")
+file(CONFIGURE OUTPUT ${OUT} CONTENT "${text}" @ONLY)
