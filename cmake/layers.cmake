@@ -55,6 +55,8 @@ function(hs_private_dependencies name library)
     target_link_libraries(${library} PRIVATE simdjson::simdjson PNG::PNG PkgConfig::PCRE2 PkgConfig::UTF8PROC)
   elseif(name STREQUAL "model")
     hs_paths(${library})
+  elseif(name STREQUAL "explain")
+    target_link_libraries(${library} PRIVATE PkgConfig::UTF8PROC)
   elseif(name STREQUAL "viewer")
     set(pages ${PROJECT_SOURCE_DIR}/src/viewer)
     hs_embed(${library} Shell=${pages}/shell.html Script=${pages}/app.js

@@ -1,0 +1,39 @@
+// Tokens joined into what a person reads: whole characters always, words or sentences on request; scores are summed.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "explain/report.h"
+
+namespace hindscan {
+
+enum class PieceBy : uint8_t { kToken, kWord, kSentence };
+PieceBy parse_piece_by(const std::string& name);  // "token", "word", "sentence"; Error(kUsage)
+
+// Tokens [first, last) and what they say together. Bytes that make no character stay as they are (faces escape them).
+struct Piece {
+  int64_t first = 0, last = 0;
+  std::string bytes;  // "<id>" for a token without text
+};
+
+// Tokens [begin, end) without gap or overlap. A character (also one of several code points) is never cut; kToken joins
+// only the tokens that share one. Words of scripts without spaces stay as the tokenizer cut them.
+std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by);
+
+std::string_view bytes_of(const TokenReport& token);
+
+// Sums over the tokens of one piece; values [T].
+template <class T>
+double piece_sum(const Piece& piece, std::span<const T> values) {
+  double sum = 0;
+  for (int64_t t = piece.first; t < piece.last; ++t) sum += static_cast<double>(values[static_cast<size_t>(t)]);
+  return sum;
+}
+
+// Of every layer of a map: [L].
+std::vector<double> piece_layers(const Piece& piece, const ScoreMap& map);
+
+}  // namespace hindscan
