@@ -6,4 +6,14 @@ source "$root/tools/setup.sh"
 set_up ON all
 # Several tests run at once: waiting threads should not keep a core busy.
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-5000}
-exec ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error "$@"
+# A terminal sees how far it is; everything else only what went wrong and one closing line.
+quiet=(--quiet)
+[[ -t 1 ]] && quiet=(--progress)
+results=$build/tests.xml
+rm -f "$results"
+code=0
+ctest --test-dir "$build" -j "$(nproc)" --no-tests=error "${quiet[@]}" --output-junit "$results" \
+  --output-log "$build/tests.log" "$@" || code=$?
+[[ -f $results ]] || { say "no test ran; ctest ended with $code, see $build/tests.log"; exit 1; }
+python3 -B "$root/tools/test_summary.py" "$results" || exit 1
+exit "$code"
