@@ -4,5 +4,5 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$root/tools/setup.sh"
 set_up OFF hindscan
-(($#)) || set -- explain -p "Once upon a time there was a little girl who lived in a"
+(($#)) || set -- explain -p "He opened the door and went into the room, and shut the"
 exec "$program" "$@"

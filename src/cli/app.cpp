@@ -39,7 +39,7 @@ constexpr Command kCommands[] = {
 constexpr std::string_view kIntro =
     "Hindscan runs, trains and explains state-space and gated-linear recurrent models.\n\n"
     "Examples:\n"
-    "  hindscan explain -p \"Once upon a time there was a little girl who lived in a\"\n"
+    "  hindscan explain -p \"He opened the door and went into the room, and shut the\"\n"
     "  hindscan explain -p \"The cat sat on the\" -o cat.html\n"
     "  hindscan run -p \"Once upon a time\" -n 64\n"
     "  hindscan score -f book.txt\n\n"

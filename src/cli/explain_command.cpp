@@ -20,7 +20,7 @@ namespace {
 constexpr double kWorthSaying = 10;  // seconds: what a run will cost is said before it
 
 struct ExplainFlags {
-  std::string methods = "all", target_token, contrast = "auto", estimator = "exact", state_in;
+  std::string methods = "all", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
   std::vector<std::string> outputs;
   FeatureInput features;
   bool per_layer = false;
@@ -44,6 +44,9 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
+  app.add_option("--by", f.by, "Scores of each token, or summed over each word or sentence")
+      ->check(CLI::IsMember({"token", "word", "sentence"}))
+      ->capture_default_str();
   app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
   app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
       ->check(CLI::Range(0, 10000))
@@ -103,8 +106,9 @@ int explain_command(Arguments arguments) {
   CommandLine line(
       "explain",
       "Which earlier tokens a prediction came from, whether the parts add up, and how well they predict real edits.",
-      {"explain -p \"Once upon a time there was a little girl who lived in a\"",
+      {"explain -p \"He opened the door and went into the room, and shut the\"",
        "explain -p \"The cat sat on the\" --target-token \" mat\" --contrast \" dog\"",
+       "explain -p \"He walked up and\" --by word",
        "explain -f story.txt --target 120 --method frozen,gradient-x-input -o story.html",
        "explain -m some-model -f long.txt --json -o long.npz"});
   line.add_model();
@@ -115,6 +119,7 @@ int explain_command(Arguments arguments) {
   add_flags(line.app(), flags, request);
   if (!line.parse(std::move(arguments))) return 0;
   request.methods = parse_methods(flags.methods);
+  flags.view.by = parse_piece_by(flags.by);
   if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "cli/explain_sentence.h"
 #include "cli/printable.h"
 
 namespace hindscan::cli {
@@ -16,14 +17,6 @@ constexpr int64_t kWindow = 300;
 constexpr int kTokenColumn = 18;
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
-
-std::string_view bytes_of(const TokenReport& t) {
-  return t.bytes.empty() ? std::string_view(t.text) : std::string_view(t.bytes);
-}
-
-std::string name_of(const TokenReport& t) {
-  return bytes_of(t).empty() ? fmt::format("<{}>", t.id) : std::string(bytes_of(t));
-}
 
 std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
 
@@ -59,58 +52,59 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   return out + fmt::format("\nmethod  {} ({} fidelity)\n\n", m.name, m.maps.front().fidelity);
 }
 
-std::string strip(const ExplainReport& r, const MethodReport& m, const HeatmapStyle& style) {
-  const int64_t end = r.target.position + 1, T = static_cast<int64_t>(r.tokens.size());
-  const int64_t begin = end > kWholeText ? end - kWindow : 0;
-  std::vector<std::string> names;
-  for (int64_t t = begin; t < end; ++t) names.push_back(name_of(r.tokens[static_cast<size_t>(t)]));
-  std::vector<HeatToken> tokens;
-  for (int64_t t = begin; t < end; ++t) {
-    tokens.push_back({names[static_cast<size_t>(t - begin)], m.scores()[static_cast<size_t>(t)], false});
-  }
-  const std::string predicted = name_of(r.target.id, r.target.text);
-  tokens.push_back({predicted, 0, true});
-  const double scale = largest(m.scores());
-  std::string out = begin > 0 ? fmt::format("... {} tokens before; the table names the strongest of all\n", begin) : "";
-  out += render_heatmap(tokens, scale, style);
-  if (end < T) out += fmt::format("... {} tokens after the target play no part\n", T - end);
-  return out + "\n" + heatmap_legend(scale, style) + "\n";
+std::vector<double> sums(const std::vector<Piece>& pieces, const std::vector<double>& scores) {
+  std::vector<double> out;
+  for (const Piece& p : pieces) out.push_back(piece_sum<double>(p, scores));
+  return out;
 }
 
-std::vector<int64_t> strongest(const std::vector<double>& scores, int64_t count) {
-  std::vector<int64_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
+std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
+  const int64_t end = r.target.position + 1, T = static_cast<int64_t>(r.tokens.size());
+  const int64_t begin = end > kWholeText ? end - kWindow : 0;
+  const std::vector<Piece> pieces = pieces_of(r.tokens, begin, end, view.by);
+  const std::vector<double> scores = sums(pieces, m.scores());
+  std::vector<HeatToken> tokens;
+  for (size_t i = 0; i < pieces.size(); ++i) tokens.push_back({pieces[i].bytes, scores[i], false});
+  const std::string predicted = name_of(r.target.id, r.target.text);
+  tokens.push_back({predicted, 0, true});
+  const double scale = largest(sums(pieces_of(r.tokens, 0, end, view.by), m.scores()));
+  std::string out = begin > 0 ? fmt::format("... {} tokens before; the table names the strongest of all\n", begin) : "";
+  out += render_heatmap(tokens, scale, view.style);
+  if (end < T) out += fmt::format("... {} tokens after the target play no part\n", T - end);
+  return out + "\n" + heatmap_legend(scale, view.style) + "\n";
+}
+
+std::vector<size_t> strongest(const std::vector<double>& scores, int64_t count) {
+  std::vector<size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), size_t{0});
   const auto n = std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(order.size()));
-  std::partial_sort(order.begin(), order.begin() + n, order.end(), [&](int64_t a, int64_t b) {
-    const double x = std::abs(scores[static_cast<size_t>(a)]), y = std::abs(scores[static_cast<size_t>(b)]);
+  std::partial_sort(order.begin(), order.begin() + n, order.end(), [&](size_t a, size_t b) {
+    const double x = std::abs(scores[a]), y = std::abs(scores[b]);
     return x != y ? x > y : a < b;
   });
   order.resize(static_cast<size_t>(n));
   return order;
 }
 
-std::vector<double> over_layers(const ScoreMap& map, int64_t t) {
-  const size_t T = map.scores.size();
-  std::vector<double> out;
-  for (size_t at = static_cast<size_t>(t); T > 0 && at < map.layers.size(); at += T)
-    out.push_back(static_cast<double>(map.layers[at]));
-  return out;
+std::string positions(const Piece& p) {
+  return p.last - p.first == 1 ? fmt::format("{}", p.first) : fmt::format("{}-{}", p.first, p.last - 1);
 }
 
-std::string source_table(const ExplainReport& r, const MethodReport& m, int64_t top) {
+std::string source_table(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const ScoreMap& map = m.maps.front();
+  const std::vector<Piece> pieces = pieces_of(r.tokens, 0, r.target.position + 1, view.by);
+  const std::vector<double> scores = sums(pieces, map.scores);
   double total = 0;
-  for (const double s : map.scores) total += std::isfinite(s) ? std::abs(s) : 0;
-  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", "token", kTokenColumn,
+  for (const double s : scores) total += std::isfinite(s) ? std::abs(s) : 0;
+  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_by_name(view.by), kTokenColumn,
                                 map.layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
-  for (const int64_t t : strongest(map.scores, top)) {
-    const double score = map.scores[static_cast<size_t>(t)];
-    if (score == 0) break;
-    const Printable token = printable(name_of(r.tokens[static_cast<size_t>(t)]), kTokenColumn - 2);
+  for (const size_t i : strongest(scores, view.top)) {
+    if (scores[i] == 0) break;
+    const Printable token = printable(pieces[i].bytes, kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
-    out += fmt::format(" {:4} {:7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, t, name, score,
-                       total > 0 ? 100 * std::abs(score) / total : 0.0, sparkline(over_layers(map, t)));
+    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, positions(pieces[i]), name, scores[i],
+                       total > 0 ? 100 * std::abs(scores[i]) / total : 0.0, sparkline(piece_layers(pieces[i], map)));
   }
   return out + "\n";
 }
@@ -209,7 +203,8 @@ size_t shown_method(const ExplainReport& report, const std::string& show) {
 
 std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
-  std::string out = heading(report, m) + strip(report, m, view.style) + source_table(report, m, view.top);
+  std::string out = explain_sentence(report, m, view.by) + "\n\n" + heading(report, m);
+  out += strip(report, m, view) + source_table(report, m, view);
   out += method_table(report) + "\n" + bars(m);
   for (const MethodReport& each : report.methods) out += shares(each) + estimator(each);
   out += held(report);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/heatmap.h"
+#include "explain/pieces.h"
 #include "explain/report.h"
 
 namespace hindscan::cli {
@@ -12,6 +13,7 @@ struct ExplainView {
   HeatmapStyle style;
   std::string show;  // method of the heatmap; empty: the one that agrees best with real edits
   int64_t top = 10;  // rows of the table of sources
+  PieceBy by = PieceBy::kToken;
 };
 
 // Index of the method that `view` shows; Error(kUsage) for one that was not computed.

@@ -150,11 +150,16 @@ std::string_view bytes_of(const TokenReport& token) {
   return token.bytes.empty() ? std::string_view(token.text) : std::string_view(token.bytes);
 }
 
+const char* piece_by_name(PieceBy by) {
+  constexpr const char* names[] = {"token", "word", "sentence"};
+  return names[static_cast<size_t>(by)];
+}
+
 PieceBy parse_piece_by(const std::string& name) {
-  if (name == "token") return PieceBy::kToken;
-  if (name == "word") return PieceBy::kWord;
-  check(name == "sentence", ErrorCode::kUsage, "[explain] expected token, word or sentence, found '{}'", name);
-  return PieceBy::kSentence;
+  for (const PieceBy by : {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence}) {
+    if (name == piece_by_name(by)) return by;
+  }
+  fail(ErrorCode::kUsage, "[explain] expected token, word or sentence, found '{}'", name);
 }
 
 std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by) {

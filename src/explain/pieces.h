@@ -12,6 +12,7 @@ namespace hindscan {
 
 enum class PieceBy : uint8_t { kToken, kWord, kSentence };
 PieceBy parse_piece_by(const std::string& name);  // "token", "word", "sentence"; Error(kUsage)
+const char* piece_by_name(PieceBy by);
 
 // Tokens [first, last) and what they say together. Bytes that make no character stay as they are (faces escape them).
 struct Piece {

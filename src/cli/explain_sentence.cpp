@@ -1,0 +1,86 @@
+#include "cli/explain_sentence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/printable.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr size_t kNamed = 3;           // words of one sign
+constexpr double kWorthNaming = 0.05;  // share of all that counted
+
+std::string quoted(std::string_view bytes) {
+  const size_t begin = bytes.find_first_not_of(' ');  // a leading space is the tokenizer's, not the reader's
+  const std::string_view shown = begin == std::string_view::npos ? bytes : bytes.substr(begin);
+  return "\"" + printable(shown, 40).text + "\"";
+}
+
+std::string percent(double p) {
+  if (p > 0.995) return "over 99 %";
+  return p < 0.005 ? "under 1 %" : fmt::format("{:.0f} %", 100 * p);
+}
+
+std::string name_of(const std::string& text, int32_t id) {
+  return text.empty() ? fmt::format("token {}", id) : quoted(text);
+}
+
+std::string predicted(const TargetReport& t) {
+  if (t.kind == TargetKind::kNumber) return fmt::format("The model says {:.4g} of the text.", t.logit);
+  const std::string name = name_of(t.text, t.id);
+  const std::string against =
+      t.contrast_id ? fmt::format(" rather than {}", name_of(t.contrast_text, *t.contrast_id)) : "";
+  const char* what = t.kind == TargetKind::kClass ? "to be what the text is" : "to come next";
+  return fmt::format("The model gives {} a probability of {} {}. Why {}{}?", name, percent(t.probability), what, name,
+                     against);
+}
+
+struct Words {
+  const std::vector<Piece>& pieces;
+  std::vector<double> scores;
+  double total = 0;
+
+  // The strongest of one sign, as "a", "b" and "c".
+  std::string named(double sign) const {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (sign * scores[i] >= kWorthNaming * total && sign * scores[i] > 0) order.push_back(i);
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return sign * scores[a] > sign * scores[b]; });
+    order.resize(std::min(kNamed, order.size()));
+    std::string out;
+    for (size_t i = 0; i < order.size(); ++i) {
+      out += i == 0 ? "" : i + 1 == order.size() ? " and " : ", ";
+      out += quoted(pieces[order[i]].bytes);
+    }
+    return out;
+  }
+};
+
+std::string mattered(const Words& words, bool targeted) {
+  const std::string up = words.named(1), down = words.named(-1);
+  if (!targeted) return up.empty() ? "" : fmt::format(" It drew most on {}.", up);
+  if (up.empty() && down.empty()) return " No word stands out.";
+  std::string out = up.empty() ? "" : fmt::format(" Most for it: {}.", up);
+  return down.empty() ? out : out + fmt::format(" Most against it: {}.", down);
+}
+
+}  // namespace
+
+std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by) {
+  const PieceBy shown = by == PieceBy::kSentence ? by : PieceBy::kWord;
+  const std::vector<Piece> pieces = pieces_of(report.tokens, 0, report.target.position + 1, shown);
+  Words words{pieces, {}, 0};
+  for (const Piece& p : pieces) {
+    const double score = piece_sum<double>(p, method.scores());
+    words.scores.push_back(std::isfinite(score) ? score : 0);
+    words.total += std::abs(words.scores.back());
+  }
+  return predicted(report.target) + mattered(words, method.targeted);
+}
+
+}  // namespace hindscan::cli
