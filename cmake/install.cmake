@@ -13,8 +13,9 @@ install(FILES ${PROJECT_BINARY_DIR}/hindscan-config.cmake ${PROJECT_BINARY_DIR}/
   cmake/modules/FindOneDNN.cmake DESTINATION ${package_dir})
 
 if(TARGET hindscan)
-  install(TARGETS hindscan)
+  install(TARGETS hindscan COMPONENT program)
 endif()
 install(DIRECTORY include/hindscan DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/hindscan)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/hindscan COMPONENT program)
+install(FILES LICENSE NOTICE docs/licences.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT program)  # where Debian looks

@@ -99,13 +99,22 @@ void occupy_closed_descriptors() {
   }
 }
 
+// Before anything is parsed, so that a wrong flag is told in the asked form too.
+bool asks_for_json_log(const Arguments& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--log=json") return true;
+    if (arguments[i] == "--log" && i + 1 < arguments.size() && arguments[i + 1] == "json") return true;
+  }
+  return false;
+}
+
 int report(ErrorCode code, std::string_view message) {
   try {
     Out::get().flush();  // what was finished before the failure
   } catch (...) {
     Out::get().drop();
   }
-  error_line(message);
+  error_line(static_cast<int>(code), message);
   return static_cast<int>(code);
 }
 
@@ -114,6 +123,7 @@ int report(ErrorCode code, std::string_view message) {
 int run_program(Arguments arguments) {
   occupy_closed_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
+  if (asks_for_json_log(arguments)) set_log_format(LogFormat::kJson);
   const StopHandlers handlers;
   try {
     const int code = dispatch(std::move(arguments));

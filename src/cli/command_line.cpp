@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "cli/help.h"
 #include "cli/printable.h"
+#include "cli/progress_log.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
@@ -42,6 +43,10 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
       ->check(CLI::IsMember({"auto", "always", "never"}));
   app_.add_option("--progress", progress_flag_, "auto, bar, plain or none; always on standard error")
       ->check(CLI::IsMember({"auto", "bar", "plain", "none"}));
+  app_.add_option("--log", log_,
+                  "text, or json: notes, progress and errors as one object a line with a level, on standard error")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   app_.add_option("-t,--threads", threads_, "Threads (default: one per core)")->check(CLI::Range(1, kMaxThreads));
   app_.add_flag("-q,--quiet", quiet_, "No notes");
   app_.option_defaults()->group("Options");
@@ -109,8 +114,13 @@ void CommandLine::unknown_argument(const std::string& argument) const {
 
 void CommandLine::apply() {
   set_quiet(quiet_);
-  set_log_sink([](LogLevel, std::string_view text) { note(text); });
+  set_log_format(log_ == "json" ? LogFormat::kJson : LogFormat::kText);
+  set_log_sink([](LogLevel level, std::string_view text) { level == LogLevel::kWarning ? warning(text) : note(text); });
   if (threads_ > 0) omp_set_num_threads(threads_);
+  if (log_format() == LogFormat::kJson) {
+    if (progress_flag_ != "none" && !quiet_) progress_ = std::make_unique<ProgressLog>();
+    return;
+  }
   ProgressMode mode = ProgressMode::kNone;
   if (progress_flag_ == "bar") mode = ProgressMode::kBar;
   if (progress_flag_ == "plain") mode = ProgressMode::kLines;
@@ -123,12 +133,16 @@ HeatmapStyle CommandLine::style() const {
   return {choose_color(color_, isatty(STDOUT_FILENO) != 0, env), dark_background(env), terminal_columns(STDOUT_FILENO)};
 }
 
-Model CommandLine::load_model(bool refuse_non_finite) const {
+std::string CommandLine::model_path() const {
   const std::string given = model_option_.empty() ? model_positional_ : model_option_;
+  return given.empty() ? default_model_directory() : given;
+}
+
+Model CommandLine::load_model(bool refuse_non_finite) const {
   LoadOptions options;
   if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
   options.tokenizer = tokenizer_;
-  Model model = Model::load(given.empty() ? default_model_directory() : given, options);
+  Model model = Model::load(model_path(), options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
   check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
         damaged);

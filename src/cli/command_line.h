@@ -35,6 +35,7 @@ class CommandLine {
   bool json() const { return json_; }
   ProgressSink* progress() { return progress_.get(); }
   HeatmapStyle style() const;
+  std::string model_path() const;  // as given, or that of the built-in model
   Model load_model(bool refuse_non_finite = true) const;
   // Error(kUsage) unless exactly one source is given; empty text is an error of its own.
   Prompt read_prompt(const Model& model) const;
@@ -48,12 +49,12 @@ class CommandLine {
   std::string name_;
   CLI::App app_;
   bool json_ = false, quiet_ = false, has_model_ = false;
-  std::string color_ = "auto", progress_flag_ = "auto";
+  std::string color_ = "auto", progress_flag_ = "auto", log_ = "text";
   int threads_ = 0;
   std::string model_option_, model_positional_, tokenizer_, dtype_ = "auto";
   std::string text_, file_, tokens_, mem_limit_;
   CLI::Option *text_option_ = nullptr, *file_option_ = nullptr, *tokens_option_ = nullptr;
-  std::unique_ptr<ProgressPrinter> progress_;
+  std::unique_ptr<ProgressSink> progress_;
 };
 
 std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)

@@ -8,6 +8,8 @@
 #include "cli/streams.h"
 #include "core/classifier_config.h"
 #include "model/config_json.h"
+#include "model/file_format.h"
+#include "model/weights_hash.h"
 
 namespace hindscan::cli {
 namespace {
@@ -49,6 +51,16 @@ Counts count(const WeightTable& weights) {
   return c;
 }
 
+// A file of ours that is no model: its format and the weights it belongs to.
+void print(const FileFormat& f, const std::string& path, bool json) {
+  if (!json)
+    return Out::get().print("file        {}\nformat      {}\nweights     {}\n", printable(path).text, f.name,
+                            f.weights.empty() ? "not named" : printable(f.weights).text);
+  Json out = Json::object();
+  out.set("schema", format::kInfoJson).set("file", path).set("format", f.name).set("weights", f.weights);
+  Out::get().write(to_string(out, {.indent = 2}) + "\n");
+}
+
 int64_t transformer_maps(const ArchitectureSizes& s) { return s.n_layer * std::max<int64_t>(1, s.d_model / kHeadDim); }
 
 Json to_json(const Model& model, bool checked, const std::string& damaged) {
@@ -61,6 +73,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   Json out = Json::object();
   out.set("schema", format::kInfoJson)
       .set("model", model.path())
+      .set("weights", weights_hash(model.weights()))
       .set("config", config_to_json(model.arch().hf_config()));
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
@@ -96,6 +109,7 @@ void print(const Model& model, bool with_tensors) {
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
   out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
             static_cast<double>(c.bytes) / 1e6, stored(model.weights()).size());
+  out.print("weights     {}\n", weights_hash(model.weights()));
   if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
   if (s.feature_dim == 0) {
     out.print("vocabulary  {} tokens{}\n", s.vocab_size,
@@ -125,7 +139,9 @@ void print(const Model& model, bool with_tensors) {
 }  // namespace
 
 int info_command(Arguments arguments) {
-  CommandLine line("info", "What a model holds: sizes, tensors, implicit attention matrices.",
+  CommandLine line("info",
+                   "What a model holds: sizes, tensors, implicit attention matrices. Of a state, a report (JSON, NPZ): "
+                   "its format and the weights it belongs to.",
                    {"info", "info -m models/english --tensors", "info some-model --check --json"});
   line.add_model();
   bool with_tensors = false, check_values = false;
@@ -133,6 +149,12 @@ int info_command(Arguments arguments) {
   line.app().add_flag("--check", check_values, "Look for NaN and infinities; exit code 65 if there are any");
   if (!line.parse(std::move(arguments))) return 0;
 
+  const std::string path = line.model_path();
+  const std::optional<FileFormat> file = file_format(path);
+  if (file && file->name != format::kModel) {
+    print(*file, path, line.json());
+    return 0;
+  }
   const Model model = line.load_model(false);
   const std::string damaged = check_values ? find_non_finite(model.weights()) : "";
   if (line.json()) {

@@ -11,6 +11,7 @@
 #include "explain/matrix.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "model/weights_hash.h"
 
 namespace hindscan::cli {
 namespace {
@@ -38,10 +39,14 @@ TokenRange parse_range(const std::string& text, const char* flag, int64_t length
   return {number(all.substr(0, colon), 0), number(all.substr(colon + 1), length)};
 }
 
-void write(const MatrixResult& m, const std::string& path) {
+void write(const Model& model, const MatrixResult& m, const std::string& path) {
   const std::vector<uint64_t> shape = {static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.cols)};
   if (path.ends_with(".npy")) return write_npy(real_fs(), path, npy_array("values", shape, m.values));
-  std::vector<NpyArray> arrays = {npy_array("values", shape, m.values)};
+  const std::string_view format = format::kMatrixNpz;
+  const std::string hash = weights_hash(model.weights());
+  const std::u32string format_text(format.begin(), format.end()), weights(hash.begin(), hash.end());
+  std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights),
+                                  npy_array("values", shape, m.values)};
   if (!m.lower.empty()) arrays.push_back(npy_array("lower", shape, m.lower));
   std::vector<int32_t> edges(m.edges.begin(), m.edges.end());
   if (!edges.empty()) arrays.push_back(npy_array("edges", {edges.size()}, edges));
@@ -141,7 +146,7 @@ int matrix_command(Arguments arguments) {
     request.state_in = &state;
   }
   const MatrixResult result = matrix(model, request);
-  write(result, flags.output);
+  write(model, result, flags.output);
   report(model, request, result, flags, line.json());
   return 0;
 }

@@ -137,7 +137,8 @@ int run_command(Arguments arguments) {
   }
   if (stream) Out::get().write("\n");
   if (line.json()) Out::get().write(to_string(to_json(model, prompt, result), {.indent = 2}) + "\n");
-  if (flags.verbose) write_error(speed(prompt, result) + "\n");
+  if (flags.verbose && log_format() == LogFormat::kJson) log_line("info", speed(prompt, result));
+  if (flags.verbose && log_format() == LogFormat::kText) write_error(speed(prompt, result) + "\n");
   if (result.reason != StopReason::kInterrupted && !flags.state_out.empty())
     save_state(real_fs(), flags.state_out, state, model);
   if (result.reason == StopReason::kInterrupted) {

@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/utf8.h"
 #include "cli/printable.h"
 
 namespace hindscan::cli {
@@ -13,6 +15,22 @@ namespace {
 
 constexpr size_t kBuffer = 1 << 16;
 bool quiet_notes = false;
+LogFormat format_in_use = LogFormat::kText;
+
+std::string now() {  // 2024-02-29T12:34:56.789Z
+  timespec t{};
+  clock_gettime(CLOCK_REALTIME, &t);
+  tm parts{};
+  gmtime_r(&t.tv_sec, &parts);
+  char text[32];
+  const size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}Z", std::string_view(text, n), t.tv_nsec / 1'000'000);
+}
+
+void say(std::string_view level, std::string_view word, std::string_view message, const Json& fields = {}) {
+  if (format_in_use == LogFormat::kJson) return log_line(level, message, fields);
+  write_error(fmt::format("hindscan: {}: {}\n", word, printable_lines(message)));
+}
 
 }  // namespace
 
@@ -51,12 +69,26 @@ void write_error(std::string_view text) {
 }
 
 void note(std::string_view message) {
-  if (!quiet_notes) write_error(fmt::format("hindscan: note: {}\n", printable_lines(message)));
+  if (!quiet_notes) say("info", "note", message);
 }
 
-void error_line(std::string_view message) {
-  write_error(fmt::format("hindscan: error: {}\n", printable_lines(message)));
+void warning(std::string_view message) {
+  if (!quiet_notes) say("warning", "note", message);
 }
+
+void error_line(int exit_code, std::string_view message) {
+  say("error", "error", message, Json::object().set("exit_code", exit_code));
+}
+
+void log_line(std::string_view level, std::string_view message, const Json& fields) {
+  Json out = Json::object();
+  out.set("time", now()).set("level", level).set("message", replace_invalid_utf8(message));
+  for (const JsonMember& m : fields.is_object() ? fields.members() : Json::Object()) out.set(m.key, m.value);
+  write_error(to_string(out) + "\n");
+}
+
+void set_log_format(LogFormat format) { format_in_use = format; }
+LogFormat log_format() { return format_in_use; }
 
 void set_quiet(bool quiet) { quiet_notes = quiet; }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "io/json.h"
+
 namespace hindscan::cli {
 
 // The reader of our output went away: the program ends quietly.
@@ -27,11 +29,18 @@ class Out {
   std::string buffer_;
 };
 
+enum class LogFormat { kText, kJson };
+void set_log_format(LogFormat format);
+LogFormat log_format();
+
 // Standard error, unbuffered; failures are ignored.
 void write_error(std::string_view text);
-// "hindscan: note: ..." with untrusted bytes made harmless; silent after set_quiet(true).
+// "hindscan: note: ..." with untrusted bytes made harmless, or one JSON object a line; silent after set_quiet(true).
 void note(std::string_view message);
-void error_line(std::string_view message);
+void warning(std::string_view message);
+void error_line(int exit_code, std::string_view message);
 void set_quiet(bool quiet);
+// {"time", "level", "message", fields...}: a line of standard error in the JSON format.
+void log_line(std::string_view level, std::string_view message, const Json& fields = {});
 
 }  // namespace hindscan::cli

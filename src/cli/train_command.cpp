@@ -38,7 +38,6 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
       ->type_name("NAME");
   app.add_option("--valid", o.valid, "Held-out text file; with classify: held-out labels")->type_name("FILE");
   app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");
-  app.add_option("--log", o.log, "JSONL log (default: OUT/log.jsonl)")->type_name("FILE");
   f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")
                         ->type_name("DIR")
                         ->expected(0, 1);

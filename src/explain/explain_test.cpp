@@ -305,7 +305,7 @@ TEST(Request, ChunksShrinkToTheMemoryLimit) {
 TEST(Report, JsonHasTheSchemasFields) {
   const ExplainReport report = explain(tiny_model(DType::kF32), request_for(distinct_tokens(6)));
   const Json json = to_json(report);
-  EXPECT_EQ(json.find("schema")->as_string(), "hindscan.explain/1");
+  EXPECT_EQ(json.find("schema")->as_string(), "hindscan.explain/2");
   for (const char* key : {"model", "tokens", "target", "methods", "layers", "seconds", "peak_bytes"})
     EXPECT_NE(json.find(key), nullptr) << key;
   EXPECT_EQ(json.find("tokens")->items().size(), 6u);

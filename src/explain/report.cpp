@@ -1,4 +1,4 @@
-// The report as JSON, schema hindscan.explain/1.
+// The report as JSON, schema hindscan.explain/2.
 #include "explain/report.h"
 
 #include <algorithm>
@@ -109,7 +109,7 @@ static Json method_json(const MethodReport& m, bool per_layer) {
 
 Json to_json(const ExplainReport& report, bool per_layer) {
   Json out = Json::object();
-  out.set("schema", format::kExplainJson).set("model", report.model);
+  out.set("schema", format::kExplainJson).set("model", report.model).set("weights", report.weights);
   Json tokens = Json::array(), methods = Json::array(), layers = Json::array();
   for (const TokenReport& token : report.tokens) tokens.push(token_json(token));
   for (const MethodReport& m : report.methods) methods.push(method_json(m, per_layer));

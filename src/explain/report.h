@@ -1,4 +1,4 @@
-// What can be asked of explain/ and what comes back: schema hindscan.explain/1. Nothing here prints.
+// What can be asked of explain/ and what comes back: schema hindscan.explain/2. Nothing here prints.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -129,6 +129,7 @@ struct Window {
 
 struct ExplainReport {
   std::string model;
+  std::string weights;  // their hash (model/weights_hash.h)
   std::vector<TokenReport> tokens;
   TargetReport target;
   std::vector<MethodReport> methods;

@@ -1,6 +1,7 @@
 #include "explain/token_text.h"
 
 #include "base/utf8.h"
+#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -22,6 +23,7 @@ static std::string target_text(const Model& model, TargetKind kind, int32_t id) 
 
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
   report.model = model.path();
+  report.weights = weights_hash(model.weights());
   report.tokens.clear();
   for (int32_t id : request.tokens) report.tokens.push_back(token_report(model, id));
   const int64_t width = model.arch().sizes().feature_dim;

@@ -5,23 +5,21 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/npy_header.h"
+#include "io/zip_reader.h"
 
 namespace hindscan {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kPrefix = 10, kAlignment = 64, kMaxRank = 8;
+constexpr size_t kPrefix = 10, kAlignment = 64, kMaxRank = 8, kMaxText = 200;
 
 struct TypeRow {
   NpyType type;
   const char* descr;
   size_t size;
 };
-constexpr TypeRow kTypes[] = {{NpyType::kFloat32, "<f4", 4},
-                              {NpyType::kFloat64, "<f8", 8},
-                              {NpyType::kInt32, "<i4", 4},
-                              {NpyType::kInt64, "<i8", 8},
-                              {NpyType::kUint8, "|u1", 1}};
+constexpr TypeRow kTypes[] = {{NpyType::kFloat32, "<f4", 4}, {NpyType::kFloat64, "<f8", 8}, {NpyType::kInt32, "<i4", 4},
+                              {NpyType::kInt64, "<i8", 8},   {NpyType::kUint8, "|u1", 1},   {NpyType::kText, "<U", 1}};
 
 size_t type_size(NpyType type) { return kTypes[static_cast<size_t>(type)].size; }
 
@@ -75,9 +73,15 @@ NpyArray npy_array(std::string name, std::vector<uint64_t> shape, std::span<cons
   return make(std::move(name), NpyType::kInt32, std::move(shape), data);
 }
 
+NpyArray npy_text(std::string name, const std::u32string& text) {
+  return {std::move(name), NpyType::kText, {}, {reinterpret_cast<const uint8_t*>(text.data()), text.size() * 4}};
+}
+
 std::string npy_header(const NpyArray& array) {
-  Checked bytes = type_size(array.type);
-  std::string shape;
+  const bool text_type = array.type == NpyType::kText;
+  Checked bytes = text_type ? array.bytes.size() : type_size(array.type);
+  std::string shape, descr = kTypes[static_cast<size_t>(array.type)].descr;
+  if (text_type) descr += std::to_string(array.bytes.size() / 4);
   for (const uint64_t dim : array.shape) {
     bytes = bytes * dim;
     shape += fmt::format("{},", dim);
@@ -85,8 +89,7 @@ std::string npy_header(const NpyArray& array) {
   check(bytes.value() == array.bytes.size(), ErrorCode::kInternal,
         "[write_npy] array '{}': expected as many bytes as shape ({}) says, found {}", array.name, shape,
         array.bytes.size());
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
-                                 kTypes[static_cast<size_t>(array.type)].descr, shape);
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, shape);
   text.resize(*checked_align(kPrefix + text.size() + 1, kAlignment) - kPrefix - 1, ' ');
   text += '\n';
   std::string header(kMagic);
@@ -99,7 +102,23 @@ void write_npy(Fs& fs, const std::string& path, const NpyArray& array) {
   write_file_atomic(fs, path, ByteParts{as_bytes(header), array.bytes});
 }
 
-NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
+namespace {
+
+// "<U12" -> 12 characters; 0 for any other type.
+size_t characters(std::string_view descr) {
+  size_t n = 0;
+  if (descr.starts_with("<U")) std::from_chars(descr.data() + 2, descr.data() + descr.size(), n);
+  return n;
+}
+
+// descr and shape of a file, and the bytes behind its header.
+struct Parts {
+  std::string_view descr;
+  std::vector<uint64_t> shape;
+  std::span<const uint8_t> bytes;
+};
+
+Parts parts_of(std::span<const uint8_t> file, std::string_view label) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   check(text.size() >= kPrefix && text.starts_with(kMagic) && text[6] == 1, ErrorCode::kData,
         "[{}] expected a version 1 .npy file, found something else", label);
@@ -109,11 +128,16 @@ NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
   const std::string_view header = text.substr(kPrefix, length);
   const std::string_view descr = field(header, "'descr':", "'", '\'', label);
   check(field(header, "'fortran_order':", "", ',', label) == "False", ErrorCode::kData, "[{}] expected C order", label);
-  NpyArray array;
-  array.bytes = file.subspan(kPrefix + length);
-  array.shape = parse_shape(field(header, "'shape':", "(", ')', label), label);
+  return {descr, parse_shape(field(header, "'shape':", "(", ')', label), label), file.subspan(kPrefix + length)};
+}
+
+}  // namespace
+
+NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
+  Parts parts = parts_of(file, label);
+  NpyArray array{"", NpyType::kFloat32, std::move(parts.shape), parts.bytes};
   for (const TypeRow& row : kTypes) {
-    if (descr != row.descr) continue;
+    if (parts.descr != row.descr || row.type == NpyType::kText) continue;
     array.type = row.type;
     Checked bytes = row.size;
     for (const uint64_t dim : array.shape) bytes = bytes * dim;
@@ -122,7 +146,21 @@ NpyArray parse_npy(std::span<const uint8_t> file, std::string_view label) {
     return array;
   }
   fail(ErrorCode::kData, "[{}] expected type <f4, <f8, <i4, <i8 or |u1, found '{}'; save one array of numbers", label,
-       descr.substr(0, 20));
+       parts.descr.substr(0, 20));
+}
+
+std::string npz_text(std::span<const uint8_t> file, std::string_view name, std::string_view label) {
+  for (const ZipEntry& entry : parse_zip(file, label)) {
+    if (entry.name != std::string(name) + ".npy") continue;
+    check_crc(file, entry, label);
+    const Parts parts = parts_of(file.subspan(entry.begin, entry.end - entry.begin), label);
+    const size_t n = characters(parts.descr);
+    if (n == 0 || n > kMaxText || !parts.shape.empty() || parts.bytes.size() != 4 * n) return "";
+    std::string out;
+    for (size_t i = 0; i < n; ++i) out += static_cast<char>(parts.bytes[4 * i]);  // ours are ASCII
+    return out;
+  }
+  return "";
 }
 
 }  // namespace hindscan

@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/mmap.h"
+#include "kernels/dtype.h"
 
 namespace hindscan {
 
@@ -20,6 +21,7 @@ enum class TensorDType : uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI
 const char* tensor_dtype_name(TensorDType dtype);  // as in the file: "F32"
 size_t tensor_dtype_size(TensorDType dtype);
 std::optional<TensorDType> tensor_dtype_from_name(std::string_view name);
+TensorDType tensor_dtype_of(DType dtype);
 
 struct TensorInfo {
   std::string name;

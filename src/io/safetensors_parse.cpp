@@ -196,6 +196,21 @@ class LayoutParser {
 }  // namespace
 
 const char* tensor_dtype_name(TensorDType dtype) { return kDTypes[static_cast<size_t>(dtype)].name; }
+
+TensorDType tensor_dtype_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF64:
+      return TensorDType::kF64;
+    case DType::kBF16:
+      return TensorDType::kBF16;
+    case DType::kF16:
+      return TensorDType::kF16;
+    case DType::kF32:
+      break;
+  }
+  return TensorDType::kF32;
+}
+
 size_t tensor_dtype_size(TensorDType dtype) { return kDTypes[static_cast<size_t>(dtype)].size; }
 
 std::optional<TensorDType> tensor_dtype_from_name(std::string_view name) {

@@ -52,6 +52,7 @@ TensorStore TensorStore::open_dir(const std::string& dir) {
   } else {
     auto set = std::make_shared<const SafetensorsSet>(SafetensorsSet::open_dir(dir));
     for (const auto& file : set->files()) {
+      store.add_metadata(*file);
       for (const TensorInfo& info : file->tensors()) store.add(info, file->bytes(info));
     }
     store.keep(std::move(set));
@@ -69,9 +70,20 @@ TensorStore TensorStore::open_file(const std::string& path) {
     store.format_ = Format::kTorch;
     add_file(store, TorchFile::from_bytes(std::move(file), path));
   } else {
-    add_file(store, SafetensorsFile::from_bytes(std::move(file), path));
+    SafetensorsFile safe = SafetensorsFile::from_bytes(std::move(file), path);
+    store.add_metadata(safe);
+    add_file(store, std::move(safe));
   }
   return store;
+}
+
+std::string TensorStore::metadata(const std::string& key) const {
+  const auto it = metadata_.find(key);
+  return it == metadata_.end() ? "" : it->second;
+}
+
+void TensorStore::add_metadata(const SafetensorsFile& file) {
+  for (const auto& [key, value] : file.metadata()) metadata_.emplace(key, value);
 }
 
 TensorStore::Entry TensorStore::find(std::string_view name) const {

@@ -33,6 +33,8 @@ class TensorStore {
   const std::string& label() const { return label_; }  // for messages: the directory or file
 
   explicit TensorStore(std::string label) : label_(std::move(label)) {}
+  std::string metadata(const std::string& key) const;  // of safetensors files; empty when there is none
+  void add_metadata(const SafetensorsFile& file);
   void add(TensorInfo info, std::span<const uint8_t> bytes);  // the bytes must live as long as what keep() was given
   void add(TensorInfo info, std::vector<uint8_t> bytes);      // owned; Error(kData) for a name that is taken
   void add_floats(std::string name, std::vector<uint64_t> shape, const std::vector<float>& values);
@@ -49,6 +51,7 @@ class TensorStore {
   std::string label_;
   Format format_ = Format::kSafetensors;
   std::map<std::string, Item, std::less<>> tensors_;
+  std::map<std::string, std::string> metadata_;
   std::vector<std::shared_ptr<const void>> owners_;
 };
 

@@ -6,6 +6,7 @@
 #include "model/load_weights.h"
 #include "model/model.h"
 #include "model/rwkv_file.h"
+#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -47,12 +48,15 @@ Model Model::load_dir(const std::string& directory, const LoadOptions& options) 
   m.config_ = config_from_json(load_json(config_path), config_path);
   m.arch_ = make_architecture(m.config_);
   m.arch_->declare(m.weights_);
-  load_weights(TensorStore::open_dir(directory), options.dtype, m.weights_);
+  const TensorStore files = TensorStore::open_dir(directory);
+  check_weights_hash(files);
+  load_weights(files, options.dtype, m.weights_);
   return m;
 }
 
 Model Model::load_file(const std::string& path, const LoadOptions& options) {
   TensorStore files = TensorStore::open_file(path);
+  check_weights_hash(files);
   const std::string beside = join_path(parent_dir(path), "config.json");
   std::optional<Config> config = config_of_tensors(files, files.format());
   if (!config && file_exists(beside)) config = config_from_json(load_json(beside), beside);

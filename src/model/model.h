@@ -92,7 +92,7 @@ class Runner {
   std::vector<float> logits_;
 };
 
-// State files: a safetensors container with the model's fingerprint. Error(kData) for another model's state.
+// State files: a safetensors container with the model's hash. Error(kData) for another model's state.
 void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model);
 SequenceState load_state(const std::string& path, const Model& model);
 

@@ -2,6 +2,7 @@
 #include "io/safetensors.h"
 #include "model/config_json.h"
 #include "model/model.h"
+#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -9,20 +10,6 @@ namespace {
 
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-
-TensorDType tensor_type(DType t) {
-  switch (t) {
-    case DType::kF64:
-      return TensorDType::kF64;
-    case DType::kBF16:
-      return TensorDType::kBF16;
-    case DType::kF16:
-      return TensorDType::kF16;
-    case DType::kF32:
-      break;
-  }
-  return TensorDType::kF32;
-}
 
 const char* torch_name(DType t) {
   switch (t) {
@@ -44,8 +31,10 @@ std::vector<TensorToWrite> tensors_of(const WeightTable& table) {
     const Weight& w = table[k];
     if (w.size() == 0) continue;  // declared, and not used
     const size_t bytes = static_cast<size_t>(w.size()) * dtype_size(w.dtype);
-    out.push_back(
-        {w.name, tensor_type(w.dtype), {w.shape.begin(), w.shape.end()}, {static_cast<const uint8_t*>(w.data), bytes}});
+    out.push_back({w.name,
+                   tensor_dtype_of(w.dtype),
+                   {w.shape.begin(), w.shape.end()},
+                   {static_cast<const uint8_t*>(w.data), bytes}});
   }
   return out;
 }
@@ -70,7 +59,8 @@ void unlink_if_there(Fs& fs, const std::string& path) {
 }
 
 // The index comes last: a directory without it is not yet a sharded model.
-void write_shards(Fs& fs, const std::string& directory, std::vector<std::vector<TensorToWrite>> shards) {
+void write_shards(Fs& fs, const std::string& directory, std::vector<std::vector<TensorToWrite>> shards,
+                  const std::string& hash) {
   Json map = Json::object();
   uint64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
@@ -79,7 +69,7 @@ void write_shards(Fs& fs, const std::string& directory, std::vector<std::vector<
       map.set(t.name, name);
       total += t.bytes.size();
     }
-    write_safetensors(fs, join_path(directory, name), std::move(shards[i]), {{"format", "pt"}});
+    write_safetensors(fs, join_path(directory, name), std::move(shards[i]), model_metadata(hash));
   }
   Json index = Json::object();
   index.set("metadata", Json::object().set("total_size", total)).set("weight_map", std::move(map));
@@ -93,11 +83,12 @@ void Model::save(const std::string& directory, DType dtype, uint64_t shard_bytes
   Fs& fs = real_fs();
   make_dirs(fs, directory);
   const Model stored = to(dtype);
+  const std::string hash = weights_hash(stored.weights());
   std::vector<std::vector<TensorToWrite>> shards = cut(tensors_of(stored.weights()), shard_bytes);
   if (shards.size() > 1) {
-    write_shards(fs, directory, std::move(shards));
+    write_shards(fs, directory, std::move(shards), hash);
   } else {
-    write_safetensors(fs, join_path(directory, kSingle), std::move(shards[0]), {{"format", "pt"}});
+    write_safetensors(fs, join_path(directory, kSingle), std::move(shards[0]), model_metadata(hash));
     unlink_if_there(fs, join_path(directory, kIndex));
   }
   Config config = arch_->hf_config();

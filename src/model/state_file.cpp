@@ -1,42 +1,27 @@
-// .state files: the carried state of one sequence in a safetensors container, tied to its model by a fingerprint.
+// .state files: the carried state of one sequence in a safetensors container, tied to its model by a hash.
 #include <charconv>
 #include <cstring>
 
 #include "base/formats.h"
 #include "io/safetensors.h"
-#include "model/config_json.h"
 #include "model/model.h"
+#include "model/weights_hash.h"
 
 namespace hindscan {
-
-// FNV-1a over the configuration and a sample of every weight: tells models apart, is no security measure.
-static std::string fingerprint(const Model& model) {
-  uint64_t h = 0xcbf29ce484222325ull;
-  const auto feed = [&h](const void* data, size_t n) {
-    const unsigned char* p = static_cast<const unsigned char*>(data);
-    for (size_t i = 0; i < n; ++i) h = (h ^ p[i]) * 0x100000001b3ull;
-  };
-  const std::string config = to_string(config_to_json(model.arch().hf_config()));
-  feed(config.data(), config.size());
-  for (size_t k = 0; k < model.weights().size(); ++k) {
-    const Weight& w = model.weights()[k];
-    const size_t bytes = static_cast<size_t>(w.size()) * dtype_size(w.dtype);
-    feed(w.data, std::min<size_t>(bytes, 4096));
-  }
-  return fmt::format("{:016x}", h);
-}
 
 void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model) {
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, slot] : state.slots()) {
     tensors.push_back({name,
-                       slot.dtype == DType::kF64 ? TensorDType::kF64 : TensorDType::kF32,
+                       tensor_dtype_of(slot.dtype),
                        {slot.shape.begin(), slot.shape.end()},
                        {reinterpret_cast<const uint8_t*>(slot.bytes.data()), slot.bytes.size()}});
   }
-  write_safetensors(
-      fs, path, std::move(tensors),
-      {{"format", format::kState}, {"model", fingerprint(model)}, {"tokens", std::to_string(state.tokens)}});
+  write_safetensors(fs, path, std::move(tensors),
+                    {{"format", format::kState},
+                     {"model", model_hash(model)},
+                     {"weights", weights_hash(model.weights())},
+                     {"tokens", std::to_string(state.tokens)}});
 }
 
 SequenceState load_state(const std::string& path, const Model& model) {
@@ -47,9 +32,8 @@ SequenceState load_state(const std::string& path, const Model& model) {
     if (key == "model") owner = value;
     if (key == "tokens") tokens = value;
   }
-  check(format == format::kState, ErrorCode::kData,
-        "[{}] expected a state file ({}), found \"{}\"; write one with --state-out", path, format::kState, format);
-  check(owner == fingerprint(model), ErrorCode::kData,
+  format::expect(path, format::kState, format);
+  check(owner == model_hash(model), ErrorCode::kData,
         "[{}] expected a state of this model, found one of another; use the model that wrote it", path);
   SequenceState state;
   const auto [end, error] = std::from_chars(tokens.data(), tokens.data() + tokens.size(), state.tokens);

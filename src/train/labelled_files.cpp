@@ -175,6 +175,8 @@ std::string label_at(const NpyArray& a, size_t i) {
       return std::to_string(element<int64_t>(a, i));
     case NpyType::kUint8:
       return std::to_string(element<uint8_t>(a, i));
+    case NpyType::kText:  // parse_npy refuses it
+      break;
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "io/json_reader.h"
 #include "io/safetensors.h"
 #include "model/config_json.h"
+#include "model/weights_hash.h"
 #include "train/trainer.h"
 
 namespace hindscan {
@@ -90,8 +91,7 @@ Json read_meta(const Checkpoint& checkpoint) {
 
 JsonReader meta_reader(const Json& meta, const Checkpoint& checkpoint) {
   JsonReader reader(meta, join_path(checkpoint.path, "train.json"));
-  check(reader.get_string("version") == format::kCheckpoint, ErrorCode::kData, "[{}] expected version {}, found {}",
-        checkpoint.path, format::kCheckpoint, reader.get_string("version"));
+  format::expect(checkpoint.path, format::kCheckpoint, reader.get_string("version"));
   return reader;
 }
 
@@ -113,6 +113,7 @@ std::vector<CheckpointFile> Trainer::snapshot() const {
   // Random numbers are counter-based, keyed by seed and step: these two are all streams and the data cursor.
   Json meta = Json::object()
                   .set("version", format::kCheckpoint)
+                  .set("weights", weights_hash(weights))
                   .set("step", step_)
                   .set("rng", Json::object().set("seed", options_.seed).set("step", step_))
                   .set("updates", optimizer_.updates)
@@ -164,6 +165,11 @@ void Trainer::restore(const Checkpoint& checkpoint) {
 void restore_weights(const Checkpoint& checkpoint, WeightTable& weights) {
   const TensorReader model(checkpoint, "model.safetensors");
   for (size_t i = 0; i < weights.size(); ++i) model.read(weights[i].name, weights[i].shape, weights[i].data);
+  const Json meta = read_meta(checkpoint);
+  const std::string found = weights_hash(weights);
+  const std::string said = meta_reader(meta, checkpoint).get_string_or("weights", found);  // since version 2
+  check(said == found, ErrorCode::kData, "[{}] expected weights of hash {}, found {}; resume from an older checkpoint",
+        checkpoint.path, said, found);
   weights.refresh_bf16();
 }
 

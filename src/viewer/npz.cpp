@@ -1,5 +1,6 @@
 #include "viewer/npz.h"
 
+#include "base/formats.h"
 #include "io/npy.h"
 
 namespace hindscan::viewer {
@@ -10,7 +11,10 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
   std::vector<double> residuals;
   for (const LayerReport& l : report.layers) residuals.push_back(l.max_residual);
   const uint64_t T = tokens.size();
-  std::vector<NpyArray> arrays = {npy_array("tokens", {T}, tokens),
+  const std::string_view format = format::kExplainNpz;
+  const std::u32string format_text(format.begin(), format.end()), weights(report.weights.begin(), report.weights.end());
+  std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights),
+                                  npy_array("tokens", {T}, tokens),
                                   npy_array("layer_residuals", {residuals.size()}, residuals)};
   for (const MethodReport& m : report.methods) {
     arrays.push_back(npy_array(m.name + ".scores", {T}, m.scores()));

@@ -47,7 +47,7 @@ out_is_json
 for method in row rollout gradient-x-input frozen; do
   expect 0 explain -m "$model" -p "$text" --method "$method"
   expect 0 explain -m "$model" -p "$text" --method "$method" --json
-  holds value out 'd["schema"] == "hindscan.explain/1"'
+  holds value out 'd["schema"] == "hindscan.explain/2"'
   holds value out "[m['name'] for m in d['methods']] == ['$method']"
   holds value out 'all(len(m["scores"]) == len(d["tokens"]) for m in d["methods"])'
   holds value out 'all(math.isfinite(s) for m in d["methods"] for s in m["scores"])'
