@@ -58,6 +58,7 @@ function(hs_private_dependencies name library)
   elseif(name STREQUAL "explain")
     target_link_libraries(${library} PRIVATE PkgConfig::UTF8PROC)
   elseif(name STREQUAL "viewer")
+    target_link_libraries(${library} PRIVATE PkgConfig::PANGOCAIRO)
     set(pages ${PROJECT_SOURCE_DIR}/src/viewer)
     hs_embed(${library} Shell=${pages}/shell.html Script=${pages}/app.js
       Style=${pages}/style.css)

@@ -13,7 +13,7 @@ build=$root/build/release
 program=$build/bin/hindscan
 tools=(g++ cmake ninja pkg-config flock)
 declare -A package_of=([g++]=g++ [cmake]=cmake [ninja]=ninja-build [pkg-config]=pkg-config [flock]=util-linux)
-libraries=(libfmt-dev libsimdjson-dev libhwy-dev libpng-dev libcli11-dev libpcre2-dev libutf8proc-dev libdnnl-dev)
+libraries=(libfmt-dev libsimdjson-dev libhwy-dev libpng-dev libcli11-dev libpcre2-dev libutf8proc-dev libpango1.0-dev fonts-dejavu-core libdnnl-dev)
 test_libraries=(libgtest-dev libgmock-dev)
 
 say() { printf 'hindscan: %s\n' "$*" >&2; }

@@ -29,7 +29,7 @@ constexpr Command kCommands[] = {
     {"explain", "", "Which earlier tokens a prediction came from, and whether edits of them agree", explain_command},
     {"run", "generate", "Continue a text", run_command},
     {"score", "perplexity", "Perplexity, bits per byte, log-probability of every token", score_command},
-    {"matrix", "", "Part of a layer's implicit attention matrix, as .npy", matrix_command},
+    {"matrix", "", "Part of a layer's implicit attention matrix, as numbers or a picture", matrix_command},
     {"logits", "", "Logits of every position, as .npy", logits_command},
     {"train", "", "Train a model from text or a task; resumes to the last bit", train_command},
     {"classify", "predict", "Labels of texts or feature vectors by a trained classifier", classify_command},

@@ -9,8 +9,8 @@
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/printable.h"
 #include "cli/streams.h"
+#include "io/printable.h"
 #include "model/predict.h"
 #include "train/labelled.h"
 

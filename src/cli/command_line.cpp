@@ -12,11 +12,11 @@
 #include "base/mmap.h"
 #include "base/utf8.h"
 #include "cli/help.h"
-#include "cli/printable.h"
 #include "cli/progress_log.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
+#include "io/printable.h"
 
 namespace hindscan::cli {
 namespace {

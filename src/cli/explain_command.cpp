@@ -10,9 +10,9 @@
 #include "cli/streams.h"
 #include "eval/causal.h"
 #include "explain/report.h"
+#include "viewer/explain_picture.h"
 #include "viewer/html.h"
 #include "viewer/npz.h"
-#include "viewer/ribbon.h"
 
 namespace hindscan::cli {
 namespace {
@@ -92,11 +92,11 @@ void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
 
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
   const size_t shown = shown_method(report, f.view.show);
-  if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown));
+  if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown, f.view.by));
   if (path.ends_with(".json"))
     write_file_atomic(real_fs(), path, to_string(to_json(report, f.per_layer), {.indent = 1}) + "\n");
   if (path.ends_with(".npz")) viewer::write_report_npz(real_fs(), path, report);
-  if (path.ends_with(".png")) viewer::write_ribbon_png(real_fs(), path, report, shown);
+  if (path.ends_with(".png")) write_file_atomic(real_fs(), path, viewer::explain_png(report, shown, f.view.by));
   note("wrote " + path);
 }
 

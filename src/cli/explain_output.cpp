@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "cli/explain_sentence.h"
-#include "cli/printable.h"
+#include "io/printable.h"
 
 namespace hindscan::cli {
 namespace {

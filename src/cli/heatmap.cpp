@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/printable.h"
+#include "io/printable.h"
 
 namespace hindscan::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "cli/printable.h"
+#include "io/printable.h"
 
 namespace hindscan::cli {
 namespace {

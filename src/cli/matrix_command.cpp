@@ -9,9 +9,11 @@
 #include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "explain/matrix.h"
+#include "explain/token_text.h"
 #include "io/json.h"
 #include "io/npy.h"
 #include "model/weights_hash.h"
+#include "viewer/matrix_picture.h"
 
 namespace hindscan::cli {
 namespace {
@@ -37,6 +39,41 @@ TokenRange parse_range(const std::string& text, const char* flag, int64_t length
     return {at, at + 1};
   }
   return {number(all.substr(0, colon), 0), number(all.substr(colon + 1), length)};
+}
+
+// Every row or column by its token, or by the first one of its block.
+std::vector<int64_t> numbers(const MatrixResult& m, int64_t first, int64_t count) {
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(m.edges.empty() ? first + i : m.edges[static_cast<size_t>(i)]);
+  return out;
+}
+
+std::vector<std::string> names(const Model& model, const MatrixRequest& r, const MatrixResult& m,
+                               const std::vector<int64_t>& tokens) {
+  std::vector<std::string> out;
+  if (r.tokens.empty() || !m.edges.empty()) return out;
+  for (const int64_t t : tokens) out.push_back(token_report(model, r.tokens[static_cast<size_t>(t)]).text);
+  return out;
+}
+
+std::string picture(const Model& model, const MatrixRequest& r, const MatrixResult& m, const MatrixFlags& flags) {
+  viewer::MatrixPicture p;
+  const bool blocks = !m.edges.empty();
+  p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
+  p.subtitle =
+      fmt::format("Model {}, {}; map over channels or heads: {}; fidelity: {}{}{}.", model.name(), m.kind, flags.map,
+                  flags.fidelity, blocks ? fmt::format(", sums over {} x {} blocks of tokens", r.blocks, r.blocks) : "",
+                  m.lower.empty() ? "" : ", upper bounds");
+  p.rows = m.rows;
+  p.cols = m.cols;
+  p.values = m.values;
+  p.row_axis = blocks ? "reading block (its first token)" : "reading token";
+  p.column_axis = blocks ? "block read (its first token)" : "token read";
+  p.row_numbers = numbers(m, r.rows ? r.rows->begin : 0, m.rows);
+  p.col_numbers = numbers(m, r.cols ? r.cols->begin : 0, m.cols);
+  p.row_names = names(model, r, m, p.row_numbers);
+  p.col_names = names(model, r, m, p.col_numbers);
+  return viewer::matrix_png(p);
 }
 
 void write(const Model& model, const MatrixResult& m, const std::string& path) {
@@ -81,10 +118,13 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
 }  // namespace
 
 int matrix_command(Arguments arguments) {
-  CommandLine line("matrix", "Part of a layer's implicit attention matrix as a NumPy file, float32 [rows, columns].",
-                   {"matrix -p \"The cat sat on the mat\" --layer 3 -o m.npy",
-                    "matrix -f doc.txt --layer -1 --map abs --fidelity mixer --rows -100: --cols 0:500 -o tile.npy",
-                    "matrix -f book.txt --layer 0 --blocks 256 -o blocks.npy"});
+  CommandLine line(
+      "matrix",
+      "Part of a layer's implicit attention matrix as a NumPy file, float32 [rows, columns], or as a picture.",
+      {"matrix -p \"The cat sat on the mat\" --layer 3 -o m.npy",
+       "matrix -f doc.txt --layer -1 --map abs --fidelity mixer --rows -100: --cols 0:500 -o tile.npy",
+       "matrix -f book.txt --layer 0 --blocks 256 -o blocks.npy",
+       "matrix -p \"The cat sat on the mat\" --layer 3 -o m.png"});
   line.add_model();
   line.add_prompt();
   line.add_memory();
@@ -121,12 +161,13 @@ int matrix_command(Arguments arguments) {
       .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
       ->type_name("FILE");
   line.app()
-      .add_option("-o,--output", flags.output, "File to write: .npy, or .npz with bounds and block edges")
+      .add_option("-o,--output", flags.output,
+                  "File to write: .npy, .npz with bounds and block edges, or .png, a picture with axes and scale")
       ->type_name("FILE")
       ->required();
   if (!line.parse(std::move(arguments))) return 0;
-  check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz"), ErrorCode::kUsage,
-        "[matrix] expected an output file ending in .npy or .npz, found '{}'", flags.output);
+  check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz") || flags.output.ends_with(".png"),
+        ErrorCode::kUsage, "[matrix] expected an output file ending in .npy, .npz or .png, found '{}'", flags.output);
   parse_map(flags.map, request);
   if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
@@ -146,7 +187,10 @@ int matrix_command(Arguments arguments) {
     request.state_in = &state;
   }
   const MatrixResult result = matrix(model, request);
-  write(model, result, flags.output);
+  if (flags.output.ends_with(".png"))
+    write_file_atomic(real_fs(), flags.output, picture(model, request, result, flags));
+  else
+    write(model, result, flags.output);
   report(model, request, result, flags, line.json());
   return 0;
 }

@@ -6,9 +6,9 @@
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
-#include "cli/printable.h"
 #include "cli/streams.h"
 #include "cli/token_text.h"
+#include "io/printable.h"
 #include "model/generate.h"
 
 namespace hindscan::cli {

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/utf8.h"
-#include "cli/printable.h"
+#include "io/printable.h"
 
 namespace hindscan::cli {
 namespace {

@@ -89,7 +89,10 @@ static Json causal_json(const CausalReport& causal) {
 
 static Json method_json(const MethodReport& m, bool per_layer) {
   Json out = Json::object();
-  out.set("name", m.name).set("fidelity", m.maps.front().fidelity).set("scores", m.scores());
+  out.set("name", m.name)
+      .set("targeted", m.targeted)
+      .set("fidelity", m.maps.front().fidelity)
+      .set("scores", m.scores());
   Json shares = Json::object();
   for (const NamedShare& share : m.shares) shares.set(share.name, share.value);
   out.set("shares", std::move(shares));

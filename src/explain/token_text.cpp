@@ -22,7 +22,7 @@ static std::string target_text(const Model& model, TargetKind kind, int32_t id) 
 }
 
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
-  report.model = model.path();
+  report.model = model.name();
   report.weights = weights_hash(model.weights());
   report.tokens.clear();
   for (int32_t id : request.tokens) report.tokens.push_back(token_report(model, id));

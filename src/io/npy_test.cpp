@@ -91,7 +91,7 @@ TEST_F(NpyTest, NpzChecksumIsTheZipCrc) {
 TEST_F(NpyTest, PngReadsBackEqual) {
   std::vector<uint8_t> rgb(3 * 5 * 7);
   for (size_t k = 0; k < rgb.size(); ++k) rgb[k] = static_cast<uint8_t>(k * 37);
-  write_png(real_fs(), file_, 5, 7, rgb);
+  write_file_atomic(real_fs(), file_, encode_png(5, 7, rgb));
   png_image image = {};
   image.version = PNG_IMAGE_VERSION;
   ASSERT_NE(png_image_begin_read_from_file(&image, file_.c_str()), 0);
@@ -101,8 +101,8 @@ TEST_F(NpyTest, PngReadsBackEqual) {
   std::vector<uint8_t> back(rgb.size());
   ASSERT_NE(png_image_finish_read(&image, nullptr, back.data(), 0, nullptr), 0);
   EXPECT_EQ(back, rgb);
-  EXPECT_THROW(write_png(real_fs(), file_, 5, 8, rgb), Error);
-  EXPECT_THROW(write_png(real_fs(), file_, 0, 0, {}), Error);
+  EXPECT_THROW(encode_png(5, 8, rgb), Error);
+  EXPECT_THROW(encode_png(0, 0, {}), Error);
 }
 
 }  // namespace

@@ -25,8 +25,4 @@ std::string encode_png(uint32_t width, uint32_t height, std::span<const uint8_t>
   return out;
 }
 
-void write_png(Fs& fs, const std::string& path, uint32_t width, uint32_t height, std::span<const uint8_t> rgb) {
-  write_file_atomic(fs, path, encode_png(width, height, rgb));
-}
-
 }  // namespace hindscan

@@ -1,15 +1,12 @@
-// RGB images out.
+// RGB images as PNG bytes.
 #pragma once
 #include <cstdint>
 #include <span>
 #include <string>
 
-#include "base/fs.h"
-
 namespace hindscan {
 
-// rgb: [height, width, 3], row by row. Written atomically.
-void write_png(Fs& fs, const std::string& path, uint32_t width, uint32_t height, std::span<const uint8_t> rgb);
+// rgb: [height, width, 3], row by row.
 std::string encode_png(uint32_t width, uint32_t height, std::span<const uint8_t> rgb);
 
 }  // namespace hindscan

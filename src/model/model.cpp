@@ -29,6 +29,13 @@ Model Model::to(DType dtype) const {
   return m;
 }
 
+std::string Model::name() const {
+  std::string rest = path_;
+  while (rest.size() > 1 && rest.ends_with('/')) rest.pop_back();
+  if (rest.ends_with("/model")) rest.resize(rest.size() - std::string_view("/model").size());
+  return rest.substr(rest.find_last_of('/') + 1);
+}
+
 const Tokenizer& Model::tokenizer() const {
   check(tokenizer_ != nullptr, ErrorCode::kData,
         "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",

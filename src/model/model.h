@@ -48,7 +48,8 @@ class Model {
   void set_tokenizer(std::string json, const std::string& label);
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   const std::string& path() const { return path_; }
-  DType compute() const;  // kF64 for f64 weights, else kF32
+  std::string name() const;  // the last part of the path, or of a run directory "runs/x/model": "x"
+  DType compute() const;     // kF64 for f64 weights, else kF32
 
   // Text -> ids; error for an id outside the vocabulary (Error(kUsage)).
   void check_tokens(std::span<const int32_t> tokens) const;

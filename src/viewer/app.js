@@ -26,6 +26,32 @@ function nameOf(token) {
   return token.text === '' ? '<' + token.id + '>' : visible(token.text);
 }
 const names = tokens.map(nameOf);
+
+// Tokens joined into what a person reads: whole characters always, words or sentences on request; scores are summed.
+function bytesOf(token) {
+  return token.bytes ? token.bytes.match(/../g).map(byte => parseInt(byte, 16)) : [...new TextEncoder().encode(token.text)];
+}
+function unitsBy(by) {
+  const out = [];
+  let at = 0;
+  const single = end => {
+    for (; at < end; ++at) out.push({first: at, last: at + 1, name: names[at]});
+  };
+  for (const [first, last] of data.groups[by]) {
+    single(first);
+    const bytes = tokens.slice(first, last).flatMap(bytesOf);
+    out.push({first, last, name: visible(new TextDecoder().decode(new Uint8Array(bytes)))});
+    at = last;
+  }
+  single(T);
+  return out;
+}
+let units = [], unitOf = [];
+const unitScore = (unit, scores) => {
+  let sum = 0;
+  for (let i = unit.first; i < unit.last; ++i) sum += scores[i];
+  return sum;
+};
 const number = (v, digits = 4) => v === null || v === undefined ? '\u2013' : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(1) : v.toFixed(digits);
 
 function decode(field) {  // little-endian integers in base64 -> numbers
@@ -48,8 +74,9 @@ const views = report.methods.map((m, i) => {
   return list;
 });
 
-const state = {method: data.shown, map: 0, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
+const state = {method: data.shown, map: 0, by: data.by, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];
+const targeted = () => report.methods[state.method].targeted;
 const peak = values => {
   let top = 0;
   for (const v of values) if (Number.isFinite(v)) top = Math.max(top, Math.abs(v));
@@ -73,49 +100,53 @@ function textOn(rgb) {  // black or white, whichever contrasts more: at least 4.
 }
 const css = rgb => 'rgb(' + rgb.join(',') + ')';
 
-// ---- token strip
-const spans = [];
-function buildStrip() {
-  const strip = $('strip'), size = 256;
-  strip.classList.toggle('long', T > 4 * size);
-  for (let first = 0; first < T; first += size) {
-    const block = make('span', undefined, 'block');
-    for (let i = first; i < Math.min(first + size, T); ++i) {
-      const span = make('span', names[i], i > position ? 'token after' : 'token');
-      span.dataset.i = i;
-      spans.push(span);
-      block.append(span);
-      if (tokens[i].text.endsWith('\n')) block.append(make('br'));
-    }
-    strip.append(block);
-    if (first <= position && position < first + size) {
-      const predicted = make('span', nameOf({id: report.target.id, text: report.target.text}), 'token predicted');
-      predicted.title = 'the predicted token';
-      spans[position].after(predicted);
-    }
-  }
-}
-function paintStrip() {
-  const scores = view().scores, top = peak(scores);
-  for (let i = 0; i <= position; ++i) {
-    const relative = top > 0 && Number.isFinite(scores[i]) ? scores[i] / top : 0;
-    const style = spans[i].style;
-    if (Math.abs(relative) < 0.02) {
-      style.background = style.color = '';
-      continue;
-    }
-    const rgb = color(relative);
-    style.background = css(rgb);
-    style.color = textOn(rgb);
-  }
-  $('low').textContent = state.magnitude ? '0' : number(-top, 3);
-  $('high').textContent = number(top, 3);
-  const canvas = $('scale'), g = canvas.getContext('2d');
+// A scale from the largest negative to the largest positive value, or of sizes alone, with what the ends mean.
+function paintScale(id, top) {
+  const box = $(id), canvas = box.querySelector('canvas'), g = canvas.getContext('2d');
   for (let x = 0; x < canvas.width; ++x) {
     const t = x / (canvas.width - 1);
     g.fillStyle = css(color(state.magnitude ? t : 2 * t - 1));
     g.fillRect(x, 0, 1, canvas.height);
   }
+  const [low, high] = targeted() ? ['lowers it', 'raises it'] : ['negative', 'positive'];
+  box.querySelector('.low').textContent = state.magnitude ? '0' : low + ' ' + number(-top, 3);
+  box.querySelector('.high').textContent = state.magnitude ? number(top, 3) + ', whatever the sign' : '+' + number(top, 3) + ' ' + high;
+}
+
+// ---- token strip
+let spans = [];  // of the units
+function buildStrip() {
+  const strip = $('strip'), size = 256;
+  units = unitsBy(state.by);
+  units.forEach((unit, u) => unitOf.fill(u, unit.first, unit.last));
+  spans = units.map((unit, u) => {
+    const span = make('span', unit.name, unit.first > position ? 'token after' : 'token');
+    span.dataset.i = unit.first;
+    return span;
+  });
+  strip.classList.toggle('long', units.length > 4 * size);
+  strip.replaceChildren();
+  for (let first = 0; first < units.length; first += size) {
+    const block = make('span', undefined, 'block');
+    for (let u = first; u < Math.min(first + size, units.length); ++u) {
+      block.append(spans[u]);
+      if (tokens[units[u].last - 1].text.endsWith('\n')) block.append(make('br'));
+    }
+    strip.append(block);
+  }
+  const predicted = make('span', nameOf({id: report.target.id, text: report.target.text}), 'token predicted');
+  predicted.title = 'the predicted token';
+  spans[unitOf[position]].after(predicted);
+}
+function paintStrip() {
+  const scores = units.map(unit => unit.first > position ? 0 : unitScore(unit, view().scores)), top = peak(scores);
+  units.forEach((unit, u) => {
+    const relative = top > 0 && Number.isFinite(scores[u]) ? scores[u] / top : 0, style = spans[u].style;
+    const rgb = Math.abs(relative) < 0.02 ? null : color(relative);
+    style.background = rgb ? css(rgb) : '';
+    style.color = rgb ? textOn(rgb) : '';
+  });
+  paintScale('scale', top);
 }
 
 // ---- layer x token ribbon
@@ -155,7 +186,9 @@ function paintRibbon() {
   const g = canvas.getContext('2d');
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
-  $('shown').textContent = 'tokens ' + first + ' to ' + (first + count - 1) + ', last layer on top';
+  $('shown').textContent = 'tokens ' + first + ' to ' + (first + count - 1);
+  paintScale('ribbon-scale', top);
+  paintAxes(first, count, rowHeight);
   if (state.token < columns) {
     g.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--mark');
     g.lineWidth = ratio;
@@ -163,6 +196,28 @@ function paintRibbon() {
     g.strokeRect(x, 0, Math.max(w, 2), canvas.height);
     g.strokeRect(x, (L - 1 - state.layer) * h, Math.max(w, 2), h);
   }
+}
+
+// Layers upwards, tokens to the right: their words where there is room, else their numbers.
+function paintAxes(first, count, rowHeight) {
+  const every = Math.max(1, Math.ceil(14 / rowHeight)), layers = [];
+  for (let l = 0; l < L; l += every) {
+    const label = make('span', 'layer ' + l);
+    label.style.bottom = (l + 0.5) * rowHeight + 'px';
+    layers.push(label);
+  }
+  $('layer-axis').replaceChildren(...layers);
+  const width = $('ribbon').clientWidth || 800, cell = width / count, named = cell >= 14, labels = [];
+  const step = named ? 1 : [1, 2, 5, 10, 20, 50].flatMap(s => [s, 100 * s, 10000 * s]).sort((a, b) => a - b).find(s => s * cell >= 56) || count;
+  for (let t = Math.ceil(first / step) * step; t < first + count; t += step) {
+    const label = make('span', named ? names[t].trim() || names[t] : String(t), named ? 'word' : '');
+    label.style.left = (t - first + 0.5) * cell + 'px';
+    labels.push(label);
+  }
+  const longest = Math.max(...labels.map(label => label.textContent.length));
+  $('token-axis').style.height = named ? Math.min(5.5, 0.5 + 0.5 * longest) + 'rem' : '';
+  $('token-axis').replaceChildren(...labels);
+  $('axis-name').textContent = named ? '' : 'token number';
 }
 
 // ---- tables
@@ -204,27 +259,27 @@ function bar(relative) {
   return svg;
 }
 function paintSources() {
-  const scores = view().scores, layers = view().layers, top = peak(scores) || 1;
+  const scores = units.map(unit => unitScore(unit, view().scores)), layers = view().layers, top = peak(scores) || 1;
   let total = 0;
   for (const s of scores) total += Math.abs(s) || 0;
-  const order = scores.map((s, i) => i).filter(i => scores[i]).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b).slice(0, 20);
-  const strongest = t => {
-    let best = 0;
-    for (let l = 1; l < L; ++l) if (Math.abs(layers[l * T + t]) > Math.abs(layers[best * T + t])) best = l;
-    return String(best);
+  const order = scores.map((s, u) => u).filter(u => scores[u]).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b).slice(0, 20);
+  const strongest = unit => {
+    const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
+    return String(sizes.indexOf(Math.max(...sizes)));
   };
-  $('sources').replaceChildren(table(['rank', 'token', 'position', 'score', 'share', ''].concat(layers ? ['strongest in layer'] : []),
-    order.map((t, i) => ({pick: t, cells: [String(i + 1), names[t], String(t), number(scores[t]), total ? (100 * Math.abs(scores[t]) / total).toFixed(1) + ' %' : '', bar(scores[t] / top)].concat(layers ? [strongest(t)] : [])})), 1));
+  $('sources-scale').textContent = 'A full bar is ' + number(top, 3) + ', to the right ' + (targeted() ? 'raising, to the left lowering the target.' : 'positive, to the left negative.');
+  $('sources').replaceChildren(table(['rank', state.by, 'position', 'score', 'share', ''].concat(layers ? ['strongest in layer'] : []),
+    order.map((u, i) => ({pick: units[u].first, cells: [String(i + 1), units[u].name, String(units[u].first), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', bar(scores[u] / top)].concat(layers ? [strongest(units[u])] : [])})), 1));
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
   $('detail').textContent = 'Token ' + t + ' of ' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
-  $('by-method').replaceChildren(table(['', 'score', ''], views.flatMap((list, i) => list.map(v => (
+  $('by-method').replaceChildren(make('p', 'By method; each bar against the largest of its own kind.', 'legend'), table(['', 'score', ''], views.flatMap((list, i) => list.map(v => (
     {cells: [report.methods[i].name + ', ' + v.name, number(v.scores[t]), bar(v.scores[t] / (peak(v.scores) || 1))]}))), 0));
   if (!layers) return $('by-layer').replaceChildren();
   const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
-  $('by-layer').replaceChildren(table(['layer', view().name, ''], column.map((v, l) => ({cells: [String(l), number(v), bar(v / top)]}))));
+  $('by-layer').replaceChildren(make('p', 'By layer; a full bar is ' + number(top, 3) + '.', 'legend'), table(['layer', view().name, ''], column.map((v, l) => ({cells: [String(l), number(v), bar(v / top)]}))));
 }
 function paintChecks() {
   $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
@@ -243,7 +298,7 @@ function select(t, layer, scroll = true) {
   state.token = Math.max(0, Math.min(t, T - 1));
   state.layer = Math.max(0, Math.min(layer, L - 1));
   if (selected) selected.classList.remove('selected');
-  selected = spans[state.token];
+  selected = spans[unitOf[state.token]];
   selected.classList.add('selected');
   if (scroll) {
     const strip = $('strip'), box = strip.getBoundingClientRect(), at = selected.getBoundingClientRect();
@@ -264,6 +319,11 @@ function setMethod(i) {
   state.map = 0;
   $('method').value = i;
   fillMaps();
+  paintAll();
+}
+function setBy(by) {
+  state.by = $('by').value = by;
+  buildStrip();
   paintAll();
 }
 function setMap(i) {
@@ -300,7 +360,7 @@ const tokenAt = e => e.target.dataset && e.target.dataset.i !== undefined ? Numb
 $('strip').addEventListener('click', e => tokenAt(e) >= 0 && select(tokenAt(e), state.layer, false));
 $('strip').addEventListener('mouseover', e => {
   const t = tokenAt(e);
-  if (t >= 0) e.target.title = t + ': ' + number(view().scores[t]);
+  if (t >= 0) e.target.title = t + ': ' + number(unitScore(units[unitOf[t]], view().scores));
 });
 function pointed(e) {
   const box = $('ribbon').getBoundingClientRect(), [first, count] = shownTokens();
@@ -314,6 +374,7 @@ $('ribbon').addEventListener('mousemove', e => {
 });
 $('method').addEventListener('change', e => setMethod(Number(e.target.value)));
 $('map').addEventListener('change', e => setMap(Number(e.target.value)));
+$('by').addEventListener('change', e => setBy(e.target.value));
 $('magnitude').addEventListener('change', e => {
   state.magnitude = e.target.checked;
   paintAll();
@@ -326,11 +387,12 @@ $('theme').addEventListener('change', e => setTheme(e.target.value));
 addEventListener('resize', paintRibbon);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
 
-const target = report.target, predicted = nameOf({id: target.id, text: target.text});
-document.title = 'Hindscan: "' + predicted + '"';
+const quoted = token => '\u201c' + (nameOf(token).trim() || nameOf(token)) + '\u201d';  // a leading space is the tokenizer's
+const target = report.target, predicted = quoted({id: target.id, text: target.text});
+document.title = 'Hindscan: ' + predicted;
 $('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the text as ' + target.text + ' with probability ' + number(target.probability, 3) :
-  'After token ' + position + ' the model predicts "' + predicted + '" with probability ' + number(target.probability, 3)) +
-  (target.contrast_id === null ? '.' : ', rather than "' + nameOf({id: target.contrast_id, text: target.contrast_text}) + '" (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
+  'After token ' + position + ' the model predicts ' + predicted + ' with probability ' + number(target.probability, 3)) +
+  (target.contrast_id === null ? '.' : ', rather than ' + quoted({id: target.contrast_id, text: target.contrast_text}) + ' (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
 $('model').textContent = 'Model ' + visible(report.model) + ', ' + L + ' layers, ' + T + ' tokens.';
 report.methods.forEach((m, i) => {
   const o = make('option', m.name);
@@ -339,6 +401,8 @@ report.methods.forEach((m, i) => {
 });
 $('zoom').hidden = columns <= 256;
 $('range').value = state.range;
+unitOf = new Array(T).fill(0);
+$('by').value = state.by;
 buildStrip();
 setMethod(state.method);
 select(position, L - 1);

@@ -60,6 +60,22 @@ Json extra_json(const MethodReport& m, size_t T, int bits) {
   return Json::object().set("maps", std::move(maps)).set("paths", std::move(paths));
 }
 
+// Of each grouping the pieces that join several tokens, as [first, last).
+Json groups_json(const ExplainReport& report) {
+  const auto T = static_cast<int64_t>(report.tokens.size()), end = std::min(T, report.target.position + 1);
+  Json out = Json::object();
+  for (const PieceBy by : {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence}) {
+    Json joined = Json::array();
+    for (const auto& [first, last] : {std::pair<int64_t, int64_t>{0, end}, {end, T}}) {
+      for (const Piece& p : pieces_of(report.tokens, first, last, by)) {
+        if (p.last - p.first > 1) joined.push(Json::array().push(p.first).push(p.last));
+      }
+    }
+    out.set(piece_by_name(by), std::move(joined));
+  }
+  return out;
+}
+
 int hex_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 std::string csp_hash(const Asset& asset) {
@@ -87,7 +103,7 @@ std::string fill(std::string_view shell, std::initializer_list<std::pair<std::st
 
 }  // namespace
 
-std::string html_report(const ExplainReport& report, size_t shown_method) {
+std::string html_report(const ExplainReport& report, size_t shown_method, PieceBy by) {
   check(!report.methods.empty() && !report.tokens.empty(), ErrorCode::kUsage,
         "[html] expected a report with tokens and methods, found none");
   const int bits = value_count(report) > kFineValues ? 8 : 16;
@@ -95,7 +111,7 @@ std::string html_report(const ExplainReport& report, size_t shown_method) {
   for (const MethodReport& m : report.methods) methods.push(extra_json(m, report.tokens.size(), bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
-  data.set("methods", std::move(methods));
+  data.set("methods", std::move(methods)).set("groups", groups_json(report)).set("by", piece_by_name(by));
   const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) +
                           "; style-src " + csp_hash(kStyle);
   return fill(

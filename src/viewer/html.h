@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <string>
 
+#include "explain/pieces.h"
 #include "explain/report.h"
 
 namespace hindscan::viewer {
 
-std::string html_report(const ExplainReport& report, size_t shown_method = 0);
+// by: the grouping that the page opens with.
+std::string html_report(const ExplainReport& report, size_t shown_method = 0, PieceBy by = PieceBy::kToken);
 
 }  // namespace hindscan::viewer

@@ -10,7 +10,6 @@
 #include "base/utf8.h"
 #include "viewer/assets.h"
 #include "viewer/base64.h"
-#include "viewer/ribbon.h"
 
 namespace hindscan::viewer {
 namespace {
@@ -138,31 +137,6 @@ TEST(Base64, Rfc4648Vectors) {
   EXPECT_EQ(encode("foo"), "Zm9v");
   EXPECT_EQ(encode("foobar"), "Zm9vYmFy");
   EXPECT_EQ(encode("\xff\xef\xbe"), "/+++");
-}
-
-TEST(RibbonImage, ShowsSignsAndTheStrongestOfAColumn) {
-  ExplainReport r = report_of(std::vector<std::string>(10000, "x"));
-  auto& scores = r.methods[0].maps[0].scores;
-  std::fill(scores.begin(), scores.end(), 0.0);
-  scores[5] = 1;
-  scores[9999] = -1;
-  const Image image = ribbon_image(r, 0);
-  EXPECT_EQ(image.width, 4096u);
-  EXPECT_EQ(image.rgb.size(), size_t{3} * image.width * image.height);
-  const uint8_t* raise = &image.rgb[3 * (5 * 4096 / 10000)];
-  EXPECT_GT(raise[0], raise[2]);  // orange
-  const uint8_t* lower = &image.rgb[3 * 4095];
-  EXPECT_GT(lower[2], lower[0]);  // blue
-  EXPECT_EQ(image.rgb[3 * 2000], 255);
-}
-
-TEST(RibbonImage, WorksWithoutLayersAndForOneToken) {
-  ExplainReport r = report_of({"x"});
-  r.methods[0].maps[0].layers.clear();
-  r.methods[0].maps[0].scores = {std::nan("")};
-  const Image image = ribbon_image(r, 0);
-  EXPECT_GE(image.width, 1u);
-  EXPECT_EQ(image.rgb.size(), size_t{3} * image.width * image.height);
 }
 
 }  // namespace

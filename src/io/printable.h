@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace hindscan::cli {
+namespace hindscan {
 
 struct Printable {
   std::string text;
@@ -20,4 +20,4 @@ std::string printable_lines(std::string_view bytes);
 
 std::string pad_right(const Printable& p, int width);
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

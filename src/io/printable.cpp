@@ -1,11 +1,11 @@
-#include "cli/printable.h"
+#include "io/printable.h"
 
 #include <fmt/format.h>
 #include <utf8proc.h>
 
 #include "base/utf8.h"
 
-namespace hindscan::cli {
+namespace hindscan {
 namespace {
 
 constexpr int kMaxMarks = 4;  // combining marks on one base; more would paint over the lines around
@@ -95,4 +95,4 @@ std::string pad_right(const Printable& p, int width) {
   return p.width >= width ? p.text : p.text + std::string(static_cast<size_t>(width - p.width), ' ');
 }
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

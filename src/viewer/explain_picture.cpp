@@ -1,0 +1,269 @@
+#include "viewer/explain_picture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "io/printable.h"
+#include "viewer/axes.h"
+#include "viewer/picture.h"
+
+namespace hindscan::viewer {
+namespace {
+
+constexpr double kWidth = 760, kGap = 14;
+constexpr size_t kWrittenOut = 400;  // more pieces than this become a ribbon
+constexpr size_t kNamedColumns = 60;
+constexpr size_t kLastPieces = 120, kPeaks = 24, kLevels = 6;
+constexpr int kColumns = 380;  // two points wide: one strong token among thousands is seen
+
+struct Column {
+  std::string name;
+  double score = 0;
+};
+
+// A leading space is the tokenizer's, not the reader's.
+std::string_view trimmed(std::string_view s) {
+  while (s.size() > 1 && s.front() == ' ') s.remove_prefix(1);
+  return s;
+}
+
+std::string shortened(std::string_view bytes) { return printable(trimmed(bytes), 24).text; }
+
+std::string quoted(std::string_view text) { return fmt::format("\u201c{}\u201d", shortened(text)); }
+std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
+
+std::string title(const ExplainReport& r) {
+  const TargetReport& t = r.target;
+  if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
+  const std::string what = quoted(t.kind == TargetKind::kClass ? t.text : name_of(t.id, t.text));
+  const char* how = t.kind == TargetKind::kClass ? "Which words speak for the class" : "Which words speak for";
+  const std::string than = t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text)) : "";
+  return fmt::format("{} {}{}", how, what, than);
+}
+
+std::string subtitle(const ExplainReport& r, const MethodReport& m) {
+  const TargetReport& t = r.target;
+  std::string out = fmt::format("Model {}, {} tokens", r.model, r.tokens.size());
+  if (t.kind == TargetKind::kToken)
+    out += fmt::format(", prediction after token {} (p = {:.3f})", t.position, t.probability);
+  if (t.kind == TargetKind::kClass) out += fmt::format(" (p = {:.3f})", t.probability);
+  out += fmt::format(". Method {}. ", m.name);
+  if (m.residual)
+    return out + fmt::format("The parts add up to {:.3f} (residual {:.0e}): arithmetic, not yet cause.",
+                             *m.target_value, std::abs(*m.residual));
+  return out + (m.targeted ? "The scores are no decomposition of the target."
+                           : "The scores do not know the target: where the layers look, not what it does.");
+}
+
+class Drawing {
+ public:
+  Drawing(const ExplainReport& report, const MethodReport& method, PieceBy by)
+      : report_(report), method_(method), pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)) {
+    for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, std::span<const double>(method.scores())));
+  }
+
+  std::string png() {
+    y_ += page_.text(0, y_, title(report_), {.size = 18, .bold = true, .width = kWidth}).height + 4;
+    y_ += page_.text(0, y_, subtitle(report_, method_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
+    const size_t first = pieces_.size() > kWrittenOut ? pieces_.size() - kLastPieces : 0;
+    if (first > 0) ribbon();
+    written_out(first);
+    scale(largest(scores_));
+    layers();
+    return page_.png(kWidth);
+  }
+
+ private:
+  void scale(double top) {
+    y_ += draw_scale(page_, 0, y_, top, method_.targeted ? "lowers it" : "negative",
+                     method_.targeted ? "raises it" : "positive");
+    y_ += kGap;
+  }
+
+  // The text itself, every piece on the colour of its score.
+  void written_out(size_t first) {
+    constexpr double kSize = 16, kLineHeight = 26;
+    const double top = largest(scores_);
+    double x = 0;
+    for (size_t i = first; i < pieces_.size(); ++i) {
+      const Color color = signed_color(top > 0 ? scores_[i] / top : 0);
+      x = word(x, pieces_[i].bytes, kSize, kLineHeight, &color);
+      if (pieces_[i].bytes.ends_with('\n')) {
+        x = 0;
+        y_ += kLineHeight;
+      }
+    }
+    if (report_.target.kind == TargetKind::kToken)
+      word(x + 6, name_of(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
+    y_ += kLineHeight + kGap;
+  }
+
+  // Without a color: the prediction, framed. Returns where the next word begins.
+  double word(double x, const std::string& bytes, double size, double height, const Color* color) {
+    const TextStyle style{.size = size, .color = color ? text_on(*color) : kInk};
+    const Extent e = page_.measure(bytes, style);
+    if (x > 0 && x + e.width > kWidth) {
+      x = 0;
+      y_ += height;
+    }
+    if (color)
+      page_.fill(x, y_, e.width, height - 3, *color);
+    else
+      page_.frame(x, y_, e.width + 6, height - 3, kSoft);
+    page_.text(color ? x : x + 3, y_ + 1, bytes, style);
+    return x + e.width;
+  }
+
+  // All tokens in one row, the strongest pieces named above it; the words before the prediction follow.
+  void ribbon() {
+    constexpr double kHeight = 36;
+    peaks();
+    row(scores_, y_, kHeight, largest(scores_));
+    page_.frame(0, y_, kWidth, kHeight, kLine);
+    y_ += kHeight + 2;
+    position_axis();
+    y_ += kGap;
+    y_ +=
+        page_
+            .text(0, y_, fmt::format("The last {} of them, on the same scale", kLastPieces), {.size = 12, .bold = true})
+            .height +
+        6;
+  }
+
+  void row(const std::vector<double>& values, double y, double height, double top) {
+    std::vector<Color> colors;
+    for (const double v : strongest_columns(values, kColumns)) colors.push_back(signed_color(top > 0 ? v / top : 0));
+    page_.cells(0, y, kWidth, height, 1, static_cast<int>(colors.size()), colors);
+  }
+
+  struct Label {
+    std::string text;
+    double at = 0, left = 0, right = 0, y = 0;
+  };
+
+  // The strongest pieces, each named on the lowest level where its name does not cover another.
+  void peaks() {
+    constexpr double kLevel = 16, kApart = 8;
+    const double below = y_ + kLevel * kLevels;
+    std::vector<std::vector<Label>> levels(kLevels);
+    for (const size_t i : strongest(kPeaks)) {
+      Label label{fmt::format("{} {:+.2g}", quoted(pieces_[i].bytes), scores_[i])};
+      const double width = page_.measure(label.text, {.size = 11}).width;
+      label.at = (static_cast<double>(i) + 0.5) / static_cast<double>(pieces_.size()) * kWidth;
+      label.left = std::clamp(label.at - width / 2, 0.0, kWidth - width);
+      label.right = label.left + width;
+      for (size_t l = 0; l < kLevels; ++l) {
+        const bool taken = std::any_of(levels[l].begin(), levels[l].end(), [&](const Label& other) {
+          return label.left < other.right + kApart && other.left < label.right + kApart;
+        });
+        if (taken) continue;
+        label.y = below - kLevel * static_cast<double>(l + 1);
+        levels[l].push_back(label);
+        break;
+      }
+    }
+    for (const auto& level : levels) {
+      for (const Label& label : level) page_.line(label.at, label.y, label.at, below, kSoft);
+    }
+    for (const auto& level : levels) {
+      for (const Label& label : level) {
+        page_.fill(label.left - 2, label.y, label.right - label.left + 4, kLevel - 2, kPaper);
+        page_.text(label.left, label.y, label.text, {.size = 11});
+      }
+    }
+    y_ = below + 2;
+  }
+
+  std::vector<size_t> strongest(size_t count) const {
+    std::vector<size_t> order(scores_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    const auto size = [&](size_t i) { return std::isfinite(scores_[i]) ? std::abs(scores_[i]) : 0; };
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size(a) > size(b); });
+    order.resize(std::min(count, order.size()));
+    return order;
+  }
+
+  void position_axis() {
+    const int64_t end = report_.target.position + 1;
+    double height = 0;
+    for (const int64_t t : ticks(0, end, 12)) {
+      const double x = (static_cast<double>(t) + 0.5) / static_cast<double>(end) * kWidth;
+      page_.line(x, y_, x, y_ + 4, kSoft);
+      height =
+          page_.text(x, y_ + 5, fmt::format("{}", t), {.size = 11, .color = kSoft, .align = Align::kCenter}).height;
+    }
+    y_ += height + 5;
+    y_ += page_.text(kWidth / 2, y_, "token number", {.size = 11, .color = kSoft, .align = Align::kCenter}).height;
+  }
+
+  // Layers upwards, pieces to the right, on a scale of its own.
+  void layers() {
+    const ScoreMap& map = method_.maps.front();
+    if (map.layers.empty()) return;
+    const size_t L = map.layers.size() / map.scores.size();
+    const double height = std::clamp(360.0 / static_cast<double>(L), 3.0, 18.0);
+    std::vector<std::vector<double>> columns;
+    std::vector<double> all;
+    for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map));
+    for (const auto& c : columns) all.insert(all.end(), c.begin(), c.end());
+    const double top = largest(all);
+    y_ += page_.text(0, y_, layers_title(L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
+    const double first = y_;
+    for (size_t l = 0; l < L; ++l) {
+      std::vector<double> values;
+      for (const auto& c : columns) values.push_back(c[l]);
+      row(values, first + height * static_cast<double>(L - 1 - l), height, top);
+    }
+    page_.frame(0, first, kWidth, height * static_cast<double>(L), kLine);
+    for (const int64_t l :
+         ticks(0, static_cast<int64_t>(L), std::max(2, static_cast<int>(height * static_cast<double>(L) / 14)))) {
+      const double y = first + height * (static_cast<double>(static_cast<int64_t>(L) - 1 - l) + 0.5);
+      page_.text(-6, y - 7, fmt::format("layer {}", l), {.size = 11, .color = kSoft, .align = Align::kRight});
+    }
+    y_ = first + height * static_cast<double>(L) + 2;
+    if (pieces_.size() <= kNamedColumns)
+      piece_axis();
+    else
+      position_axis();
+    y_ += 8;
+    scale(top);
+  }
+
+  std::string layers_title(size_t L) const {
+    return method_.targeted
+               ? fmt::format("What each layer's input at that word holds of the target ({} layers, the last on top)", L)
+               : fmt::format("The same by layer ({} layers, the last on top)", L);
+  }
+
+  void piece_axis() {
+    const double cell = kWidth / static_cast<double>(pieces_.size());
+    double height = 0;
+    for (const Piece& p : pieces_) height = std::max(height, page_.measure(shortened(p.bytes), {.size = 11}).width);
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      page_.text(cell * (static_cast<double>(i) + 0.5) - 7, y_ + 3, shortened(pieces_[i].bytes),
+                 {.size = 11, .align = Align::kRight, .upright = true});
+    }
+    y_ += height + 6;
+  }
+
+  const ExplainReport& report_;
+  const MethodReport& method_;
+  std::vector<Piece> pieces_;
+  std::vector<double> scores_;
+  Picture page_;
+  double y_ = 0;
+};
+
+}  // namespace
+
+std::string explain_png(const ExplainReport& report, size_t method, PieceBy by) {
+  check(method < report.methods.size() && !report.tokens.empty(), ErrorCode::kUsage,
+        "[picture] expected a report with tokens and methods, found none");
+  return Drawing(report, report.methods[method], by).png();
+}
+
+}  // namespace hindscan::viewer
