@@ -45,26 +45,26 @@ void bench_product(const Product& p, const Machine& machine) {
   const double work = 2e-9 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K);
   const double f32 =
       work / best_seconds([&] { kernels::gemm(s, A.data(), lda, B.data(), ldb, p.beta, C.data(), s.N); });
-  fmt::print("{:20} M {:4} N {:4} K {:4}  f32 {:7.1f} GF/s {:3.0f} %", p.name, s.M, s.N, s.K, f32,
-             100 * f32 / machine.f32_gflops);
+  fmt::print("{:20} M {:4} N {:4} K {:4}  f32 {:7.1f} GF/s {}", p.name, s.M, s.N, s.K, f32,
+             percent_of(f32, machine.f32_gflops));
   if (machine.bf16_gflops > 0) {
     const double bf16 =
         work / best_seconds([&] { kernels::gemm_bf16(s, a.data(), lda, b.data(), ldb, p.beta, C.data(), s.N); });
-    fmt::print("  bf16 {:7.1f} GF/s {:3.0f} %", bf16, 100 * bf16 / machine.bf16_gflops);
+    fmt::print("  bf16 {:7.1f} GF/s {}", bf16, percent_of(bf16, machine.bf16_gflops));
   }
   fmt::print("\n");
 }
 
 // The weights fill 512 MiB, so that no cache holds them from one call to the next.
-void bench_decode(const HugeBuffer& weights, int64_t M, DType type, const Machine& machine) {
+void bench_decode(const HugeBuffer& weights, int64_t M, DType type) {
   const int64_t K = 768, row = K * static_cast<int64_t>(dtype_size(type));
   const int64_t N = static_cast<int64_t>(weights.size()) / row;
   const std::vector<float> x(static_cast<size_t>(M * K), 1.0f);
   std::vector<float> y(static_cast<size_t>(M * N));
   const double seconds = best_seconds([&] { kernels::linear(M, N, K, x.data(), weights.data(), type, y.data()); });
   const double rate = static_cast<double>(N * row) / seconds * 1e-9;
-  fmt::print("decode, {} sequence(s), {:4}  {:5.1f} GB/s of weights, {:3.0f} % of read\n", M, dtype_name(type), rate,
-             100 * rate / machine.read_gbs);
+  fmt::print("decode, {} sequence(s), {:4}  {:5.1f} GB/s of weights, {} of read\n", M, dtype_name(type), rate,
+             percent_of_read(rate));
 }
 
 void run() {
@@ -74,7 +74,7 @@ void run() {
   const HugeBuffer weights(size_t{512} << 20);
   std::fill_n(weights.as<uint16_t>(), weights.size() / 2, uint16_t{0x3c00});
   for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
-    for (const int64_t M : {1, 4, 7}) bench_decode(weights, M, type, machine);
+    for (const int64_t M : {1, 4, 7}) bench_decode(weights, M, type);
   }
 }
 

@@ -81,7 +81,7 @@ double limit(const Heads& p, const Machine& machine) {
 
 void print_rate(const char* what, double tokens, double seconds, double most = 0) {
   fmt::print("  {:22} {:9.0f} tokens/s", what, tokens / seconds);
-  if (most > 0) fmt::print(", {:3.0f} % of the limit", 100 * tokens / seconds / most);
+  if (most > 0) fmt::print(", {} of the limit", percent_of(tokens / seconds, most));
   fmt::print("\n");
 }
 

@@ -39,12 +39,12 @@ void bench_prefill(const Model& model, const Machine& machine, int64_t T) {
       3.0, 10);
   const double head = 2.0 * static_cast<double>(model.arch().head().size());
   const double flops = (static_cast<double>(model.arch().flops_per_token()) - head) * static_cast<double>(T) + head;
-  fmt::print("prefill {:5} tokens  {:7.1f} tok/s  {:5.1f} % of the f32 peak\n", T, static_cast<double>(T) / seconds,
-             100e-9 * flops / seconds / machine.f32_gflops);
+  fmt::print("prefill {:5} tokens  {:7.1f} tok/s  {} of the f32 peak\n", T, static_cast<double>(T) / seconds,
+             percent_of(1e-9 * flops / seconds, machine.f32_gflops));
 }
 
 // One token after another. The limit: reading every weight once per token.
-void bench_decode(const Model& model, const Machine& machine) {
+void bench_decode(const Model& model) {
   constexpr int kTokens = 32;
   const std::vector<int32_t> tokens = random_tokens(kTokens, model.arch().sizes().vocab_size);
   Runner runner(model);
@@ -55,8 +55,8 @@ void bench_decode(const Model& model, const Machine& machine) {
       },
       3.0, 10);
   const double gigabytes = static_cast<double>(model.weights().bytes()) * kTokens / seconds * 1e-9;
-  fmt::print("decode                {:7.1f} tok/s  {:5.1f} GB/s of weights, {:5.1f} % of the read bandwidth\n",
-             kTokens / seconds, gigabytes, 100 * gigabytes / machine.read_gbs);
+  fmt::print("decode                {:7.1f} tok/s  {:5.1f} GB/s of weights, {} of the read bandwidth\n",
+             kTokens / seconds, gigabytes, percent_of_read(gigabytes));
 }
 
 void bench_explain(const Model& model, int64_t T) {
@@ -77,7 +77,7 @@ void run() {
   fmt::print("mamba-130m shape, random weights, f32, {:.1f} M parameters\n",
              static_cast<double>(model.weights().parameters()) * 1e-6);
   bench_prefill(model, machine, 512);
-  bench_decode(model, machine);
+  bench_decode(model);
   bench_explain(model, 512);
 }
 

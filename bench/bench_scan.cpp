@@ -70,7 +70,7 @@ void bench_layers(const char* name, std::vector<Layer>& layers, const Machine& m
   const double updates = tokens * static_cast<double>(s.D * s.N) * static_cast<double>(layers.size()) / seconds;
   fmt::print("{:16} T {:4} D {:4} N {:2}  {:7.3f} ms per token for {} layers, {:5.2f} G state updates/s", name, s.T,
              s.D, s.N, 1e3 * seconds / tokens, layers.size(), updates * 1e-9);
-  if (slots > 0) fmt::print(", {:3.0f} % of the multiply-add slots", 100 * updates * slots * 2e-9 / machine.f32_gflops);
+  if (slots > 0) fmt::print(", {} of the multiply-add slots", percent_of(updates * slots * 2e-9, machine.f32_gflops));
   fmt::print("\n");
 }
 

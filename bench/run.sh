@@ -14,9 +14,11 @@ export OMP_PROC_BIND=true OMP_PLACES=cores
 shopt -s nullglob
 programs=(build/bench/bin/bench_*)
 ((${#programs[@]})) || { say "no benchmark was built"; exit 70; }
+failed=0
 for threads in 1 $(nproc); do
   echo "== $threads thread(s), load $(cut -d' ' -f1 /proc/loadavg)"
   for program in "${programs[@]}"; do
-    OMP_NUM_THREADS=$threads "$program" "$@"
+    OMP_NUM_THREADS=$threads "$program" "$@" || failed=1
   done
 done
+exit $failed
