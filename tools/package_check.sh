@@ -10,7 +10,11 @@ for tool in debootstrap dpkg-shlibdeps cpack; do
   command -v "$tool" >/dev/null || { echo "package_check: $tool is missing; apt-get install debootstrap dpkg-dev cmake" >&2; exit 69; }
 done
 work=$(mktemp -d "${TMPDIR:-/tmp}/hindscan-package-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+clean_up() {
+  mountpoint -q "$work/clean/proc" && umount "$work/clean/proc"
+  rm -rf --one-file-system "$work"
+}
+trap clean_up EXIT
 
 cmake --build "$build" --target hindscan
 (cd "$build" && cpack -G DEB -B "$work/out" --config CPackConfig.cmake)
@@ -20,6 +24,7 @@ dpkg-deb --contents "$package"
 
 debootstrap --variant=minbase bookworm "$work/clean" "$mirror" >"$work/debootstrap.log" || { tail -n 20 "$work/debootstrap.log"; exit 1; }
 inside() { chroot "$work/clean" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+mount -t proc proc "$work/clean/proc"
 cp "$package" "$work/clean/tmp/hindscan.deb"
 inside apt-get -qq update
 inside apt-get -qq -y --no-install-recommends install /tmp/hindscan.deb >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log"; exit 1; }

@@ -1,11 +1,13 @@
 // hindscan explain: which earlier tokens a prediction came from.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/explain_output.h"
+#include "cli/explain_sentence.h"
 #include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "eval/causal.h"
@@ -23,7 +25,7 @@ struct ExplainFlags {
   std::string methods = "all", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
   std::vector<std::string> outputs;
   FeatureInput features;
-  bool per_layer = false;
+  bool per_layer = false, by_given = false;
   ExplainView view;
 };
 
@@ -44,7 +46,9 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
-  app.add_option("--by", f.by, "Scores of each token, or summed over each word or sentence")
+  app.add_option("--by", f.by,
+                 "Scores of each token, or summed over each word or sentence (pages and pictures: words, unless told "
+                 "otherwise)")
       ->check(CLI::IsMember({"token", "word", "sentence"}))
       ->capture_default_str();
   app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
@@ -90,13 +94,29 @@ void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
   if (r.contrast == Contrast::kId) r.contrast_id = single_token(model, f.contrast, "--contrast");
 }
 
+// Pictures and pages begin with words unless told otherwise; with tokens where letters follow each other without
+// spaces.
+PieceBy picture_by(const ExplainReport& report, const ExplainFlags& f) {
+  if (f.by_given) return f.view.by;
+  constexpr size_t kLettersOfAWord = 12;
+  size_t letters = 0;
+  for (const TokenReport& t : report.tokens)
+    letters +=
+        static_cast<size_t>(std::count_if(t.text.begin(), t.text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  const auto T = static_cast<int64_t>(report.tokens.size());
+  const bool words = pieces_of(report.tokens, 0, T, PieceBy::kWord).size() * kLettersOfAWord >= letters;
+  return words ? PieceBy::kWord : PieceBy::kToken;
+}
+
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
   const size_t shown = shown_method(report, f.view.show);
-  if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown, f.view.by));
+  const PieceBy by = picture_by(report, f);
+  const std::string sentence = explain_sentence(report, report.methods[shown], by);
+  if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown, by, sentence));
   if (path.ends_with(".json"))
     write_file_atomic(real_fs(), path, to_string(to_json(report, f.per_layer), {.indent = 1}) + "\n");
   if (path.ends_with(".npz")) viewer::write_report_npz(real_fs(), path, report);
-  if (path.ends_with(".png")) write_file_atomic(real_fs(), path, viewer::explain_png(report, shown, f.view.by));
+  if (path.ends_with(".png")) write_file_atomic(real_fs(), path, viewer::explain_png(report, shown, by));
   note("wrote " + path);
 }
 
@@ -120,6 +140,7 @@ int explain_command(Arguments arguments) {
   if (!line.parse(std::move(arguments))) return 0;
   request.methods = parse_methods(flags.methods);
   flags.view.by = parse_piece_by(flags.by);
+  flags.by_given = line.app().count("--by") > 0;
   if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,

@@ -126,15 +126,17 @@ function buildStrip() {
   });
   strip.classList.toggle('long', units.length > 4 * size);
   strip.replaceChildren();
-  for (let first = 0; first < units.length; first += size) {
+  const ends = u => tokens[units[u].last - 1].text.endsWith('\n');
+  for (let first = 0, end = 0; first < units.length; first = end) {  // a block begins a line, so it ends with one if it can
     const block = make('span', undefined, 'block');
-    for (let u = first; u < Math.min(first + size, units.length); ++u) {
+    for (end = first + 1; end < units.length && (end - first < size || (!ends(end - 1) && end - first < 8 * size)); ++end) {}
+    for (let u = first; u < end; ++u) {
       block.append(spans[u]);
-      if (tokens[units[u].last - 1].text.endsWith('\n')) block.append(make('br'));
+      if (ends(u)) block.append(make('br'));
     }
     strip.append(block);
   }
-  const predicted = make('span', nameOf({id: report.target.id, text: report.target.text}), 'token predicted');
+  const predicted = make('span', bare(nameOf({id: report.target.id, text: report.target.text})), 'token predicted');
   predicted.title = 'the predicted token';
   spans[unitOf[position]].after(predicted);
 }
@@ -221,22 +223,20 @@ function paintAxes(first, count, rowHeight) {
 }
 
 // ---- tables
+const extra = ['share', 'strongest in layer'];  // columns that a narrow screen goes without
 function table(head, rows, textColumn) {
   const out = make('table'), row = make('tr');
-  head.forEach((h, i) => row.append(make('th', h, i === textColumn ? 'text' : '')));
+  const put = (tr, tag, c, i) => {
+    const cell = c instanceof Node ? make(tag, undefined, 'bar') : make(tag, c, i === textColumn ? 'text' : extra.includes(head[i]) ? 'wide' : '');
+    if (c instanceof Node) cell.append(c);
+    tr.append(cell);
+  };
+  head.forEach((h, i) => put(row, 'th', h, i));
   const thead = make('thead'), body = make('tbody');
   thead.append(row);
   rows.forEach(r => {
     const tr = make('tr');
-    r.cells.forEach((c, i) => {
-      if (c instanceof Node) {
-        const td = make('td', undefined, 'bar');
-        td.append(c);
-        tr.append(td);
-      } else {
-        tr.append(make('td', c, i === textColumn ? 'text' : ''));
-      }
-    });
+    r.cells.forEach((c, i) => put(tr, 'td', c, i));
     if (r.pick !== undefined) {
       tr.className = 'pick';
       tr.onclick = () => select(r.pick, state.layer);
@@ -246,18 +246,34 @@ function table(head, rows, textColumn) {
   out.append(thead, body);
   return out;
 }
-function bar(relative) {
-  const ns = 'http://www.w3.org/2000/svg', svg = document.createElementNS(ns, 'svg'), rect = document.createElementNS(ns, 'rect');
-  svg.setAttribute('width', 140);
-  svg.setAttribute('height', 12);
-  const w = Math.min(Math.abs(relative) || 0, 1) * 70;
-  rect.setAttribute('x', relative < 0 ? 70 - w : 70);
-  rect.setAttribute('width', w);
-  rect.setAttribute('height', 12);
-  rect.setAttribute('fill', css(arms[isDark() ? 'dark' : 'light'][relative < 0 ? 2 : 1]));
-  svg.append(rect);
-  return svg;
+function svg(name, attributes) {
+  const e = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+  return e;
 }
+const W = 160;  // of a bar; 0 lies in its middle, or at the left when only sizes are shown
+const zero = () => state.magnitude ? 0 : W / 2;
+function axis(low, high) {
+  const out = svg('svg', {viewBox: '0 0 ' + W + ' 14', class: 'axis'});
+  const put = (x, anchor, text) => {
+    const t = svg('text', {x, y: 11, 'text-anchor': anchor});
+    t.textContent = text;
+    out.append(t);
+  };
+  if (!state.magnitude) put(0, 'start', low);
+  put(zero(), state.magnitude ? 'start' : 'middle', '0');
+  put(W, 'end', high);
+  return out;
+}
+const axisOf = top => axis(number(-top, 2), number(top, 2));
+function bar(relative) {
+  const out = svg('svg', {viewBox: '0 0 ' + W + ' 12', preserveAspectRatio: 'none'}), v = Math.max(-1, Math.min(1, relative || 0));
+  const w = Math.abs(v) * (W - zero()), left = v < 0 && !state.magnitude;
+  out.append(svg('line', {x1: zero(), x2: zero(), y1: 0, y2: 12}),
+    svg('rect', {x: left ? zero() - w : zero(), width: w, y: 1, height: 10, fill: css(arms[isDark() ? 'dark' : 'light'][left ? 2 : 1])}));
+  return out;
+}
+const bare = name => name.trim() || name;  // a leading space is the tokenizer's
 function paintSources() {
   const scores = units.map(unit => unitScore(unit, view().scores)), layers = view().layers, top = peak(scores) || 1;
   let total = 0;
@@ -267,19 +283,19 @@ function paintSources() {
     const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
     return String(sizes.indexOf(Math.max(...sizes)));
   };
-  $('sources-scale').textContent = 'A full bar is ' + number(top, 3) + ', to the right ' + (targeted() ? 'raising, to the left lowering the target.' : 'positive, to the left negative.');
-  $('sources').replaceChildren(table(['rank', state.by, 'position', 'score', 'share', ''].concat(layers ? ['strongest in layer'] : []),
-    order.map((u, i) => ({pick: units[u].first, cells: [String(i + 1), units[u].name, String(units[u].first), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', bar(scores[u] / top)].concat(layers ? [strongest(units[u])] : [])})), 1));
+  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : targeted() ? 'Bars to the right raise the target, bars to the left lower it.' : 'Bars to the right: positive weight; to the left: negative.';
+  $('sources').replaceChildren(table([state.by, axisOf(top), 'score', 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
+    order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
   $('detail').textContent = 'Token ' + t + ' of ' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
-  $('by-method').replaceChildren(make('p', 'By method; each bar against the largest of its own kind.', 'legend'), table(['', 'score', ''], views.flatMap((list, i) => list.map(v => (
-    {cells: [report.methods[i].name + ', ' + v.name, number(v.scores[t]), bar(v.scores[t] / (peak(v.scores) || 1))]}))), 0));
+  $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
+    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), number(v.scores[t])]}))), 0));
   if (!layers) return $('by-layer').replaceChildren();
   const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
-  $('by-layer').replaceChildren(make('p', 'By layer; a full bar is ' + number(top, 3) + '.', 'legend'), table(['layer', view().name, ''], column.map((v, l) => ({cells: [String(l), number(v), bar(v / top)]}))));
+  $('by-layer').replaceChildren(make('p', 'By layer', 'legend'), table(['layer', axisOf(top), view().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
 }
 function paintChecks() {
   $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
@@ -294,6 +310,10 @@ function paintChecks() {
 
 // ---- state
 let selected = null;
+function bringIntoView() {
+  const strip = $('strip'), box = strip.getBoundingClientRect(), at = selected.getBoundingClientRect();
+  if (at.top < box.top || at.bottom > box.bottom) strip.scrollTop += at.top - box.top - box.height / 2;
+}
 function select(t, layer, scroll = true) {
   state.token = Math.max(0, Math.min(t, T - 1));
   state.layer = Math.max(0, Math.min(layer, L - 1));
@@ -301,8 +321,8 @@ function select(t, layer, scroll = true) {
   selected = spans[unitOf[state.token]];
   selected.classList.add('selected');
   if (scroll) {
-    const strip = $('strip'), box = strip.getBoundingClientRect(), at = selected.getBoundingClientRect();
-    if (at.top < box.top || at.bottom > box.bottom) strip.scrollTop += at.top - box.top - box.height / 2;
+    bringIntoView();
+    requestAnimationFrame(bringIntoView);  // again once the blocks on the way have their real heights
   }
   paintRibbon();
   paintDetail();
@@ -390,6 +410,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
 const quoted = token => '\u201c' + (nameOf(token).trim() || nameOf(token)) + '\u201d';  // a leading space is the tokenizer's
 const target = report.target, predicted = quoted({id: target.id, text: target.text});
 document.title = 'Hindscan: ' + predicted;
+$('title').textContent = data.title ? visible(data.title) : 'Hindscan';
 $('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the text as ' + target.text + ' with probability ' + number(target.probability, 3) :
   'After token ' + position + ' the model predicts ' + predicted + ' with probability ' + number(target.probability, 3)) +
   (target.contrast_id === null ? '.' : ', rather than ' + quoted({id: target.contrast_id, text: target.contrast_text}) + ' (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');

@@ -103,7 +103,7 @@ std::string fill(std::string_view shell, std::initializer_list<std::pair<std::st
 
 }  // namespace
 
-std::string html_report(const ExplainReport& report, size_t shown_method, PieceBy by) {
+std::string html_report(const ExplainReport& report, size_t shown_method, PieceBy by, const std::string& title) {
   check(!report.methods.empty() && !report.tokens.empty(), ErrorCode::kUsage,
         "[html] expected a report with tokens and methods, found none");
   const int bits = value_count(report) > kFineValues ? 8 : 16;
@@ -111,7 +111,10 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   for (const MethodReport& m : report.methods) methods.push(extra_json(m, report.tokens.size(), bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
-  data.set("methods", std::move(methods)).set("groups", groups_json(report)).set("by", piece_by_name(by));
+  data.set("methods", std::move(methods))
+      .set("groups", groups_json(report))
+      .set("by", piece_by_name(by))
+      .set("title", title);
   const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) +
                           "; style-src " + csp_hash(kStyle);
   return fill(

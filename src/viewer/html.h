@@ -8,7 +8,8 @@
 
 namespace hindscan::viewer {
 
-// by: the grouping that the page opens with.
-std::string html_report(const ExplainReport& report, size_t shown_method = 0, PieceBy by = PieceBy::kToken);
+// by: the grouping that the page opens with. title: the answer in a sentence, its first line.
+std::string html_report(const ExplainReport& report, size_t shown_method = 0, PieceBy by = PieceBy::kToken,
+                        const std::string& title = {});
 
 }  // namespace hindscan::viewer

@@ -1,5 +1,6 @@
 #include "viewer/picture.h"
 
+#include <fontconfig/fontconfig.h>
 #include <pango/pangocairo.h>
 
 #include <algorithm>
@@ -30,13 +31,14 @@ using Layout = std::unique_ptr<PangoLayout, Release<g_object_unref>>;
 
 void set_color(cairo_t* cairo, Color c) { cairo_set_source_rgb(cairo, c.r / 255.0, c.g / 255.0, c.b / 255.0); }
 
-// Pango ends the process when it finds no font at all.
+// Pango ends the process, or measures nonsense, when there is no font at all; the families it lists are there even
+// then.
 void require_fonts() {
-  PangoFontFamily** families = nullptr;
-  int count = 0;
-  pango_font_map_list_families(pango_cairo_font_map_get_default(), &families, &count);
-  g_free(families);
-  check(count > 0, ErrorCode::kConfig,
+  FcConfig* const config = FcInitLoadConfigAndFonts();
+  const FcFontSet* const fonts = config == nullptr ? nullptr : FcConfigGetFonts(config, FcSetSystem);
+  const bool any = fonts != nullptr && fonts->nfont > 0;
+  if (config != nullptr) FcConfigDestroy(config);
+  check(any, ErrorCode::kConfig,
         "[picture] expected at least one font on this machine, found none; install one, e.g. fonts-dejavu-core");
 }
 

@@ -117,6 +117,7 @@ HWY_INLINE void for_columns(int64_t Vp, const F& f) {
 template <int Vecs>
 struct Columns {
   DeltaVec v[Vecs];
+  HWY_INLINE Columns() {}  // written out: an implicit one would not be compiled for the target (GCC on aarch64)
   static HWY_INLINE Columns load(const float* from) {
     Columns c;
 #pragma GCC unroll 2
