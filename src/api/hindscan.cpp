@@ -5,6 +5,7 @@
 
 #include "eval/causal.h"
 #include "explain/report.h"
+#include "model/encode_text.h"
 #include "model/generate.h"
 #include "model/model.h"
 
@@ -19,9 +20,7 @@ LanguageModel LanguageModel::load(const std::string& directory) {
       std::make_shared<const Impl>(Impl{Model::load(directory.empty() ? default_model_directory() : directory)}));
 }
 
-std::vector<int32_t> LanguageModel::encode(std::string_view text) const {
-  return impl_->model.tokenizer().encode(text);
-}
+std::vector<int32_t> LanguageModel::encode(std::string_view text) const { return encode_text(impl_->model, text); }
 
 std::string LanguageModel::decode(const std::vector<int32_t>& tokens) const {
   impl_->model.check_tokens(tokens);
@@ -69,7 +68,7 @@ std::string LanguageModel::explain(std::string_view text, const Explanation& opt
   if (options.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
   if (options.contrast == "none") request.contrast = Contrast::kNone;
   if (options.contrast != "none" && options.contrast != "auto") {
-    const std::vector<int32_t> ids = encode(options.contrast);
+    const std::vector<int32_t> ids = encode_text(impl_->model, options.contrast, kInsideText);
     check(ids.size() == 1, ErrorCode::kUsage,
           "[explain] the contrast must be one token, \"{}\" is {}; try it with a leading space", options.contrast,
           ids.size());

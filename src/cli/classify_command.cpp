@@ -5,12 +5,14 @@
 #include <numeric>
 
 #include "base/formats.h"
-#include "base/mmap.h"
 #include "base/signals.h"
+#include "cli/column_flags.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/streams.h"
 #include "io/printable.h"
+#include "io/text_file.h"
+#include "model/encode_text.h"
 #include "model/predict.h"
 #include "train/labelled.h"
 
@@ -30,17 +32,25 @@ struct Sequences {
 };
 
 std::vector<std::vector<int32_t>> read_lines(const Model& model, const std::string& path) {
-  const std::string text = read_file(path, uint64_t{1} << 32);
+  const std::string text = read_text_file(path, uint64_t{1} << 32);
   std::vector<std::vector<int32_t>> out;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line(text.data() + at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty()) out.push_back(model.tokenizer().encode(line, false));
+    const std::string_view line(text.data() + at, end - at);
+    if (!line.empty()) out.push_back(encode_text(model, line));
     at = end + 1;
   }
   check(!out.empty(), ErrorCode::kData, "[{}] expected a text a line, found none", path);
   return out;
+}
+
+// One thing to judge; a text, a file of lines and an array would leave each other out.
+void check_one_source(const CommandLine& line, const ClassifyFlags& f) {
+  const bool labels = !f.labelled.labels.empty();
+  const size_t sources = line.prompts_given() + !f.lines.empty() + labels + (!f.features.empty() && !labels);
+  check(sources <= 1 && (f.lines.empty() || f.features.empty()), ErrorCode::kUsage,
+        "[classify] expected one of -p TEXT, -f FILE, --tokens IDS, --lines FILE, --features FILE and --labels FILE, "
+        "found several");
 }
 
 Sequences read_sequences(const Model& model, const CommandLine& line, const ClassifyFlags& f) {
@@ -136,10 +146,8 @@ void add_flags(CLI::App& app, ClassifyFlags& f) {
   app.add_option("--features", f.features, "Vectors [N, tokens, numbers] or [N, numbers], .npy")->type_name("FILE");
   app.add_option("--labels", f.labelled.labels, "Labelled sequences as of 'train': how many are right")
       ->type_name("FILE");
-  app.add_option("--label-column", f.labelled.label_column, "Of a TSV, from 1 (default: found by repetition)")
-      ->check(CLI::Range(1, 65536));
-  app.add_option("--text-field", f.labelled.text_field, "Of a JSONL object")->capture_default_str();
-  app.add_option("--label-field", f.labelled.label_field, "Of a JSONL object")->capture_default_str();
+  add_column_flags(app, f.labelled.label_column, f.labelled.text_column, f.labelled.header, f.labelled.label_field,
+                   f.labelled.text_field);
 }
 
 }  // namespace
@@ -155,6 +163,7 @@ int classify_command(Arguments arguments) {
   ClassifyFlags flags;
   add_flags(line.app(), flags);
   if (!line.parse(std::move(arguments))) return 0;
+  check_one_source(line, flags);
 
   const Model model = line.load_model();
   check(model.arch().sizes().labels > 0, ErrorCode::kData,

@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <omp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,10 +10,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/mmap.h"
-#include "base/utf8.h"
 #include "cli/help.h"
 #include "cli/progress_log.h"
+#include "cli/shell_quote.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
@@ -21,7 +21,6 @@
 namespace hindscan::cli {
 namespace {
 
-constexpr uint64_t kMaxInput = uint64_t{4} << 30;
 constexpr int kMaxThreads = 1024;
 
 std::string with_examples(const std::string& what, const std::vector<std::string>& examples) {
@@ -68,10 +67,16 @@ void CommandLine::add_model() {
       ->type_name("FILE");
 }
 
-void CommandLine::add_prompt() {
-  text_option_ = app_.add_option("-p,--prompt", text_, "Text, or - for standard input");
-  file_option_ = app_.add_option("-f,--file", file_, "Text file")->type_name("FILE");
+void CommandLine::add_prompt(bool asks_next) {
+  asks_next_ = asks_next;
+  text_option_ = app_.add_option("-p,--prompt", text_, "Text, or - for standard input (which also a pipe is)");
+  file_option_ = app_.add_option("-f,--file", file_, "Text file, or -")->type_name("FILE");
   tokens_option_ = app_.add_option("--tokens", tokens_, "Token ids 1,2,3, or @FILE that holds them")->type_name("IDS");
+  app_.add_option("--newline", newline_,
+                  asks_next ? "The one at the end of the text: keep, drop, or auto (a pipe's is dropped)"
+                            : "The one at the end of the text: keep, drop, or auto (kept)")
+      ->check(CLI::IsMember({"auto", "keep", "drop"}))
+      ->capture_default_str();
 }
 
 void CommandLine::add_memory() {
@@ -142,39 +147,16 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
   LoadOptions options;
   if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
   options.tokenizer = tokenizer_;
+  struct stat st;
+  check(model_positional_.empty() || model_positional_ == kBuiltInModel || ::stat(model_positional_.c_str(), &st) == 0,
+        ErrorCode::kNotFound,
+        "[{}] expected a model directory or file, found nothing; a text goes after -p: hindscan {} -p {}",
+        model_positional_, name_, shell_quote(model_positional_));
   Model model = Model::load(model_path(), options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
   check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
         damaged);
   return model;
-}
-
-Prompt CommandLine::read_prompt(const Model& model) const {
-  const auto given = text_option_->count() + file_option_->count() + tokens_option_->count();
-  check(given == 1, ErrorCode::kUsage, "expected one of -p TEXT, -f FILE or --tokens 1,2,3, found {}",
-        given == 0 ? "none" : "more than one");
-  Prompt out;
-  if (tokens_option_->count() > 0) {
-    out.from_tokens = true;
-    const bool from_file = tokens_.starts_with('@');
-    out.tokens = parse_tokens(from_file ? read_file(tokens_.substr(1), kMaxInput) : tokens_);
-    model.check_tokens(out.tokens);
-    return out;
-  }
-  const bool from_file = file_option_->count() > 0 || text_ == "-";
-  out.text = !from_file                  ? text_
-             : file_option_->count() > 0 ? read_file(file_, kMaxInput)
-                                         : read_file("/dev/stdin", kMaxInput);
-  check(!out.text.empty(), from_file ? ErrorCode::kData : ErrorCode::kUsage,
-        "[{}] expected some text, found none; give at least one character",
-        file_option_->count() > 0 ? file_ : "prompt");
-  size_t invalid = 0;
-  if (!valid_utf8(out.text)) replace_invalid_utf8(out.text, &invalid);
-  if (invalid > 0)
-    note(fmt::format("{} piece{} of the text are not valid UTF-8; they pass through as bytes", invalid,
-                     invalid == 1 ? "" : "s"));
-  out.tokens = model.tokenizer().encode(out.text);
-  return out;
 }
 
 int64_t CommandLine::memory_limit() const {
@@ -205,6 +187,16 @@ std::vector<int32_t> parse_tokens(std::string_view text) {
   }
   check(!out.empty(), ErrorCode::kUsage, "[--tokens] expected at least one token id, found none");
   return out;
+}
+
+CLI::Validator at_least(int64_t least) {
+  return {[least](const std::string& text) {
+            int64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool good = error == std::errc() && end == text.data() + text.size() && value >= least;
+            return good ? std::string() : fmt::format("expected {} or more, found {}", least, text);
+          },
+          ""};
 }
 
 int64_t parse_bytes(const std::string& text) {

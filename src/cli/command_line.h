@@ -25,9 +25,9 @@ class CommandLine {
   CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples);
 
   CLI::App& app() { return app_; }
-  void add_model();   // -m, also first positional
-  void add_prompt();  // -p, -f, --tokens
-  void add_memory();  // --mem-limit
+  void add_model();                        // -m, also first positional
+  void add_prompt(bool asks_next = true);  // -p, -f, --tokens; asks_next: the command is about what follows the text
+  void add_memory();                       // --mem-limit
 
   // False: help was printed and nothing is left to do. Error(kUsage) with a suggestion for what is unknown.
   bool parse(std::vector<std::string> arguments);
@@ -37,13 +37,15 @@ class CommandLine {
   HeatmapStyle style() const;
   std::string model_path() const;  // as given, or that of the built-in model
   Model load_model(bool refuse_non_finite = true) const;
-  // Error(kUsage) unless exactly one source is given; empty text is an error of its own.
-  Prompt read_prompt(const Model& model) const;
+  // One of -p, -f and --tokens, or what comes through a pipe; Error(kUsage) for none or several.
+  Prompt read_prompt(const Model& model, TextPlace place = kWholeText) const;
+  size_t prompts_given() const;  // of -p, -f and --tokens
   int64_t memory_limit() const;  // bytes: the flag or what is available, whichever is less
 
  private:
   void update_usage();
   void apply();
+  void end_text(std::string& text, bool piped) const;
   [[noreturn]] void unknown_argument(const std::string& argument) const;
 
   std::string name_;
@@ -52,12 +54,14 @@ class CommandLine {
   std::string color_ = "auto", progress_flag_ = "auto", log_ = "text";
   int threads_ = 0;
   std::string model_option_, model_positional_, tokenizer_, dtype_ = "auto";
-  std::string text_, file_, tokens_, mem_limit_;
+  std::string text_, file_, tokens_, mem_limit_, newline_ = "auto";
+  bool asks_next_ = true;
   CLI::Option *text_option_ = nullptr, *file_option_ = nullptr, *tokens_option_ = nullptr;
   std::unique_ptr<ProgressSink> progress_;
 };
 
 std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)
+CLI::Validator at_least(int64_t least);                    // of a whole number
 int64_t parse_bytes(const std::string& text);              // "512M", "4G"; Error(kUsage)
 DType parse_dtype(const std::string& text);                // Error(kUsage)
 

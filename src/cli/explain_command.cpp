@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -12,6 +11,7 @@
 #include "cli/streams.h"
 #include "eval/causal.h"
 #include "explain/report.h"
+#include "model/encode_text.h"
 #include "viewer/explain_picture.h"
 #include "viewer/html.h"
 #include "viewer/npz.h"
@@ -74,11 +74,22 @@ bool known_output(const std::string& path) {
   return false;
 }
 
+// A flag that would change nothing is a misunderstanding.
+void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const ExplainRequest& r) {
+  const bool json = line.json() || std::any_of(f.outputs.begin(), f.outputs.end(),
+                                               [](const std::string& o) { return o.ends_with(".json"); });
+  check(!f.per_layer || json, ErrorCode::kUsage,
+        "[--per-layer] expected --json or -o FILE.json beside it, found neither");
+  const bool row = std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end();
+  check(row || r.estimator == Estimator::kExact, ErrorCode::kUsage,
+        "[--estimator] expected the method row, which it is of, found {}", f.methods);
+}
+
 // One token: its text, or its id for a model without a tokenizer.
 int32_t single_token(const Model& model, const std::string& text, const char* flag) {
   if (model.arch().sizes().labels > 0) return parse_tokens(text).front();  // the number of a class
   if (!model.has_tokenizer()) return parse_tokens(text).front();
-  const std::vector<int32_t> ids = model.tokenizer().encode(text);
+  const std::vector<int32_t> ids = encode_text(model, text, kInsideText);
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> pieces;
   for (const int32_t id : ids) pieces.push_back("'" + std::string(model.tokenizer().token_bytes(id)) + "'");
@@ -142,13 +153,15 @@ int explain_command(Arguments arguments) {
   flags.view.by = parse_piece_by(flags.by);
   flags.by_given = line.app().count("--by") > 0;
   if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
+  check_flags_are_used(line, flags, request);
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
           "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);
   }
 
   const Model model = line.load_model();
-  read_input(model, line, flags.features, request.tokens, request.features);
+  const TextPlace place{.begins = flags.state_in.empty()};
+  read_input(model, line, flags.features, place, request.tokens, request.features);
   set_target(model, flags, request);
   request.mem_limit = line.memory_limit();
   request.progress = line.progress();

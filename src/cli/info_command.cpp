@@ -77,6 +77,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
       .set("config", config_to_json(model.arch().hf_config()));
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
+  if (!model.tokenizer_problem().empty()) out.set("tokenizer_problem", model.tokenizer_problem());
   out.set("implicit_attention_matrices", s.attention_maps).set("transformer_attention_matrices", transformer_maps(s));
   out.set("transformer_head_dim", kHeadDim).set("state_numbers", s.state_numbers);
   out.set("cache_per_token", s.cache_per_token)
@@ -112,8 +113,12 @@ void print(const Model& model, bool with_tensors) {
   out.print("weights     {}\n", weights_hash(model.weights()));
   if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
   if (s.feature_dim == 0) {
+    const std::string problem =
+        model.tokenizer_problem().empty() ? "none lies with the model" : model.tokenizer_problem();
     out.print("vocabulary  {} tokens{}\n", s.vocab_size,
-              model.has_tokenizer() ? "" : " (no tokenizer: use --tokens or --tokenizer)");
+              model.has_tokenizer()
+                  ? ""
+                  : printable(fmt::format(" (no tokenizer: {}; use --tokens or --tokenizer)", problem)).text);
   }
   if (s.labels > 0)
     out.print("output      {} {} a sequence{}\n", s.labels, s.regression ? "numbers" : "class scores",

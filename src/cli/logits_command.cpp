@@ -43,7 +43,7 @@ int logits_command(Arguments arguments) {
         "[logits] expected an output file ending in .npy, found '{}'", output);
 
   const Model model = line.load_model();
-  const Prompt prompt = line.read_prompt(model);
+  const Prompt prompt = line.read_prompt(model, {.begins = state_in.empty()});
   const uint64_t T = prompt.tokens.size(), V = static_cast<uint64_t>(model.arch().head().rows());
   const uint64_t rows_kept = output.empty() ? 1 : T;
   const double bytes = static_cast<double>(rows_kept) * static_cast<double>(V) * 4;

@@ -144,7 +144,7 @@ int matrix_command(Arguments arguments) {
       ->capture_default_str();
   line.app()
       .add_option("--mixer", request.mixer, "Which of the layer's token mixers, where it has several")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   line.app()
       .add_option(
@@ -156,7 +156,7 @@ int matrix_command(Arguments arguments) {
   line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
   line.app()
       .add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   line.app()
       .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
       ->type_name("FILE");
@@ -173,7 +173,8 @@ int matrix_command(Arguments arguments) {
   request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
 
   const Model model = line.load_model();
-  read_input(model, line, features, request.tokens, request.features);
+  const TextPlace place{.begins = flags.state_in.empty()};
+  read_input(model, line, features, place, request.tokens, request.features);
   const int64_t width = model.arch().sizes().feature_dim;
   const auto T =
       static_cast<int64_t>(width > 0 ? request.features.size() / static_cast<size_t>(width) : request.tokens.size());

@@ -30,7 +30,9 @@ void add_flags(CLI::App& app, RunFlags& f) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--ignore-end", g.ignore_end, "Go on after the end-of-text token");
-  app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")->check(CLI::Range(0, 1000));
+  app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")
+      ->check(CLI::Range(0, 1000))
+      ->needs("--json");
   app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
   app.add_option("--state-out", f.state_out, "Write the state after the last token")->type_name("FILE");
   app.add_option("--chunk", g.chunk, "Tokens of the prompt read at a time")
@@ -44,7 +46,7 @@ void add_flags(CLI::App& app, RunFlags& f) {
       ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   app.add_option("--top-k", g.sampling.top_k, "Keep the k most likely tokens; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   app.add_option("--top-p", g.sampling.top_p, "Keep the smallest set with this probability; 1: all")
       ->check(CLI::Range(0.0, 1.0))
@@ -116,7 +118,7 @@ int run_command(Arguments arguments) {
   const Model model = line.load_model();
   check(model.arch().sizes().labels == 0, ErrorCode::kData,
         "[{}] expected a language model, found a classifier; use 'hindscan classify'", model.path());
-  const Prompt prompt = line.read_prompt(model);
+  const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);
   const bool stream = !line.json() && flags.generate.max_tokens > 0;
@@ -137,6 +139,7 @@ int run_command(Arguments arguments) {
   }
   if (stream) Out::get().write("\n");
   if (line.json()) Out::get().write(to_string(to_json(model, prompt, result), {.indent = 2}) + "\n");
+  Out::get().flush();  // the text ends before anything is said about it
   if (flags.verbose && log_format() == LogFormat::kJson) log_line("info", speed(prompt, result));
   if (flags.verbose && log_format() == LogFormat::kText) write_error(speed(prompt, result) + "\n");
   if (result.reason != StopReason::kInterrupted && !flags.state_out.empty())

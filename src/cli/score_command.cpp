@@ -123,11 +123,13 @@ void print_summary(const Model& model, const Totals& t, int64_t tokens, const Sc
     out.write(to_string(all, {.indent = 2}) + "\n");
     return;
   }
-  out.print(
-      "tokens {}   nll {:.4f} +- {:.4f}   ppl {:.2f} +- {:.2f}   bits/byte {:.4f}   state carried over the whole text "
-      "(no window)\n",
-      tokens, t.mean(), t.standard_error(), std::exp(t.mean()), std::exp(t.mean()) * t.standard_error(),
-      t.bits_per_byte());
+  const char* state = "state carried over the whole text (no window)";
+  if (t.tokens < 2)
+    return out.print(
+        "tokens {}   nll {:.4f}   ppl {:.2f}   bits/byte {:.4f}   one token scored, so no error is known; {}\n", tokens,
+        t.mean(), std::exp(t.mean()), t.bits_per_byte(), state);
+  out.print("tokens {}   nll {:.4f} +- {:.4f}   ppl {:.2f} +- {:.2f}   bits/byte {:.4f}   {}\n", tokens, t.mean(),
+            t.standard_error(), std::exp(t.mean()), std::exp(t.mean()) * t.standard_error(), t.bits_per_byte(), state);
 }
 
 }  // namespace
@@ -138,7 +140,7 @@ int score_command(Arguments arguments) {
                    {"score -f book.txt", "score -p \"The little girl said hello.\" --logprobs",
                     "score -f book.txt --json", "score -m some-model --tokens 5,17,3"});
   line.add_model();
-  line.add_prompt();
+  line.add_prompt(false);
   ScoreFlags flags;
   line.app().add_flag("--logprobs", flags.log_probs,
                       "Every token with its log-probability (nats); in --json as \"tokens\"");
@@ -153,7 +155,7 @@ int score_command(Arguments arguments) {
   if (!line.parse(std::move(arguments))) return 0;
 
   const Model model = line.load_model();
-  const Prompt prompt = line.read_prompt(model);
+  const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
   check(prompt.tokens.size() >= 2, ErrorCode::kUsage,
         "[score] expected at least two tokens, found {}; the first one has nothing before it", prompt.tokens.size());
   SequenceState state;

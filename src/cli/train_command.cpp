@@ -4,9 +4,12 @@
 #include <set>
 
 #include "base/formats.h"
+#include "cli/column_flags.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/shell_quote.h"
 #include "cli/streams.h"
+#include "io/printable.h"
 #include "train/run.h"
 
 namespace hindscan::cli {
@@ -28,9 +31,17 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("-m,--model", o.model, "Start from this model directory")->type_name("DIR");
   app.add_option("--config", o.config, "Or from fresh weights of this config.json")->type_name("FILE");
   app.add_option("--arch", o.arch, "Or from fresh weights of a family, e.g. mamba2, rwkv7, hybrid")->type_name("NAME");
-  app.add_option("--d-model", o.d_model, "With --arch: channels")->capture_default_str()->check(CLI::Range(8, 65536));
-  app.add_option("--n-layer", o.n_layer, "With --arch: layers")->capture_default_str()->check(CLI::Range(1, 1000));
-  app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")->type_name("FILE");
+  app.add_option("--d-model", o.d_model, "With --arch: channels")
+      ->capture_default_str()
+      ->check(CLI::Range(8, 65536))
+      ->needs("--arch");
+  app.add_option("--n-layer", o.n_layer, "With --arch: layers")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000))
+      ->needs("--arch");
+  app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")
+      ->type_name("FILE")
+      ->excludes("--model");
   app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")
       ->type_name("FILE")
       ->delimiter(',');
@@ -47,18 +58,21 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
 
 void add_label_flags(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("With --task classify");
-  app.add_option("--labels", o.labels, "label TAB text a line (.tsv), an object a line (.jsonl), or labels [N] (.npy)")
+  app.add_option("--labels", o.labels,
+                 "Labels and texts: tabs (.tsv), .csv, an object a line (.jsonl); or labels [N] (.npy)")
       ->type_name("FILE");
   app.add_option("--features", o.features, "Vectors [N, tokens, numbers] or [N, numbers] instead of texts, .npy")
-      ->type_name("FILE");
-  app.add_option("--valid-features", o.valid_features, "Those of the held-out labels, .npy")->type_name("FILE");
+      ->type_name("FILE")
+      ->needs("--labels");
+  app.add_option("--valid-features", o.valid_features, "Those of the held-out labels, .npy")
+      ->type_name("FILE")
+      ->needs("--labels");
   app.add_option("--pooling", o.pooling, "Of the outputs over the tokens: mean, last, first, max (default: mean)")
-      ->check(CLI::IsMember({"mean", "last", "first", "max"}));
-  app.add_flag("--regression", o.regression, "Labels are numbers to predict (default where they have fractions)");
-  app.add_option("--label-column", o.label_column, "Of a TSV, from 1 (default: found by repetition)")
-      ->check(CLI::Range(1, 65536));
-  app.add_option("--text-field", o.text_field, "Of a JSONL object")->capture_default_str();
-  app.add_option("--label-field", o.label_field, "Of a JSONL object")->capture_default_str();
+      ->check(CLI::IsMember({"mean", "last", "first", "max"}))
+      ->needs("--labels");
+  app.add_flag("--regression", o.regression, "Labels are numbers to predict (default where they have fractions)")
+      ->needs("--labels");
+  add_column_flags(app, o.label_column, o.text_column, o.header, o.label_field, o.text_field);
 }
 
 void add_number_flags(CLI::App& app, TrainFlags& f) {
@@ -185,7 +199,10 @@ void print(const TrainReport& r, bool json) {
   if (json) {
     Json out = Json::object();
     out.set("schema", format::kTrainJson).set("end", end_name(r.end)).set("steps", r.steps).set("skipped", r.skipped);
-    out.set("loss", r.loss).set("seconds", r.seconds).set("checkpoint", r.checkpoint).set("model", r.model_dir);
+    out.set("loss", r.loss ? Json(*r.loss) : Json())
+        .set("seconds", r.seconds)
+        .set("checkpoint", r.checkpoint)
+        .set("model", r.model_dir);
     if (r.held_out) {
       out.set("held_out", Json::object()
                               .set("nats_per_token", r.held_out->nats_per_token)
@@ -197,7 +214,10 @@ void print(const TrainReport& r, bool json) {
     return;
   }
   Out& out = Out::get();
-  out.print("{} at step {}   loss {:.4f}   {}\n", end_name(r.end), r.steps, r.loss, format_duration(r.seconds));
+  if (r.loss)
+    out.print("{} at step {}   loss {:.4f}   {}\n", end_name(r.end), r.steps, *r.loss, format_duration(r.seconds));
+  else
+    out.print("{} at step {}   no step was left to do   {}\n", end_name(r.end), r.steps, format_duration(r.seconds));
   if (r.held_out)
     out.print("held out    {:.4f} nats/token   {:.4f} bits/byte\n", r.held_out->nats_per_token,
               r.held_out->bits_per_byte);
@@ -205,8 +225,8 @@ void print(const TrainReport& r, bool json) {
   if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
   if (r.model_dir.empty()) return;
-  out.print("model       {}   next: hindscan {} -m {} ...\n", r.model_dir, r.classifier ? "classify" : "run",
-            r.model_dir);
+  out.print("model       {}   next: hindscan {} -m {} -p TEXT\n", printable(r.model_dir).text,
+            r.classifier ? "classify" : "run", printable(shell_quote(r.model_dir)).text);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "io/bpe_long.h"
 
 namespace hindscan {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr size_t kShortWord = 48;
 constexpr size_t kMaxProbes = 64;
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
 }  // namespace
 
@@ -43,8 +45,36 @@ bool MergeTable::fill(const std::vector<Pair>& pairs) {
   return true;
 }
 
-Bpe::Bpe(const std::array<int32_t, 256>& byte_ids, int32_t unknown_id, MergeTable table)
-    : byte_ids_(byte_ids), unknown_id_(unknown_id), table_(std::move(table)) {}
+Bpe::Bpe(const std::array<int32_t, 256>& byte_ids, int32_t unknown_id, std::string unknown_name, MergeTable table)
+    : byte_ids_(byte_ids),
+      unknown_id_(unknown_id),
+      complete_(std::all_of(byte_ids.begin(), byte_ids.end(), [](int32_t id) { return id >= 0; })),
+      unknown_name_(std::move(unknown_name)),
+      table_(std::move(table)) {}
+
+bool Bpe::known(std::string_view bytes) const {
+  return std::all_of(bytes.begin(), bytes.end(), [&](char c) { return byte_ids_[static_cast<unsigned char>(c)] >= 0; });
+}
+
+std::string_view Bpe::readable(std::string_view text, size_t from, std::string& buffer, UnknownText& unknown) const {
+  if (complete_ || known(text)) return text;
+  buffer.clear();
+  for (size_t at = 0; at < text.size();) {
+    const std::string_view character = text.substr(at, decode_utf8(text, at).size);
+    if (known(character)) {
+      buffer += character;
+    } else {
+      check(unknown_id_ >= 0 || known(kReplacement), ErrorCode::kData,
+            "[tokenizer] the vocabulary has no token for '{}' (byte 0x{:02x}), found at byte {} of the text, and none "
+            "that could stand for it; leave it out of the text",
+            replace_invalid_utf8(character), static_cast<unsigned char>(character[0]), from + at);
+      unknown.add({1, from + at, std::string(character), unknown_id_ >= 0 ? unknown_name_ : "U+FFFD"});
+      buffer += unknown_id_ >= 0 ? character : kReplacement;
+    }
+    at += character.size();
+  }
+  return buffer;
+}
 
 int32_t Bpe::byte_id(char c) const {
   const auto b = static_cast<unsigned char>(c);

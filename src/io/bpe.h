@@ -2,8 +2,11 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "io/unknown_text.h"
 
 namespace hindscan {
 
@@ -51,16 +54,23 @@ class Bpe {
  public:
   // byte_ids[b]: id of the token of byte b, -1 when the vocabulary has none.
   Bpe() = default;
-  Bpe(const std::array<int32_t, 256>& byte_ids, int32_t unknown_id, MergeTable table);
+  Bpe(const std::array<int32_t, 256>& byte_ids, int32_t unknown_id, std::string unknown_name, MergeTable table);
 
+  // The text with U+FFFD for every character that has no tokens, in `buffer` if there are any; with an unknown token
+  // they stay and it stands for them. Adds them to `unknown`; `from`: where `text` begins in the whole.
+  // Error(kData) when neither U+FFFD nor an unknown token can stand for them.
+  std::string_view readable(std::string_view text, size_t from, std::string& buffer, UnknownText& unknown) const;
   // Appends to `out`. Error(kData) for a byte without token when there is no unknown token.
   void encode(std::string_view word, std::vector<int32_t>& out) const;
 
  private:
+  bool known(std::string_view bytes) const;
   int32_t byte_id(char c) const;
   void encode_short(std::string_view word, std::vector<int32_t>& out) const;
   std::array<int32_t, 256> byte_ids_{};
   int32_t unknown_id_ = -1;
+  bool complete_ = true;  // every byte has a token
+  std::string unknown_name_;
   MergeTable table_;
 };
 

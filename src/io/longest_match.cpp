@@ -41,7 +41,7 @@ const LongestMatch::Edge* LongestMatch::edge(const Node& node, uint8_t byte) con
   return found != end && found->byte == byte ? found : nullptr;
 }
 
-void LongestMatch::encode(std::string_view text, std::vector<int32_t>& ids) const {
+void LongestMatch::encode(std::string_view text, size_t from, std::vector<int32_t>& ids) const {
   for (size_t at = 0; at < text.size();) {
     const Node* node = nodes_.data();
     int32_t best = -1;
@@ -57,8 +57,8 @@ void LongestMatch::encode(std::string_view text, std::vector<int32_t>& ids) cons
     if (best < 0) {
       const Utf8Char c = decode_utf8(text, at);
       fail(ErrorCode::kData,
-           "[tokenizer] expected characters of the model's vocabulary, found '{}'; leave it out of the text",
-           replace_invalid_utf8(text.substr(at, c.size)));
+           "[tokenizer] expected characters of the model's vocabulary, found '{}' at byte {}; leave it out of the text",
+           replace_invalid_utf8(text.substr(at, c.size)), from + at);
     }
     ids.push_back(best);
     at = best_end;

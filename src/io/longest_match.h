@@ -15,8 +15,8 @@ class LongestMatch {
   LongestMatch(const std::vector<std::string>& tokens, std::span<const int32_t> sorted);
 
   bool empty() const { return nodes_.empty(); }
-  // Appends ids. Error(kData) where no token fits.
-  void encode(std::string_view text, std::vector<int32_t>& ids) const;
+  // Appends ids. Error(kData) where no token fits; `from`: where `text` begins in the whole, for that message.
+  void encode(std::string_view text, size_t from, std::vector<int32_t>& ids) const;
 
  private:
   struct Node {

@@ -79,27 +79,35 @@ class WordEncoder {
   std::vector<WordCache> cache_;  // none or one
 };
 
-std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special) const {
+std::vector<int32_t> Tokenizer::encode(std::string_view text, TextPlace place, UnknownText* unknown) const {
   std::vector<int32_t> ids;
-  if (add_special) ids = prefix_;
+  if (place.begins) ids = prefix_;
   WordEncoder words(*this, ids, text.size() >= kCacheFrom);
+  UnknownText found;
   raw_added_.split(
-      text, [&](std::string_view part) { encode_normalized(part, words, ids); },
+      text,
+      [&](std::string_view part) {
+        encode_normalized(part, static_cast<size_t>(part.data() - text.data()), words, ids, found);
+      },
       [&](int32_t id) { ids.push_back(id); });
-  if (add_special) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
+  if (place.ends) ids.insert(ids.end(), suffix_.begin(), suffix_.end());
   if (ids.capacity() / 2 > ids.size() + kCacheFrom) ids.shrink_to_fit();
+  if (unknown != nullptr) unknown->add(found);
   return ids;
 }
 
-void Tokenizer::encode_normalized(std::string_view text, WordEncoder& words, std::vector<int32_t>& ids) const {
-  std::string buffer;
+// at: where `text` lies in the whole, for messages.
+void Tokenizer::encode_normalized(std::string_view text, size_t at, WordEncoder& words, std::vector<int32_t>& ids,
+                                  UnknownText& unknown) const {
+  std::string buffer, readable;
   const std::string_view normal = nfc_ ? normalize_nfc(text, buffer) : text;
   const PieceFn on_word = [&](std::string_view word) { words(word); };
   normalized_added_.split(
       normal,
       [&](std::string_view part) {
-        if (longest_match_.empty()) return pre_tokenizer_.split(part, on_word);
-        longest_match_.encode(part, ids);
+        const size_t part_at = at + static_cast<size_t>(part.data() - normal.data());
+        if (!longest_match_.empty()) return longest_match_.encode(part, part_at, ids);
+        pre_tokenizer_.split(bpe_.readable(part, part_at, readable, unknown), on_word);
       },
       [&](int32_t id) { ids.push_back(id); });
 }

@@ -12,8 +12,15 @@
 #include "io/bpe.h"
 #include "io/longest_match.h"
 #include "io/pre_tokenizer.h"
+#include "io/unknown_text.h"
 
 namespace hindscan {
+
+// Where a text stands: the post-processor of the file (BOS, EOS) adds to the ends that are ends of the whole.
+struct TextPlace {
+  bool begins = true, ends = true;
+};
+inline constexpr TextPlace kWholeText{true, true}, kInsideText{false, false};
 
 // Immutable after loading: encode and decode may run on several threads at once.
 class Tokenizer {
@@ -21,9 +28,10 @@ class Tokenizer {
   static Tokenizer load(const std::string& path);  // the file, or a directory that holds tokenizer.json
   static Tokenizer from_json(std::string_view text, std::string_view label);
 
-  // Bytes that are not UTF-8 are encoded as they are. add_special adds what the file's post-processor adds (often
-  // none). Error(kData) for text that a greedy vocabulary has no token for.
-  std::vector<int32_t> encode(std::string_view text, bool add_special = true) const;
+  // Bytes that are not UTF-8 are encoded as they are. Error(kData) for text that has no token and nothing stands for;
+  // *unknown counts what something does stand for.
+  std::vector<int32_t> encode(std::string_view text, TextPlace place = kWholeText,
+                              UnknownText* unknown = nullptr) const;
 
   // The exact bytes; encode(decode(ids)) need not give the same ids. Error(kData) for an id outside [0, vocab_size).
   std::string decode(std::span<const int32_t> ids) const;
@@ -32,13 +40,15 @@ class Tokenizer {
   std::string_view token_bytes(int32_t id) const;
 
   int32_t vocab_size() const { return static_cast<int32_t>(tokens_.size()); }  // highest id + 1
+  int32_t plain_size() const { return plain_size_; }                           // the same without the added tokens
   int32_t token_to_id(std::string_view bytes) const;  // by added text, else by bytes; -1 when absent
   int32_t eos_id() const { return eos_id_; }          // end-of-text token by its usual names; -1 when absent
   bool is_special(int32_t id) const;
 
  private:
   struct Loader;
-  void encode_normalized(std::string_view text, class WordEncoder& words, std::vector<int32_t>& ids) const;
+  void encode_normalized(std::string_view text, size_t at, class WordEncoder& words, std::vector<int32_t>& ids,
+                         UnknownText& unknown) const;
   const std::string& checked_token(int32_t id) const;
   int32_t find(const std::vector<int32_t>& sorted, std::string_view bytes) const;
 
@@ -52,7 +62,7 @@ class Tokenizer {
   PreTokenizer pre_tokenizer_;
   Bpe bpe_;
   LongestMatch longest_match_;  // used instead of the two when there is one
-  int32_t eos_id_ = -1;
+  int32_t eos_id_ = -1, plain_size_ = 0;
 
   friend class WordEncoder;
 };

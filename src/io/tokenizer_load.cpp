@@ -40,8 +40,9 @@ struct Tokenizer::Loader {
   const JsonReader root;
   const JsonReader model;
   VocabIndex vocab;
-  std::vector<char> defined;  // by id
-  bool greedy = false;        // longest match instead of byte pairs
+  std::vector<char> defined;   // by id
+  std::vector<int32_t> added;  // ids of added tokens
+  bool greedy = false;         // longest match instead of byte pairs
 
   explicit Loader(const JsonReader& file) : root(file), model(file.get_object("model")) {}
 
@@ -146,12 +147,13 @@ struct Tokenizer::Loader {
       byte_ids[b] = vocab.find(symbols_of_bytes(std::string_view(byte, 1)));
     }
     int32_t unknown = -1;
+    const std::string name = model.get_string_or("unk_token", "");
     if (model.has("unk_token")) {
-      unknown = vocab.find(model.get_string("unk_token"));
+      unknown = vocab.find(name);
       check(unknown >= 0, ErrorCode::kData, "[{}] expected a token of the vocabulary, found '{}'",
-            model.where("unk_token"), model.get_string("unk_token"));
+            model.where("unk_token"), name);
     }
-    result.bpe_ = Bpe(byte_ids, unknown, std::move(table));
+    result.bpe_ = Bpe(byte_ids, unknown, name, std::move(table));
   }
 
   void load_normalizer() {
@@ -194,6 +196,7 @@ struct Tokenizer::Loader {
           "[{}] expected a free id for '{}', found {}, which another token has", config.where("id"), token.content,
           token.id);
     if (!taken) define(config, token.id, "");
+    added.push_back(token.id);
     result.tokens_[i] = token.content;
     result.by_text_.push_back(token.id);
     if (token.special) result.special_.push_back(token.id);
@@ -257,6 +260,9 @@ struct Tokenizer::Loader {
     std::sort(result.by_bytes_.begin(), result.by_bytes_.end(), less);
     std::sort(result.by_text_.begin(), result.by_text_.end(), less);
     std::sort(result.special_.begin(), result.special_.end());
+    for (const int32_t id : added) defined[static_cast<size_t>(id)] = 0;
+    const auto last = std::find_if(defined.rbegin(), defined.rend(), [](char d) { return d != 0; });
+    result.plain_size_ = static_cast<int32_t>(defined.rend() - last);
     for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>"}) {
       if (result.eos_id_ < 0) result.eos_id_ = result.find(result.by_text_, name);
     }

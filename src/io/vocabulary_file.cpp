@@ -6,9 +6,11 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/mmap.h"
 #include "base/utf8.h"
 #include "io/byte_level.h"
 #include "io/json.h"
+#include "io/text_file.h"
 
 namespace hindscan {
 namespace {
@@ -227,6 +229,10 @@ std::string longest_match_json(const std::vector<std::string>& tokens, bool zero
   out.set("version", "1.0").set("added_tokens", std::move(added));
   out.set("model", Json::object().set("type", "LongestMatch").set("vocab", Json(std::move(vocab))));
   return to_string(out, {.indent = 1}) + "\n";
+}
+
+std::string read_vocabulary_file(const std::string& path) {
+  return text_of_bytes(read_file(path, kJsonBytes), path, TextUse::kVocabulary).text;
 }
 
 std::string byte_tokenizer_json() {

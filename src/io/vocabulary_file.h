@@ -13,6 +13,9 @@ namespace hindscan {
 // Error(kData) names the line.
 std::string tokenizer_json_of_vocabulary(std::string_view text, const std::string& label);
 
+// The text of such a file: byte order marks skipped, UTF-16 converted.
+std::string read_vocabulary_file(const std::string& path);
+
 std::string byte_tokenizer_json();  // token = byte
 
 // tokens[id] are bytes; an empty one does not exist.

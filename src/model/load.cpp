@@ -1,8 +1,11 @@
 // Hugging Face directories: config.json, weights, tokenizer.json; and models that are one file.
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "io/vocabulary_file.h"
 #include "model/config_json.h"
+#include "model/embedded_model.h"
+#include "model/find_model.h"
 #include "model/load_weights.h"
 #include "model/model.h"
 #include "model/rwkv_file.h"
@@ -25,25 +28,39 @@ std::optional<Config> config_of_tensors(TensorStore& files, TensorStore::Format 
 }  // namespace
 
 Model Model::load(const std::string& path, const LoadOptions& options) {
-  struct stat st;
-  check(::stat(path.c_str(), &st) == 0, ErrorCode::kNotFound,
-        "[{}] expected a model directory or file, found nothing; check the path", path);
-  const bool directory = S_ISDIR(st.st_mode);
-  Model m = directory ? load_dir(path, options) : load_file(path, options);
-  m.path_ = path;
+  const bool built_in = path == kBuiltInModel;
+  const FoundModel found = built_in ? FoundModel{path, false} : find_model(path);
+  Model m = built_in          ? load_built_in(options)
+            : found.directory ? load_dir(found.path, options)
+                              : load_file(found.path, options);
+  m.path_ = found.path;
   if (!options.tokenizer.empty()) {
-    m.set_tokenizer(tokenizer_json_of_vocabulary(read_file(options.tokenizer, kJsonBytes), options.tokenizer),
+    m.set_tokenizer(tokenizer_json_of_vocabulary(read_vocabulary_file(options.tokenizer), options.tokenizer),
                     options.tokenizer);
+  } else if (built_in) {
+    m.set_tokenizer(std::string(embedded_english().tokenizer), path);
   } else {
-    m.find_tokenizer(directory ? path : parent_dir(path), !directory);
+    m.try_tokenizer(found.directory ? found.path : parent_dir(found.path), !found.directory);
   }
+  m.say_foreign_tokenizer();
+  return m;
+}
+
+Model Model::load_built_in(const LoadOptions& options) {
+  const EmbeddedModel& e = embedded_english();
+  TensorStore files(kBuiltInModel);
+  for (const TensorInfo& t : parse_safetensors(e.weights, kBuiltInModel).tensors)
+    files.add(t, e.weights.subspan(t.begin, t.end - t.begin));
+  Model m;
+  m.config_ = config_from_json(parse_json(e.config, kBuiltInModel), kBuiltInModel);
+  m.arch_ = make_architecture(m.config_);
+  m.arch_->declare(m.weights_);
+  load_weights(files, options.dtype, m.weights_);
   return m;
 }
 
 Model Model::load_dir(const std::string& directory, const LoadOptions& options) {
   const std::string config_path = join_path(directory, "config.json");
-  check(file_exists(config_path), ErrorCode::kNotFound, "[{}] expected config.json in the model directory, found none",
-        directory);
   Model m;
   m.config_ = config_from_json(load_json(config_path), config_path);
   m.arch_ = make_architecture(m.config_);
@@ -72,6 +89,26 @@ Model Model::load_file(const std::string& path, const LoadOptions& options) {
   return m;
 }
 
+// Tokens by their ids need no tokenizer: one that cannot be read is an error only when text is.
+void Model::try_tokenizer(const std::string& directory, bool single_file) {
+  try {
+    find_tokenizer(directory, single_file);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kData && e.code() != ErrorCode::kResource) throw;
+    tokenizer_problem_ = e.message();
+    log_warning("the tokenizer is left out, so texts cannot be read, only --tokens: {}", e.message());
+  }
+}
+
+// A vocabulary is padded by a few rows, not by a tenth: the rest may belong to another tokenizer (RWKV has two).
+void Model::say_foreign_tokenizer() const {
+  const int64_t rows = arch_->sizes().vocab_size, known = has_tokenizer() ? tokenizer_->vocab_size() : rows;
+  constexpr int64_t kSmall = 1024;
+  if (rows > kSmall && 10 * known < 9 * rows)
+    log_warning("the tokenizer knows {} of the model's {} tokens: it may be another model's (see --tokenizer)", known,
+                rows);
+}
+
 void Model::find_tokenizer(const std::string& directory, bool single_file) {
   if (single_file && arch_->sizes().vocab_size == 256) {
     set_tokenizer(byte_tokenizer_json(), "bytes");
@@ -79,9 +116,9 @@ void Model::find_tokenizer(const std::string& directory, bool single_file) {
   }
   const std::string own = join_path(directory, "tokenizer.json");
   const std::string vocabulary = file_exists(own) ? "" : find_vocabulary(directory, single_file);
-  if (file_exists(own)) set_tokenizer(read_file(own, kJsonBytes), own);
+  if (file_exists(own)) set_tokenizer(read_vocabulary_file(own), own);
   if (!vocabulary.empty())
-    set_tokenizer(tokenizer_json_of_vocabulary(read_file(vocabulary, kJsonBytes), vocabulary), vocabulary);
+    set_tokenizer(tokenizer_json_of_vocabulary(read_vocabulary_file(vocabulary), vocabulary), vocabulary);
 }
 
 }  // namespace hindscan

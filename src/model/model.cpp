@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/log.h"
 #include "model/config_json.h"
 
 namespace hindscan {
@@ -25,6 +26,7 @@ Model Model::to(DType dtype) const {
   m.weights_.copy_from(weights_);
   m.tokenizer_ = tokenizer_;
   m.tokenizer_json_ = tokenizer_json_;
+  m.tokenizer_problem_ = tokenizer_problem_;
   m.path_ = path_;
   return m;
 }
@@ -37,6 +39,7 @@ std::string Model::name() const {
 }
 
 const Tokenizer& Model::tokenizer() const {
+  check(tokenizer_problem_.empty(), ErrorCode::kData, "{}", tokenizer_problem_);
   check(tokenizer_ != nullptr, ErrorCode::kData,
         "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",
         path_.empty() ? "model" : path_);
@@ -45,9 +48,13 @@ const Tokenizer& Model::tokenizer() const {
 
 void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json) {
   const int64_t vocab = arch_->sizes().vocab_size;
-  check(static_cast<int64_t>(tokenizer->vocab_size()) <= vocab, ErrorCode::kData,
+  check(static_cast<int64_t>(tokenizer->plain_size()) <= vocab, ErrorCode::kData,
         "[{}] expected a tokenizer of at most {} tokens, found {}; it belongs to another model",
-        path_.empty() ? "tokenizer.json" : path_, vocab, tokenizer->vocab_size());
+        path_.empty() ? "tokenizer.json" : path_, vocab, tokenizer->plain_size());
+  if (tokenizer->vocab_size() > vocab) {
+    log_info("{} added tokens have no row in the model's table of {}: they are refused in texts",
+             tokenizer->vocab_size() - vocab, vocab);
+  }
   tokenizer_ = std::move(tokenizer);
   tokenizer_json_ = std::move(json);
 }

@@ -29,8 +29,8 @@ class Model {
   static Model create(const Config& config, DType dtype, uint64_t seed);
   // Directory with config.json, model.safetensors or pytorch_model.bin (or index + shards) and, if there is one,
   // tokenizer.json; or one file: weights with a config.json beside them, or an RWKV model (.pth, .safetensors,
-  // rwkv.cpp's .bin) whose sizes follow from its tensors. Error(kNotFound, kData, kIo); all mismatches of names, shapes
-  // and types are listed in one message.
+  // rwkv.cpp's .bin) whose sizes follow from its tensors; or kBuiltInModel. Error(kNotFound, kData, kIo); all
+  // mismatches of names, shapes and types are listed in one message.
   static Model load(const std::string& path, const LoadOptions& options = {});
   // Writes config.json, model.safetensors (matrices as dtype; shards with an index above shard_bytes), and
   // tokenizer.json when there is one; each file atomically.
@@ -47,6 +47,7 @@ class Model {
   void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json);
   void set_tokenizer(std::string json, const std::string& label);
   const std::string& tokenizer_json() const { return tokenizer_json_; }
+  const std::string& tokenizer_problem() const { return tokenizer_problem_; }  // why there is none; or empty
   const std::string& path() const { return path_; }
   std::string name() const;  // the last part of the path, or of a run directory "runs/x/model": "x"
   DType compute() const;     // kF64 for f64 weights, else kF32
@@ -57,13 +58,16 @@ class Model {
  private:
   static Model load_dir(const std::string& directory, const LoadOptions& options);
   static Model load_file(const std::string& path, const LoadOptions& options);
+  static Model load_built_in(const LoadOptions& options);
   void find_tokenizer(const std::string& directory, bool single_file);
+  void try_tokenizer(const std::string& directory, bool single_file);
+  void say_foreign_tokenizer() const;
   Config config_;
   std::unique_ptr<Architecture> arch_;
   WeightTable weights_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::string tokenizer_json_;
-  std::string path_;
+  std::string path_, tokenizer_problem_;
 };
 
 // First non-finite weight, as "name[index]", or empty.
@@ -97,7 +101,8 @@ class Runner {
 void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model);
 SequenceState load_state(const std::string& path, const Model& model);
 
-// Directory of the built-in model: $HINDSCAN_MODELS/english, <prefix>/share/hindscan/models, or the source tree.
+// What is used when no model is named: $HINDSCAN_MODELS/english, or the one inside the program.
+inline constexpr const char* kBuiltInModel = "built-in:english";
 std::string default_model_directory();
 
 }  // namespace hindscan

@@ -4,7 +4,9 @@
 
 #include "base/formats.h"
 #include "io/safetensors.h"
+#include "io/torch_file.h"
 #include "model/model.h"
+#include "model/rwkv_state.h"
 #include "model/weights_hash.h"
 
 namespace hindscan {
@@ -24,7 +26,15 @@ void save_state(Fs& fs, const std::string& path, const SequenceState& state, con
                      {"tokens", std::to_string(state.tokens)}});
 }
 
+static SequenceState tuned_state(const std::string& path, const Model& model) {
+  std::optional<SequenceState> state = rwkv_tuned_state(TensorStore::open_file(path), model);
+  check(state.has_value(), ErrorCode::kData,
+        "[{}] expected a state file or the tuned states of an RWKV model, found neither", path);
+  return std::move(*state);
+}
+
 SequenceState load_state(const std::string& path, const Model& model) {
+  if (looks_like_torch(FileBytes::load(path).bytes())) return tuned_state(path, model);
   const SafetensorsFile file = SafetensorsFile::open(path);
   std::string format, owner, tokens;
   for (const auto& [key, value] : file.metadata()) {
@@ -32,6 +42,8 @@ SequenceState load_state(const std::string& path, const Model& model) {
     if (key == "model") owner = value;
     if (key == "tokens") tokens = value;
   }
+  if (format.empty() && !file.tensors().empty() && file.tensors()[0].name.ends_with(".att.time_state"))
+    return tuned_state(path, model);
   format::expect(path, format::kState, format);
   check(owner == model_hash(model), ErrorCode::kData,
         "[{}] expected a state of this model, found one of another; use the model that wrote it", path);

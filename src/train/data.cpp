@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/mmap.h"
 #include "base/rng.h"
 #include "base/signals.h"
+#include "io/text_file.h"
 
 namespace hindscan {
 namespace {
@@ -77,7 +77,13 @@ std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string_vie
   }
   if (error) std::rethrow_exception(error);
   throw_if_stopped();
+  log_unknown(encoder);
   return out;
+}
+
+void log_unknown(const TextEncoder& encoder) {
+  const UnknownText unknown = encoder.take_unknown ? encoder.take_unknown() : UnknownText{};
+  if (unknown.count > 0) log_warning("{}", to_text(unknown));
 }
 
 std::vector<std::string_view> split_documents(std::string_view text) {
@@ -100,7 +106,7 @@ Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEnco
   corpus.separator = encoder.separator;
   corpus.hash = xxh64(kCacheMagic, encoder.hash);
   for (const std::string& file : files) {
-    texts.push_back(read_file(file, uint64_t{1} << 36));
+    texts.push_back(read_text_file(file, uint64_t{1} << 36));
     corpus.hash = xxh64(texts.back(), corpus.hash);
   }
   const std::string cache = join_path(cache_dir, "tokens-" + hash_hex(corpus.hash) + ".bin");
@@ -112,7 +118,8 @@ Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEnco
   }
   for (std::vector<int32_t>& ids : encode_texts(documents, encoder, progress)) {
     corpus.tokens.insert(corpus.tokens.end(), ids.begin(), ids.end());
-    if (corpus.separator >= 0) corpus.tokens.push_back(corpus.separator);
+    const bool ended = !ids.empty() && ids.back() == corpus.separator;  // by the tokenizer itself
+    if (corpus.separator >= 0 && !ended) corpus.tokens.push_back(corpus.separator);
   }
   write_cache(fs, cache, corpus);
   return corpus;

@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/progress.h"
+#include "io/unknown_text.h"
 #include "train/options.h"
 
 namespace hindscan {
@@ -18,6 +19,7 @@ struct TextEncoder {
   std::function<std::vector<int32_t>(std::string_view)> encode;  // may be called from several threads
   int32_t separator = -1;                                        // id of "<|endoftext|>"
   uint64_t hash = 0;                                             // of the vocabulary
+  std::function<UnknownText()> take_unknown = {};                // what had no token since the last call; may be empty
 };
 
 struct Corpus {
@@ -28,6 +30,8 @@ struct Corpus {
 
 // Documents of a text: split at "<|endoftext|>" and the newline after it; empty ones dropped.
 std::vector<std::string_view> split_documents(std::string_view text);
+
+void log_unknown(const TextEncoder& encoder);
 
 // Encodes the files, or reads <cache_dir>/tokens-<hash>.bin written by an earlier run with the same texts.
 Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEncoder& encoder,

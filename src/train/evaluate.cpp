@@ -17,6 +17,7 @@ HeldOutSet::HeldOutSet(std::string_view text, const Model& model) {
     documents_.push_back(encoder.encode(document));
     tokens_ += static_cast<int64_t>(documents_.back().size());
   }
+  log_unknown(encoder);
   check(tokens_ > 0, ErrorCode::kData, "[held-out text] expected text, found none");
 }
 
@@ -38,11 +39,16 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
     SequenceState state;
     std::vector<double> log_probs(count);
     runner.score(tokens, state, log_probs);
-    // Nothing comes before the first token: it costs the log of the vocabulary's size.
-    log_probs[0] = -std::log(static_cast<double>(model.arch().sizes().vocab_size));
+    // Nothing comes before the first token: it costs the log of the vocabulary's size. One that the tokenizer sets
+    // before every text is no part of it.
+    const bool given = model.tokenizer().is_special(tokens[0]);
+    log_probs[0] = given ? 0 : -std::log(static_cast<double>(model.arch().sizes().vocab_size));
     for (double p : log_probs) nats -= p;
-    for (int32_t id : tokens) out.bytes += static_cast<int64_t>(model.tokenizer().token_bytes(id).size());
-    out.tokens += static_cast<int64_t>(count);
+    for (int32_t id : tokens) {
+      const bool special = model.tokenizer().is_special(id);
+      out.bytes += special ? 0 : static_cast<int64_t>(model.tokenizer().token_bytes(id).size());
+    }
+    out.tokens += static_cast<int64_t>(count) - given;
     done += count;
   }
   out.nats_per_token = nats / static_cast<double>(out.tokens);

@@ -147,7 +147,9 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
         "[{}] expected a classifier or regressor, found a language model; train one with --task classify", name);
   check((sizes.feature_dim > 0) == !files.features.empty(), ErrorCode::kData, "[{}] expected {}, found {}", name,
         sizes.feature_dim > 0 ? "feature vectors" : "texts", sizes.feature_dim > 0 ? "texts" : "feature vectors");
-  const LabelledRows rows = read_labelled(files);
+  LabelledFiles with_labels = files;
+  if (!sizes.regression) with_labels.known_labels = label_names(model);
+  const LabelledRows rows = read_labelled(with_labels);
   LabelledSet out;
   if (sizes.feature_dim > 0)
     add_features(files, rows, sizes.feature_dim, max_length, out);

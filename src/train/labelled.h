@@ -12,11 +12,12 @@
 namespace hindscan {
 
 struct LabelledFiles {
-  std::string labels =
-      {};  // .npy: labels of `features`; .jsonl or .ndjson: an object a line; else tab-separated columns
+  std::string labels = {};    // .npy: labels of `features`; .jsonl or .ndjson: an object a line; .csv; else tabs
   std::string features = {};  // .npy [N, T, F], or [N, F]: sequences of one vector
-  int64_t label_column = 0;   // of a TSV, from 1; 0: the first or last, whichever has fewer distinct values
-  std::string text_field = "text", label_field = "label";
+  int64_t label_column = 0, text_column = 0;  // of a table, from 1; 0: found (columns.h)
+  std::string header = "auto";                // whether the first row of a table names its columns: yes, no
+  std::string text_field = "text", label_field = "label";  // of an object, or names in a header
+  std::vector<std::string> known_labels = {};              // of the model, where there is one
 };
 LabelledFiles training_files(const TrainOptions& options);
 LabelledFiles held_out_files(const TrainOptions& options);

@@ -7,10 +7,13 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mmap.h"
 #include "base/utf8.h"
 #include "io/json_reader.h"
 #include "io/npy.h"
+#include "io/text_file.h"
+#include "train/columns.h"
 #include "train/labelled.h"
 
 namespace hindscan {
@@ -18,52 +21,7 @@ namespace {
 
 constexpr uint64_t kMaxBytes = uint64_t{1} << 36;
 
-struct Cell {
-  std::string_view line;
-  int64_t number;
-};
-
-std::vector<Cell> lines_of(std::string_view text) {
-  std::vector<Cell> out;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // byte order mark
-  for (int64_t number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.find_first_not_of(" \t") != std::string_view::npos) out.push_back({line, number});
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return out;
-}
-
 std::string where(const std::string& path, int64_t line) { return fmt::format("{} line {}", path, line); }
-
-std::vector<std::string_view> columns_of(const std::string& path, const Cell& cell) {
-  std::vector<std::string_view> out;
-  for (size_t at = 0; at <= cell.line.size();) {
-    const size_t end = std::min(cell.line.find('\t', at), cell.line.size());
-    out.push_back(cell.line.substr(at, end - at));
-    at = end + 1;
-  }
-  check(out.size() >= 2, ErrorCode::kData, "[{}] expected a label and a text with a tab between them, found no tab",
-        where(path, cell.number));
-  return out;
-}
-
-// The label is what repeats.
-bool label_comes_first(const std::string& path, const std::vector<Cell>& lines) {
-  std::set<std::string_view> first, last;
-  for (const Cell& cell : lines) {
-    const std::vector<std::string_view> columns = columns_of(path, cell);
-    first.insert(columns.front());
-    last.insert(columns.back());
-  }
-  check(first.size() != last.size(), ErrorCode::kUsage,
-        "[{}] expected the labels to show by their repetition, found as many different first as last columns; add "
-        "--label-column N",
-        path);
-  return first.size() < last.size();
-}
 
 std::optional<double> number_of(std::string_view text) {
   double v = 0;
@@ -77,45 +35,56 @@ bool is_integer(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+// Numbers to predict rather than names: written with a point, unless there are but two of them.
 bool are_fractional(const std::vector<std::string>& labels) {
-  return std::all_of(labels.begin(), labels.end(), [](const std::string& l) { return number_of(l).has_value(); }) &&
-         !std::all_of(labels.begin(), labels.end(), [](const std::string& l) { return is_integer(l); });
+  std::set<double> values;
+  bool point = false, fraction = false;
+  for (const std::string& label : labels) {
+    const std::optional<double> v = number_of(label);
+    if (!v) return false;
+    values.insert(*v);
+    point |= !is_integer(label);
+    fraction |= *v != std::floor(*v);
+  }
+  const bool two = values.size() <= 2 && (!fraction || labels.size() >= 2 * values.size());
+  return point && !two;
 }
 
-// A first row that says "label" over a column where nothing else does names the columns.
-bool is_header(std::string_view label, const std::vector<std::string>& labels) {
-  const bool named = label == "label" || label == "labels" || label == "class" || label == "target";
-  return named && labels.size() > 1 && std::find(labels.begin() + 1, labels.end(), label) == labels.end();
+// "column 2 "sentiment"".
+std::string column_name(const std::vector<TableRow>& rows, const Columns& c, size_t column) {
+  if (column >= rows[0].cells.size()) return "the last column";
+  return fmt::format("column {}{}", column + 1, c.header ? fmt::format(" \"{}\"", rows[0].cells[column]) : "");
 }
 
-LabelledRows read_tsv(const LabelledFiles& files, const std::string& content) {
+void say_columns(const LabelledFiles& files, const std::vector<TableRow>& rows, const Columns& c, size_t count) {
+  log_info("{}: {} sequences; the label is {}, the text {}{}", files.labels, count, column_name(rows, c, c.label),
+           c.rest ? "the rest of the line" : column_name(rows, c, c.text),
+           c.header ? fmt::format("; line {} names the columns", rows[0].line) : "");
+}
+
+std::string rest_of(const TableRow& row, size_t label) {
+  std::string text;
+  for (size_t c = 0; c < row.cells.size(); ++c) {
+    if (c == label) continue;
+    if (!text.empty()) text += '\t';
+    text += row.cells[c];
+  }
+  return text;
+}
+
+LabelledRows read_table(const LabelledFiles& files, const std::vector<TableRow>& rows) {
+  const Columns c = choose_columns(rows, files);
   LabelledRows out;
-  const std::vector<Cell> lines = lines_of(content);
-  const bool first = files.label_column == 0 && !lines.empty() && label_comes_first(files.labels, lines);
-  for (const Cell& cell : lines) {
-    const std::vector<std::string_view> columns = columns_of(files.labels, cell);
-    const size_t at = files.label_column > 0 ? static_cast<size_t>(files.label_column) - 1
-                      : first                ? 0
-                                             : columns.size() - 1;
-    check(at < columns.size(), ErrorCode::kData, "[{}] expected a label in column {}, found {} columns",
-          where(files.labels, cell.number), at + 1, columns.size());
-    check(!columns[at].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing",
-          where(files.labels, cell.number), at + 1);
-    std::string text;
-    for (size_t c = 0; c < columns.size(); ++c) {
-      if (c == at) continue;
-      if (!text.empty()) text += '\t';
-      text += columns[c];
-    }
-    out.labels.emplace_back(columns[at]);
-    out.texts.push_back(std::move(text));
-    out.lines.push_back(cell.number);
+  for (size_t r = c.header ? 1 : 0; r < rows.size(); ++r) {
+    const TableRow& row = rows[r];
+    const size_t label = std::min(c.label, row.cells.size() - 1);
+    check(!row.cells[label].empty(), ErrorCode::kData, "[{}] expected a label in column {}, found nothing",
+          where(files.labels, row.line), label + 1);
+    out.labels.push_back(row.cells[label]);
+    out.texts.push_back(c.rest ? rest_of(row, label) : row.cells[c.text]);
+    out.lines.push_back(row.line);
   }
-  if (!out.labels.empty() && is_header(out.labels[0], out.labels)) {
-    out.labels.erase(out.labels.begin());
-    out.texts.erase(out.texts.begin());
-    out.lines.erase(out.lines.begin());
-  }
+  say_columns(files, rows, c, out.labels.size());
   out.fractional = are_fractional(out.labels);
   return out;
 }
@@ -131,22 +100,27 @@ std::string label_text(const JsonReader& object, const std::string& field) {
 
 LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) {
   LabelledRows out;
-  bool numbers = true, fraction = false;
-  for (const Cell& cell : lines_of(content)) {
-    const std::string at = where(files.labels, cell.number);
-    const Json json = parse_json(cell.line, at);
+  bool numbers = true;
+  int64_t number = 0;
+  for (std::string_view rest = content; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string at = where(files.labels, number);
+    const Json json = parse_json(line, at);
     check(json.is_object(), ErrorCode::kData, "[{}] expected an object, found {}", at, json.type_name());
     const JsonReader object(json, at);
     check(object.has(files.text_field), ErrorCode::kData,
           "[{}] expected a text, found none; name its field with --text-field", object.where(files.text_field));
     out.texts.push_back(object.get_string(files.text_field));
     out.labels.push_back(label_text(object, files.label_field));
-    out.lines.push_back(cell.number);
-    const Json& label = *json.find(files.label_field);
-    numbers &= label.is_number();
-    fraction |= label.is(Json::Type::kDouble);
+    out.lines.push_back(number);
+    numbers &= json.find(files.label_field)->is_number();
   }
-  out.fractional = numbers && fraction;
+  log_info("{}: {} sequences; the label is \"{}\", the text \"{}\"", files.labels, out.labels.size(), files.label_field,
+           files.text_field);
+  out.fractional = numbers && are_fractional(out.labels);
   return out;
 }
 
@@ -188,8 +162,10 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
   LabelledRows out;
   out.outputs = a.shape.size() == 2 ? static_cast<int64_t>(a.shape[1]) : 1;
   check(out.outputs >= 1, ErrorCode::kData, "[{}] expected at least one label a sequence, found none", files.labels);
-  out.fractional = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64;
   for (size_t i = 0; i < elements(a); ++i) out.labels.push_back(label_at(a, i));
+  const bool real = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64;
+  const std::set<std::string_view> values(out.labels.begin(), out.labels.end());
+  out.fractional = real && (values.size() > 2 || out.outputs > 1 || are_fractional(out.labels));
   for (size_t i = 0; i < a.shape[0]; ++i) out.lines.push_back(static_cast<int64_t>(i) + 1);
   return out;
 }
@@ -197,10 +173,10 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
 }  // namespace
 
 LabelledFiles training_files(const TrainOptions& o) {
-  return {o.labels, o.features, o.label_column, o.text_field, o.label_field};
+  return {o.labels, o.features, o.label_column, o.text_column, o.header, o.text_field, o.label_field};
 }
 LabelledFiles held_out_files(const TrainOptions& o) {
-  return {o.valid, o.valid_features, o.label_column, o.text_field, o.label_field};
+  return {o.valid, o.valid_features, o.label_column, o.text_column, o.header, o.text_field, o.label_field};
 }
 
 void check_kinds(const LabelledFiles& files) {
@@ -213,11 +189,14 @@ void check_kinds(const LabelledFiles& files) {
 LabelledRows read_labelled(const LabelledFiles& files) {
   check_kinds(files);
   const bool array = files.labels.ends_with(".npy");
-  const std::string content = read_file(files.labels, kMaxBytes);
   const bool objects = files.labels.ends_with(".jsonl") || files.labels.ends_with(".ndjson");
+  const std::string content = array ? read_file(files.labels, kMaxBytes) : read_text_file(files.labels, kMaxBytes);
+  const auto table = [&] {
+    return files.labels.ends_with(".csv") ? parse_csv(content, files.labels) : parse_tsv(content);
+  };
   LabelledRows out = array     ? read_label_array(files, content)
                      : objects ? read_jsonl(files, content)
-                               : read_tsv(files, content);
+                               : read_table(files, table());
   out.path = files.labels;
   check(!out.labels.empty(), ErrorCode::kData, "[{}] expected labelled sequences, found none", files.labels);
   return out;
@@ -258,13 +237,14 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
   o.regression = regression || rows.fractional;
   if (o.regression) {
     o.num_labels = rows.outputs;
+    log_info("{}: the labels are numbers to predict (a regression)", rows.path);
     return o;
   }
   check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression",
         rows.path, rows.outputs);
   const std::set<std::string> distinct(rows.labels.begin(), rows.labels.end());
   o.label_names.assign(distinct.begin(), distinct.end());
-  if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return is_integer(l); })) {
+  if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return number_of(l).has_value(); })) {
     std::sort(o.label_names.begin(), o.label_names.end(),
               [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
   }
@@ -275,6 +255,11 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
   o.num_labels = std::ssize(o.label_names);
   check(o.num_labels >= 2, ErrorCode::kData, "[{}] expected at least two different labels, found only \"{}\"",
         rows.path, o.label_names[0]);
+  constexpr size_t kShown = 10;
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(kShown, o.label_names.size()));
+  log_info("{}: {} classes: {}{}", rows.path, o.num_labels,
+           fmt::join(o.label_names.begin(), o.label_names.begin() + shown, ", "),
+           o.label_names.size() > kShown ? ", ..." : "");
   constexpr int64_t kMostLabels = 100000;
   check(o.num_labels <= kMostLabels, ErrorCode::kData,
         "[{}] expected at most {} different labels, found {}; is the label column right?", rows.path, kMostLabels,

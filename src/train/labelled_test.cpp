@@ -96,8 +96,9 @@ TEST_F(Labelled, ColumnsOfEitherOrder) {
   const LabelledRows first = read_labelled({.labels = write("b.tsv", "pos\tone\ttwo\nneg\tthree\npos\tfour")});
   EXPECT_THAT(first.texts, ElementsAre("one\ttwo", "three", "four"));
   EXPECT_THAT(first.labels, ElementsAre("pos", "neg", "pos"));
-  const LabelledRows chosen = read_labelled({.labels = write("c.tsv", "id1\t3\ttext\n"), .label_column = 2});
-  EXPECT_THAT(chosen.texts, ElementsAre("id1\ttext"));
+  const LabelledRows chosen =
+      read_labelled({.labels = write("c.tsv", "id1\t3\ttext\n"), .label_column = 2, .text_column = 3});
+  EXPECT_THAT(chosen.texts, ElementsAre("text"));
   EXPECT_THAT(chosen.labels, ElementsAre("3"));
 }
 
@@ -114,6 +115,26 @@ TEST_F(Labelled, ObjectsAndNumbers) {
   integers.labels = {"10", "9", "10", "-1"};
   EXPECT_THAT(label_options(integers, false, 0).label_names, ElementsAre("-1", "9", "10"));
   EXPECT_EQ(label_options(integers, true, 0).num_labels, 1);
+}
+
+TEST_F(Labelled, CaseA8TwoValuesAreTwoClasses) {
+  const auto classes = [&](const std::string& name, const std::string& text) {
+    const ClassifierOptions o = label_options(read_labelled({.labels = write(name, text)}), false, 0);
+    return o.regression ? std::vector<std::string>{"regression"} : o.label_names;
+  };
+  EXPECT_THAT(classes("a.tsv", "fine\t1.0\npoor\t0.0\n"), ElementsAre("0.0", "1.0"));
+  EXPECT_THAT(classes("b.tsv", "a b\t-0.5\nc d\t0.5\ne f\t0.5\ng h\t-0.5\n"), ElementsAre("-0.5", "0.5"));
+  EXPECT_THAT(classes("c.tsv", "a b\t0.5\nc d\t1.5\ne f\t2.5\n"), ElementsAre("regression"));
+  EXPECT_THAT(classes("d.csv", "text,score\n\"fine, too\",1.0\npoor,0.0\n"), ElementsAre("0.0", "1.0"));
+  EXPECT_THAT(classes("e.jsonl", "{\"text\": \"x\", \"label\": 1.0}\n{\"label\": 0.0, \"text\": \"y\"}\n").size(), 2u);
+  const LabelledRows csv = read_labelled({.labels = dir_.path + "/d.csv"});
+  EXPECT_THAT(csv.texts, ElementsAre("fine, too", "poor"));
+  const std::string x = write_array<float>("x.npy", {4, 1}, {1, 2, 3, 4});
+  const auto fractional = [&](const std::vector<float>& y) {
+    return read_labelled({.labels = write_array<float>("y.npy", {4}, y), .features = x}).fractional;
+  };
+  EXPECT_FALSE(fractional({0, 1, 1, 0}));
+  EXPECT_TRUE(fractional({0, 1, 2, 0}));
 }
 
 TEST_F(Labelled, WrongFilesSayWhatIsWrong) {

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/mmap.h"
 #include "io/vocabulary_file.h"
 #include "model/config_json.h"
 #include "train/labelled.h"
@@ -15,7 +14,8 @@ namespace {
 
 // Tokenizer text of fresh weights and what to call it in messages; empty: none.
 std::pair<std::string, std::string> new_tokenizer(const TrainOptions& o) {
-  if (!o.tokenizer.empty()) return {tokenizer_json_of_vocabulary(read_file(o.tokenizer), o.tokenizer), o.tokenizer};
+  if (!o.tokenizer.empty())
+    return {tokenizer_json_of_vocabulary(read_vocabulary_file(o.tokenizer), o.tokenizer), o.tokenizer};
   if (!o.task.empty() && !o.labelled()) return {make_task(o.task)->tokenizer_json(), o.task};
   return {};
 }

@@ -26,6 +26,8 @@ void each_field(Options& o, Visit&& visit) {
   visit("labels", o.labels, false);
   visit("features", o.features, false);
   visit("label_column", o.label_column, true);
+  visit("text_column", o.text_column, true);
+  visit("header", o.header, true);
   visit("text_field", o.text_field, true);
   visit("label_field", o.label_field, true);
   visit("pooling", o.pooling, true);
@@ -103,6 +105,8 @@ void TrainOptions::check_ranges() const {
                                                 : "--labels expects --task classify");
   need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");
   need(label_column >= 0 && label_column <= 65536, "expected a label column of 1 to 65536");
+  need(text_column >= 0 && text_column <= 65536, "expected a text column of 1 to 65536");
+  need(header == "auto" || header == "yes" || header == "no", "expected header auto, yes or no");
   need(pooling.empty() || pooling == "mean" || pooling == "last" || pooling == "first" || pooling == "max",
        "expected pooling by mean, last, first or max");
   need(steps >= 0 && steps < kMany, "expected steps >= 0");

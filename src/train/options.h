@@ -24,7 +24,8 @@ struct TrainOptions {
   std::vector<std::string> data;  // text files, documents separated by "<|endoftext|>"; a file named twice counts twice
   std::string task;               // instead of data: selective-copy, induction, reset, or classify, which reads:
   std::string labels, features;   // labelled sequences, see labelled.h
-  int64_t label_column = 0;
+  int64_t label_column = 0, text_column = 0;
+  std::string header = "auto";
   std::string text_field = "text", label_field = "label";
   std::string pooling;      // mean, last, first, max; empty: what the configuration says, or mean
   bool regression = false;  // labels are numbers to predict even if all are whole

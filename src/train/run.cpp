@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/mmap.h"
 #include "base/signals.h"
+#include "io/text_file.h"
 #include "model/config_json.h"
 #include "train/labelled.h"
 #include "train/lock.h"
@@ -67,7 +67,7 @@ class Run {
     if (!o_.valid.empty() && o_.labelled())
       labelled_ = load_labelled(held_out_files(o_), trainer_.model(), o_.length, events.progress);
     else if (!o_.valid.empty())
-      held_out_.emplace(read_file(o_.valid), trainer_.model());
+      held_out_.emplace(read_text_file(o_.valid, uint64_t{1} << 36), trainer_.model());
     log_.start(o_, trainer_.steps_done(), trainer_.model().weights().parameters());
   }
 

@@ -26,8 +26,8 @@ struct TrainReport {
   int signal = 0;     // with kSignal: exit with 128 + signal
   int64_t steps = 0;  // done in all
   int64_t skipped = 0;
-  double loss = 0;     // of the last step
-  double seconds = 0;  // of this process
+  std::optional<double> loss;  // of the last step; none when there was none left to do
+  double seconds = 0;          // of this process
   std::optional<HeldOut> held_out;
   std::optional<double> accuracy;         // of a task
   std::optional<LabelledScore> labelled;  // of a classifier on held-out sequences

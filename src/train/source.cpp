@@ -1,7 +1,11 @@
 #include "train/source.h"
 
+#include <mutex>
+#include <utility>
+
 #include "base/error.h"
 #include "base/hash.h"
+#include "model/encode_text.h"
 #include "train/labelled_source.h"
 #include "train/tasks.h"
 
@@ -15,9 +19,24 @@ void attach_tokenizer(Model& model, std::string json, const std::string& label) 
 TextEncoder make_encoder(const Model& model) {
   const Tokenizer& tokenizer = model.tokenizer();
   TextEncoder encoder;
-  encoder.encode = [&tokenizer](std::string_view text) { return tokenizer.encode(text, false); };
+  struct Unknown {
+    std::mutex mutex;
+    UnknownText text;
+  };
+  const auto unknown = std::make_shared<Unknown>();
+  encoder.encode = [&model, unknown](std::string_view text) {
+    UnknownText found;
+    std::vector<int32_t> ids = encode_text(model, text, kWholeText, &found);
+    const std::lock_guard<std::mutex> lock(unknown->mutex);
+    unknown->text.add(found);
+    return ids;
+  };
+  encoder.take_unknown = [unknown] { return std::exchange(unknown->text, {}); };
   encoder.separator = tokenizer.token_to_id("<|endoftext|>");
   encoder.hash = xxh64(model.tokenizer_json());
+  const std::vector<int32_t> ends = tokenizer.encode("");  // BOS and the like are part of every text
+  if (!ends.empty())
+    encoder.hash = xxh64({reinterpret_cast<const uint8_t*>(ends.data()), ends.size() * sizeof(int32_t)}, encoder.hash);
   return encoder;
 }
 

@@ -1,0 +1,29 @@
+#include "io/unknown_text.h"
+
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+
+namespace hindscan {
+
+void UnknownText::add(const UnknownText& other) {
+  if (other.count == 0) return;
+  const int64_t before = count;
+  if (before == 0) *this = other;
+  count = before + other.count;
+}
+
+std::string to_text(const UnknownText& u) {
+  const bool latin = !valid_utf8(u.sample);
+  std::string bytes;
+  for (const char c : u.sample)
+    bytes += fmt::format("{}{:02x}", bytes.empty() ? "0x" : " ", static_cast<unsigned char>(c));
+  return fmt::format(
+      "{} character{} of the text {} no token in this vocabulary and {} read as {}: the first is {} at byte {}; {}",
+      u.count, u.count == 1 ? "" : "s", u.count == 1 ? "has" : "have", u.count == 1 ? "is" : "are", u.stands_in,
+      latin ? bytes : fmt::format("'{}'", u.sample), u.first,
+      latin ? "the text is not UTF-8: convert it (iconv -f latin1 -t utf-8)"
+            : "the model has never seen such characters");
+}
+
+}  // namespace hindscan
