@@ -118,6 +118,7 @@ let spans = [];  // of the units
 function buildStrip() {
   const strip = $('strip'), size = 256;
   units = unitsBy(state.by);
+  $('h-tokens').textContent = 'What each ' + state.by + ' counts for';
   units.forEach((unit, u) => unitOf.fill(u, unit.first, unit.last));
   spans = units.map((unit, u) => {
     const span = make('span', unit.name, unit.first > position ? 'token after' : 'token');
@@ -130,10 +131,14 @@ function buildStrip() {
   for (let first = 0, end = 0; first < units.length; first = end) {  // a block begins a line, so it ends with one if it can
     const block = make('span', undefined, 'block');
     for (end = first + 1; end < units.length && (end - first < size || (!ends(end - 1) && end - first < 8 * size)); ++end) {}
+    let letters = 0;
     for (let u = first; u < end; ++u) {
       block.append(spans[u]);
+      letters += units[u].name.length;
       if (ends(u)) block.append(make('br'));
     }
+    const perLine = Math.max(10, strip.clientWidth / 9);
+    block.style.containIntrinsicSize = 'auto ' + Math.ceil(letters / perLine) * 28 + 'px';
     strip.append(block);
   }
   const predicted = make('span', bare(nameOf({id: report.target.id, text: report.target.text})), 'token predicted');
@@ -310,9 +315,11 @@ function paintChecks() {
 
 // ---- state
 let selected = null;
-function bringIntoView() {
+function bringIntoView(tries = 10) {  // blocks on the way get their real heights as they come into view
   const strip = $('strip'), box = strip.getBoundingClientRect(), at = selected.getBoundingClientRect();
-  if (at.top < box.top || at.bottom > box.bottom) strip.scrollTop += at.top - box.top - box.height / 2;
+  if (at.top >= box.top && at.bottom <= box.bottom) return;
+  strip.scrollTop += at.top - box.top - box.height / 2;
+  if (tries > 0) requestAnimationFrame(() => bringIntoView(tries - 1));
 }
 function select(t, layer, scroll = true) {
   state.token = Math.max(0, Math.min(t, T - 1));
@@ -320,10 +327,7 @@ function select(t, layer, scroll = true) {
   if (selected) selected.classList.remove('selected');
   selected = spans[unitOf[state.token]];
   selected.classList.add('selected');
-  if (scroll) {
-    bringIntoView();
-    requestAnimationFrame(bringIntoView);  // again once the blocks on the way have their real heights
-  }
+  if (scroll) bringIntoView();
   paintRibbon();
   paintDetail();
 }
