@@ -2,6 +2,7 @@
 // tests/golden/README.md.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "golden_file.h"
@@ -60,6 +61,21 @@ class ArchGolden {
   std::vector<double> logits(size_t s) const { return file_.reals<double>(fmt::format("logits.{}", s)); }
   std::vector<int32_t> targets(size_t s) const { return file_.ids(fmt::format("targets.{}", s)); }
   std::vector<float> loss_weights(size_t s) const { return file_.reals<float>(fmt::format("loss_weights.{}", s)); }
+
+  // How far the reference's own float run was from its double run; 0 where it was not measured.
+  double noise(const std::string& what) const {
+    const Json metadata = parse_json(file_.metadata(), "golden");
+    const Json* all = metadata.find("float32_noise");
+    const Json* one = all == nullptr || all->is_null() ? nullptr : all->find(what);
+    return one == nullptr ? 0 : one->as_double();
+  }
+  // A bar of float tests. Each was made for a reference whose own noise is at most `room`; it grows with the excess.
+  template <class R>
+  double bar(double usual, const std::string& what) const {
+    static const std::map<std::string, double> room = {
+        {"logits", 4e-7}, {"largest", 5e-7}, {"grads", 3e-6}, {"rows", 4e-6}};
+    return sizeof(R) == 8 ? usual : usual * std::max(1.0, noise(what) / room.at(what));
+  }
 
   Config config() const { return config_from_json(*parse_json(file_.metadata(), "golden").find("config"), "golden"); }
 

@@ -1,6 +1,7 @@
 // Implicit attention maps and the adjoints under rules of any model: what the conformance test asks of them.
 #pragma once
 #include "arch_pass.h"
+#include "explain/matrix.h"
 #include "explain/mixer_view.h"
 
 namespace hindscan::testing {
@@ -94,6 +95,7 @@ void expect_rows(const ArchGolden& golden) {
   const Model model = golden.model<R>();
   Recorded<R> pass(model, golden.sequences()[0]);
   const auto views = mixer_views<R>(pass.ctx);
+  const double bar = golden.bar<R>(kRow<R>, "rows");
   EXPECT_FALSE(golden.file().has(fmt::format("rows.{}", views.size())));
   for (size_t m = 0; m < views.size(); ++m) {
     std::vector<double> output(static_cast<size_t>(views[m]->channels())), missing;
@@ -101,8 +103,53 @@ void expect_rows(const ArchGolden& golden) {
     last.back() = R(1);
     views[m]->weighted_output(last.data(), output.data());
     const std::vector<R> found = last_row(*views[m], missing);
-    EXPECT_LT(max_ratio(found, golden.file().reals<double>(fmt::format("rows.{}", m))), kRow<R>) << "mixer " << m;
-    EXPECT_LT(largest(missing), kRow<R> * largest(output)) << "mixer " << m << ": row times values is not the output";
+    EXPECT_LT(max_ratio(found, golden.file().reals<double>(fmt::format("rows.{}", m))), bar) << "mixer " << m;
+    EXPECT_LT(largest(missing), bar * largest(output)) << "mixer " << m << ": row times values is not the output";
+  }
+}
+
+// Rows of several tokens as matrix() gives them, against what the published layer gives: the recurrence alone, and with
+// convolution, slope, norm and gate folded in, channel by channel (mean and mean of the absolute value).
+template <class R>
+void expect_published_rows(const ArchGolden& golden) {
+  const GoldenFile& file = golden.file();
+  if (!file.has("row_tokens")) GTEST_SKIP() << "core rows only";
+  const Model model = golden.model<R>();
+  const double bar = golden.bar<R>(sizeof(R) == 8 ? 1e-6 : kRow<R>, "rows");  // matrix() gives float in any precision
+  const std::vector<int32_t> tokens = file.ids("row_tokens");
+  for (int m = 0; file.has(fmt::format("core_rows.{}", m)); ++m) {
+    const int64_t maps = file.shape(fmt::format("core_rows.{}", m))[1];
+    const size_t T = golden.sequences()[0].tokens.size();
+    const auto stored = [&](const char* what, size_t n) {  // [maps, T] of token n
+      const std::vector<double> all = file.reals<double>(fmt::format("{}.{}", what, m));
+      const size_t size = static_cast<size_t>(maps) * T;
+      return std::vector<double>(all.begin() + static_cast<int64_t>(n * size),
+                                 all.begin() + static_cast<int64_t>((n + 1) * size));
+    };
+    MatrixRequest r;
+    r.tokens = golden.sequences()[0].tokens;
+    r.layer = m;
+    const auto row = [&](MapKind map, Fidelity fidelity, int64_t channel) {
+      r.map = map;
+      r.fidelity = fidelity;
+      r.channel = channel;
+      return matrix(model, r).values;
+    };
+    for (size_t n = 0; n < tokens.size(); ++n) {
+      r.rows = TokenRange{tokens[n], tokens[n] + 1};
+      std::vector<float> core, mixer;
+      for (int64_t h = 0; h < maps; ++h) {
+        for (float v : row(MapKind::kChannel, Fidelity::kCore, h)) core.push_back(v);
+        for (float v : row(MapKind::kChannel, Fidelity::kMixer, h)) mixer.push_back(v);
+      }
+      EXPECT_LT(max_ratio(core, stored("core_rows", n)), bar) << "core of mixer " << m << ", token " << tokens[n];
+      if (!file.has(fmt::format("mixer_rows.{}", m))) continue;
+      EXPECT_LT(max_ratio(mixer, stored("mixer_rows", n)), bar) << "mixer " << m << ", token " << tokens[n];
+      const std::vector<double> each = stored("mixer_abs_rows", n);
+      std::vector<double> mean(T, 0.0);
+      for (size_t i = 0; i < each.size(); ++i) mean[i % T] += each[i] / static_cast<double>(maps);
+      EXPECT_LT(max_ratio(row(MapKind::kAbs, Fidelity::kMixer, 0), mean), bar) << "absolute, mixer " << m;
+    }
   }
 }
 
@@ -145,7 +192,7 @@ void expect_transposed(const ArchGolden& golden) {
         scale = std::max(scale, std::abs(entry));
       }
     }
-    EXPECT_LT(worst, kRow<R> * scale) << view->kind << " of layer " << view->layer;
+    EXPECT_LT(worst, golden.bar<R>(kRow<R>, "rows") * scale) << view->kind << " of layer " << view->layer;
   }
 }
 

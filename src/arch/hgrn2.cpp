@@ -1,5 +1,6 @@
 // HGRN2 (arXiv 2404.07904): S_t = diag(f_t) S_{t-1} + (1 - f_t) i_t^T with a forget gate above a lower bound that rises
 // with depth. Names of flash-linear-attention's hgrn2.
+#include <algorithm>
 #include <cmath>
 
 #include "arch/residual_model.h"
@@ -7,6 +8,9 @@
 namespace hindscan {
 
 namespace {
+
+// The norm before the output projection is always called with its default, whatever "norm_eps" says.
+constexpr double kInnerNormEps = 1e-5;
 
 struct Hgrn2Layer {
   Weight *q, *f, *i, *norm, *o;
@@ -66,12 +70,13 @@ class Hgrn2 final : public ResidualModel {
                 .v = c.tap("v", i)};
     in.g = c.tap("g", g);
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), base_.norm_eps));  // [T, d_model]
+    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), kInnerNormEps));  // [T, d_model]
   }
 
   const char* kind() const override { return "glr.row"; }
   Sizes mixer_sizes() const override {
-    return {heads_, heads_ * K_ * V_, 8 * base_.d_model * base_.d_model + 6 * heads_ * K_ * V_};
+    const int64_t taps = std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_);
+    return {heads_, heads_ * K_ * V_ + taps, 8 * base_.d_model * base_.d_model + 6 * heads_ * K_ * V_};
   }
 
  private:

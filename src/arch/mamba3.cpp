@@ -194,7 +194,7 @@ Mamba3Config read_mamba3(const Config& c) {
   check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}",
         c.label(), fraction);
   m.angles = static_cast<int64_t>(static_cast<double>(m.d_state) * fraction) / 2;
-  m.d_mlp = c.integer("d_intermediate", 0, kMaxDim, 0);
+  m.d_mlp = (c.integer("d_intermediate", 0, kMaxDim, 0) + 127) / 128 * 128;  // as the public GatedMLP makes it
   m.tie_embeddings = c.flag("tie_embeddings", true);
   check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0,
         ErrorCode::kData,

@@ -14,8 +14,8 @@ struct Ranks {
 
 class Rwkv7 final : public rwkv::Model {
  public:
-  Rwkv7(rwkv::BaseConfig base, Ranks ranks, double head_norm_eps)
-      : Model(base), ranks_(ranks), head_norm_eps_(head_norm_eps) {}
+  Rwkv7(rwkv::BaseConfig base, Ranks ranks, double head_norm_eps, bool fuse_norm)
+      : Model(base), ranks_(ranks), head_norm_eps_(head_norm_eps), fuse_norm_(fuse_norm) {}
 
   ArchitectureSizes sizes() const override {
     ArchitectureSizes out = Model::sizes();
@@ -31,6 +31,7 @@ class Rwkv7 final : public rwkv::Model {
     out.set("v_lora", ranks_.v);
     out.set("gate_lora", ranks_.gate);
     out.set("group_norm_eps", head_norm_eps_);
+    if (fuse_norm_) out.set("fuse_norm", true);
     return out;
   }
 
@@ -173,14 +174,15 @@ class Rwkv7 final : public rwkv::Model {
   // 1 / max(||x||, eps), not the eps inside the root of other delta rules.
   Var unit_key(Ctx& c, const Layer& w, Var k) const {
     NormOptions unit;
-    unit.kind = NormOptions::Kind::kL2Max;
-    unit.eps = 1e-12;
+    unit.kind = fuse_norm_ ? NormOptions::Kind::kL2Inside : NormOptions::Kind::kL2Max;
+    unit.eps = fuse_norm_ ? 1e-6 : 1e-12;
     unit.groups = base_.heads();
     return c.norm(unit, nullptr, nullptr, c.channel_scale(*w.k_k, k));  // [T, d_att]
   }
 
   Ranks ranks_;
   double head_norm_eps_;
+  bool fuse_norm_;  // fla's fused norm of the keys has an eps that torch's has not
   std::vector<Layer> layers_;
 };
 
@@ -203,7 +205,8 @@ std::unique_ptr<Architecture> make_rwkv7(const Config& c) {
         "[{}] expected RWKV-7 layers with norm biases only, found \"norm_bias\" false or \"attn\" layers", c.label());
   // fla: eps of the heads' norm grows with the head; 64e-5 at the published size.
   const double eps = c.has("head_dim") ? static_cast<double>(base.head_size) * base.norm_eps : 64e-5;
-  return std::make_unique<Rwkv7>(base, ranks, c.real("group_norm_eps", eps));
+  const bool fuse_norm = c.flag("fuse_norm", c.has("head_dim"));
+  return std::make_unique<Rwkv7>(base, ranks, c.real("group_norm_eps", eps), fuse_norm);
 }
 
 Config rwkv7_preset(const PresetSizes& sizes) { return rwkv::preset("rwkv7", sizes); }

@@ -15,7 +15,9 @@ BaseConfig read_base(const Config& c, double ffn_ratio) {
   b.vocab_size = c.integer("vocab_size", 1, kMaxDim);
   b.d_att = c.integer("attention_hidden_size", 1, kMaxDim, b.d_model);
   const int64_t d_ffn = static_cast<int64_t>(static_cast<double>(b.d_model) * c.real("hidden_ratio", ffn_ratio));
-  b.d_ffn = c.integer("intermediate_size", 1, kMaxDim, std::max<int64_t>(d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn, 1));
+  // Whole 32s: RWKV-LM rounds down, fla (which alone has one "norm_eps") up.
+  const int64_t rounded = c.has("norm_eps") ? (d_ffn + 31) / 32 * 32 : d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn;
+  b.d_ffn = c.integer("intermediate_size", 1, kMaxDim, std::max<int64_t>(rounded, 1));
   b.head_size = c.integer("head_size", 1, 4096, c.integer("head_dim", 1, 4096, 64));
   b.norm_eps = c.real("layer_norm_epsilon", c.real("norm_eps", 1e-5));
   b.out_norm_eps = c.has("norm_eps") ? b.norm_eps : 1e-5;

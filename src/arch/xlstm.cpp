@@ -13,7 +13,7 @@ namespace {
 struct XlstmConfig {
   int64_t d_model, n_layer, vocab_size, heads, qk_dim, v_dim, d_ffn;
   double norm_eps, eps, gate_cap, logit_cap;
-  bool tie_embeddings, out_norm;
+  bool tie_embeddings;
   std::vector<bool> slstm;  // [n_layer]
 };
 
@@ -33,7 +33,7 @@ class Xlstm final : public Architecture {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, small());
     for (int64_t l = 0; l < c_.n_layer; ++l)
       layers_.push_back(declare_layer(t, fmt::format("backbone.blocks.{}.", l), l));
-    if (c_.out_norm) out_norm_ = &t.add("backbone.out_norm.weight", {c_.d_model}, Init::ones());
+    out_norm_ = &t.add("backbone.out_norm.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
     if (c_.tie_embeddings)
       embeddings_->aliases.push_back("lm_head.weight");
@@ -54,7 +54,7 @@ class Xlstm final : public Architecture {
         return c.add(y, nn::gated_mlp(c, w.ffn, c.rmsnorm(w.norm_ffn, y, c_.norm_eps)));  // [T, d_model]
       });
     }
-    return out_norm_ == nullptr ? h : ctx.rmsnorm(out_norm_, h, c_.norm_eps);  // [T, d_model]
+    return ctx.rmsnorm(out_norm_, h, c_.norm_eps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }
@@ -184,9 +184,10 @@ class Xlstm final : public Architecture {
   Weight *embeddings_ = nullptr, *out_norm_ = nullptr, *head_ = nullptr;
 };
 
+// As transformers does it: what is left of x after the point never reaches the next multiple (768 * 2.667 gives 2048).
 int64_t round_up(double x, int64_t multiple) {
-  const auto n = static_cast<int64_t>(std::ceil(x));
-  return (n + multiple - 1) / multiple * multiple;
+  const double m = static_cast<double>(multiple);
+  return static_cast<int64_t>(std::floor((x + m - 1) / m)) * multiple;
 }
 
 XlstmConfig read_xlstm(const Config& c) {
@@ -205,7 +206,7 @@ XlstmConfig read_xlstm(const Config& c) {
   x.gate_cap = c.real("gate_soft_cap", 15);
   x.logit_cap = c.real("output_logit_soft_cap", 30);
   x.tie_embeddings = c.flag("tie_word_embeddings", false);
-  x.out_norm = c.flag("add_out_norm", true);
+  c.flag("add_out_norm", true);  // false keeps the norm in transformers too: it never asks
   x.slstm.assign(static_cast<size_t>(x.n_layer), false);
   for (const int64_t l : c.integers("slstm_at", 0, 10000)) {
     check(l < x.n_layer, ErrorCode::kData, "[{}] expected \"slstm_at\" layers below {}, found {}", c.label(), x.n_layer,

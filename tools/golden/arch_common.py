@@ -73,18 +73,18 @@ class Capture:
         setattr(self.module, self.name, self.function)
 
 
-def head_rows(mix: Callable, v: torch.Tensor) -> torch.Tensor:
-    """Rows [H, T] of the last token of a recurrence y = mix(v), both [T, H, V], everything but v held constant.
+def head_rows(mix: Callable, v: torch.Tensor, t: int = -1) -> torch.Tensor:
+    """Rows [H, T] of token t (the last) of a recurrence y = mix(v), both [T, H, V], everything but v held constant.
 
     alpha[h, t, j] is d y[t, h, p] / d v[j, h, p], the same for every p; that and sum_j alpha v_j = y_t are checked.
     """
     leaf = v.detach().clone().requires_grad_()
     y = mix(leaf)
-    (rows,) = torch.autograd.grad(y[-1, :, 0].sum(), leaf)
+    (rows,) = torch.autograd.grad(y[t, :, 0].sum(), leaf)
     rows = rows[:, :, 0].T.contiguous()  # [H, T]
     total = torch.einsum("ht,thp->hp", rows, leaf.detach())
     rtol, atol = (1e-9, 1e-11) if v.dtype == torch.float64 else (1e-2, 1e-4)
-    assert torch.allclose(total, y[-1].detach(), rtol=rtol, atol=atol), "the map does not add up to the output"
+    assert torch.allclose(total, y[t].detach(), rtol=rtol, atol=atol), "the map does not add up to the output"
     return rows
 
 
@@ -104,6 +104,24 @@ def total_loss(logits: list, targets: list, weights: list) -> torch.Tensor:
     return sum((F.cross_entropy(l, t, reduction="none") * w).sum() for l, t, w in zip(logits, targets, weights))
 
 
+def joint_difference_error(loss: Callable, parameters: dict, grads: dict, directions: int = 3) -> float:
+    """The same for slow references: a few directions through all parameters at once, each parameter with an equal share."""
+    generator, worst = torch.Generator().manual_seed(0), 0.0
+    with torch.no_grad():
+        for _ in range(directions):
+            steps = {n: torch.randn(p.shape, generator=generator, dtype=torch.float64) / grads[n].norm() for n, p in parameters.items()}
+            saved, ends = {n: p.clone() for n, p in parameters.items()}, []
+            for h in (-1e-6, 1e-6):
+                for n, p in parameters.items():
+                    p.copy_(saved[n] + h * steps[n])
+                ends.append(float(loss()))
+            for n, p in parameters.items():
+                p.copy_(saved[n])
+            slope, expected = (ends[1] - ends[0]) / 2e-6, sum(float((grads[n] * d).sum()) for n, d in steps.items())
+            worst = max(worst, abs(slope - expected) / len(parameters) ** 0.5)
+    return worst
+
+
 def finite_difference_error(loss: Callable, parameters: dict, grads: dict) -> float:
     """Largest error of a central difference along one random direction per parameter: proves that double is double."""
     generator, worst = torch.Generator().manual_seed(0), 0.0
@@ -120,14 +138,15 @@ def finite_difference_error(loss: Callable, parameters: dict, grads: dict) -> fl
     return worst
 
 
-def float32_noise(logits: list, grads: dict, parameters: dict, evaluate: Callable) -> dict | None:
-    """The reference's own float32 run against its float64 run: RMS ratios, and the largest difference of a logit over the
-    largest logit. None where it cannot run in float32."""
+def float32_noise(logits: list, grads: dict, parameters: dict, evaluate: Callable, extra: dict, more: Callable | None) -> dict | None:
+    """The reference's own float32 run against its float64 run: RMS ratios, and the largest difference of a logit (of an entry of a
+    row) over the largest. None where it cannot run in float32."""
     kept = {name: p.data for name, p in parameters.items()}
     try:
         for p in parameters.values():
             p.data = p.data.float()
         found, found_grads = evaluate()
+        found_extra = more() if more else {}
     except RuntimeError:
         return None
     finally:
@@ -137,8 +156,11 @@ def float32_noise(logits: list, grads: dict, parameters: dict, evaluate: Callabl
     def ratio(a, b):
         return float((a.double() - b).detach().norm() / b.detach().norm())
 
-    largest = max(float(((a.double() - b).abs().max() / b.abs().max()).detach()) for a, b in zip(found, logits))
-    return dict(largest=largest, logits=max(ratio(a, b) for a, b in zip(found, logits)), grads=max(ratio(found_grads[n], g) for n, g in grads.items()))
+    def largest(pairs):
+        return max((float(((a.double() - b).abs().max() / b.abs().max()).detach()) for a, b in pairs), default=0.0)
+
+    rows = largest((found_extra[n], m) for n, m in extra.items() if m.is_floating_point())
+    return dict(largest=largest(zip(found, logits)), rows=rows, logits=max(ratio(a, b) for a, b in zip(found, logits)), grads=max(ratio(found_grads[n], g) for n, g in grads.items()))
 
 
 def checkout_commit(folder: str) -> str:
@@ -155,45 +177,51 @@ def double_parameters(module: torch.nn.Module, seed: int, rules: list[Rule] = ()
 
 
 def write_case(name: str, config: dict, parameters: dict[str, torch.Tensor], forward: Callable, rows: Callable, *, seed: int,
-               reference: str, vocab: int, modules=(), inputs: list[torch.Tensor] | None = None,
-               targets: list[torch.Tensor] | None = None, max_bytes: int = MAX_BYTES) -> None:
-    """parameters are leaves in double that `forward` reads; modules are modelling files that cast to float32.
+               reference: str, vocab: int, modules=(), double: Callable | None = None, inputs: list[torch.Tensor] | None = None,
+               targets: list[torch.Tensor] | None = None, lengths=LENGTHS, more: Callable | None = None, difference: Callable | None = None,
+               noisy: bool = False, max_bytes: int = MAX_BYTES) -> None:
+    """parameters are leaves in double that `forward` reads; modules are modelling files that cast to float32, double() another context
+    in which everything is double.
 
     inputs: other than random tokens ([T] ids or [T, F] features); targets: other than the next token (one per row of logits).
+    more(tokens): further arrays by name; difference: another check of the gradients; noisy: the seed stays as it is whatever the
+    reference's float32 noise, and the tests' float32 bars follow that noise.
     """
     generator = torch.Generator().manual_seed(seed + 1000)
     if inputs is None:
-        inputs = [torch.randint(0, vocab, (n,), generator=generator) for n in LENGTHS]
+        inputs = [torch.randint(0, vocab, (n,), generator=generator) for n in lengths]
     pairs = [next_token_targets(x, generator) for x in inputs] if targets is None else [(t, torch.ones(len(t)).double()) for t in targets]
     weights = [w for _, w in pairs]
     targets = [t for t, _ in pairs]
+
     def evaluate():
         logits = [forward(x) for x in inputs]
         loss = total_loss(logits, targets, weights)
         return logits, dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values()))))
 
     def in_double():
-        return true_double(*modules) if modules else contextlib.nullcontext()
+        return double() if double else true_double(*modules) if modules else contextlib.nullcontext()
 
     with in_double():
         logits, grads = evaluate()
+        extra = more(inputs[0]) if more else {}
     assert all(l.dtype == torch.float64 and l.ndim == 2 for l in logits), "logits must be [T, vocab] in double"
-    noise = float32_noise(logits, grads, parameters, evaluate)
-    assert noise is None or (noise["logits"] < 4e-7 and noise["largest"] < 5e-7 and noise["grads"] < 3e-6), \
+    noise = float32_noise(logits, grads, parameters, evaluate, extra, more and (lambda: more(inputs[0])))
+    assert noise is None or noisy or (noise["logits"] < 4e-7 and noise["largest"] < 5e-7 and noise["grads"] < 3e-6), \
         f"{name}: {noise} leaves float32 no room; take another seed"
     with in_double():
         loss = total_loss(logits, targets, weights)
-        difference = finite_difference_error(lambda: total_loss([forward(x) for x in inputs], targets, weights), parameters, grads)
+        error = (difference or finite_difference_error)(lambda: total_loss([forward(x) for x in inputs], targets, weights), parameters, grads)
         with torch.no_grad():
             cut = forward(inputs[0][:11])
         maps = [m.detach() for m in rows(inputs[0])]
-    assert difference < 1e-5, f"{name}: gradients differ from finite differences by {difference:.1e}"
+    assert error < 1e-5, f"{name}: gradients differ from finite differences by {error:.1e}"
     if len(logits[0]) == len(inputs[0]):
         assert torch.allclose(cut, logits[0][:11].detach(), rtol=1e-10, atol=1e-12), f"{name}: not causal, or not double"
     silent = [n for n, g in grads.items() if float(g.abs().max()) < 1e-9 * loss.item()]
     assert not silent, f"{name}: no gradient reaches {silent}"
 
-    tensors = {}
+    tensors = {key: m.detach() for key, m in extra.items()}
     for i, x in enumerate(inputs):
         tensors[f"{'features' if x.is_floating_point() else 'tokens'}.{i}"] = x.float() if x.is_floating_point() else x
         tensors[f"targets.{i}"] = targets[i]
@@ -209,12 +237,21 @@ def write_case(name: str, config: dict, parameters: dict[str, torch.Tensor], for
         assert m.shape[1] == len(inputs[0]) and m.dtype == torch.float64, "rows are [maps, T] in double"
         tensors[f"rows.{i}"] = m
     metadata = dict(config=config, seed=seed, reference=reference, torch=torch.__version__, precision="float64",
-                    finite_difference_error=difference, float32_noise=noise, loss="sum over both sequences of loss_weights times cross entropy")
+                    finite_difference_error=error, float32_noise=noise, loss="sum over both sequences of loss_weights times cross entropy")
     path = GOLDEN_DIR / "arch" / f"{name}.safetensors"
     write_tensors(path, tensors, metadata)
     path.chmod(0o644)
     print(f"  float32 noise of the reference: {noise}")
     assert path.stat().st_size <= max_bytes, f"{path} has {path.stat().st_size} bytes"
+
+
+class RmsNorm(torch.nn.Module):
+    def __init__(self, size: int, eps: float):
+        super().__init__()
+        self.weight, self.eps = torch.nn.Parameter(torch.ones(size)), eps
+
+    def forward(self, x):
+        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.eps) * self.weight
 
 
 def hf_config(config) -> dict:

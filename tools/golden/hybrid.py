@@ -11,8 +11,7 @@ from transformers.models.llama import modeling_llama
 from transformers.models.mamba2 import modeling_mamba2
 from transformers.models.mixtral import modeling_mixtral
 
-from arch_common import Capture, head_rows, randomise, write_case
-from fla_common import RmsNorm
+from arch_common import Capture, RmsNorm, head_rows, randomise, write_case
 
 D, FFN, EXPERTS, VOCAB, EPS = 16, 20, 4, 31, 1e-2
 LAYERS = ["ssm", "mlp", "ssm+attn", "moe", "attn@2", "ssm@0"]

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import nn
 
-from arch_common import checkout_commit, double_parameters, head_rows, write_case
-from fla_common import RmsNorm
+from arch_common import RmsNorm, checkout_commit, double_parameters, head_rows, write_case
 
 CHUNK = 8
 CODE = {"mamba_ssm/modules/ssd_minimal.py": ("segsum", "ssd_minimal_discrete"), "mamba_ssm/ops/triton/layernorm_gated.py": ("rms_norm_ref",),

@@ -1,12 +1,12 @@
-"""Tiny random Mamba-3 models, SISO and MIMO, with mamba_ssm's plain step references: tests/golden/arch/mamba3*.safetensors.
+"""Tiny random Mamba-3 models of mamba_ssm itself, SISO and MIMO: tests/golden/arch/mamba3*.safetensors.
 
-The references stand in its test files, whose other imports need a GPU; the two functions are taken out by name. `--ref DIR` is a
-checkout of state-spaces/mamba.
+Modules and trunk are the published ones, their Triton norms run in Triton's CPU interpreter. The two recurrences, whose kernels need a
+GPU, are mamba_ssm's plain step references; they stand in its test files and are taken out by name.
 """
 
-import argparse
 import ast
 import math
+import sys
 import types
 from pathlib import Path
 from typing import Optional, Tuple
@@ -14,16 +14,29 @@ from typing import Optional, Tuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
-from torch import Tensor, nn
+from torch import Tensor
 
-from arch_common import checkout_commit, double_parameters, head_rows, write_case
-from fla_common import RmsNorm
+import public_triton
+from arch_common import Capture, double_parameters, head_rows, joint_difference_error, write_case
+
+# The package's own start and two modules that it loads there need compiled CUDA code.
+sys.modules["mamba_ssm"] = package = types.ModuleType("mamba_ssm")
+package.__path__ = [str(Path(sys.argv[sys.argv.index("--ref") + 1]) / "mamba_ssm")]
+sys.modules["selective_scan_cuda"] = types.ModuleType("selective_scan_cuda")
+args = public_triton.arguments(__doc__, "state-spaces/mamba", "mamba_ssm.models.mixer_seq_simple")
+
+from mamba_ssm.models.config_mamba import MambaConfig  # noqa: E402
+from mamba_ssm.models.mixer_seq_simple import MambaLMHeadModel  # noqa: E402
+from mamba_ssm.modules import mamba3  # noqa: E402
 
 FILES = {"mamba3_siso_step_ref": "tests/ops/triton/test_mamba3_siso.py", "mamba3_MIMO_step_ref": "tests/ops/tilelang/test_mamba3_mimo.py"}
+SEED = 1
+ROWS = (7, 23, 36)
+RULES = [(r"mimo_", "normal", 0.5, 0.4), (r"[BC]_bias", "normal", 0.5, 0.5)]
 
 
 def references(ref: str) -> types.ModuleType:
-    module = types.ModuleType("mamba3_references")
+    module = sys.modules["mamba_ssm.references"] = types.ModuleType("mamba_ssm.references")
     module.__dict__.update(torch=torch, math=math, F=F, rearrange=rearrange, repeat=repeat, Optional=Optional, Tuple=Tuple, Tensor=Tensor)
     for name, file in FILES.items():
         tree = ast.parse((Path(ref) / file).read_text())
@@ -32,128 +45,106 @@ def references(ref: str) -> types.ModuleType:
     return module
 
 
-def pairing(n: int, angles: int) -> torch.Tensor:
-    """Channel order that puts pairs (i, i + n/2) side by side, the turned ones first."""
-    return torch.arange(n).view(2, n // 2).T.reshape(n)
+refs = references(args.ref)
 
 
-class Mixer(nn.Module):
-    def __init__(self, d_model: int, cfg: dict, refs):
-        super().__init__()
-        self.refs, self.cfg = refs, cfg
-        self.inner, self.n, self.p, self.g = cfg["expand"] * d_model, cfg["d_state"], cfg["headdim"], cfg["ngroups"]
-        self.h, self.r, self.mimo = self.inner // self.p, cfg["mimo_rank"] if cfg["is_mimo"] else 1, cfg["is_mimo"]
-        self.angles = int(self.n * cfg["rope_fraction"]) // 2
-        self.pairwise = cfg.get("rotate_pairwise", not self.mimo)
-        bc = self.r * self.g * self.n
-        self.sizes = [self.inner, self.inner, bc, bc, self.h, self.h, self.h, self.angles]
-        self.in_proj = nn.Linear(d_model, sum(self.sizes), bias=False)
-        self.dt_bias = nn.Parameter(torch.zeros(self.h))
-        self.B_bias = nn.Parameter(torch.zeros(self.h, self.r, self.n))
-        self.C_bias = nn.Parameter(torch.zeros(self.h, self.r, self.n))
-        self.B_norm, self.C_norm = RmsNorm(self.n, 1e-5), RmsNorm(self.n, 1e-5)
-        if self.mimo:
-            self.mimo_x, self.mimo_z, self.mimo_o = (nn.Parameter(torch.zeros(self.h, self.r, self.p)) for _ in range(3))
-        self.D = nn.Parameter(torch.ones(self.h))
-        if cfg["is_outproj_norm"]:
-            self.norm = RmsNorm(self.inner, 1e-5)
-        self.out_proj = nn.Linear(self.inner, d_model, bias=False)
-
-    def scan(self, args: dict, x, D=None, v=None, o=None):
-        if self.mimo:
-            return self.refs.mamba3_MIMO_step_ref(V=x, MIMO_V=v, MIMO_O=o, D=D, **args)[0][0]
-        return self.refs.mamba3_siso_step_ref(V=x, D=D, **args)[0][0]
-
-    def forward(self, u):
-        z, x, B, C, dd_dt, dd_A, trap, angle = self.in_proj(u).split(self.sizes, -1)
-        T = len(u)
-        A = torch.clamp(-torch.where(dd_A >= 0, 1 + dd_A, 1 / (1 - dd_A.clamp(max=0))), max=-1e-4)
-        dt = F.softplus(dd_dt + self.dt_bias)
-        order = torch.arange(self.n) if self.pairwise else pairing(self.n, self.angles)
-        B, C = (norm(t.view(T, self.r, self.g, self.n))[..., order] for norm, t in ((self.B_norm, B), (self.C_norm, C)))
-        shape = (lambda t: t[None]) if self.mimo else (lambda t: t[None, :, 0])
-        bias = (lambda t: t[..., order]) if self.mimo else (lambda t: t[:, 0, order])
-        args = dict(Q=shape(C), K=shape(B), ADT=(A * dt).T[None], DT=dt.T[None], Trap=trap.T[None], Q_bias=bias(self.C_bias),
-                    K_bias=bias(self.B_bias), Angles=angle[None, :, None].expand(1, T, self.h, self.angles))
-        x = x.view(1, T, self.h, self.p)
-        fixed = {k: t.detach() for k, t in args.items()}
-        ones = torch.ones(self.h, self.r, self.p).double()
-        self.last = (lambda values: self.scan(fixed, values[None], v=ones, o=ones), x[0])
-        return self.out_proj(self.finish(args, x, z.view(1, T, self.h, self.p)))
-
-    def finish(self, args: dict, x, z):
-        normed = self.cfg["is_outproj_norm"]
-        if self.mimo:
-            weight = self.norm.weight.view(self.h, self.p) if normed else None
-            extra = dict(Z=z, MIMO_Z=self.mimo_z, fused_norm=normed, outproj_norm_weight=weight)
-            return self.scan({**args, **extra}, x, self.D, self.mimo_x, self.mimo_o).flatten(1)
-        y = self.scan(args, x, self.D)
-        if normed:
-            y = y * torch.rsqrt((y * y).mean(-1, keepdim=True) + 1e-5) * self.norm.weight.view(self.h, self.p)
-        return (y * F.silu(z[0])).flatten(1)
+def siso(Q, K, V, ADT, DT, Trap, Q_bias, K_bias, Angles, D=None, Z=None, chunk_size=0, Input_States=None, return_final_states=False, cu_seqlens=None):
+    return refs.mamba3_siso_step_ref(Q, K, V, ADT, DT, Trap, Q_bias, K_bias, Angles, D, Z)[0]
 
 
-class Layer(nn.Module):
-    def __init__(self, config: dict, refs):
-        super().__init__()
-        d, inner = config["d_model"], config["d_intermediate"]
-        self.norm, self.mixer = RmsNorm(d, 1e-5), Mixer(d, config["ssm_cfg"], refs)
-        if inner:
-            self.norm2, self.mlp = RmsNorm(d, 1e-5), nn.ModuleDict(dict(fc1=nn.Linear(d, 2 * inner, bias=False), fc2=nn.Linear(inner, d, bias=False)))
-
-    def forward(self, x):
-        x = x + self.mixer(self.norm(x))
-        if not hasattr(self, "mlp"):
-            return x
-        value, gate = self.mlp["fc1"](self.norm2(x)).chunk(2, -1)
-        return x + self.mlp["fc2"](value * F.silu(gate))
+def mimo(Q, K, V, ADT, DT, Trap, Q_bias, K_bias, MIMO_V, MIMO_Z, MIMO_Out, Angles, D, Z, chunk_size, rotary_dim_divisor, dtype, return_state,
+         cu_seqlens, fuse_pregate_headwise_rms_norm, outproj_norm_weight, outproj_norm_eps):
+    """The kernel turns channels i and i + N/2 together, the reference 2i and 2i + 1."""
+    order = torch.arange(Q.shape[-1]) if mimo.pairwise else torch.arange(Q.shape[-1]).view(2, -1).T.flatten()
+    Q, K, Q_bias, K_bias = (t[..., order] for t in (Q, K, Q_bias, K_bias))
+    weight = None if outproj_norm_weight is None else outproj_norm_weight.view(V.shape[2:])
+    return refs.mamba3_MIMO_step_ref(Q, K, V, ADT, DT, Trap, Q_bias, K_bias, Angles, MIMO_V, MIMO_Out, D, Z, MIMO_Z,
+                                     fused_norm=fuse_pregate_headwise_rms_norm, outproj_norm_weight=weight, outproj_norm_eps=outproj_norm_eps)[0]
 
 
-class Model(nn.Module):
-    def __init__(self, config: dict, refs):
-        super().__init__()
-        d = config["d_model"]
-        self.backbone = nn.ModuleDict(dict(embedding=nn.Embedding(config["vocab_size"], d),
-                                           layers=nn.ModuleList(Layer(config, refs) for _ in range(config["n_layer"])), norm_f=RmsNorm(d, 1e-5)))
-
-    def forward(self, tokens):
-        x = self.backbone["embedding"](tokens)
-        for layer in self.backbone["layers"]:
-            x = layer(x)
-        return self.backbone["norm_f"](x) @ self.backbone["embedding"].weight.T
+mamba3.mamba3_siso_combined, mamba3.mamba3_mimo_combined = siso, mimo
 
 
-def rows_of(mixer: Mixer) -> torch.Tensor:
-    """Mean over reads and writes: the scan with ones for mimo_x and mimo_o sums over both."""
-    return head_rows(*mixer.last) / mixer.r**2
+def held(call: dict) -> dict:
+    return {k: t.detach() if isinstance(t, torch.Tensor) else t for k, t in call.items() if k != "V"}
+
+
+def siso_rows(mixer, call: dict, z: torch.Tensor, read: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of the recurrence [n, H, T], and what multiplies its output on its way to out_proj [T, H, P]."""
+    fixed, v = {**held(call), "D": None, "Z": None}, call["V"][0].detach()
+    mix = lambda values: siso(V=values[None], **fixed)[0]
+    with torch.enable_grad():
+        alpha = torch.stack([head_rows(mix, v, t) for t in ROWS])
+    y = mix(v).detach() + mixer.D.detach()[:, None] * v
+    factor = F.silu(z.view_as(v))
+    if mixer.is_outproj_norm:
+        factor = factor * torch.rsqrt(y.square().mean(-1, keepdim=True) + mixer.norm.eps) * mixer.norm.weight.detach().view(v.shape[1:])
+    tight = dict(rtol=1e-9, atol=1e-11) if v.dtype == torch.float64 else dict(rtol=1e-3, atol=1e-5)
+    assert torch.allclose((factor * y).flatten(1), read, **tight), "the factor is not what the module does"
+    return alpha, factor
+
+
+def mimo_rows(mixer, call: dict) -> torch.Tensor:
+    """Mean over reads and writes: the recurrence with ones for mimo_x and mimo_o sums over both."""
+    ones = torch.ones_like(mixer.mimo_x)
+    fixed = {**held(call), "D": None, "Z": None, "MIMO_V": ones, "MIMO_Out": ones, "fuse_pregate_headwise_rms_norm": False}
+    with torch.enable_grad():
+        rows = [head_rows(lambda v: mimo(V=v[None], **fixed)[0], call["V"][0].detach(), t) for t in ROWS]
+    return torch.stack(rows) / mixer.mimo_rank**2
+
+
+def rows_of(mixers: list, run) -> dict[str, torch.Tensor]:
+    seen, hooks = [{} for _ in mixers], []
+    for s, m in zip(seen, mixers):
+        hooks.append(m.in_proj.register_forward_hook(lambda _, i, o, s=s, m=m: s.update(z=o[0, :, :m.d_inner].detach())))
+        hooks.append(m.out_proj.register_forward_pre_hook(lambda _, i, s=s: s.update(read=i[0][0].detach())))
+    with Capture(mamba3, "mamba3_siso_combined") as single, Capture(mamba3, "mamba3_mimo_combined") as several:
+        run()
+    for hook in hooks:
+        hook.remove()
+    out = {"row_tokens": torch.tensor(ROWS)}
+    for i, (mixer, call, s) in enumerate(zip(mixers, single.calls + several.calls, seen)):
+        if mixer.is_mimo:
+            out[f"core_rows.{i}"] = mimo_rows(mixer, call)
+            continue
+        out[f"core_rows.{i}"], factor = siso_rows(mixer, call, s["z"], s["read"])
+        gates = factor[list(ROWS)]  # [n, H, P]
+        out[f"mixer_rows.{i}"] = out[f"core_rows.{i}"] * gates.mean(-1, keepdim=True)
+        out[f"mixer_abs_rows.{i}"] = (out[f"core_rows.{i}"] * gates.abs().mean(-1, keepdim=True)).abs()
+    return out
+
+
+def write(name: str, d_intermediate: int, d_model: int, ssm_cfg: dict) -> None:
+    config = dict(d_model=d_model, d_intermediate=d_intermediate, n_layer=2, vocab_size=29, ssm_cfg=ssm_cfg, attn_layer_idx=[], attn_cfg={},
+                  rms_norm=True, residual_in_fp32=True, fused_add_norm=True, pad_vocab_size_multiple=8, tie_embeddings=True)
+    mimo.pairwise, kept = ssm_cfg.get("rotate_pairwise", False), {}
+    with public_triton.in_double():
+        model = MambaLMHeadModel(MambaConfig(**config))
+    parameters = double_parameters(model, SEED, RULES)
+
+    def forward(tokens):
+        return model(tokens[None]).logits[0]
+
+    def more(tokens):
+        out = rows_of([layer.mixer for layer in model.backbone.layers], lambda: forward(tokens))
+        if not kept:  # the first run is the one in double
+            kept.update(out)
+        return out
+
+    op = FILES["mamba3_MIMO_step_ref" if ssm_cfg["is_mimo"] else "mamba3_siso_step_ref"]
+    write_case(name, config, parameters, forward, lambda _: [r[-1] for key, r in kept.items() if key.startswith("core_rows")], seed=SEED,
+               vocab=29, double=public_triton.in_double, more=more, difference=joint_difference_error, noisy=True,
+               reference=f"state-spaces/mamba {args.commit}, MambaLMHeadModel with its own trunk, step reference of {op}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ref", required=True)
-    parser.add_argument("--commit")
-    args = parser.parse_args()
-    refs = references(args.ref)
-    commit = args.commit or checkout_commit(args.ref)
     base = dict(layer="Mamba3", expand=2, headdim=8, ngroups=1, is_mimo=False, mimo_rank=1, is_outproj_norm=False)
-    cases = {
-        "mamba3": (113, 24, dict(base, d_state=8, rope_fraction=0.5)),
-        "mamba3-norm": (98, 0, dict(base, d_state=6, rope_fraction=1.0, ngroups=2, is_outproj_norm=True)),
-        "mamba3-mimo": (68, 0, dict(base, d_state=8, rope_fraction=1.0, is_mimo=True, mimo_rank=3)),
-        "mamba3-mimo-pairwise": (66, 0, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True, rotate_pairwise=True)),
-    }
-    for name, (seed, inner, ssm_cfg) in cases.items():
-        config = dict(model_type="mamba3", d_model=16, n_layer=2, vocab_size=31, pad_vocab_size_multiple=1, d_intermediate=inner,
-                      tie_embeddings=True, ssm_cfg=ssm_cfg)
-        model = Model(config, refs)
-        parameters = double_parameters(model, seed, [(r"mimo_", "normal", 0.5, 0.4), (r"[BC]_bias", "normal", 0.5, 0.5)])
-
-        def rows(tokens):
-            model(tokens)
-            return [rows_of(layer.mixer) for layer in model.backbone["layers"]]
-
-        write_case(name, config, parameters, model, rows, seed=seed, vocab=31, modules=[refs],
-                   reference=f"state-spaces/mamba {commit}, {FILES['mamba3_MIMO_step_ref' if ssm_cfg['is_mimo'] else 'mamba3_siso_step_ref']}")
+    write("mamba3", 24, 8, dict(base, d_state=8, rope_fraction=0.5))
+    write("mamba3-norm", 0, 16, dict(base, d_state=6, rope_fraction=1.0, ngroups=2, is_outproj_norm=True))
+    write("mamba3-mimo", 0, 16, dict(base, d_state=8, rope_fraction=1.0, is_mimo=True, mimo_rank=3))
+    write("mamba3-mimo-norm", 0, 16, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True))
+    # Pairs side by side, which no published module asks for: the reference's own order.
+    write("mamba3-mimo-pairwise", 0, 16, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True, rotate_pairwise=True))
 
 
 if __name__ == "__main__":

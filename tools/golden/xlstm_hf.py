@@ -9,7 +9,7 @@ from arch_common import double_parameters, head_rows, hf_config, hf_forward, tru
 
 SEED = 87
 SETTINGS = dict(vocab_size=31, hidden_size=16, num_hidden_layers=2, num_heads=2, chunk_size=8, norm_eps=1e-3, ffn_round_up_to_multiple_of=4,
-                ffn_proj_factor=1.7, output_logit_soft_cap=6.0, gate_soft_cap=4.0)
+                ffn_proj_factor=1.76, add_out_norm=False, output_logit_soft_cap=6.0, gate_soft_cap=4.0)
 RULES = [(r"igate_preact\.bias", "normal", -1.0, 1.5), (r"fgate_preact\.bias", "uniform", 0.0, 4.0)]
 
 
