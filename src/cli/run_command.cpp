@@ -41,8 +41,9 @@ void add_flags(CLI::App& app, RunFlags& f) {
   app.add_flag("--no-prompt", f.no_prompt, "Print the new text only");
   app.add_flag("-v,--verbose", f.verbose, "Speed on standard error at the end");
   app.option_defaults()->group("Sampling");
-  app.add_flag("--greedy", f.greedy, "Always the most likely token (the same as --temp 0)");
+  CLI::Option* greedy = app.add_flag("--greedy", f.greedy, "Always the most likely token (the same as --temp 0)");
   app.add_option("--temp,--temperature", g.sampling.temperature, "0: greedy")
+      ->excludes(greedy)
       ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   app.add_option("--top-k", g.sampling.top_k, "Keep the k most likely tokens; 0: all")

@@ -175,6 +175,9 @@ void finish_options(const CLI::App& app, TrainFlags& f) {
   const int sources = !o.model.empty() + !o.config.empty() + !o.arch.empty();
   check(sources == 1, ErrorCode::kUsage, "[train] expected one of --model DIR, --config FILE and --arch NAME, found {}",
         sources == 0 ? "none" : "several");
+  check(!o.labelled() || app.count("--forget") == 0, ErrorCode::kUsage,
+        "[--forget] expected a run that carries its state, found --task classify, where every sequence starts from "
+        "zeros");
   check(o.data.empty() != o.task.empty(), ErrorCode::kUsage,
         "[train] expected one of --data FILE and --task NAME, found {}", o.data.empty() ? "none" : "both");
 }

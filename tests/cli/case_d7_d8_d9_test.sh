@@ -49,6 +49,8 @@ expect_error 2 "--per-layer" explain -m "$model" -p a --per-layer
 expect_error 2 "--estimator" explain -m "$model" -p a --method frozen --estimator key-dropping
 expect_error 2 "--d-model" "${recipe[@]}" --d-model 64 --out x
 expect_error 2 "--tokenizer" train -m "$model" --tokenizer "$tokenizer" --data data.txt --out x
+expect_error 2 "--greedy" run -m "$model" -p a --greedy --temp 0.5
+expect_error 2 "--forget" train --task classify --labels labels.tsv --arch mamba --tokenizer "$tokenizer" --forget 0.1 --out x
 expect_error 2 "--pooling" "${recipe[@]}" --pooling mean --out x
 
 # Bounds are said in few digits, and the text ends before anything is said about it.
