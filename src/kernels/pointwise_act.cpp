@@ -10,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/vector_math-inl.h"
+#include "kernels/vector_slopes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels {
@@ -155,8 +155,7 @@ struct Tanh {
   }
   template <class V>
   static HWY_INLINE V derivative(V x) {
-    const V y = vtanh(x);
-    return hn::NegMulAdd(y, y, one<V>());
+    return vtanh_slope(x);
   }
 };
 struct Identity {

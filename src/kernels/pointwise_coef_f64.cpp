@@ -58,11 +58,19 @@ double derivative(CoefMap map, double x) {
     case CoefMap::kSoftplus:
       return sigmoid(x);
     case CoefMap::kTanh:
-      return 1 - std::tanh(x) * std::tanh(x);
+      return 4 * sigmoid(2 * x) * sigmoid(-2 * x);
     case CoefMap::kIdentity:
       return 1;
   }
   return 1;
+}
+
+// log(1 + u), u = (e^beta - 1) sigmoid(-x); near u = -1 as a difference of softplus functions without what they share.
+double bounded_decay(double beta, double x) {
+  const double u = std::expm1(beta) * sigmoid(-x);
+  if (u >= -0.5) return std::log1p(u);
+  const auto tail = [](double z) { return std::log1p(std::exp(-std::abs(z))); };
+  return std::min(std::max(x, beta), 0.0) + tail(x - beta) - tail(x);
 }
 
 }  // namespace
@@ -87,7 +95,7 @@ void coef_map_backward(CoefMap map, double factor, int64_t T, int64_t C, const d
 
 void bounded_decay_forward(int64_t T, int64_t C, const double* beta, const double* x, double* y) {
   for (int64_t t = 0; t < T; ++t) {
-    for (int64_t c = 0; c < C; ++c) y[t * C + c] = softplus(beta[c] - x[t * C + c]) - softplus(-x[t * C + c]);
+    for (int64_t c = 0; c < C; ++c) y[t * C + c] = bounded_decay(beta[c], x[t * C + c]);
   }
 }
 
@@ -96,9 +104,8 @@ void bounded_decay_backward(int64_t T, int64_t C, const double* beta, const doub
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t c = 0; c < C; ++c) {
       const int64_t i = t * C + c;
-      const double lower = sigmoid(beta[c] - x[i]);
-      dx[i] += dy[i] * (sigmoid(-x[i]) - lower);
-      if (dbeta != nullptr) dbeta[c] += dy[i] * lower;
+      dx[i] -= dy[i] * std::expm1(beta[c]) * sigmoid(-x[i]) * sigmoid(x[i] - beta[c]);
+      if (dbeta != nullptr) dbeta[c] += dy[i] * sigmoid(beta[c] - x[i]);
     }
   }
 }

@@ -10,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/vector_math-inl.h"
+#include "kernels/vector_slopes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels {
@@ -137,8 +137,7 @@ struct Tanh {
   }
   template <class V>
   static HWY_INLINE V derivative(V x) {
-    const V y = vtanh(x);
-    return hn::NegMulAdd(y, y, set<V>(1.0f));
+    return vtanh_slope(x);
   }
 };
 struct Identity {
@@ -211,11 +210,21 @@ void CoefBackwardRows(CoefMap map, float factor, int64_t rows, int64_t C, const 
   });
 }
 
+// log(1 + u) with u = (e^beta - 1) sigmoid(-x); where that nears -1, what the softplus functions have in common is left
+// out before it can cancel.
+template <class V>
+HWY_INLINE V bounded_decay(V beta, V x) {
+  const auto tail = [](V z) HWY_ATTR { return vlog1p_unit(vexp(hn::Neg(hn::Abs(z)))); };
+  const V u = hn::Mul(vexpm1(beta), vsigmoid(hn::Neg(x)));
+  const V kept = hn::Min(hn::Max(x, beta), hn::Zero(hn::DFromV<V>()));
+  const V far = hn::Add(kept, hn::Sub(tail(hn::Sub(x, beta)), tail(x)));
+  return hn::IfThenElse(hn::Ge(u, set<V>(-0.5f)), vlog1p_unit(u), far);
+}
+
 void BoundedForwardRows(int64_t rows, int64_t C, const float* beta, const float* x, float* y) {
   for (int64_t t = 0; t < rows; ++t) {
     for_lanes(C, [&](auto d, int64_t i) {
-      const auto v = hn::LoadU(d, x + t * C + i);
-      hn::StoreU(hn::Sub(vsoftplus(hn::Sub(hn::LoadU(d, beta + i), v)), vsoftplus(hn::Neg(v))), d, y + t * C + i);
+      hn::StoreU(bounded_decay(hn::LoadU(d, beta + i), hn::LoadU(d, x + t * C + i)), d, y + t * C + i);
     });
   }
 }
@@ -227,8 +236,10 @@ void BoundedBackwardRows(int64_t rows, int64_t C, const float* beta, const float
     const int64_t at = t * C;
     for_lanes(C, [&](auto d, int64_t i) {
       const auto v = hn::LoadU(d, x + at + i), g = hn::LoadU(d, dy + at + i);
-      const auto lower = vsigmoid(hn::Sub(hn::LoadU(d, beta + i), v));
-      hn::StoreU(hn::MulAdd(g, hn::Sub(vsigmoid(hn::Neg(v)), lower), hn::LoadU(d, dx + at + i)), d, dx + at + i);
+      const auto b = hn::LoadU(d, beta + i), lower = vsigmoid(hn::Sub(b, v));
+      // sigmoid(-x) - sigmoid(beta - x), as a product
+      const auto slope = hn::Mul(hn::Mul(vexpm1(b), vsigmoid(hn::Neg(v))), vsigmoid(hn::Sub(v, b)));
+      hn::StoreU(hn::NegMulAdd(g, slope, hn::LoadU(d, dx + at + i)), d, dx + at + i);
       if (dbeta != nullptr) hn::StoreU(hn::MulAdd(g, lower, hn::LoadU(d, dbeta + i)), d, dbeta + i);
     });
   }

@@ -77,7 +77,7 @@ double derivative(Act act, double x) {
     case Act::kRelu2:
       return x < 0 ? 0.0 : 2.0 * x;
     case Act::kTanh:
-      return 1.0 - std::tanh(x) * std::tanh(x);
+      return 4 * sigmoid(2 * x) * sigmoid(-2 * x);
     case Act::kIdentity:
       return 1.0;
     case Act::kRelu:
