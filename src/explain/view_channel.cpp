@@ -80,21 +80,23 @@ void ChannelView<R>::forward_residual(std::vector<double>& S, double* residual) 
     S.assign(static_cast<size_t>(D), 0.0);
     if (state_ != nullptr) std::copy(state_, state_ + D, S.begin());
   }
-  const auto value = [](const R* p, int64_t i) { return p == nullptr ? 1.0 : static_cast<double>(p[i]); };
+  using Wide = long double;  // of a double pass too, the residual is not its own rounding
+  const auto value = [](const R* p, int64_t i) { return p == nullptr ? Wide{1} : Wide{p[i]}; };
   for (const Segment& g : this->segments_) {
     if (!g.carries_in) std::fill(S.begin(), S.end(), 0.0);
     for (int64_t t = g.begin; t < g.end; ++t) {
       double error = 0, norm = 0;
       for (int64_t d = 0; d < D; ++d) {
         const int64_t i = t * D + d;
-        double& state = S[static_cast<size_t>(d)];
-        const double before = state, v = static_cast<double>(d_.v[i]);
-        state = (before == 0 ? 0 : std::exp(static_cast<double>(c.g[i])) * before) + value(c.w, i) * v;
-        double y = value(c.r, i) * (c.read == glr::Read::kAfter ? state : before);
-        if (c.read == glr::Read::kBefore && c.u != nullptr) y += static_cast<double>(c.u[i]) * v;
+        const Wide before = S[static_cast<size_t>(d)], v = d_.v[i];
+        const Wide state = (before == 0 ? 0 : std::exp(Wide{c.g[i]}) * before) + value(c.w, i) * v;
+        S[static_cast<size_t>(d)] = static_cast<double>(state);
+        Wide y = value(c.r, i) * (c.read == glr::Read::kAfter ? state : before);
+        if (c.read == glr::Read::kBefore && c.u != nullptr) y += Wide{c.u[i]} * v;
         y /= value(d_.divisor, i);
-        error += (y - static_cast<double>(d_.y[i])) * (y - static_cast<double>(d_.y[i]));
-        norm += y * y;
+        const auto off = static_cast<double>(y - Wide{d_.y[i]}), ref = static_cast<double>(y);
+        error += off * off;
+        norm += ref * ref;
       }
       residual[t] = error == 0 ? 0 : std::sqrt(error / norm);
     }

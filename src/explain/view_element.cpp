@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "explain/views.h"
+#include "kernels/glr/extended.h"
 
 namespace hindscan {
 
@@ -73,7 +74,7 @@ static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<f
 static void residual_of(const glr::ElementDims& dims, const glr::ElementCoeffs<double>& c, const double* x, double* S,
                         const double* y, double* residual) {
   std::vector<double> reference(static_cast<size_t>(dims.T * dims.D));  // [T, D]
-  glr::element_forward(dims, c, x, S, reference.data());
+  glr::element_forward_extended(dims, c, x, S, reference.data());
   for (int64_t t = 0; t < dims.T; ++t) {
     double error = 0, norm = 0;
     for (int64_t i = t * dims.D; i < (t + 1) * dims.D; ++i) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "explain/views.h"
+#include "kernels/glr/extended.h"
 
 namespace hindscan {
 
@@ -137,7 +138,7 @@ static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<double>& c
                         const double* y, double* residual) {
   const int64_t W = d.R * d.H * d.V;
   std::vector<double> reference(static_cast<size_t>(d.T * W));  // [T, R, H, V]
-  glr::head_forward(d, c, v, S, reference.data(), glr::Algorithm::kSequential);
+  glr::head_forward_extended(d, c, v, S, reference.data());
   for (int64_t t = 0; t < d.T; ++t) {
     double error = 0, norm = 0;
     for (int64_t i = t * W; i < (t + 1) * W; ++i) {
@@ -168,7 +169,7 @@ void HeadView<R>::divided_residual(std::vector<double>& S, double* residual) con
     coeffs.read = c.read;
     if (!g.carries_in) std::fill(S.begin(), S.end(), 0.0);
     std::vector<double> reference(static_cast<size_t>(here.T * pass_.vw()));  // [T, R, H, V]
-    glr::head_forward(here, coeffs, v.data(), S.data(), reference.data(), glr::Algorithm::kSequential);
+    glr::head_forward_extended(here, coeffs, v.data(), S.data(), reference.data());
     for (int64_t t = 0; t < here.T; ++t) {
       double error = 0, norm = 0;
       for (int64_t h = 0; h < d.H; ++h) {
