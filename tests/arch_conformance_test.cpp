@@ -16,9 +16,7 @@ namespace {
 using testing::ArchGolden;
 using testing::golden_cases;
 using testing::kType;
-using testing::max_ratio;
 using testing::Packed;
-using testing::rms_ratio;
 using testing::run;
 using testing::run_in_chunks;
 using testing::Sequence;
@@ -28,11 +26,11 @@ constexpr bool kDouble = sizeof(R) == 8;
 
 // Bars of acceptance 1.3 in float; in double what rounding leaves.
 template <class R>
-constexpr double kLogits = kDouble<R> ? 1e-12 : 1e-6;  // RMS ratio
+constexpr Tolerance kLogits = kDouble<R> ? tol::kF64Logits : tol::kF32Logits;
 template <class R>
-constexpr double kSplit = kDouble<R> ? 1e-12 : 2e-6;  // largest difference over largest value
+constexpr Tolerance kSplit = kDouble<R> ? tol::kF64Split : tol::kF32Split;
 template <class R>
-constexpr double kGradient = kDouble<R> ? 1e-10 : 1e-5;  // RMS ratio
+constexpr Tolerance kGradient = kDouble<R> ? tol::kF64Gradients : tol::kF32Gradients;
 
 struct Case {
   std::string architecture, file;  // file empty: the architecture has no golden file
@@ -70,7 +68,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
     const Model model = golden_.model<R>();
     for (size_t s = 0; s < 2; ++s) {
       const std::vector<R> found = run<R>(model, golden_.sequences()[s]);
-      EXPECT_LT(rms_ratio(found, golden_.logits(s)), bar<R>(kLogits<R>, "logits")) << "sequence " << s;
+      EXPECT_TRUE(agree(found, golden_.logits(s), bar<R>(kLogits<R>, "logits"))) << "sequence " << s;
     }
   }
 
@@ -81,7 +79,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
       const Weight& w = model.weights()[k];
       const std::vector<double> ref = golden_.of_weight("grads.", w, &used);
       const std::span<const R> found(grads.of<R>(w), static_cast<size_t>(w.size()));
-      EXPECT_LT(rms_ratio(found, std::span<const double>(ref)), bar<R>(kGradient<R>, "grads")) << w.name;
+      EXPECT_TRUE(agree(found, std::span<const double>(ref), bar<R>(kGradient<R>, "grads"))) << w.name;
     }
     for (const TensorInfo& t : golden_.file().tensors())
       EXPECT_TRUE(!t.name.starts_with("grads.") || used.count(t.name)) << t.name << " is the gradient of no weight";
@@ -103,7 +101,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
     GradTable grads(model.weights(), kType<R>);
     grads.zero();
     const double loss = testing::add_gradients<R>(model, input, targets, weights, recompute, grads);
-    EXPECT_NEAR(loss / golden_.file().reals<double>("loss")[0], 1, bar<R>(kLogits<R>, "logits"));
+    EXPECT_TRUE(agree(loss, golden_.file().reals<double>("loss")[0], bar<R>(kLogits<R>, "logits")));
     expect_gradients<R>(model, grads);
   }
 
@@ -149,7 +147,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
       const std::vector<R> whole = run<R>(model, sequence);
       for (int64_t chunk : {1, 4, 7, 16}) {
         SequenceState state;
-        EXPECT_LT(max_ratio(run_in_chunks<R>(model, sequence, chunk, state), whole), bar<R>(kSplit<R>, "largest"))
+        EXPECT_TRUE(agree(run_in_chunks<R>(model, sequence, chunk, state), whole, bar<R>(kSplit<R>, "largest")))
             << "chunks of " << chunk;
         EXPECT_EQ(state.tokens, sequence.length());
       }
@@ -158,7 +156,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
       std::vector<R> rows = run<R>(model, sequence.part(0, prompt), &state);
       const std::vector<R> steps = run_in_chunks<R>(model, sequence.from(prompt), 1, state);
       rows.insert(rows.end(), steps.begin(), steps.end());
-      EXPECT_LT(max_ratio(rows, whole), bar<R>(kSplit<R>, "largest")) << "prompt and steps";
+      EXPECT_TRUE(agree(rows, whole, bar<R>(kSplit<R>, "largest"))) << "prompt and steps";
     }
   }
 
@@ -169,12 +167,8 @@ class Conformance : public ::testing::TestWithParam<Case> {
       const auto* a = static_cast<const R*>(found.get(name, slot.shape, slot.dtype));
       const auto* b = static_cast<const R*>(ref.get(name, slot.shape, slot.dtype));
       ASSERT_NE(a, nullptr) << name;
-      double worst = 0, scale = 1e-6;
-      for (size_t i = 0; i < slot.bytes.size() / sizeof(R); ++i) {
-        worst = std::max(worst, std::abs(static_cast<double>(a[i] - b[i])));
-        scale = std::max(scale, std::abs(static_cast<double>(b[i])));
-      }
-      EXPECT_LT(worst, bar<R>(kSplit<R>, "largest") * scale) << name;
+      const size_t n = slot.bytes.size() / sizeof(R);
+      EXPECT_TRUE(agree(std::span(a, n), std::span(b, n), bar<R>(kSplit<R>, "largest"))) << name;
     }
   }
 
@@ -194,7 +188,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
     Input input = both.all.input();
     input.cu_seqlens = both.cu;
     input.states = {&a, &b};
-    EXPECT_LT(max_ratio(run<R>(model, input), apart), bar<R>(kSplit<R>, "largest"));
+    EXPECT_TRUE(agree(run<R>(model, input), apart, bar<R>(kSplit<R>, "largest")));
     EXPECT_EQ(a.tokens, first.length());
     EXPECT_EQ(b.tokens, second.length());
     expect_same_state<R>(a, end_first);
@@ -213,7 +207,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
     input.states = {&half_second, &half_first};
     std::vector<R> expected(apart.begin() + (first.length() + 4) * V, apart.end());
     expected.insert(expected.end(), apart.begin() + 20 * V, apart.begin() + first.length() * V);
-    EXPECT_LT(max_ratio(run<R>(model, input), expected), bar<R>(kSplit<R>, "largest"));
+    EXPECT_TRUE(agree(run<R>(model, input), expected, bar<R>(kSplit<R>, "largest")));
 
     // One sequence with a reset where the second begins.
     std::vector<uint8_t> resets(static_cast<size_t>(both.all.length()), 0);
@@ -222,7 +216,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
     input = both.all.input();
     input.resets = resets;
     input.states = {&end};
-    EXPECT_LT(max_ratio(run<R>(model, input), apart), bar<R>(kSplit<R>, "largest"));
+    EXPECT_TRUE(agree(run<R>(model, input), apart, bar<R>(kSplit<R>, "largest")));
     expect_same_state<R>(end, end_second);
   }
 
@@ -246,7 +240,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   }
 
   template <class R>
-  double bar(double usual, const std::string& noise) const {
+  Tolerance bar(const Tolerance& usual, const std::string& noise) const {
     return golden_.bar<R>(usual, noise);
   }
 
@@ -310,7 +304,7 @@ TEST_P(Conformance, RunnerGivesTheSameLogits) {
   runner.logits(sequence.tokens, state, [&](int64_t first, int64_t count, const float* at) {
     std::copy(at, at + count * V, rows.begin() + first * V);
   });
-  EXPECT_LT(max_ratio(rows, ref), bar<float>(kSplit<float>, "largest"));
+  EXPECT_TRUE(agree(rows, ref, bar<float>(kSplit<float>, "largest")));
 }
 
 // 16-bit matrices are exact numbers: the same as the rounded weights in double.
@@ -323,9 +317,10 @@ TEST_P(Conformance, SixteenBitStorage) {
     model.save(folder, type);
     const Model narrow = Model::load(folder), wide = Model::load(folder, {DType::kF64});
     std::filesystem::remove_all(folder);
-    EXPECT_LT(rms_ratio(run<float>(narrow, sequence), run<double>(wide, sequence)),
-              2 * bar<float>(kLogits<float>, "logits"));
-    EXPECT_LT(rms_ratio(run<double>(wide, sequence), golden_.logits(0)), type == DType::kBF16 ? 0.1 : 0.01);
+    EXPECT_TRUE(agree(run<float>(narrow, sequence), run<double>(wide, sequence),
+                      bar<float>(kLogits<float>, "logits").times(2)));
+    EXPECT_TRUE(agree(run<double>(wide, sequence), golden_.logits(0),
+                      type == DType::kBF16 ? tol::kBf16Storage : tol::kF16Storage));
   }
 }
 

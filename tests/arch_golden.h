@@ -71,10 +71,10 @@ class ArchGolden {
   }
   // A bar of float tests. Each was made for a reference whose own noise is at most `room`; it grows with the excess.
   template <class R>
-  double bar(double usual, const std::string& what) const {
+  Tolerance bar(const Tolerance& usual, const std::string& what) const {
     static const std::map<std::string, double> room = {
         {"logits", 4e-7}, {"largest", 5e-7}, {"grads", 3e-6}, {"rows", 4e-6}};
-    return sizeof(R) == 8 ? usual : usual * std::max(1.0, noise(what) / room.at(what));
+    return sizeof(R) == 8 ? usual : usual.times(std::max(1.0, noise(what) / room.at(what)));
   }
 
   Config config() const { return config_from_json(*parse_json(file_.metadata(), "golden").find("config"), "golden"); }

@@ -6,9 +6,8 @@
 
 namespace hindscan::testing {
 
-// Largest difference over largest entry.
 template <class R>
-constexpr double kRow = sizeof(R) == 8 ? 1e-12 : 1e-5;
+constexpr Tolerance kRow = sizeof(R) == 8 ? tol::kF64Rows : tol::kF32Rows;
 
 inline double state_share(const SequenceState& adjoint, const SequenceState& state) {
   double sum = 0;
@@ -50,7 +49,7 @@ inline void expect_complete(const ArchGolden& golden, int64_t before) {
     }
   }
   const double total = sum + ctx.bias_share + state_share(ctx.adjoint_out[0], state);
-  EXPECT_NEAR(total, output, 1e-10 * std::max(1.0, std::abs(output))) << "input " << sum << ", bias " << ctx.bias_share;
+  EXPECT_TRUE(agree(total, output, tol::kF64Complete)) << "input " << sum << ", bias " << ctx.bias_share;
 }
 
 // A recorded pass over the first sequence.
@@ -84,18 +83,12 @@ std::vector<R> last_row(const MixerView<R>& view, std::vector<double>& missing) 
   return row;
 }
 
-inline double largest(std::span<const double> values) {
-  double out = 0;
-  for (double v : values) out = std::max(out, std::abs(v));
-  return out;
-}
-
 template <class R>
 void expect_rows(const ArchGolden& golden) {
   const Model model = golden.model<R>();
   Recorded<R> pass(model, golden.sequences()[0]);
   const auto views = mixer_views<R>(pass.ctx);
-  const double bar = golden.bar<R>(kRow<R>, "rows");
+  const Tolerance bar = golden.bar<R>(kRow<R>, "rows");
   EXPECT_FALSE(golden.file().has(fmt::format("rows.{}", views.size())));
   for (size_t m = 0; m < views.size(); ++m) {
     std::vector<double> output(static_cast<size_t>(views[m]->channels())), missing;
@@ -103,8 +96,9 @@ void expect_rows(const ArchGolden& golden) {
     last.back() = R(1);
     views[m]->weighted_output(last.data(), output.data());
     const std::vector<R> found = last_row(*views[m], missing);
-    EXPECT_LT(max_ratio(found, golden.file().reals<double>(fmt::format("rows.{}", m))), bar) << "mixer " << m;
-    EXPECT_LT(largest(missing), bar * largest(output)) << "mixer " << m << ": row times values is not the output";
+    EXPECT_TRUE(agree(found, golden.file().reals<double>(fmt::format("rows.{}", m)), bar)) << "mixer " << m;
+    EXPECT_LT(largest(missing), bar.element * largest(output))
+        << "mixer " << m << ": row times values is not the output";
   }
 }
 
@@ -115,7 +109,8 @@ void expect_published_rows(const ArchGolden& golden) {
   const GoldenFile& file = golden.file();
   if (!file.has("row_tokens")) GTEST_SKIP() << "core rows only";
   const Model model = golden.model<R>();
-  const double bar = golden.bar<R>(sizeof(R) == 8 ? 1e-6 : kRow<R>, "rows");  // matrix() gives float in any precision
+  // matrix() gives float in any precision
+  const Tolerance bar = golden.bar<R>(sizeof(R) == 8 ? tol::kF64SplitScores.times(1000) : kRow<R>, "rows");
   const std::vector<int32_t> tokens = file.ids("row_tokens");
   for (int m = 0; file.has(fmt::format("core_rows.{}", m)); ++m) {
     const int64_t maps = file.shape(fmt::format("core_rows.{}", m))[1];
@@ -142,13 +137,13 @@ void expect_published_rows(const ArchGolden& golden) {
         for (float v : row(MapKind::kChannel, Fidelity::kCore, h)) core.push_back(v);
         for (float v : row(MapKind::kChannel, Fidelity::kMixer, h)) mixer.push_back(v);
       }
-      EXPECT_LT(max_ratio(core, stored("core_rows", n)), bar) << "core of mixer " << m << ", token " << tokens[n];
+      EXPECT_TRUE(agree(core, stored("core_rows", n), bar)) << "core of mixer " << m << ", token " << tokens[n];
       if (!file.has(fmt::format("mixer_rows.{}", m))) continue;
-      EXPECT_LT(max_ratio(mixer, stored("mixer_rows", n)), bar) << "mixer " << m << ", token " << tokens[n];
+      EXPECT_TRUE(agree(mixer, stored("mixer_rows", n), bar)) << "mixer " << m << ", token " << tokens[n];
       const std::vector<double> each = stored("mixer_abs_rows", n);
       std::vector<double> mean(T, 0.0);
       for (size_t i = 0; i < each.size(); ++i) mean[i % T] += each[i] / static_cast<double>(maps);
-      EXPECT_LT(max_ratio(row(MapKind::kAbs, Fidelity::kMixer, 0), mean), bar) << "absolute, mixer " << m;
+      EXPECT_TRUE(agree(row(MapKind::kAbs, Fidelity::kMixer, 0), mean, bar)) << "absolute, mixer " << m;
     }
   }
 }
@@ -176,7 +171,7 @@ void expect_transposed(const ArchGolden& golden) {
     const int64_t T = view->tokens(), C = ctx.cols(view->values()), D = ctx.cols(core.out);
     std::vector<double> missing;
     const std::vector<R> alpha = last_row(*view, missing);  // [maps, T]
-    double worst = 0, scale = 0;
+    std::vector<double> transposed;                         // [maps, T]
     for (int64_t m = 0; m < view->maps(); ++m) {
       double reads = 1;
       const std::vector<R> seed = seed_of_map(*view, *core.mixer, m, &reads);
@@ -187,12 +182,10 @@ void expect_transposed(const ArchGolden& golden) {
       for (int64_t t = 0; t < T; ++t) {
         double sum = 0;
         for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[t * C + c]);
-        const double entry = static_cast<double>(alpha[static_cast<size_t>(m * T + t)]);
-        worst = std::max(worst, std::abs(sum / (reads * reads) - entry));
-        scale = std::max(scale, std::abs(entry));
+        transposed.push_back(sum / (reads * reads));
       }
     }
-    EXPECT_LT(worst, golden.bar<R>(kRow<R>, "rows") * scale) << view->kind << " of layer " << view->layer;
+    EXPECT_TRUE(agree(transposed, alpha, golden.bar<R>(kRow<R>, "rows"))) << view->kind << " of layer " << view->layer;
   }
 }
 
@@ -219,7 +212,7 @@ inline void expect_paths(const ArchGolden& golden) {
       const std::vector<double> part = back(scope, static_cast<MixerPath>(p));
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
     }
-    EXPECT_LT(rms_ratio(sum, exact), 1e-12) << scope.where;
+    EXPECT_TRUE(agree(sum, exact, tol::kF64Rows)) << scope.where;
   }
 }
 

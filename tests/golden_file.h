@@ -1,15 +1,15 @@
-// Reading of tests/golden/*.safetensors, and the two distances of the acceptance bars.
+// Reading of tests/golden/*.safetensors.
 #pragma once
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
 
-#include <cmath>
 #include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/testing/compare.h"
 #include "io/safetensors.h"
 
 namespace hindscan::testing {
@@ -57,40 +57,5 @@ class GoldenFile {
   }
   SafetensorsFile file_;
 };
-
-// max |a - ref| / max |ref|; NaN anywhere gives NaN, which fails every EXPECT_LE.
-template <class A, class B>
-double max_ratio(std::span<const A> a, std::span<const B> ref) {
-  EXPECT_EQ(a.size(), ref.size());
-  double worst = 0, scale = 0;
-  for (size_t i = 0; i < std::min(a.size(), ref.size()); ++i) {
-    const double d = std::abs(static_cast<double>(a[i]) - static_cast<double>(ref[i]));
-    worst = std::isnan(d) ? d : std::isnan(worst) ? worst : std::max(worst, d);
-    scale = std::max(scale, std::abs(static_cast<double>(ref[i])));
-  }
-  return worst / scale;
-}
-
-// RMS(a - ref) / RMS(ref)
-template <class A, class B>
-double rms_ratio(std::span<const A> a, std::span<const B> ref) {
-  EXPECT_EQ(a.size(), ref.size());
-  double error = 0, scale = 0;
-  for (size_t i = 0; i < std::min(a.size(), ref.size()); ++i) {
-    const double r = static_cast<double>(ref[i]), d = static_cast<double>(a[i]) - r;
-    error += d * d;
-    scale += r * r;
-  }
-  return std::sqrt(error / scale);
-}
-
-template <class A, class B>
-double max_ratio(const std::vector<A>& a, const std::vector<B>& ref) {
-  return max_ratio(std::span<const A>(a), std::span<const B>(ref));
-}
-template <class A, class B>
-double rms_ratio(const std::vector<A>& a, const std::vector<B>& ref) {
-  return rms_ratio(std::span<const A>(a), std::span<const B>(ref));
-}
 
 }  // namespace hindscan::testing

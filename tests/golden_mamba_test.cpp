@@ -12,8 +12,6 @@ namespace hindscan {
 namespace {
 
 using testing::GoldenFile;
-using testing::max_ratio;
-using testing::rms_ratio;
 
 struct Case {
   const char* model;   // directory below tests/golden/mamba
@@ -28,11 +26,11 @@ constexpr bool kDouble = sizeof(R) == 8;
 
 // Bars of acceptance 1.3 in float; in double what rounding leaves.
 template <class R>
-constexpr double kLogits = kDouble<R> ? 1e-13 : 1e-6;  // RMS ratio
+constexpr Tolerance kLogits = kDouble<R> ? tol::kF64Logits.times(0.1) : tol::kF32Logits;
 template <class R>
-constexpr double kSplit = kDouble<R> ? 1e-13 : 2e-6;  // largest difference over largest value
+constexpr Tolerance kSplit = kDouble<R> ? tol::kF64Split.times(0.1) : tol::kF32Split;
 template <class R>
-constexpr double kGradient = kDouble<R> ? 1e-11 : 1e-5;  // RMS ratio
+constexpr Tolerance kGradient = kDouble<R> ? tol::kF64Gradients.times(0.1) : tol::kF32Gradients;
 
 std::vector<std::vector<int32_t>> sequences(const GoldenFile& g) { return {g.ids("tokens.0"), g.ids("tokens.1")}; }
 
@@ -98,7 +96,7 @@ void expect_gradients(const Model& model, const GradTable& grads, const GoldenFi
       if (!golden.has("grad_f64." + name)) continue;
       std::vector<double> found(grads.of<R>(w), grads.of<R>(w) + w.size());
       for (double& v : found) v /= targets;  // ours is of the sum of the losses
-      EXPECT_LT(rms_ratio(found, golden.reals<double>("grad_f64." + name)), kGradient<R>) << name;
+      EXPECT_TRUE(agree(found, golden.reals<double>("grad_f64." + name), kGradient<R>)) << name;
       ++compared;
     }
   }
@@ -123,8 +121,8 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     for (size_t s = 0; s < 2; ++s) {
       const std::vector<R> found = pass<R>(model, sequences(g)[s]);
       const std::vector<double> ref = g.reals<double>(fmt::format("logits_f64.{}", s));
-      EXPECT_LT(rms_ratio(found, ref), kLogits<R>) << "sequence " << s;
-      EXPECT_LT(max_ratio(found, ref), kSplit<R>) << "sequence " << s;
+      EXPECT_TRUE(agree(found, ref, kLogits<R>)) << "sequence " << s;
+      EXPECT_TRUE(agree(found, ref, kSplit<R>)) << "sequence " << s;
     }
   }
 
@@ -143,7 +141,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
             static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.glr", layer), g.shape(ssm), kType<R>));
         ASSERT_NE(found, nullptr);
         const std::vector<double> S = g.reals<double>(ssm);  // [d_inner, d_state]
-        EXPECT_LT(rms_ratio(std::span(found, S.size()), std::span<const double>(S)), kLogits<R>) << ssm;
+        EXPECT_TRUE(agree(std::span(found, S.size()), std::span<const double>(S), kLogits<R>)) << ssm;
         const int64_t D = g.shape(conv)[0], past = g.shape(conv)[1];
         const auto* inputs =
             static_cast<const R*>(state.get(fmt::format("blocks.{}.mixer.conv", layer), {past, D}, kType<R>));
@@ -152,7 +150,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
         for (int64_t d = 0; d < D; ++d) {
           for (int64_t k = 0; k < past; ++k) transposed.push_back(inputs[k * D + d]);
         }
-        EXPECT_LT(rms_ratio(transposed, g.reals<double>(conv)), kLogits<R>) << conv;
+        EXPECT_TRUE(agree(transposed, g.reals<double>(conv), kLogits<R>)) << conv;
       }
     }
   }
@@ -181,7 +179,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
       sum += losses[t] * static_cast<double>(p.weight[t]);
       targets += static_cast<double>(p.weight[t]);
     }
-    EXPECT_NEAR(sum / targets / g.reals<double>("loss_f64")[0], 1, kLogits<R>);
+    EXPECT_TRUE(agree(sum / targets, g.reals<double>("loss_f64")[0], kLogits<R>));
     expect_gradients<R>(model, grads, g, targets);
   }
 
@@ -232,14 +230,14 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
       const std::vector<R> whole = pass<R>(model, tokens);
       for (size_t chunk : {1, 2, 3, 5, 8, 16, 17, 36}) {
         SequenceState state;
-        EXPECT_LT(max_ratio(in_chunks<R>(model, tokens, chunk, state), whole), kSplit<R>) << "chunks of " << chunk;
+        EXPECT_TRUE(agree(in_chunks<R>(model, tokens, chunk, state), whole, kSplit<R>)) << "chunks of " << chunk;
       }
       SequenceState state;  // a prompt, then one token at a time
       const size_t prompt = tokens.size() / 2;
       std::vector<R> rows = pass<R>(model, std::span(tokens).first(prompt), &state);
       const std::vector<R> steps = in_chunks<R>(model, std::span(tokens).subspan(prompt), 1, state);
       rows.insert(rows.end(), steps.begin(), steps.end());
-      EXPECT_LT(max_ratio(rows, whole), kSplit<R>);
+      EXPECT_TRUE(agree(rows, whole, kSplit<R>));
     }
   }
 
@@ -258,7 +256,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     input.tokens = p.tokens;
     input.cu_seqlens = p.cu;
     input.states = {&a, &b};
-    EXPECT_LT(max_ratio(pass<R>(model, input), apart), kSplit<R>);
+    EXPECT_TRUE(agree(pass<R>(model, input), apart, kSplit<R>));
     EXPECT_EQ(a.tokens, 37);
     EXPECT_EQ(b.tokens, 11);
 
@@ -275,7 +273,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     const auto V = static_cast<int64_t>(apart.size()) / 48;
     std::vector<R> expected(apart.begin() + 41 * V, apart.end());
     expected.insert(expected.end(), apart.begin() + 20 * V, apart.begin() + 37 * V);
-    EXPECT_LT(max_ratio(pass<R>(model, input), expected), kSplit<R>);
+    EXPECT_TRUE(agree(pass<R>(model, input), expected, kSplit<R>));
 
     // One sequence with a reset where the second begins.
     std::vector<uint8_t> resets(p.tokens.size(), 0);
@@ -285,13 +283,13 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     input.tokens = p.tokens;
     input.resets = resets;
     input.states = {&end};
-    EXPECT_LT(max_ratio(pass<R>(model, input), apart), kSplit<R>);
+    EXPECT_TRUE(agree(pass<R>(model, input), apart, kSplit<R>));
     ASSERT_EQ(end.slots().size(), b.slots().size());
     for (const auto& [name, slot] : b.slots()) {
       const auto* found = static_cast<const R*>(end.get(name, slot.shape, slot.dtype));
       const auto* ref = static_cast<const R*>(b.get(name, slot.shape, slot.dtype));
       const size_t n = slot.bytes.size() / sizeof(R);
-      EXPECT_LT(max_ratio(std::span(found, n), std::span(ref, n)), kSplit<R>) << name;
+      EXPECT_TRUE(agree(std::span(found, n), std::span(ref, n), kSplit<R>)) << name;
     }
   }
 
@@ -344,7 +342,7 @@ TEST_P(GoldenMamba, RunnerGivesTheSameLogits) {
   runner.logits(tokens, state, [&](int64_t first, int64_t count, const float* at) {
     std::copy(at, at + count * V, rows.begin() + first * V);
   });
-  EXPECT_LT(max_ratio(rows, ref), kSplit<float>);
+  EXPECT_TRUE(agree(rows, ref, kSplit<float>));
 
   SequenceState fresh;
   std::vector<double> log_probs(tokens.size());
@@ -353,7 +351,7 @@ TEST_P(GoldenMamba, RunnerGivesTheSameLogits) {
     const double* row = ref.data() + static_cast<int64_t>(t - 1) * V;
     double sum = 0;
     for (int64_t v = 0; v < V; ++v) sum += std::exp(row[v]);
-    EXPECT_NEAR(log_probs[t], row[tokens[t]] - std::log(sum), 5e-5) << t;
+    EXPECT_TRUE(agree(log_probs[t], row[tokens[t]] - std::log(sum), tol::kF32LogProb)) << t;
   }
 }
 
@@ -379,11 +377,11 @@ TEST_P(GoldenMamba, SixteenBitStorage) {
     const Model narrow = Model::load(folder), wide = Model::load(folder, {DType::kF64});
     std::filesystem::remove_all(folder);
     const std::vector<float> found = pass<float>(narrow, tokens);
-    EXPECT_LT(rms_ratio(found, pass<double>(wide, tokens)), kLogits<float>);
+    EXPECT_TRUE(agree(found, pass<double>(wide, tokens), kLogits<float>));
     SequenceState state;
-    EXPECT_LT(max_ratio(in_chunks<float>(narrow, tokens, 1, state), found), kSplit<float>);
-    const double rounding = type == DType::kBF16 ? 0.01 : 0.0015;
-    EXPECT_LT(rms_ratio(found, golden().reals<double>("logits_f64.0")), rounding);
+    EXPECT_TRUE(agree(in_chunks<float>(narrow, tokens, 1, state), found, kSplit<float>));
+    const Tolerance rounding = type == DType::kBF16 ? tol::kBf16Storage.times(0.1) : tol::kF16Storage.times(0.15);
+    EXPECT_TRUE(agree(found, golden().reals<double>("logits_f64.0"), rounding));
   }
 }
 

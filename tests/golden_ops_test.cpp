@@ -26,10 +26,10 @@ class GoldenOps : public ::testing::Test {
   static std::vector<R> poison(size_t n) { return std::vector<R>(n, std::numeric_limits<R>::quiet_NaN()); }
   static std::vector<R> zeros(size_t n) { return std::vector<R>(n, R(0)); }
   // Values: within rounding of one operation. Gradients: the bar of the whole model.
-  static constexpr double kValue = sizeof(R) == 4 ? 1e-6 : 1e-14;
-  static constexpr double kGrad = sizeof(R) == 4 ? 5e-6 : 1e-13;
-  static void expect(const std::vector<R>& found, const std::string& name, double bar) {
-    EXPECT_LE(testing::max_ratio(found, golden().reals<double>(name)), bar) << name;
+  static constexpr Tolerance kValue = sizeof(R) == 4 ? tol::kF32Forward : tol::kF64Regrouped;
+  static constexpr Tolerance kGrad = sizeof(R) == 4 ? tol::kF32Backward.times(0.5) : tol::kF64Regrouped.times(10);
+  static void expect(const std::vector<R>& found, const std::string& name, const Tolerance& t) {
+    EXPECT_TRUE(agree(found, golden().reals<double>(name), t)) << name;
   }
 };
 using Reals = ::testing::Types<float, double>;
@@ -55,6 +55,7 @@ TYPED_TEST(GoldenOps, RmsNorm) {
 }
 
 TYPED_TEST(GoldenOps, Activations) {
+  using R = TypeParam;
   const std::pair<Act, std::string> table[] = {{Act::kSilu, "silu"},         {Act::kSigmoid, "sigmoid"},
                                                {Act::kSoftplus, "softplus"}, {Act::kTanh, "tanh"},
                                                {Act::kRelu2, "relu2"},       {Act::kGelu, "gelu_erf"}};
@@ -66,12 +67,9 @@ TYPED_TEST(GoldenOps, Activations) {
     kernels::act_forward(act, n, x.data(), y.data());
     kernels::act_backward(act, ActRule::kExact, n, x.data(), dy.data(), dx.data());
     // Inputs reach 300 and 1e-12: each value against its own size, down to rounding at 1.
-    for (size_t i = 0; i < x.size(); ++i) {
-      EXPECT_NEAR(y[i], y_ref[i], this->kValue * std::max(1.0, std::abs(static_cast<double>(y_ref[i]))))
-          << op << "(" << x[i] << ")";
-      EXPECT_NEAR(dx[i], dx_ref[i], this->kGrad * std::max(1.0, std::abs(static_cast<double>(dx_ref[i]))))
-          << op << "'(" << x[i] << ")";
-    }
+    const Tolerance each = sizeof(R) == 4 ? tol::kF32Pointwise : tol::kF64Each;
+    EXPECT_TRUE(agree(y, y_ref, each.times(0.5))) << op;
+    EXPECT_TRUE(agree(dx, dx_ref, each.times(2.5))) << op << "'";
   }
 }
 
@@ -144,7 +142,7 @@ TYPED_TEST(GoldenOps, CrossEntropy) {
   kernels::cross_entropy(shape[0], shape[1], logits.data(), targets.data(), weight.data(), losses.data(),
                          dlogits.data());
   // Row 1 and row 2 are shifted by 1000: in float their inputs are already rounded to 6e-5.
-  const double bar = sizeof(TypeParam) == 4 ? 1e-4 : 1e-13;
+  const Tolerance bar = sizeof(TypeParam) == 4 ? tol::kF32ShiftedLogits : tol::kF64Regrouped.times(10);
   this->expect(losses, "cross_entropy.losses", bar);
   this->expect(dlogits, "cross_entropy.dlogits", bar);
   auto in_place = this->poison(targets.size());
@@ -167,12 +165,12 @@ TEST(GoldenAdamW, FiveClippedSteps) {
                  bias2 = static_cast<float>(1 - std::pow(0.95, step));
       kernels::adamw_update({lr[i], 0.9f, 0.95f, 1e-8f, decay, bias1, bias2, static_cast<float>(scale)},
                             static_cast<int64_t>(w.size()), g.data(), w.data(), m.data(), v.data());
-      EXPECT_LE(testing::max_ratio(w, golden().reals<double>(fmt::format("adamw.{}.{}", name, step))), 1e-6)
+      EXPECT_TRUE(agree(w, golden().reals<double>(fmt::format("adamw.{}.{}", name, step)), tol::kF32Forward))
           << name << " step " << step;
     }
     if (name == "w") {
-      EXPECT_LE(testing::max_ratio(m, golden().reals<double>("adamw.m")), 2e-6);
-      EXPECT_LE(testing::max_ratio(v, golden().reals<double>("adamw.v")), 2e-6);
+      EXPECT_TRUE(agree(m, golden().reals<double>("adamw.m"), tol::kF32Forward.times(2)));
+      EXPECT_TRUE(agree(v, golden().reals<double>("adamw.v"), tol::kF32Forward.times(2)));
     }
   }
 }

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-namespace hindscan {
+#include "base/testing/compare.h"
 
-constexpr double kBar = 1e-5;  // of max |ref|
+namespace hindscan {
 
 inline std::string cases_path() {
   const char* data = std::getenv("HINDSCAN_DATA");
@@ -84,43 +84,24 @@ std::vector<R> poison(size_t n) {
 
 // Entries for which the official kernel gives NaN say nothing and are left out.
 template <class R>
-void expect_close(const std::vector<R>& found, const Tensor& reference, const std::string& what, double bar = kBar) {
+void expect_close(const std::vector<R>& found, const Tensor& reference, const std::string& what,
+                  const Tolerance& t = tol::kOfficial) {
   ASSERT_EQ(found.size(), reference.values.size()) << what;
-  double worst = 0, scale = 0;
+  std::vector<double> got, want;
   for (size_t i = 0; i < found.size(); ++i) {
     if (std::isnan(reference.values[i])) continue;
-    const double diff = std::abs(static_cast<double>(found[i]) - reference.values[i]);
-    worst = diff <= worst ? worst : diff;
-    scale = std::max(scale, std::abs(reference.values[i]));
+    got.push_back(static_cast<double>(found[i]));
+    want.push_back(reference.values[i]);
   }
-  EXPECT_GT(scale, 0) << what << ": nothing to compare with";
-  EXPECT_LE(worst, bar * scale) << what;
+  EXPECT_GT(largest(want), 0) << what << ": nothing to compare with";
+  EXPECT_TRUE(agree(got, want, t)) << what;
 }
 
-// RMS of the difference over the RMS of the reference, as the GPU peers measure their tensor-core products.
+// As the GPU peers measure their tensor-core products.
 template <class R>
-void expect_rms(const std::vector<R>& found, const std::vector<double>& reference, const std::string& what,
-                double bar) {
-  ASSERT_EQ(found.size(), reference.size()) << what;
-  double error = 0, scale = 0;
-  for (size_t i = 0; i < found.size(); ++i) {
-    const double diff = static_cast<double>(found[i]) - reference[i];
-    error += diff * diff;
-    scale += reference[i] * reference[i];
-  }
-  EXPECT_GT(scale, 0) << what << ": nothing to compare with";
-  EXPECT_LE(std::sqrt(error), bar * std::sqrt(scale)) << what;
-}
-
-// |found - reference| <= atol + rtol |reference|, as allclose.
-template <class R>
-void expect_allclose(const std::vector<R>& found, const Tensor& reference, double rtol, double atol,
-                     const std::string& what) {
-  ASSERT_EQ(found.size(), reference.values.size()) << what;
-  for (size_t i = 0; i < found.size(); ++i) {
-    EXPECT_NEAR(static_cast<double>(found[i]), reference.values[i], atol + rtol * std::abs(reference.values[i]))
-        << what << " " << i;
-  }
+void expect_rms(const std::vector<R>& found, const std::vector<double>& reference, const std::string& what) {
+  EXPECT_GT(largest(reference), 0) << what << ": nothing to compare with";
+  EXPECT_TRUE(agree(found, reference, tol::kTensorCores)) << what;
 }
 
 template <class R>

@@ -134,16 +134,17 @@ TYPED_TEST(MambaSsmCases, SelectiveScan) {
 
 // Inputs and results in half precision, arithmetic in float: the tolerances of the official tests.
 TYPED_TEST(MambaSsmCases, SelectiveScanInHalfPrecision) {
-  for (const auto& [name, rtol, atol] : {std::tuple{"minimal_bf16", 3e-2, 5e-2}, {"minimal_fp16", 3e-3, 5e-3}}) {
+  for (const auto& [name, bar] :
+       {std::pair{"minimal_bf16", tol::kOfficialBf16}, {"minimal_fp16", tol::kOfficialBf16.times(0.1)}}) {
     SCOPED_TRACE(name);
     const Case c = this->load("selective_scan", name);
     const ScanCase<TypeParam> found(c, false);
-    expect_allclose(found.y(), c.at("out.y"), rtol, atol, "y");
-    expect_allclose(found.gradient("u"), c.at("grad.u"), rtol * 2, atol * 2, "u");
-    expect_allclose(found.gradient("delta"), c.at("grad.delta"), rtol * 5, atol * 10, "delta");
-    expect_allclose(found.gradient("A"), c.at("grad.A"), 1e-3, 2.5e-2, "A");
+    expect_close(found.y(), c.at("out.y"), "y", bar);
+    expect_close(found.gradient("u"), c.at("grad.u"), "u", bar.times(2));
+    expect_close(found.gradient("delta"), c.at("grad.delta"), "delta", bar.times(5));
+    expect_close(found.gradient("A"), c.at("grad.A"), "A", tol::kOfficialHalfA);
     for (const char* input : {"B", "C"})
-      expect_allclose(found.gradient(input), c.at(std::string("grad.") + input), rtol, atol, input);
+      expect_close(found.gradient(input), c.at(std::string("grad.") + input), input, bar);
   }
 }
 

@@ -19,7 +19,6 @@ using kernels::glr::HeadDims;
 using kernels::glr::HeadGrads;
 using kernels::glr::Read;
 
-constexpr double kRatio = 1e-2;
 constexpr int64_t kBatch = 2, kTokens = 6, kChunk = 3, kHeads = 2, kP = 3, kN = 4, kChunks = kTokens / kChunk;
 
 TYPED_TEST_SUITE(MambaSsmCases, Reals);
@@ -115,7 +114,7 @@ TYPED_TEST(MambaSsmCases, ChunkProducts) {
           product[p] = 0;
       }
     }
-    expect_rms(out, c.at("out.out").values, "out", kRatio);
+    expect_rms(out, c.at("out.out").values, "out");
   }
 }
 
@@ -181,11 +180,11 @@ TYPED_TEST(MambaSsmCases, ChunkStates) {
       }
     }
   }
-  expect_rms(states, c.at("out.states").values, "states", kRatio);
-  expect_rms(dx, c.at("grad.x").values, "x", kRatio);
-  expect_rms(dB, c.at("grad.B").values, "B", kRatio);
-  expect_rms(ddt, c.at("grad.dt").values, "dt", kRatio);
-  expect_rms(dsums, c.at("grad.dA_cumsum").values, "dA_cumsum", kRatio);
+  expect_rms(states, c.at("out.states").values, "states");
+  expect_rms(dx, c.at("grad.x").values, "x");
+  expect_rms(dB, c.at("grad.B").values, "B");
+  expect_rms(ddt, c.at("grad.dt").values, "dt");
+  expect_rms(dsums, c.at("grad.dA_cumsum").values, "dA_cumsum");
 }
 
 // States across chunks: a recurrence over chunks with one key, read before the write. Gradients of the sum of those
@@ -215,6 +214,7 @@ TYPED_TEST(MambaSsmCases, StatePassing) {
   expect_close(passed, c.at("out.states_passed"), "states_passed");
   expect_close(last, c.at("out.final_states"), "final_states");
   expect_close(dstates, c.at("grad.states"), "states");
+  ASSERT_FALSE(dlast.empty() || c.at("grad.dA_last").values.empty());
   for (const R v : dlast) EXPECT_EQ(v, R(0));  // no read sees a decayed state
   for (const double v : c.at("grad.dA_last").values) EXPECT_EQ(v, 0);
 }
@@ -246,7 +246,7 @@ TYPED_TEST(MambaSsmCases, ChunkScan) {
       y = with_skip;
       kernels::gate_forward(static_cast<int64_t>(y.size()), y.data(), gate.data(), with_skip.data());
     }
-    expect_rms(with_skip, c.at("out.y").values, "y", kRatio);
+    expect_rms(with_skip, c.at("out.y").values, "y");
   }
 }
 
@@ -311,7 +311,7 @@ TYPED_TEST(MambaSsmCases, Combined) {
       append(mine, dz), append(dv, dX), append(draw, ddt), append(turned(dS, kN, kP), dinitial);
     }
     const auto compare = [&](const std::vector<R>& found, const char* name, int64_t per_head) {
-      expect_rms(first_head(found, per_head), first_head(c.at(name).values, per_head), name, kRatio);
+      expect_rms(first_head(found, per_head), first_head(c.at(name).values, per_head), name);
     };
     compare(y, "out.y", kP), compare(last, "out.final_states", kP * kN);
     compare(dX, "grad.X", kP), compare(dz, "grad.z", kP), compare(ddt, "grad.dt", 1), compare(dA, "grad.A", 1);
@@ -349,8 +349,8 @@ TYPED_TEST(MambaSsmCases, CombinedVarlen) {
     S = scan.S;
     kernels::accumulate(static_cast<int64_t>(S.size()), carried.S.data(), S.data());
   }
-  expect_rms(y, c.at("out.y").values, "y", kRatio);
-  expect_rms(states, c.at("out.varlen_states").values, "varlen_states", kRatio);
+  expect_rms(y, c.at("out.y").values, "y");
+  expect_rms(states, c.at("out.varlen_states").values, "varlen_states");
 }
 
 }  // namespace

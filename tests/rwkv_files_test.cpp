@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/mmap.h"
+#include "base/testing/compare.h"
 #include "io/json.h"
 #include "io/vocabulary_file.h"
 #include "model/model.h"
@@ -42,17 +43,10 @@ std::vector<float> all_logits(const Model& model, std::span<const int32_t> token
   return out;
 }
 
-double worst(std::span<const float> a, std::span<const float> b) {
-  double out = a.size() == b.size() ? 0 : INFINITY;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-    out = std::max(out, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  return out;
-}
-
 struct TinyCase {
   const char* file;
   const char* reference;
-  double after_three;  // largest difference of the logits after `"in`
+  Tolerance after_three;  // of the logits after `"in`
 };
 
 class TinyRwkv : public ::testing::TestWithParam<TinyCase> {};
@@ -67,20 +61,23 @@ TEST_P(TinyRwkv, LogitsAreThoseOfRwkvCpp) {
   Runner runner(model);
   const std::span<const float> last = runner.step(in, state);
   const std::vector<float> expected = read_floats(folder + "expected-logits-" + GetParam().reference + ".bin");
-  EXPECT_LE(worst(last, expected), GetParam().after_three);
+  EXPECT_TRUE(agree(last, expected, GetParam().after_three));
   EXPECT_EQ(std::max_element(last.begin(), last.end()) - last.begin(),
             std::max_element(expected.begin(), expected.end()) - expected.begin());
 }
 
 // Rounded weights differ from the reference by what rounding does: the figures of a numpy pass over the same rounded
 // weights.
-INSTANTIATE_TEST_SUITE_P(
-    All, TinyRwkv,
-    ::testing::Values(TinyCase{"5v1-730K-FP32", "5v1-730K", 1e-5}, TinyCase{"5v2-730K-FP32", "5v2-730K", 1e-5},
-                      TinyCase{"5v2-730K-FP16", "5v2-730K", 3e-3}, TinyCase{"5v2-730K-Q5_0", "5v2-730K", 0.515},
-                      TinyCase{"5v2-730K-Q5_1", "5v2-730K", 0.375}, TinyCase{"7v0-834K-FP32", "7v0-834K", 1e-5},
-                      TinyCase{"7v0-834K-FP16", "7v0-834K", 5e-4}, TinyCase{"7v0-834K-Q5_0", "7v0-834K", 4.5e-3},
-                      TinyCase{"7v0-834K-Q5_1", "7v0-834K", 4.5e-3}));
+INSTANTIATE_TEST_SUITE_P(All, TinyRwkv,
+                         ::testing::Values(TinyCase{"5v1-730K-FP32", "5v1-730K", tol::kF32TinyLogits},
+                                           TinyCase{"5v2-730K-FP32", "5v2-730K", tol::kF32TinyLogits},
+                                           TinyCase{"5v2-730K-FP16", "5v2-730K", tol::kStored.times(3e-3)},
+                                           TinyCase{"5v2-730K-Q5_0", "5v2-730K", tol::kStored.times(0.515)},
+                                           TinyCase{"5v2-730K-Q5_1", "5v2-730K", tol::kStored.times(0.375)},
+                                           TinyCase{"7v0-834K-FP32", "7v0-834K", tol::kF32TinyLogits},
+                                           TinyCase{"7v0-834K-FP16", "7v0-834K", tol::kStored.times(5e-4)},
+                                           TinyCase{"7v0-834K-Q5_0", "7v0-834K", tol::kStored.times(4.5e-3)},
+                                           TinyCase{"7v0-834K-Q5_1", "7v0-834K", tol::kStored.times(4.5e-3)}));
 
 TEST(TinyRwkvLong, EveryPositionOfALongerTextAgrees) {
   const std::string folder = data_path("weights/rwkv-tiny/");
@@ -89,7 +86,7 @@ TEST(TinyRwkvLong, EveryPositionOfALongerTextAgrees) {
     const Model model = Model::load(folder + "tiny-rwkv-" + name + "-FP32.bin");
     const std::vector<int32_t> tokens = model.tokenizer().encode(read_file(folder + "prompt192.txt"));
     const std::vector<float> expected = read_floats(folder + "reference-logits-" + name + "-prompt192.f32");
-    EXPECT_LE(worst(all_logits(model, tokens), expected), 1e-4) << name;
+    EXPECT_TRUE(agree(all_logits(model, tokens), expected, tol::kF32LongLogits)) << name;
   }
 }
 
@@ -97,7 +94,7 @@ TEST(TinyRwkvLong, EveryPositionOfALongerTextAgrees) {
 struct ReverserCase {
   const char* file;
   std::optional<DType> dtype;
-  double tolerance;
+  Tolerance tolerance;
   friend std::ostream& operator<<(std::ostream& out, const ReverserCase& c) {
     return out << c.file << (c.dtype ? " f64" : "");
   }
@@ -123,8 +120,9 @@ TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
     for (size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(tokens[i], c.find("tokens")->items()[i].as_int());
     const std::vector<float> logits = all_logits(model, tokens);  // [T, 12]
     const auto compare = [&](size_t position, const Json& wanted) {
-      for (size_t v = 0; v < 12; ++v)
-        EXPECT_NEAR(logits[position * 12 + v], wanted.items()[v].as_double(), GetParam().tolerance) << position;
+      std::vector<double> numbers;
+      for (const Json& number : wanted.items()) numbers.push_back(number.as_double());
+      EXPECT_TRUE(agree(std::span(logits).subspan(position * 12, 12), numbers, GetParam().tolerance)) << position;
     };
     const auto comma = static_cast<size_t>(std::find(tokens.begin(), tokens.end(), 10) - tokens.begin());
     compare(comma, *c.find("logits_at_comma"));
@@ -140,10 +138,11 @@ TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
   real_fs().unlink(vocabulary);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Reverser,
-                         ::testing::Values(ReverserCase{"260123_reverse_L2_only_rwkv7.pth", DType::kF64, 3e-6},
-                                           ReverserCase{"260123_reverse_L2_only_rwkv7.pth", {}, 1e-3},
-                                           ReverserCase{"rwkv7-reverse-L2-D32.safetensors", {}, 1e-3}));
+INSTANTIATE_TEST_SUITE_P(
+    All, Reverser,
+    ::testing::Values(ReverserCase{"260123_reverse_L2_only_rwkv7.pth", DType::kF64, tol::kF32LongLogits.times(0.03)},
+                      ReverserCase{"260123_reverse_L2_only_rwkv7.pth", {}, tol::kF32LongLogits.times(10)},
+                      ReverserCase{"rwkv7-reverse-L2-D32.safetensors", {}, tol::kF32LongLogits.times(10)}));
 
 TEST(ReverserSaved, ADirectoryIsTheSameModel) {
   const std::string path = data_path("weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth");

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 #include "model/model.h"
 
 namespace hindscan {
@@ -44,14 +45,6 @@ std::vector<float> all_logits(const Model& model, std::span<const int32_t> token
   return out;
 }
 
-double largest_difference(std::span<const float> a, std::span<const float> b) {
-  EXPECT_EQ(a.size(), b.size());
-  double worst = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-    worst = std::max(worst, std::abs(static_cast<double>(a[i]) - b[i]));
-  return worst;
-}
-
 class RwkvTiny : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -65,7 +58,7 @@ TEST_P(RwkvTiny, ExpectedLogitsOfThreeBytes) {
   const std::vector<float> expected = floats_of(data_file(fmt::format("rwkv-tiny/expected-logits-{}.bin", GetParam())));
   ASSERT_EQ(expected.size(), 256u);
   SequenceState state;
-  EXPECT_LT(largest_difference(Runner(model).step(std::vector<int32_t>{34, 105, 110}, state), expected), 1e-4);
+  EXPECT_TRUE(agree(Runner(model).step(std::vector<int32_t>{34, 105, 110}, state), expected, tol::kF32LongLogits));
 }
 
 TEST_P(RwkvTiny, LogitsOfALongerText) {
@@ -76,7 +69,7 @@ TEST_P(RwkvTiny, LogitsOfALongerText) {
   const std::vector<float> expected =
       floats_of(data_file(fmt::format("rwkv-tiny/reference-logits-{}-prompt192.f32", GetParam())));
   ASSERT_EQ(expected.size(), 192u * 256u);
-  EXPECT_LT(largest_difference(all_logits(model, tokens), expected), 1e-4);
+  EXPECT_TRUE(agree(all_logits(model, tokens), expected, tol::kF32LongLogits));
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, RwkvTiny, ::testing::Values("5v1-730K", "5v2-730K", "7v0-834K"), [](const auto& test) {

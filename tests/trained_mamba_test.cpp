@@ -11,6 +11,7 @@
 #include "arch/mixer.h"
 #include "base/fs.h"
 #include "base/mmap.h"
+#include "base/testing/compare.h"
 #include "io/json_reader.h"
 #include "model/load_weights.h"
 #include "model/predict.h"
@@ -69,8 +70,9 @@ TEST_P(Spotter, LogitsAreTheReferences) {
   input.features = frames;
   input.feature_dim = 40;
   const std::vector<float> scores = predict(model, input);
-  ASSERT_EQ(scores.size(), logits.size());
-  for (size_t i = 0; i < scores.size(); ++i) EXPECT_NEAR(scores[i], logits[i].as_double(), 1e-4) << i;
+  std::vector<double> wanted;
+  for (const Json& logit : logits) wanted.push_back(logit.as_double());
+  EXPECT_TRUE(agree(scores, wanted, tol::kF32LongLogits));
 }
 
 INSTANTIATE_TEST_SUITE_P(TrainedMamba, Spotter,
@@ -99,13 +101,8 @@ TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {
   const TensorStore reference = TensorStore::open_file(base + ".reference.safetensors");
   const std::vector<float> x = floats_of(reference.find("x"));  // [96, 128]
   const auto close = [](const float* found, const std::vector<float>& expected, const std::string& what) {
-    double largest = 0, worst = 0;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-      worst = std::max(worst, std::abs(static_cast<double>(found[i]) - static_cast<double>(expected[i])));
-    }
-    EXPECT_LE(worst, 1e-4 * largest) << what;
-    EXPECT_GT(largest, 0) << what;
+    EXPECT_TRUE(agree(std::span(found, expected.size()), expected, tol::kF32TrainedLayer)) << what;
+    EXPECT_GT(largest(expected), 0) << what;
   };
   for (int64_t l = 0; l < 4; ++l) {
     SequenceState state;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/compare.h"
+
 namespace hindscan {
 namespace {
 
@@ -88,7 +90,8 @@ TEST(Classifier, PacksSequencesAsIfEachWereAlone) {
     second.feature_dim = kF;
     const std::vector<double> alone = pooled(b, second);  // [1, d]
     for (int64_t c = 0; c < kD; ++c)
-      EXPECT_NEAR(both[static_cast<size_t>(kD + c)], alone[static_cast<size_t>(c)], 1e-12) << pooling;
+      EXPECT_TRUE(agree(both[static_cast<size_t>(kD + c)], alone[static_cast<size_t>(c)], tol::kF64Absolute))
+          << pooling;
   }
 }
 
@@ -124,7 +127,7 @@ TEST(Classifier, GradientsReachTheFeatureProjection) {
       v = kept - step;
       const double down = loss(nullptr);
       v = kept;
-      EXPECT_NEAR(grads.of<double>(w)[i], (up - down) / (2 * step), 1e-8) << name;
+      EXPECT_TRUE(agree(grads.of<double>(w)[i], (up - down) / (2 * step), tol::kGridDifference)) << name;
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 
 namespace hindscan {
 namespace {
@@ -101,11 +102,6 @@ Pass run(const Toy& toy, const Input& in, AdjointRules rules, bool recompute = f
   return out;
 }
 
-void expect_near(const std::vector<double>& a, const std::vector<double>& b, double bar) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], bar) << i;
-}
-
 TEST(Ctx, PackedSequencesEqualSeparateOnes) {
   const Toy toy(DType::kF64);
   const std::vector<float> x = random_features(12, 1);
@@ -117,7 +113,7 @@ TEST(Ctx, PackedSequencesEqualSeparateOnes) {
   const Pass rest = run(toy, features(xs.subspan(3 * Toy::kD)), exact_rules());
   std::vector<double> y = first.y;
   y.insert(y.end(), rest.y.begin(), rest.y.end());
-  expect_near(all.y, y, 1e-12);
+  EXPECT_TRUE(agree(all.y, y, tol::kF64Absolute));
 }
 
 TEST(Ctx, ResetInsideASequenceStartsAnew) {
@@ -129,7 +125,7 @@ TEST(Ctx, ResetInsideASequenceStartsAnew) {
   in.resets = resets;
   const Pass whole = run(toy, in, exact_rules());
   const Pass tail = run(toy, features(std::span<const float>(x).subspan(4 * Toy::kD)), exact_rules());
-  expect_near({whole.y.begin() + 4 * Toy::kD, whole.y.end()}, tail.y, 1e-12);
+  EXPECT_TRUE(agree(std::vector<double>(whole.y.begin() + 4 * Toy::kD, whole.y.end()), tail.y, tol::kF64Absolute));
 }
 
 TEST(Ctx, RecomputedBlocksGiveTheSameGradients) {
@@ -138,7 +134,7 @@ TEST(Ctx, RecomputedBlocksGiveTheSameGradients) {
   GradTable a(toy.table, DType::kF64), b(toy.table, DType::kF64);
   const Pass plain = run(toy, features(x), training_rules(), false, &a);
   const Pass again = run(toy, features(x), training_rules(), true, &b);
-  expect_near(plain.dx, again.dx, 0);
+  EXPECT_TRUE(agree(plain.dx, again.dx, tol::kEqual));
   for (size_t k = 0; k < toy.table.size(); ++k) {
     const Weight& w = toy.table[k];
     for (int64_t i = 0; i < w.size(); ++i) ASSERT_EQ(a.of<double>(w)[i], b.of<double>(w)[i]) << w.name;
@@ -162,7 +158,7 @@ TEST(Ctx, InputGradientAgreesWithFiniteDifferences) {
     x[i] = keep - step;
     const double down = loss(), h0 = static_cast<double>(x[i]);
     x[i] = keep;
-    EXPECT_NEAR(base.dx[i], (up - down) / (h1 - h0), 2e-5 * (1 + std::abs(base.dx[i])));
+    EXPECT_TRUE(agree(base.dx[i], (up - down) / (h1 - h0), tol::kFloatSteps));
   }
 }
 
@@ -204,7 +200,7 @@ TEST(Ctx, AdjointOfTheCarriedStateJoinsChunks) {
     a.backward(rules);
     dx.assign(a.grad<double>(0), a.grad<double>(0) + cut * Toy::kD);
     dx.insert(dx.end(), b.grad<double>(0), b.grad<double>(0) + b.rows(0) * Toy::kD);
-    expect_near(whole.dx, dx, 1e-12);
+    EXPECT_TRUE(agree(whole.dx, dx, tol::kF64Absolute));
   }
 }
 
@@ -238,7 +234,7 @@ TEST(Ctx, PathsAddUpToTheExactAdjointOfAMixer) {
     }
     EXPECT_GT(size, 1e-6) << mixer_path_name(p);
   }
-  expect_near(all, sum, 1e-12);
+  EXPECT_TRUE(agree(all, sum, tol::kF64Absolute));
 }
 
 // With every coefficient frozen the model is linear: value = <input, adjoint> + biases.
@@ -259,7 +255,7 @@ TEST(Ctx, FrozenRulesConserve) {
   c.backward(frozen_rules());
   double sum = c.bias_share;
   for (size_t i = 0; i < x.size(); ++i) sum += static_cast<double>(x[i]) * c.grad<double>(0)[i];
-  EXPECT_NEAR(sum, target, 1e-11 * std::abs(target) + 1e-11);
+  EXPECT_TRUE(agree(sum, target, tol::kF64Sum));
   EXPECT_GT(std::abs(c.bias_share), 1e-3);
 }
 

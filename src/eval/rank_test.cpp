@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/compare.h"
+
 namespace hindscan {
 namespace {
 
@@ -10,28 +12,28 @@ using Values = std::vector<double>;
 TEST(Rank, TiesShareTheirMean) { EXPECT_EQ(ranks(Values{3, 1, 3, 2}), (Values{3.5, 1, 3.5, 2})); }
 
 TEST(Rank, SpearmanIsOneForAnyIncreasingRelation) {
-  EXPECT_DOUBLE_EQ(*spearman(Values{1, 2, 5, 9}, Values{-4, 0, 0.1, 100}), 1.0);
-  EXPECT_DOUBLE_EQ(*spearman(Values{1, 2, 5, 9}, Values{4, 3, 2, 1}), -1.0);
-  EXPECT_NEAR(*spearman(Values{1, 2, 3, 4, 5}, Values{5, 6, 7, 8, 7}), 0.8207826816681233,
-              1e-12);  // scipy.stats.spearmanr
+  EXPECT_TRUE(agree(*spearman(Values{1, 2, 5, 9}, Values{-4, 0, 0.1, 100}), 1.0, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*spearman(Values{1, 2, 5, 9}, Values{4, 3, 2, 1}), -1.0, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*spearman(Values{1, 2, 3, 4, 5}, Values{5, 6, 7, 8, 7}), 0.8207826816681233,
+                    tol::kF64Absolute));  // scipy.stats.spearmanr
   EXPECT_FALSE(spearman(Values{1, 1, 1}, Values{1, 2, 3}));
   EXPECT_FALSE(spearman(Values{1}, Values{1}));
 }
 
 TEST(Rank, SignAgreementSkipsWhatDidNotChange) {
-  EXPECT_DOUBLE_EQ(*sign_agreement(Values{1, -1, 5, 0}, Values{2, 3, 0, 1}), 1.0 / 3);
+  EXPECT_TRUE(agree(*sign_agreement(Values{1, -1, 5, 0}, Values{2, 3, 0, 1}), 1.0 / 3, tol::kF64Ulp));
   EXPECT_FALSE(sign_agreement(Values{1}, Values{0}));
 }
 
 TEST(Rank, AucAndAveragePrecision) {
   const std::vector<char> positive = {0, 1, 0, 1};
-  EXPECT_DOUBLE_EQ(*auc(Values{0.1, 0.4, 0.35, 0.8}, positive), 1.0);
-  EXPECT_DOUBLE_EQ(*auc(Values{0.1, 0.2, 0.35, 0.8}, positive), 0.75);
-  EXPECT_DOUBLE_EQ(*auc(Values{1, 1, 1, 1}, positive), 0.5);
+  EXPECT_TRUE(agree(*auc(Values{0.1, 0.4, 0.35, 0.8}, positive), 1.0, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*auc(Values{0.1, 0.2, 0.35, 0.8}, positive), 0.75, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*auc(Values{1, 1, 1, 1}, positive), 0.5, tol::kF64Ulp));
   EXPECT_FALSE(auc(Values{1, 2}, std::vector<char>{1, 1}));
-  EXPECT_DOUBLE_EQ(*average_precision(Values{0.1, 0.4, 0.35, 0.8}, positive), 1.0);
-  EXPECT_DOUBLE_EQ(*average_precision(Values{0.1, 0.2, 0.35, 0.8}, positive), (1.0 + 2.0 / 3) / 2);
-  EXPECT_DOUBLE_EQ(*average_precision(Values{1, 1}, std::vector<char>{1, 0}), 0.5);  // ties are no help
+  EXPECT_TRUE(agree(*average_precision(Values{0.1, 0.4, 0.35, 0.8}, positive), 1.0, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*average_precision(Values{0.1, 0.2, 0.35, 0.8}, positive), (1.0 + 2.0 / 3) / 2, tol::kF64Ulp));
+  EXPECT_TRUE(agree(*average_precision(Values{1, 1}, std::vector<char>{1, 0}), 0.5, tol::kF64Ulp));  // ties are no help
 }
 
 }  // namespace

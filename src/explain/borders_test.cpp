@@ -39,6 +39,7 @@ TEST(Borders, GiveBackWhatTheyWereGiven) {
   for (size_t c = 0; c < states.size(); ++c) {
     const SequenceState found = borders.at(c);
     EXPECT_EQ(found.tokens, states[c].tokens);
+    ASSERT_EQ(states[c].slots().empty(), c == 0) << c;
     ASSERT_EQ(found.slots().size(), states[c].slots().size()) << c;
     for (const auto& [name, slot] : states[c].slots()) {
       EXPECT_EQ(found.slots().at(name).shape, slot.shape) << name;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 #include "explain/report.h"
 #include "explain/views.h"
 
@@ -173,12 +174,6 @@ struct Recorded {
 // A layer that mixes tokens.
 inline int mixer_layer(const Model& model, const ExplainRequest& r) {
   return Recorded(model, r).ctx.mixers().back().layer;
-}
-
-inline double largest(const std::vector<double>& v) {
-  double m = 0;
-  for (double x : v) m = std::max(m, std::abs(x));
-  return m;
 }
 
 }  // namespace hindscan

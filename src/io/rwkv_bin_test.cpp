@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/testing/compare.h"
 #include "kernels/dtype.h"
 
 namespace hindscan {
@@ -97,8 +98,7 @@ TEST(RwkvBin, DecaysComeBackAsBlinkDLStoresThem) {
   }
   const auto near = [&](const TensorStore& store, const char* name) {
     const std::vector<float> got = floats_of(store.find(name));
-    ASSERT_EQ(got.size(), w.size());
-    for (size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(got[i], w[i], 2e-5) << name;
+    EXPECT_TRUE(agree(got, w, tol::kLogOfFloat)) << name;
   };
   const TensorStore v4 = load(header() + tensor("blocks.0.att.time_decay", {4}, 0, floats(minus_exp)) +
                               tensor("blocks.0.att.time_first", {4}, 0, floats(w)));

@@ -9,20 +9,14 @@
 #include <limits>
 #include <vector>
 
-#include "base/rng.h"
+#include "base/testing/compare.h"
+#include "base/testing/draws.h"
+#include "base/testing/sensitivity.h"
 
 namespace hindscan::kernels {
 namespace {
 
 const Cell kCells[] = {Cell::kTanh, Cell::kRelu, Cell::kGru, Cell::kLstm, Cell::kSlstm};
-
-template <class R>
-std::vector<R> random_numbers(int64_t n, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<R> out(static_cast<size_t>(n));
-  for (R& x : out) x = static_cast<R>(0.7 * rng.normal());
-  return out;
-}
 
 template <class R>
 struct Outcome {
@@ -33,8 +27,9 @@ template <class R>
 Outcome<R> run(const CellDims& dims, CellRuns runs) {
   const int64_t n = dims.H * dims.d, width = cell_gates(dims.cell) * n, size = cell_states(dims.cell) * n,
                 count = static_cast<int64_t>(runs.size());
-  const std::vector<R> x = random_numbers<R>(dims.T * width, 1), hidden = random_numbers<R>(width * dims.d, 2),
-                       bias = random_numbers<R>(width, 3), dy = random_numbers<R>(dims.T * n, 4);
+  const std::vector<R> x = draws<R>(dims.T * width, 1, Law::kNormal, 0.7),
+                       hidden = draws<R>(width * dims.d, 2, Law::kNormal, 0.7),
+                       bias = draws<R>(width, 3, Law::kNormal, 0.7), dy = draws<R>(dims.T * n, 4, Law::kNormal, 0.7);
   std::vector<R> state0(static_cast<size_t>(count * size), R(0));
   for (int64_t i = 0; i < count * size; ++i)
     state0[static_cast<size_t>(i)] = static_cast<R>(0.5 + 0.1 * static_cast<double>(i % 5));
@@ -55,20 +50,8 @@ Outcome<R> run(const CellDims& dims, CellRuns runs) {
   return r;
 }
 
-// Largest difference, over the largest number.
 template <class R>
-double distance(const std::vector<R>& a, const std::vector<R>& b) {
-  double worst = a.size() == b.size() ? 0 : 1e9, scale = 1;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double e = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    worst = e <= worst ? worst : std::isfinite(e) ? e : 1e9;
-    scale = std::max(scale, std::abs(static_cast<double>(b[i])));
-  }
-  return worst / scale;
-}
-
-template <class R>
-void check_together(int64_t H, double bar) {
+void check_together(int64_t H, const Tolerance& bar) {
   const std::vector<CellRun> runs = {{0, 3},  {3, 0},  {3, 7},  {10, 1}, {11, 7}, {18, 2},
                                      {20, 1}, {21, 1}, {22, 4}, {26, 2}, {28, 2}};
   for (const Cell cell : kCells) {
@@ -95,20 +78,20 @@ void check_together(int64_t H, double bar) {
       for (size_t i = 0; i < r.dbias.size(); ++i) alone.dbias[i] += r.dbias[i];
     }
     SCOPED_TRACE(testing::Message() << "cell " << static_cast<int>(cell) << " heads " << H);
-    EXPECT_LT(distance(together.y, alone.y), bar);
-    EXPECT_LT(distance(together.state, alone.state), bar);
-    EXPECT_LT(distance(together.dx, alone.dx), bar);
-    EXPECT_LT(distance(together.frozen_dx, alone.frozen_dx), bar);
-    EXPECT_LT(distance(together.dhidden, alone.dhidden), 10 * bar);
-    EXPECT_LT(distance(together.dbias, alone.dbias), 10 * bar);
-    EXPECT_LT(distance(together.dstate, alone.dstate), bar);
+    EXPECT_TRUE(agree(together.y, alone.y, bar));
+    EXPECT_TRUE(agree(together.state, alone.state, bar));
+    EXPECT_TRUE(agree(together.dx, alone.dx, bar));
+    EXPECT_TRUE(agree(together.frozen_dx, alone.frozen_dx, bar));
+    EXPECT_TRUE(agree(together.dhidden, alone.dhidden, bar.times(10)));
+    EXPECT_TRUE(agree(together.dbias, alone.dbias, bar.times(10)));
+    EXPECT_TRUE(agree(together.dstate, alone.dstate, bar));
   }
 }
 
 TEST(NonlinearRecurrence, RunsTogetherGiveWhatEachGivesAlone) {
   for (const int64_t H : {1, 3}) {
-    check_together<double>(H, 1e-13);
-    check_together<float>(H, 2e-5);
+    check_together<double>(H, tol::kF64Cell);
+    check_together<float>(H, tol::kF32Cell);
   }
 }
 

@@ -24,29 +24,30 @@ R* data_or_null(Vec<R>& v, bool wanted) {
 template <class R>
 using Outputs = std::vector<Vec<R>>;
 
-void expect_outputs(const Outputs<float>& got, const Outputs<double>& want, double tolerance, const std::string& what) {
-  ASSERT_EQ(got.size(), want.size());
-  for (size_t i = 0; i < got.size(); ++i)
-    expect_close(got[i], want[i], tolerance, what + " output " + std::to_string(i));
+template <class R>
+R number_of(const Outputs<R>&) {
+  return R(0);
 }
 
-// Calls body<R>(inputs as R) in float under both thread counts and in double, and compares.
+// expect_float_follows with the type of the numbers as a second argument.
 template <class Body>
-void compare(const Outputs<float>& inputs, double tolerance, const std::string& what, const Body& body) {
-  Outputs<double> wide;
-  for (const auto& v : inputs) wide.push_back(widen(v));
-  expect_outputs(under_threads([&] { return body(inputs, 0.0f); }), body(wide, 0.0), tolerance, what);
+void compare(const Outputs<float>& inputs, const Tolerance& t, const std::string& what, const Body& body,
+             const Terms& terms = {}) {
+  expect_float_follows(
+      inputs, t, what, [&](const auto& in) { return body(in, number_of(in)); }, terms);
 }
 
 TEST(PointwiseFloat, RmsNormForward) {
   for (const Size& s : kSizes) {
     for (const bool weighted : {true, false}) {
-      compare({random_floats(s.T * s.C, 1), random_floats(s.C, 2)}, 1e-6, name(s), [&](const auto& in, auto zero) {
-        using R = decltype(zero);
-        Vec<R> y = poisoned<R>(s.T * s.C), rstd = poisoned<R>(s.T);
-        rmsnorm_forward(s.T, s.C, in[0].data(), weighted ? in[1].data() : nullptr, R(1e-5), y.data(), rstd.data());
-        return Outputs<R>{y, rstd};
-      });
+      compare({random_floats(s.T * s.C, 1), random_floats(s.C, 2)}, tol::kF32Pointwise, name(s),
+              [&](const auto& in, auto zero) {
+                using R = decltype(zero);
+                Vec<R> y = poisoned<R>(s.T * s.C), rstd = poisoned<R>(s.T);
+                rmsnorm_forward(s.T, s.C, in[0].data(), weighted ? in[1].data() : nullptr, R(1e-5), y.data(),
+                                rstd.data());
+                return Outputs<R>{y, rstd};
+              });
     }
   }
 }
@@ -57,7 +58,7 @@ TEST(PointwiseFloat, RmsNormBackward) {
       const bool weighted = flags & 1, freeze = flags & 2, want_dx = flags & 4, want_dw = flags & 8;
       const Outputs<float> inputs = {random_floats(s.T * s.C, 1), random_floats(s.C, 2), random_floats(s.T * s.C, 3),
                                      random_floats(s.T * s.C, 4), random_floats(s.C, 5)};
-      compare(inputs, 2e-5, name(s) + " flags " + std::to_string(flags), [&](const auto& in, auto zero) {
+      compare(inputs, tol::kF32RowSums, name(s) + " flags " + std::to_string(flags), [&](const auto& in, auto zero) {
         using R = decltype(zero);
         const R* w = weighted ? in[1].data() : nullptr;
         Vec<R> y = poisoned<R>(s.T * s.C), rstd = poisoned<R>(s.T), dx = in[3], dw = in[4];
@@ -74,22 +75,23 @@ TEST(PointwiseFloat, Activations) {
   for (const Act act : kActs) {
     for (const int64_t n : {0, 1, 7, 33, 1000, 40001}) {
       const Outputs<float> inputs = {random_floats(n, 1, 4.0f), random_floats(n, 2), random_floats(n, 3)};
-      compare(inputs, 2e-6, "act " + std::to_string(static_cast<int>(act)), [&](const auto& in, auto zero) {
-        using R = decltype(zero);
-        Vec<R> y = poisoned<R>(n), dx = in[2], frozen = in[2], in_place = in[0];
-        act_forward(act, n, in[0].data(), y.data());
-        act_forward(act, n, in_place.data(), in_place.data());
-        act_backward(act, ActRule::kExact, n, in[0].data(), in[1].data(), dx.data());
-        Outputs<R> out = {y, in_place, dx};
-        if (act != Act::kSoftplus && act != Act::kSigmoid) {  // their y/x has no limit at 0
-          Vec<R> slope = poisoned<R>(n);
-          act_slope(act, n, in[0].data(), slope.data());
-          act_backward(act, ActRule::kFrozenSlope, n, in[0].data(), in[1].data(), frozen.data());
-          out.push_back(slope);
-          out.push_back(frozen);
-        }
-        return out;
-      });
+      compare(inputs, tol::kF32Activation, "act " + std::to_string(static_cast<int>(act)),
+              [&](const auto& in, auto zero) {
+                using R = decltype(zero);
+                Vec<R> y = poisoned<R>(n), dx = in[2], frozen = in[2], in_place = in[0];
+                act_forward(act, n, in[0].data(), y.data());
+                act_forward(act, n, in_place.data(), in_place.data());
+                act_backward(act, ActRule::kExact, n, in[0].data(), in[1].data(), dx.data());
+                Outputs<R> out = {y, in_place, dx};
+                if (act != Act::kSoftplus && act != Act::kSigmoid) {  // their y/x has no limit at 0
+                  Vec<R> slope = poisoned<R>(n);
+                  act_slope(act, n, in[0].data(), slope.data());
+                  act_backward(act, ActRule::kFrozenSlope, n, in[0].data(), in[1].data(), frozen.data());
+                  out.push_back(slope);
+                  out.push_back(frozen);
+                }
+                return out;
+              });
     }
   }
 }
@@ -99,7 +101,7 @@ TEST(PointwiseFloat, BiasActivations) {
     for (const Size& s : kSizes) {
       const Outputs<float> inputs = {random_floats(s.T * s.C, 1), random_floats(s.C, 2), random_floats(s.T * s.C, 3),
                                      random_floats(s.T * s.C, 4), random_floats(s.C, 5)};
-      compare(inputs, 2e-5, name(s), [&](const auto& in, auto zero) {
+      compare(inputs, tol::kF32RowSums, name(s), [&](const auto& in, auto zero) {
         using R = decltype(zero);
         Vec<R> y = poisoned<R>(s.T * s.C), dx = in[3], db = in[4], dx_alone = in[3], db_alone = in[4];
         bias_act_forward(act, s.T, s.C, in[0].data(), in[1].data(), y.data());
@@ -118,7 +120,7 @@ TEST(PointwiseFloat, GatesAndSums) {
   for (const int64_t n : {0, 1, 7, 33, 1000, 40001}) {
     const Outputs<float> inputs = {random_floats(n, 1), random_floats(n, 2), random_floats(n, 3), random_floats(n, 4),
                                    random_floats(n, 5)};
-    compare(inputs, 1e-6, "n=" + std::to_string(n), [&](const auto& in, auto zero) {
+    compare(inputs, tol::kF32Pointwise, "n=" + std::to_string(n), [&](const auto& in, auto zero) {
       using R = decltype(zero);
       Vec<R> product = poisoned<R>(n), sum = poisoned<R>(n), da = in[3], db = in[4], da_alone = in[3], acc = in[3];
       gate_forward(n, in[0].data(), in[1].data(), product.data());
@@ -138,7 +140,7 @@ TEST(PointwiseFloat, BiasesAndSkip) {
     const int64_t n = s.T * s.C;
     const Outputs<float> inputs = {random_floats(n, 1), random_floats(s.C, 2), random_floats(n, 3), random_floats(n, 4),
                                    random_floats(s.C, 5)};
-    compare(inputs, 2e-5, name(s), [&](const auto& in, auto zero) {
+    compare(inputs, tol::kF32RowSums, name(s), [&](const auto& in, auto zero) {
       using R = decltype(zero);
       Vec<R> biased = in[0], db = in[4], skip = poisoned<R>(n), bare = poisoned<R>(n), in_place = in[2];
       Vec<R> dx = in[3], dd = in[4], dx_alone = in[3], dd_alone = in[4];
@@ -165,7 +167,7 @@ TEST(PointwiseFloat, Convolution) {
       const Outputs<float> inputs = {random_floats(s.C * K, 1), random_floats(s.C, 2),    random_floats(n, 3),
                                      random_floats(p, 4),       random_floats(n, 5),      random_floats(p, 6),
                                      random_floats(n, 7),       random_floats(s.C * K, 8)};
-      compare(inputs, 1e-5, name(s) + " K=" + std::to_string(K), [&](const auto& in, auto zero) {
+      compare(inputs, tol::kF32Conv, name(s) + " K=" + std::to_string(K), [&](const auto& in, auto zero) {
         using R = decltype(zero);
         Vec<R> y = poisoned<R>(n), bare = poisoned<R>(n), past = in[3], past2 = in[3];
         const R *w = in[0].data(), *b = in[1].data(), *x = in[2].data(), *dy = in[4].data();
@@ -188,18 +190,24 @@ TEST(PointwiseFloat, EmbeddingAndCrossEntropy) {
     const int64_t n = s.T * s.C;
     const Outputs<float> inputs = {random_floats(n, 1, 3.0f), random_floats(s.T, 2), random_floats(s.C * 5, 3),
                                    random_floats(s.T * 5, 4)};
-    compare(inputs, 2e-5, name(s), [&](const auto& in, auto zero) {
-      using R = decltype(zero);
-      Vec<R> rows = poisoned<R>(s.T * 5), dtable = in[2];
-      embedding_forward(s.T, 5, ids.data(), in[2].data(), rows.data());
-      embedding_backward(s.T, 5, ids.data(), in[3].data(), dtable.data());
-      Vec<R> losses = poisoned<R>(s.T), losses2 = losses, losses3 = losses, dlogits = poisoned<R>(n), in_place = in[0];
-      cross_entropy(s.T, s.C, in[0].data(), ids.data(), in[1].data(), losses.data(), dlogits.data());
-      cross_entropy(s.T, s.C, in_place.data(), ids.data(), in[1].data(), losses2.data(), in_place.data());
-      cross_entropy(s.T, s.C, in[0].data(), ids.data(), nullptr, losses3.data(), nullptr);
-      EXPECT_TRUE(same_bits(dlogits, in_place) && same_bits(losses, losses2) && same_bits(losses, losses3));
-      return Outputs<R>{rows, dtable, losses, dlogits};
-    });
+    compare(
+        inputs, tol::kF32RowSums, name(s),
+        [&](const auto& in, auto zero) {
+          using R = decltype(zero);
+          Vec<R> rows = poisoned<R>(s.T * 5), dtable = in[2];
+          embedding_forward(s.T, 5, ids.data(), in[2].data(), rows.data());
+          embedding_backward(s.T, 5, ids.data(), in[3].data(), dtable.data());
+          Vec<R> losses = poisoned<R>(s.T), losses2 = losses, losses3 = losses, dlogits = poisoned<R>(n),
+                 in_place = in[0];
+          cross_entropy(s.T, s.C, in[0].data(), ids.data(), in[1].data(), losses.data(), dlogits.data());
+          cross_entropy(s.T, s.C, in_place.data(), ids.data(), in[1].data(), losses2.data(), in_place.data());
+          cross_entropy(s.T, s.C, in[0].data(), ids.data(), nullptr, losses3.data(), nullptr);
+          EXPECT_TRUE(same_bits(dlogits, in_place) && same_bits(losses, losses2) && same_bits(losses, losses3));
+          return Outputs<R>{rows, dtable, losses, dlogits};
+        },
+        [&](const Arrays&, const Arrays& out) {  // nats and probabilities are differences of numbers near 1
+          return Arrays{{}, {}, Vec<double>(out[2].size(), 1.0), Vec<double>(out[3].size(), 1.0)};
+        });
   }
 }
 
@@ -233,7 +241,7 @@ TEST(PointwiseFloat, AdamWFollowsThePaper) {
       w -= double{o.lr} *
            (m / double{o.bias1} / (std::sqrt(v / double{o.bias2}) + double{o.eps}) + double{o.weight_decay} * w);
     }
-    expect_outputs(got, want, 1e-6, "n=" + std::to_string(n));
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(agree(got[i], want[i], tol::kF32Pointwise)) << n << " " << i;
   }
 }
 

@@ -1,14 +1,18 @@
-// Random tensors, poisoned outputs and comparisons for the pointwise tests.
+// Random tensors, poisoned outputs and runs under several threads for the pointwise tests.
 #pragma once
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "base/testing/compare.h"
+#include "base/testing/draws.h"
+#include "base/testing/sensitivity.h"
 
 namespace hindscan::kernels {
 
@@ -25,25 +29,10 @@ inline Vec<float> random_floats(int64_t n, unsigned seed, float scale = 1.0f) {
 
 template <class R>
 Vec<R> poisoned(int64_t n) {
-  return Vec<R>(static_cast<size_t>(n), std::numeric_limits<R>::quiet_NaN());
+  return not_a_number<R>(n);
 }
 
 inline Vec<double> widen(const Vec<float>& v) { return {v.begin(), v.end()}; }
-
-// |got - want| <= tolerance * (1 + |want|) everywhere; NaN never passes.
-inline void expect_close(const Vec<float>& got, const Vec<double>& want, double tolerance, const std::string& what) {
-  ASSERT_EQ(got.size(), want.size()) << what;
-  double worst = 0.0;
-  size_t where = 0;
-  for (size_t i = 0; i < got.size(); ++i) {
-    const double error = std::abs(double{got[i]} - want[i]) / (1.0 + std::abs(want[i]));
-    if (!(error <= worst)) {
-      worst = error;
-      where = i;
-    }
-  }
-  EXPECT_LE(worst, tolerance) << what << " at " << where << ": " << (got.empty() ? 0.0f : got[where]);
-}
 
 template <class R>
 bool same_bits(const Vec<R>& a, const Vec<R>& b) {
@@ -63,6 +52,32 @@ auto under_threads(const Body& body) {
   for (size_t i = 0; i < one.size(); ++i)
     EXPECT_TRUE(same_bits(one[i], two[i])) << "output " << i << " depends on threads";
   return one;
+}
+
+// For outputs that are differences of larger terms on the way: what those are, added to what a result is worth.
+using Terms = std::function<Arrays(const Arrays& inputs, const Arrays& outputs)>;
+
+// body(inputs) -> outputs, in float under both thread counts and in double. The inputs are normal; once more with heavy
+// tails, where an error is measured in what the result is worth.
+template <class Body>
+void expect_float_follows(const std::vector<Vec<float>>& normals, const Tolerance& t, const std::string& what,
+                          const Body& body, const Terms& terms = {}) {
+  for (const Law law : kLaws) {
+    std::vector<Vec<float>> inputs;
+    Arrays wide;
+    for (const Vec<float>& v : normals) inputs.push_back(tailed(v, law)), wide.push_back(widen(inputs.back()));
+    const std::vector<Vec<float>> got = under_threads([&] { return body(inputs); });
+    const Arrays want = body(wide);
+    ASSERT_EQ(got.size(), want.size());
+    Arrays worth = law == Law::kNormal ? want : sensitivity(wide, body);
+    const Arrays more = terms ? terms(wide, want) : Arrays(want.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      for (size_t k = 0; k < more[i].size(); ++k) worth[i][k] += more[i][k];
+      EXPECT_TRUE(law == Law::kNormal ? agree(got[i], want[i], t.or_empty())
+                                      : agree(got[i], want[i], worth[i], tol::kF32Heavy.or_empty()))
+          << what << " output " << i << " " << law_name(law);
+    }
+  }
 }
 
 }  // namespace hindscan::kernels

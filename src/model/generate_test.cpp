@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/mmap.h"
+#include "base/testing/compare.h"
 #include "io/vocabulary_file.h"
 
 namespace hindscan {
@@ -135,7 +136,7 @@ TEST(Generate, LogProbabilitiesAreTheModels) {
   ASSERT_EQ(g.tokens[0].top.size(), 4096u);
   double total = 0;
   for (const TokenChoice& c : g.tokens[0].top) total += std::exp(c.log_prob);
-  EXPECT_NEAR(total, 1, 1e-9);
+  EXPECT_TRUE(agree(total, 1, tol::kF64Total));
   EXPECT_EQ(g.tokens[0].id, g.tokens[0].top[0].id);
   EXPECT_EQ(g.tokens[0].log_prob, g.tokens[0].top[0].log_prob);
   EXPECT_TRUE(g.text.empty());

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 #include "model/model.h"
 
 namespace hindscan {
@@ -154,11 +155,6 @@ std::string rwkv_cpp_file(const Model& model, const std::string& type, bool scal
   return out;
 }
 
-void expect_near(const std::vector<float>& a, const std::vector<float>& b, float tolerance) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance);
-}
-
 TEST_P(RwkvFile, RwkvCppsFormOfTheWeightsGivesTheModel) {
   const std::string type = GetParam();
   if (!known(type)) GTEST_SKIP() << "skipped: not in the table";
@@ -173,9 +169,9 @@ TEST_P(RwkvFile, RwkvCppsFormOfTheWeightsGivesTheModel) {
       config.set("head_size_divisor", 1.0);
       Model same = Model::create(config, DType::kF32, 1);
       same.weights().copy_from(model.weights());
-      expect_near(last_logits(loaded), last_logits(same), 1e-4f);
+      EXPECT_TRUE(agree(last_logits(loaded), last_logits(same), tol::kF32LongLogits));
     } else {
-      expect_near(last_logits(loaded), last_logits(model), 1e-4f);
+      EXPECT_TRUE(agree(last_logits(loaded), last_logits(model), tol::kF32LongLogits));
     }
   }
 }
@@ -208,8 +204,7 @@ TEST(RwkvNames, OneDecayPerHeadBesideAGateIsSpreadOverItsChannels) {
   EXPECT_EQ(config->text("version", ""), "5.2");
   const std::vector<float> spread = floats_of(store.find("blocks.1.att.time_faaaa"));
   const Weight& u = *model.weights().find("blocks.1.att.time_faaaa");
-  ASSERT_EQ(static_cast<int64_t>(spread.size()), u.size());
-  for (size_t i = 0; i < spread.size(); ++i) EXPECT_NEAR(spread[i], u.as<float>()[i], 1e-6);
+  EXPECT_TRUE(agree(spread, std::span(u.as<float>(), static_cast<size_t>(u.size())), tol::kF32Widened));
 }
 
 TEST(RwkvNames, OtherTensorsAreNoRwkv) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/testing/compare.h"
 
 namespace hindscan {
 namespace {
@@ -43,15 +44,15 @@ TEST(Sampler, GreedyTakesTheFirstOfTheLargest) {
 TEST(Sampler, FrequenciesFollowTheDistribution) {
   const std::vector<double> p = {0.5, 0.2, 0.15, 0.1, 0.05};
   const auto f = frequencies({}, logits_of(p));
-  for (size_t i = 0; i < p.size(); ++i) EXPECT_NEAR(f.at(static_cast<int32_t>(i)), p[i], 0.012) << i;
+  for (size_t i = 0; i < p.size(); ++i) EXPECT_TRUE(agree(f.at(static_cast<int32_t>(i)), p[i], tol::kFrequency)) << i;
 }
 
 TEST(Sampler, TemperatureSharpens) {
   SamplerOptions o;
   o.temperature = 0.5;  // p^2, normalised
   const auto f = frequencies(o, logits_of({0.6, 0.3, 0.1}));
-  EXPECT_NEAR(f.at(0), 0.36 / 0.46, 0.012);
-  EXPECT_NEAR(f.at(1), 0.09 / 0.46, 0.012);
+  EXPECT_TRUE(agree(f.at(0), 0.36 / 0.46, tol::kFrequency));
+  EXPECT_TRUE(agree(f.at(1), 0.09 / 0.46, tol::kFrequency));
 }
 
 TEST(Sampler, TopKKeepsTheKMostProbable) {
@@ -59,8 +60,8 @@ TEST(Sampler, TopKKeepsTheKMostProbable) {
   o.top_k = 2;
   const auto f = frequencies(o, logits_of({0.1, 0.4, 0.2, 0.3}));
   EXPECT_EQ(f.size(), 2u);
-  EXPECT_NEAR(f.at(1), 4.0 / 7, 0.015);
-  EXPECT_NEAR(f.at(3), 3.0 / 7, 0.015);
+  EXPECT_TRUE(agree(f.at(1), 4.0 / 7, tol::kFrequency.times(1.25)));
+  EXPECT_TRUE(agree(f.at(3), 3.0 / 7, tol::kFrequency.times(1.25)));
 }
 
 TEST(Sampler, TopPKeepsTheSmallestSetThatReachesP) {
@@ -157,8 +158,8 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
 }
 
 TEST(LogSumExp, IsStable) {
-  EXPECT_NEAR(log_sum_exp(std::vector<float>{1000, 1000}), 1000 + std::log(2.0), 1e-9);
-  EXPECT_NEAR(log_sum_exp(std::vector<float>{-1000, -1001}), -1000 + std::log1p(std::exp(-1.0)), 1e-9);
+  EXPECT_TRUE(agree(log_sum_exp(std::vector<float>{1000, 1000}), 1000 + std::log(2.0), tol::kF64Total));
+  EXPECT_TRUE(agree(log_sum_exp(std::vector<float>{-1000, -1001}), -1000 + std::log1p(std::exp(-1.0)), tol::kF64Total));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/testing/compare.h"
 #include "train/test_support.h"
 
 namespace hindscan {
@@ -158,7 +159,7 @@ TEST(TextSource, ForgetsAtTheGivenRate) {
       ++all;
     }
   }
-  EXPECT_NEAR(static_cast<double>(fresh) / all, 0.25, 0.03);
+  EXPECT_TRUE(agree(static_cast<double>(fresh) / all, 0.25, tol::kFrequency.times(2.5)));
   o.carry = false;
   EXPECT_EQ(TextSource(test::random_corpus(4000, 12), o).batch(3, 0).fresh, (std::vector<uint8_t>{1, 1, 1, 1}));
 }

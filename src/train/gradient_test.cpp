@@ -1,6 +1,7 @@
 // The gradient of every parameter tensor against finite differences, and f32 against f64.
 #include <gtest/gtest.h>
 
+#include "base/testing/compare.h"
 #include "train/test_support.h"
 
 namespace hindscan {
@@ -54,15 +55,13 @@ TEST_P(GradientTest, FiniteDifferencesOfEveryTensor) {
   const Problem problem(model);
   GradTable grads(model.weights(), DType::kF64);
   problem.loss(model, &grads);
-  double worst = 0;
   for (size_t k = 0; k < model.weights().size(); ++k) {
     Weight& w = model.weights()[k];
-    const double* g = grads.of<double>(w);
+    const std::span<const double> g(grads.of<double>(w), static_cast<size_t>(w.size()));
     auto* data = static_cast<double*>(w.data);
-    double scale = 0;
-    for (int64_t i = 0; i < w.size(); ++i) scale = std::max(scale, std::abs(g[i]));
-    EXPECT_GT(scale, 0) << w.name;
+    EXPECT_GT(largest(g), 0) << w.name;
     Rng rng(5, w.name);
+    std::vector<double> found, numeric;
     for (int sample = 0; sample < 6; ++sample) {
       const auto i = static_cast<int64_t>(rng.below(static_cast<uint64_t>(w.size())));
       const double saved = data[i], h = 1e-3;
@@ -70,30 +69,26 @@ TEST_P(GradientTest, FiniteDifferencesOfEveryTensor) {
         data[i] = saved + step;
         return problem.loss(model, nullptr);
       };
-      const double numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+      numeric.push_back((8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h));
       data[i] = saved;
-      const double error = std::abs(numeric - g[i]) / scale;
-      worst = std::max(worst, error);
-      EXPECT_LE(error, 1e-7) << w.name << "[" << i << "] " << numeric << " against " << g[i];
+      found.push_back(g[static_cast<size_t>(i)]);
     }
+    EXPECT_TRUE(agree(found, numeric, std::vector<double>(6, largest(g)), tol::kModelDifference)) << w.name;
   }
-  RecordProperty("worst_relative_error", fmt::format("{:.2g}", worst));
-  std::printf("worst finite-difference error %.2g of the tensor's largest gradient\n", worst);
 }
 
 TEST_P(GradientTest, FloatAgreesWithDouble) {
   const Model wide = golden_model(GetParam(), DType::kF64), narrow = golden_model(GetParam(), DType::kF32);
   GradTable wide_grads(wide.weights(), DType::kF64), narrow_grads(narrow.weights(), DType::kF32);
   const double a = Problem(wide).loss(wide, &wide_grads), b = Problem(narrow).loss(narrow, &narrow_grads);
-  EXPECT_NEAR(a, b, 1e-5 * std::abs(a));
-  double worst = 0;
+  EXPECT_TRUE(agree(b, a, tol::kF32Gradients));
   for (size_t k = 0; k < wide.weights().size(); ++k) {
-    const double ratio = test::rms_ratio(narrow_grads.of<float>(narrow.weights()[k]),
-                                         wide_grads.of<double>(wide.weights()[k]), wide.weights()[k].size());
-    worst = std::max(worst, ratio);
-    EXPECT_LE(ratio, 1e-5) << wide.weights()[k].name;
+    const Weight &exact = wide.weights()[k], &w = narrow.weights()[k];
+    const auto n = static_cast<size_t>(w.size());
+    EXPECT_TRUE(
+        agree(std::span(narrow_grads.of<float>(w), n), std::span(wide_grads.of<double>(exact), n), tol::kF32Gradients))
+        << w.name;
   }
-  std::printf("worst RMS ratio of f32 gradients %.2g\n", worst);
 }
 
 TEST_P(GradientTest, RecomputationChangesNothing) {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/testing/compare.h"
 #include "io/json_reader.h"
 #include "train/lock.h"
 #include "train/tasks.h"
@@ -115,7 +116,7 @@ TEST(Run, TextFromFilesWithHeldOutLoss) {
   TrainEvents events;
   events.on_held_out = [&](int64_t step, const HeldOut& h) {
     evaluated.push_back(step);
-    EXPECT_NEAR(h.bits_per_byte, h.nats_per_token / std::log(2.0), 1e-9);  // one byte a token
+    EXPECT_TRUE(agree(h.bits_per_byte, h.nats_per_token / std::log(2.0), tol::kF64Total));  // one byte a token
     EXPECT_EQ(h.tokens, h.bytes);
   };
   o.steps = 40;

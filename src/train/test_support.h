@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 #include "train/trainer.h"
 
 namespace hindscan::test {
@@ -29,18 +30,6 @@ inline std::vector<int32_t> random_tokens(size_t n, uint64_t seed, int32_t vocab
   std::vector<int32_t> out(n);
   for (int32_t& t : out) t = static_cast<int32_t>(rng.below(static_cast<uint64_t>(vocab)));
   return out;
-}
-
-// RMS(a - b) / RMS(b).
-template <class A, class B>
-double rms_ratio(const A* a, const B* b, int64_t n) {
-  double error = 0, norm = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    error += d * d;
-    norm += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return norm == 0 ? std::sqrt(error) : std::sqrt(error / norm);
 }
 
 class TemporaryDir {

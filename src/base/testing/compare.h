@@ -85,18 +85,18 @@ inline Difference measure(const std::vector<double>& got, const std::vector<doub
                           const std::vector<double>& given, const Tolerance& t) {
   if (want.empty()) return {};
   const double top = std::max(t.floor, largest(want, t.infinities));
-  std::vector<double> errors(want.size()), units(want.size());
+  std::vector<double> errors(want.size()), in_units(want.size()), sizes(want.size());
   Difference out{0, 0, 0};
   for (size_t i = 0; i < want.size(); ++i) {
     const bool infinite = t.infinities && std::isinf(want[i]) && got[i] == want[i];
     const double error = infinite ? 0 : std::abs(got[i] - want[i]);
-    const double unit = infinite ? 0 : t.unit == Unit::kGiven ? given[i] : unit_of(want[i], top, t);
     errors[i] = std::isfinite(error) ? error : kInf;
-    units[i] = infinite || t.unit != Unit::kLargest ? unit : std::max(t.floor, std::abs(want[i]));
-    const double of_unit = ratio(errors[i], unit);
-    if (of_unit > out.element) out.element = of_unit, out.where = i;
+    sizes[i] = infinite ? 0 : std::max(t.floor, std::abs(want[i]));
+    in_units[i] = ratio(errors[i], t.unit == Unit::kGiven ? std::max(t.floor, given[i]) : unit_of(want[i], top, t));
+    if (in_units[i] > out.element) out.element = in_units[i], out.where = i;
   }
-  out.norm = ratio(norm(errors), norm(units));
+  const double mean = norm(in_units) / std::sqrt(static_cast<double>(want.size()));
+  out.norm = t.unit == Unit::kLargest ? ratio(norm(errors), norm(sizes)) : mean;
   return out;
 }
 

@@ -87,20 +87,20 @@ std::vector<MixerCase> all_cases() {
 }
 
 TEST(GlrChannel, GradientsAgreeWithFiniteDifferences) {
-  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 6, 1e-7);
+  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 6, tol::kOpDifference);
 }
 
 TEST(GlrChannel, AnySplitGivesTheSame) {
   for (const MixerCase& c : all_cases()) {
-    mixer_test::check_splits(c, DType::kF64, 1e-12, 1e-11);
-    mixer_test::check_splits(c, DType::kF32, 1e-5, 1e-4);
+    mixer_test::check_splits(c, DType::kF64, tol::kF64Op, tol::kF64Op.times(10));
+    mixer_test::check_splits(c, DType::kF32, tol::kF32Op, tol::kF32Op.times(10));
   }
 }
 
 TEST(GlrChannel, PathsAddUp) {
   for (const MixerCase& c : all_cases()) {
-    mixer_test::check_paths(c, DType::kF64, 1e-12);
-    mixer_test::check_paths(c, DType::kF32, 1e-5);
+    mixer_test::check_paths(c, DType::kF64, tol::kF64Op);
+    mixer_test::check_paths(c, DType::kF32, tol::kF32Op);
     mixer_test::check_paths_over_chunks(c);
   }
 }
@@ -141,11 +141,12 @@ TEST(GlrChannel, Wkv4IsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[2 + 1]), one.table), false), want,
-                               dtype == DType::kF64 ? 1e-12 : 2e-5, "wkv4");
+      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[2 + 1]), one.table), false), want,
+                        dtype == DType::kF64 ? tol::kF64Op : tol::kF32Op.times(2)))
+          << "wkv4";
     }
-    mixer_test::check_gradients(c, 5, 1e-7);
-    mixer_test::check_splits(c, DType::kF32, 2e-4, 1e-3);
+    mixer_test::check_gradients(c, 5, tol::kOpDifference);
+    mixer_test::check_splits(c, DType::kF32, tol::kF32Op.times(20), tol::kF32Op.times(100));
   }
 }
 
@@ -187,11 +188,12 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      mixer_test::expect_close(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[1]), one.table), false), want,
-                               dtype == DType::kF64 ? 1e-12 : 1e-4, "mlstm");
+      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[1]), one.table), false), want,
+                        dtype == DType::kF64 ? tol::kF64Op : tol::kF32Op.times(10)))
+          << "mlstm";
     }
-    mixer_test::check_gradients(c, 5, 1e-6);
-    mixer_test::check_splits(c, DType::kF64, 1e-11, 1e-10);
+    mixer_test::check_gradients(c, 5, tol::kOpDifference.times(10));
+    mixer_test::check_splits(c, DType::kF64, tol::kF64Op.times(10), tol::kF64Op.times(100));
     const mixer_test::Result r = Mixer(c, DType::kF32).run(m.input(x), training_rules());
     for (double d : r.dx) ASSERT_TRUE(std::isfinite(d));
   }
@@ -213,7 +215,7 @@ TEST(GlrChannel, DetailReproducesTheOutput) {
       for (int64_t i = 0; i < D; ++i) {
         double y = 0;
         for (int64_t t = 0; t < T; ++t) y += row[static_cast<size_t>(t * D + i)] * d->v[t * D + i];
-        EXPECT_NEAR(y / d->divisor[(T - 1) * D + i], d->y[(T - 1) * D + i], 1e-12);
+        EXPECT_TRUE(agree(y / d->divisor[(T - 1) * D + i], d->y[(T - 1) * D + i], tol::kF64Absolute));
       }
     }
   };

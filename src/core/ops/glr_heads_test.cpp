@@ -89,20 +89,20 @@ std::vector<MixerCase> all_cases() {
 }
 
 TEST(GlrHeads, GradientsAgreeWithFiniteDifferences) {
-  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 5, 1e-7);
+  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 5, tol::kOpDifference);
 }
 
 TEST(GlrHeads, AnySplitGivesTheSame) {
   for (const MixerCase& c : all_cases()) {
-    mixer_test::check_splits(c, DType::kF64, 1e-12, 1e-11);
-    mixer_test::check_splits(c, DType::kF32, 1e-5, 1e-4);
+    mixer_test::check_splits(c, DType::kF64, tol::kF64Op, tol::kF64Op.times(10));
+    mixer_test::check_splits(c, DType::kF32, tol::kF32Op, tol::kF32Op.times(10));
   }
 }
 
 TEST(GlrHeads, PathsAddUp) {
   for (const MixerCase& c : all_cases()) {
-    mixer_test::check_paths(c, DType::kF64, 1e-12);
-    mixer_test::check_paths(c, DType::kF32, 1e-5);
+    mixer_test::check_paths(c, DType::kF64, tol::kF64Op);
+    mixer_test::check_paths(c, DType::kF32, tol::kF32Op);
     mixer_test::check_paths_over_chunks(c);
   }
 }
@@ -145,7 +145,7 @@ TEST(GlrHeads, DetailReproducesTheOutput) {
             y += row[static_cast<size_t>(i * m.H + h)] * d->v[(i * m.H + h) * m.V + j];
           for (int64_t k = 0; k < m.K; ++k)
             y += carry[static_cast<size_t>(h * m.K + k)] * d->S0[(h * m.K + k) * m.V + j];
-          EXPECT_NEAR(y, d->y[((t * m.R + r) * m.H + h) * m.V + j], 1e-11);
+          EXPECT_TRUE(agree(y, d->y[((t * m.R + r) * m.H + h) * m.V + j], tol::kF64Absolute.times(10)));
         }
       }
     };

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
 #include "core/context.h"
 
 namespace hindscan {
@@ -80,7 +81,7 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
   double total = 0;
   for (int64_t t = 0; t < kRows; ++t)
     total += static_cast<double>(kMask[static_cast<size_t>(t)]) * losses[static_cast<size_t>(t)];
-  EXPECT_NEAR(total, c.expected(), 1e-12);
+  EXPECT_TRUE(agree(total, c.expected(), tol::kF64Absolute));
   constexpr double step = 1.0 / 1024;
   const auto slope = [&](auto& at) {
     const auto kept = at;
@@ -92,10 +93,14 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
     at = kept;
     return out;
   };
-  for (size_t i = 0; i < c.x.size(); ++i) EXPECT_NEAR(ctx.grad<double>(h)[i], slope(c.x[i]), 1e-8) << i;
+  std::vector<double> slopes;
+  for (float& x : c.x) slopes.push_back(slope(x));
+  EXPECT_TRUE(agree(std::span(ctx.grad<double>(h), slopes.size()), slopes, tol::kGridDifference));
   for (const Weight* w : {c.weight, c.bias}) {
-    for (int64_t i = 0; i < w->size(); ++i)
-      EXPECT_NEAR(grads.of<double>(*w)[i], slope(static_cast<double*>(w->data)[i]), 1e-8) << w->name << i;
+    slopes.clear();
+    for (double& x : std::span(static_cast<double*>(w->data), static_cast<size_t>(w->size())))
+      slopes.push_back(slope(x));
+    EXPECT_TRUE(agree(std::span(grads.of<double>(*w), slopes.size()), slopes, tol::kGridDifference)) << w->name;
   }
 }
 INSTANTIATE_TEST_SUITE_P(Forms, Heads,
@@ -116,10 +121,11 @@ TEST(Losses, FloatHeadAgreesWithDouble) {
   o.grads = &b;
   Ctx d(wide.input(), o);
   d.cross_entropy(wide.head(), d.features(), kTargets, kMask, lb);
-  for (size_t t = 0; t < la.size(); ++t) EXPECT_NEAR(la[t], lb[t], 2e-6);
-  for (int64_t i = 0; i < kVocab; ++i) EXPECT_NEAR(a.of<float>(*narrow.bias)[i], b.of<double>(*wide.bias)[i], 2e-6);
-  for (int64_t i = 0; i < kVocab * kChannels; ++i)
-    EXPECT_NEAR(a.of<float>(*narrow.weight)[i], b.of<double>(*wide.weight)[i], 5e-6);
+  EXPECT_TRUE(agree(la, lb, tol::kF32Loss));
+  EXPECT_TRUE(
+      agree(std::span(a.of<float>(*narrow.bias), kVocab), std::span(b.of<double>(*wide.bias), kVocab), tol::kF32Loss));
+  EXPECT_TRUE(agree(std::span(a.of<float>(*narrow.weight), kVocab * kChannels),
+                    std::span(b.of<double>(*wide.weight), kVocab * kChannels), tol::kF32Loss.times(2.5)));
 }
 
 TEST(Losses, RegressionIsTheMeanSquareAndItsSlope) {

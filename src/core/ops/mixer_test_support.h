@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
+#include "base/testing/draws.h"
+#include "base/testing/sensitivity.h"
 #include "core/context.h"
 
 namespace hindscan::mixer_test {
@@ -43,10 +46,15 @@ class Mixer {
   }
   WeightTable table;
 
-  std::vector<float> features(int64_t T, uint64_t seed) const {
+  // A law other than the normal one is that of the values.
+  std::vector<float> features(int64_t T, uint64_t seed, Law law = Law::kNormal) const {
     Rng rng(seed);
     std::vector<float> x(static_cast<size_t>(T * case_.C));
-    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(case_.draw(static_cast<int64_t>(i) % case_.C, rng));
+    for (size_t i = 0; i < x.size(); ++i) {
+      const int64_t column = static_cast<int64_t>(i) % case_.C, value = column - case_.value_first;
+      const double z = case_.draw(column, rng);
+      x[i] = static_cast<float>(value >= 0 && value < case_.value_count ? tailed(z, law) : z);
+    }
     return x;
   }
   Input input(std::span<const float> x) const {
@@ -182,18 +190,6 @@ class Mixer {
   Weight *back_ = nullptr, *embedding_ = nullptr;
 };
 
-inline void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bar,
-                         const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  double error = 0, norm = 1e-300;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_TRUE(std::isfinite(a[i]) && std::isfinite(b[i])) << what << " at " << i;
-    error = std::max(error, std::abs(a[i] - b[i]));
-    norm = std::max(norm, std::abs(b[i]));
-  }
-  EXPECT_LE(error, bar * std::max(norm, 1e-3)) << what << ": error " << error << " of " << norm;
-}
-
 // Fourth-order central difference with steps that floats hold.
 template <class F, class X>
 double slope_at(X& x, const F& loss) {
@@ -213,31 +209,26 @@ double slope_at(X& x, const F& loss) {
 }
 
 // Every input and weight against finite differences. every: check only each so many.
-inline void check_gradients(const MixerCase& c, int64_t T, double bar, size_t every = 1) {
+inline void check_gradients(const MixerCase& c, int64_t T, const Tolerance& bar, size_t every = 1) {
   SCOPED_TRACE(c.name);
   Mixer m(c, DType::kF64);
   std::vector<float> x = m.features(T, 3);
   for (float& v : x) v = std::ldexp(std::round(std::ldexp(v, 14)), -14);  // steps are exact then
   const Result r = m.run(m.input(x), training_rules());
-  double norm = 1e-3;
-  for (double d : r.dx) norm = std::max(norm, std::abs(d));
-  for (size_t i = 0; i < x.size(); i += every) {
-    const double slope = slope_at(x[i], [&] { return m.loss(x); });
-    ASSERT_NEAR(r.dx[i], slope, bar * norm)
-        << "token " << i / static_cast<size_t>(c.C) << " column " << i % static_cast<size_t>(c.C);
-  }
-  for (size_t k = 0; k < m.table.size(); ++k) {
-    double* w = static_cast<double*>(m.table[k].data);
-    double size = 1e-3;
-    for (double d : r.dw[k]) size = std::max(size, std::abs(d));
-    for (size_t i = 0; i < r.dw[k].size(); i += every) {
-      ASSERT_NEAR(r.dw[k][i], slope_at(w[i], [&] { return m.loss(x); }), bar * size) << m.table[k].name << " " << i;
+  const auto check = [&](auto* values, const std::vector<double>& gradient, const std::string& what) {
+    std::vector<double> found, slopes;
+    for (size_t i = 0; i < gradient.size(); i += every) {
+      found.push_back(gradient[i]);
+      slopes.push_back(slope_at(values[i], [&] { return m.loss(x); }));
     }
-  }
+    EXPECT_TRUE(agree(found, slopes, bar)) << what;
+  };
+  check(x.data(), r.dx, "features");
+  for (size_t k = 0; k < m.table.size(); ++k) check(static_cast<double*>(m.table[k].data), r.dw[k], m.table[k].name);
 }
 
 // One pass = chunks = steps = packed, resets start anew; forward and adjoint.
-inline void check_splits(const MixerCase& c, DType dtype, double bar, double adjoint_bar) {
+inline void check_splits(const MixerCase& c, DType dtype, const Tolerance& bar, const Tolerance& adjoint_bar) {
   SCOPED_TRACE(c.name);
   const Mixer m(c, dtype);
   const int64_t T = 13;
@@ -251,11 +242,11 @@ inline void check_splits(const MixerCase& c, DType dtype, double bar, double adj
     for (const std::vector<int64_t>& cuts :
          {std::vector<int64_t>{0, 4, 13}, {0, 1, 2, 9, 13}, {0, 5, 5, 13}, {0, 12, 13}}) {
       const Result chunks = m.run_chunks(x, {}, cuts, rules);
-      expect_close(chunks.y, whole.y, bar, "chunks forward");
-      expect_close(chunks.dx, whole.dx, adjoint_bar, "chunks adjoint");
+      EXPECT_TRUE(agree(chunks.y, whole.y, bar)) << "chunks forward";
+      EXPECT_TRUE(agree(chunks.dx, whole.dx, adjoint_bar)) << "chunks adjoint";
     }
-    expect_close(m.run_steps(x, 1), whole.y, bar, "steps");
-    expect_close(m.run_steps(x, 3), whole.y, bar, "steps of three");
+    EXPECT_TRUE(agree(m.run_steps(x, 1), whole.y, bar)) << "steps";
+    EXPECT_TRUE(agree(m.run_steps(x, 3), whole.y, bar)) << "steps of three";
     Input packed = m.input(x);
     packed.cu_seqlens = {0, 3, 3, 4, T};
     const Result all = m.run(packed, rules);
@@ -264,24 +255,26 @@ inline void check_splits(const MixerCase& c, DType dtype, double bar, double adj
       const Result one = m.run(m.input(part(a, b)), exact_rules());
       y.insert(y.end(), one.y.begin(), one.y.end());
     }
-    expect_close(all.y, y, bar, "packed");
+    EXPECT_TRUE(agree(all.y, y, bar)) << "packed";
     std::vector<uint8_t> resets(static_cast<size_t>(T), 0);
     resets[0] = resets[3] = resets[4] = 1;
     Input reset = m.input(x);
     reset.resets = resets;
     const Result anew = m.run(reset, rules);
-    expect_close(anew.y, y, bar, "resets");
-    expect_close(anew.dx, all.dx, adjoint_bar, "resets adjoint");
+    EXPECT_TRUE(agree(anew.y, y, bar)) << "resets";
+    EXPECT_TRUE(agree(anew.dx, all.dx, adjoint_bar)) << "resets adjoint";
     const Result cut = m.run_chunks(x, resets, {0, 2, 4, 6, 13}, rules);
-    expect_close(cut.y, y, bar, "resets in chunks");
-    expect_close(cut.dx, all.dx, adjoint_bar, "resets in chunks, adjoint");
+    EXPECT_TRUE(agree(cut.y, y, bar)) << "resets in chunks";
+    EXPECT_TRUE(agree(cut.dx, all.dx, adjoint_bar)) << "resets in chunks, adjoint";
     EXPECT_TRUE(m.run(m.input({}), rules).y.empty());
-    expect_close(m.run(m.input(part(0, 1)), rules).y, {whole.y.begin(), whole.y.begin() + c.C}, bar, "one token");
+    EXPECT_TRUE(
+        agree(m.run(m.input(part(0, 1)), rules).y, std::vector<double>{whole.y.begin(), whole.y.begin() + c.C}, bar))
+        << "one token";
   }
 }
 
 // The five paths add up to the exact adjoint of the mixer's input; each but the named ones has a share.
-inline void check_paths(const MixerCase& c, DType dtype, double bar) {
+inline void check_paths(const MixerCase& c, DType dtype, const Tolerance& bar) {
   SCOPED_TRACE(c.name);
   const Mixer m(c, dtype);
   const std::vector<float> x = m.features(10, 7);
@@ -302,7 +295,7 @@ inline void check_paths(const MixerCase& c, DType dtype, double bar) {
     else
       EXPECT_GT(size, 1e-6) << mixer_path_name(rules.path);
   }
-  expect_close(sum, all.dx, bar, "paths");
+  EXPECT_TRUE(agree(sum, all.dx, bar)) << "paths";
 }
 
 // Each pass run back once per path, as explain does, with one adjoint of the state for all: the shares still add up.
@@ -340,7 +333,7 @@ inline void check_paths_over_chunks(const MixerCase& c) {
     }
     carry = ctx.adjoint_out[0];
   }
-  expect_close(dx, whole.dx, 1e-11, "paths over chunks");
+  EXPECT_TRUE(agree(dx, whole.dx, tol::kF64Op.times(10))) << "paths over chunks";
 }
 
 // Frozen rules: alpha^T on the values by pulses (the op is linear in them), nothing on the coefficients.
@@ -358,7 +351,8 @@ inline void check_value_path(const MixerCase& c) {
     }
     const float keep = x[i];
     x[i] = keep + 1;
-    ASSERT_NEAR(r.dx[i], (m.loss(x) - base) / (static_cast<double>(x[i]) - static_cast<double>(keep)), 1e-11) << i;
+    const double pulse = (m.loss(x) - base) / (static_cast<double>(x[i]) - static_cast<double>(keep));
+    ASSERT_TRUE(agree(r.dx[i], pulse, tol::kF64Absolute.times(10))) << i;
     x[i] = keep;
   }
 }
@@ -370,18 +364,9 @@ inline void check_recompute(const MixerCase& c, DType dtype) {
   Input in = m.input(x);
   in.cu_seqlens = {0, 6, 11};
   const Result plain = m.run(in, training_rules(), false), again = m.run(in, training_rules(), true);
-  expect_close(again.y, plain.y, 0, "forward");
-  expect_close(again.dx, plain.dx, 0, "adjoint");
-  for (size_t k = 0; k < plain.dw.size(); ++k) expect_close(again.dw[k], plain.dw[k], 0, "weights");
-}
-
-inline double rms_ratio(const std::vector<double>& a, const std::vector<double>& b) {
-  double error = 0, norm = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    error += (a[i] - b[i]) * (a[i] - b[i]);
-    norm += b[i] * b[i];
-  }
-  return std::sqrt(error / std::max(norm, 1e-300));
+  EXPECT_TRUE(agree(again.y, plain.y, tol::kEqual)) << "forward";
+  EXPECT_TRUE(agree(again.dx, plain.dx, tol::kEqual)) << "adjoint";
+  for (size_t k = 0; k < plain.dw.size(); ++k) EXPECT_TRUE(agree(again.dw[k], plain.dw[k], tol::kEqual)) << "weights";
 }
 
 inline void check_single_precision(const MixerCase& c, int64_t T) {
@@ -390,9 +375,23 @@ inline void check_single_precision(const MixerCase& c, int64_t T) {
   const std::vector<float> x = fast.features(T, 12);
   for (const AdjointRules& rules : {training_rules(), frozen_rules()}) {
     const Result a = fast.run(fast.input(x), rules), b = exact.run(exact.input(x), rules);
-    EXPECT_LT(rms_ratio(a.y, b.y), 1e-6);
-    EXPECT_LT(rms_ratio(a.dx, b.dx), 1e-5);
-    for (size_t k = 0; k < a.dw.size(); ++k) EXPECT_LT(rms_ratio(a.dw[k], b.dw[k]), 1e-5) << fast.table[k].name;
+    EXPECT_TRUE(agree(a.y, b.y, tol::kF32Forward));
+    EXPECT_TRUE(agree(a.dx, b.dx, tol::kF32Backward));
+    for (size_t k = 0; k < a.dw.size(); ++k)
+      EXPECT_TRUE(agree(a.dw[k], b.dw[k], tol::kF32Backward)) << fast.table[k].name;
+  }
+  for (const Law law : {Law::kLognormal, Law::kCauchy}) {
+    const auto in_double = [&](const Arrays& in) {
+      const std::vector<float> near(in[0].begin(), in[0].end());
+      const Result r = exact.run(exact.input(near), frozen_rules());
+      return Arrays{r.y, r.dx};
+    };
+    const std::vector<float> heavy = fast.features(T, 13, law);
+    const Arrays inputs = {{heavy.begin(), heavy.end()}}, want = in_double(inputs),
+                 worth = sensitivity(inputs, in_double);
+    const Result got = fast.run(fast.input(heavy), frozen_rules());
+    EXPECT_TRUE(agree(got.y, want[0], worth[0], tol::kF32HeavyOp)) << law_name(law);
+    EXPECT_TRUE(agree(got.dx, want[1], worth[1], tol::kF32HeavyOp)) << law_name(law);
   }
 }
 

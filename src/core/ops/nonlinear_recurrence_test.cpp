@@ -46,19 +46,19 @@ std::vector<std::pair<Shape, MixerCase>> all_cases() {
 }
 
 TEST(NonlinearRecurrence, GradientsAgreeWithFiniteDifferences) {
-  for (const auto& [p, c] : all_cases()) mixer_test::check_gradients(c, 6, 1e-7);
+  for (const auto& [p, c] : all_cases()) mixer_test::check_gradients(c, 6, tol::kOpDifference);
 }
 
 TEST(NonlinearRecurrence, AnySplitGivesTheSame) {
   for (const auto& [p, c] : all_cases()) {
-    mixer_test::check_splits(c, DType::kF64, 1e-12, 1e-11);
-    mixer_test::check_splits(c, DType::kF32, 1e-5, 1e-4);
+    mixer_test::check_splits(c, DType::kF64, tol::kF64Op, tol::kF64Op.times(10));
+    mixer_test::check_splits(c, DType::kF32, tol::kF32Op, tol::kF32Op.times(10));
   }
 }
 
 TEST(NonlinearRecurrence, PathsAddUp) {
   for (const auto& [p, c] : all_cases()) {
-    mixer_test::check_paths(c, DType::kF64, 1e-12);
+    mixer_test::check_paths(c, DType::kF64, tol::kF64Op);
     mixer_test::check_paths_over_chunks(c);
   }
 }
@@ -151,7 +151,7 @@ TEST(NonlinearRecurrence, FollowsTheDefinitionAndItsHeldGates) {
     const std::vector<double> y = definition.run(wide, false);
     Ctx ctx(m.input(x), m.options(true));
     const Var in = ctx.embedding(m.table[m.table.size() - 1]), out = c.op(ctx, in, m.table);
-    mixer_test::expect_close(m.copy(ctx, out, false), y, 1e-13, "forward");
+    EXPECT_TRUE(agree(m.copy(ctx, out, false), y, tol::kF64Op.times(0.1))) << "forward";
     m.seed(ctx, out, 0);
     ctx.backward(frozen_rules());
     double sum = ctx.bias_share, target = 0;
@@ -164,9 +164,9 @@ TEST(NonlinearRecurrence, FollowsTheDefinitionAndItsHeldGates) {
       wide[i] = keep;
       double slope = 0;
       for (size_t k = 0; k < y.size(); ++k) slope += (pulse[k] - y[k]) * Mixer::seed_of(k);
-      ASSERT_NEAR(frozen, slope, 1e-11) << i;
+      ASSERT_TRUE(agree(frozen, slope, tol::kF64Absolute.times(10))) << i;
     }
-    EXPECT_NEAR(sum, target, 1e-11);
+    EXPECT_TRUE(agree(sum, target, tol::kF64Absolute.times(10)));
   }
 }
 
@@ -176,7 +176,7 @@ TEST(NonlinearRecurrence, SlstmIsFiniteFarFromZero) {
   const Mixer m(c, DType::kF32), exact(c, DType::kF64);
   const std::vector<float> x = m.features(30, 9);
   const mixer_test::Result a = m.run(m.input(x), training_rules()), b = exact.run(exact.input(x), training_rules());
-  mixer_test::expect_close(a.y, b.y, 1e-4, "forward");
+  EXPECT_TRUE(agree(a.y, b.y, tol::kF32Op.times(10))) << "forward";
   for (double d : a.dx) ASSERT_TRUE(std::isfinite(d));
 }
 
@@ -197,7 +197,7 @@ TEST(NonlinearRecurrence, ReadsSixteenBitWeights) {
     Ctx ctx(m.input(x), m.options(false));
     y.push_back(m.copy(ctx, c.op(ctx, ctx.embedding(m.table[1 + 1]), *t), false));
   }
-  mixer_test::expect_close(y[1], y[0], 0, "bf16");
+  EXPECT_TRUE(agree(y[1], y[0], tol::kEqual)) << "bf16";
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ TEST(OpsStorage, SixteenBitMatricesActAsTheirWidenedValues) {
     OpRun a{c, half, op_input(c, x)}, b{c, widened, op_input(c, x)};
     a.rules = b.rules = exact_rules();
     const OpPass pa = a.run<float>(), pb = b.run<float>();
-    for (size_t i = 0; i < pa.y.size(); ++i) EXPECT_NEAR(pa.y[i], pb.y[i], 1e-6);
-    for (size_t i = 0; i < pa.dx.size(); ++i) EXPECT_NEAR(pa.dx[i], pb.dx[i], 1e-6);
+    EXPECT_TRUE(agree(pa.y, pb.y, tol::kF32Widened));
+    EXPECT_TRUE(agree(pa.dx, pb.dx, tol::kF32Widened));
   }
 }
 

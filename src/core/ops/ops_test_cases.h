@@ -13,12 +13,16 @@ inline std::function<void(WeightTable&)> weights(std::vector<std::vector<int64_t
 }
 
 inline OpCase map_case(const char* name, DecayMap map, bool biased, double shift = 0) {
-  return {name, 5, biased ? weights({{5}}) : std::function<void(WeightTable&)>(),
+  return {name,
+          5,
+          biased ? weights({{5}}) : std::function<void(WeightTable&)>(),
           [=](Ctx& c, const WeightTable& w, Var x) {
             const std::vector<double> by(5, shift);
             return c.decay_map(map, shift == 0 ? x : c.add(x, c.decay_constant(by)), biased ? &w[0] : nullptr, 0.7);
           },
-          false};
+          false,
+          true,
+          map == DecayMap::kSqrtOneMinusExp2 ? 5.9f : 20.0f};
 }
 
 inline OpCase norm_case(const char* name, NormOptions o, std::vector<std::vector<int64_t>> shapes) {

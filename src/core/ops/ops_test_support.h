@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/testing/compare.h"
+#include "base/testing/draws.h"
+#include "base/testing/sensitivity.h"
 #include "core/context.h"
 
 namespace hindscan {
@@ -19,7 +22,8 @@ struct OpCase {
   std::function<void(WeightTable&)> declare;             // may be empty
   std::function<Var(Ctx&, const WeightTable&, Var)> op;  // reads features [T, channels]
   bool affine = true;                                    // in the signal: frozen rules are complete
-  bool by_token = true;  // rows follow the tokens: passes in turn, packed and separate sequences agree
+  bool by_token = true;       // rows follow the tokens: passes in turn, packed and separate sequences agree
+  float ceiling = HUGE_VALF;  // features above are outside the domain, or overflow a float
 };
 
 // Multiples of 1/1024, so that steps of 1/1024 are exact in float.
@@ -122,15 +126,6 @@ inline Input op_input(const OpCase& c, std::span<const float> x) {
   in.features = x;
   in.feature_dim = c.channels;
   return in;
-}
-
-inline double rms_ratio(const std::vector<double>& a, const std::vector<double>& b) {
-  double error = 0, size = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    error += (a[i] - b[i]) * (a[i] - b[i]);
-    size += b[i] * b[i];
-  }
-  return size == 0 ? std::sqrt(error) : std::sqrt(error / size);
 }
 
 inline void append(std::vector<double>& to, const std::vector<double>& more) {

@@ -43,13 +43,13 @@ std::vector<MixerCase> all_cases() {
 }
 
 TEST(SoftmaxAttention, GradientsAgreeWithFiniteDifferences) {
-  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 7, 1e-7);
+  for (const MixerCase& c : all_cases()) mixer_test::check_gradients(c, 7, tol::kOpDifference);
 }
 
 TEST(SoftmaxAttention, AnySplitGivesTheSame) {
   for (const MixerCase& c : all_cases()) {
-    mixer_test::check_splits(c, DType::kF64, 1e-13, 1e-12);
-    mixer_test::check_splits(c, DType::kF32, 2e-6, 1e-5);
+    mixer_test::check_splits(c, DType::kF64, tol::kF64Op.times(0.1), tol::kF64Op);
+    mixer_test::check_splits(c, DType::kF32, tol::kF32Op.times(0.2), tol::kF32Op);
   }
 }
 
@@ -57,8 +57,8 @@ TEST(SoftmaxAttention, PathsAddUp) {
   for (MixerCase c : all_cases()) {
     if (c.name == "window of one")
       c.empty_paths = {MixerPath::kDecay, MixerPath::kGate, MixerPath::kWrite, MixerPath::kRead};
-    mixer_test::check_paths(c, DType::kF64, 1e-12);
-    if (c.name != "window of one") mixer_test::check_paths(c, DType::kF32, 1e-5);
+    mixer_test::check_paths(c, DType::kF64, tol::kF64Op);
+    if (c.name != "window of one") mixer_test::check_paths(c, DType::kF32, tol::kF32Op);
     mixer_test::check_paths_over_chunks(c);
   }
 }
@@ -124,10 +124,10 @@ TEST(SoftmaxAttention, DetailReproducesTheOutput) {
             double y = 0;
             for (size_t j = 0; j < row.size(); ++j)
               y += row[j] * d->v[(static_cast<int64_t>(j) * d->kv_heads + h / (d->heads / d->kv_heads)) * d->d_v + e];
-            EXPECT_NEAR(y, d->y[((d->T - 1) * d->heads + h) * d->d_v + e], 1e-13);
+            EXPECT_TRUE(agree(y, d->y[((d->T - 1) * d->heads + h) * d->d_v + e], tol::kF64Absolute.times(0.1)));
           }
           for (double p : row) total += p;
-          EXPECT_NEAR(total, 1, 1e-13);
+          EXPECT_TRUE(agree(total, 1, tol::kF64Absolute.times(0.1)));
         }
       }
     };

@@ -72,7 +72,7 @@ double carried(const ComplexProblem<R>& p, int64_t d, int64_t t) {
 }
 
 template <class R>
-void check_complex(const ComplexProblem<R>& p, double bar) {
+void check_complex(const ComplexProblem<R>& p, const Tolerance& bar) {
   const int64_t T = p.dims.T, D = p.dims.D, N = p.dims.N;
   std::vector<double> y(static_cast<size_t>(T * D)), dx(y.size()), want;
   std::vector<double> map(static_cast<size_t>(D * T * T));
@@ -89,9 +89,9 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
   std::vector<R> out = poisoned<R>(T * D), back(y.size(), R(0));
   std::vector<std::complex<R>> S = p.S, L(p.S.size());
   element_complex_forward(p.dims, p.coeffs(), p.x.data(), S.data(), out.data());
-  EXPECT_LE(max_error(out, y), bar);
+  EXPECT_TRUE(agree(out, y, bar));
   element_complex_value_adjoint(p.dims, p.coeffs(), p.dy.data(), L.data(), back.data());
-  EXPECT_LE(max_error(back, dx), bar);
+  EXPECT_TRUE(agree(back, dx, bar));
   if (T == 0) return;
 
   const int64_t t = T - 1;
@@ -102,7 +102,7 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
   for (int64_t j = 0; j <= t; ++j) {
     for (int64_t d = 0; d < D; ++d) want.push_back(map[static_cast<size_t>((d * T + t) * T + j)]);
   }
-  EXPECT_LE(max_error(row, want), bar);
+  EXPECT_TRUE(agree(row, want, bar));
   for (int64_t d = 0; d < D; ++d) {  // gradients are d/d(re) + i d/d(im)
     double sum = 0;
     for (int64_t n = 0; n < N; ++n) {
@@ -111,7 +111,7 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
     }
     from_state.push_back(sum), state_want.push_back(carried(p, d, t));
   }
-  EXPECT_LE(max_error(from_state, state_want), bar);
+  EXPECT_TRUE(agree(from_state, state_want, bar));
 
   for (const auto& [rows, cols] : {std::pair{Range{0, T}, Range{0, T}},
                                    {Range{T / 2, T}, Range{0, T / 3}},
@@ -134,7 +134,7 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
       }
       std::vector<R> tile = poisoned<R>(static_cast<int64_t>(cells.size()));
       element_complex_tile(p.dims, p.coeffs(), kind, D - 1, rows, cols, tile.data());
-      EXPECT_LE(max_error(tile, cells), bar);
+      EXPECT_TRUE(agree(tile, cells, bar));
     }
   }
   const std::vector<int64_t> edges = {0, T / 4, T / 4, T / 2, T};
@@ -151,15 +151,15 @@ void check_complex(const ComplexProblem<R>& p, double bar) {
     }
     std::vector<R> blocks = poisoned<R>(16);
     element_complex_block_sums(p.dims, p.coeffs(), channel, edges.data(), 4, blocks.data());
-    EXPECT_LE(max_error(blocks, sums), bar);
+    EXPECT_TRUE(agree(blocks, sums, bar));
   }
 }
 
 TEST(ElementComplex, EqualsTheFormula) {
   for (const ElementComplexDims& dims : kSizes) {
     SCOPED_TRACE(::testing::Message() << "T " << dims.T << " D " << dims.D << " N " << dims.N << " G " << dims.G);
-    check_complex(random_complex(dims).as<double>(), 1e-12);
-    check_complex(random_complex(dims), 1e-6);
+    check_complex(random_complex(dims).as<double>(), tol::kF64Recurrence.or_empty());
+    check_complex(random_complex(dims), tol::kF32Forward.or_empty());
   }
 }
 
@@ -209,7 +209,7 @@ TEST(ElementComplex, GradientsEqualCentralDifferences) {
   const auto reals = [&](std::vector<double>& input, const std::vector<double>& grad) {
     std::vector<double> want;
     for (double& at : input) want.push_back(difference(at));
-    EXPECT_LE(max_error(grad, want), 1e-7);
+    EXPECT_TRUE(agree(grad, want, tol::kSecondDifference));
   };
   const auto complexes = [&](std::vector<std::complex<double>>& input, const std::vector<std::complex<double>>& grad) {
     std::vector<double> want, found;
@@ -225,7 +225,7 @@ TEST(ElementComplex, GradientsEqualCentralDifferences) {
       }
       found.push_back(grad[i].real()), found.push_back(grad[i].imag());
     }
-    EXPECT_LE(max_error(found, want), 1e-7);
+    EXPECT_TRUE(agree(found, want, tol::kSecondDifference));
   };
   std::vector<double> ddt;
   for (size_t i = 0; i < g.write.size(); ++i) ddt.push_back(g.write[i] + g.decay[i]);
@@ -242,13 +242,13 @@ TEST(ElementComplex, FloatGradientsMatchDouble) {
     for (const auto& z : v) out.push_back(static_cast<double>(z.real())), out.push_back(static_cast<double>(z.imag()));
     return out;
   };
-  EXPECT_LE(rms_error(f.dx, d.dx), 1e-6);
-  EXPECT_LE(rms_error(f.write, d.write), 1e-6);
-  EXPECT_LE(rms_error(f.decay, d.decay), 1e-6);
-  EXPECT_LE(rms_error(parts(f.dA), parts(d.dA)), 1e-6);
-  EXPECT_LE(rms_error(parts(f.dB), parts(d.dB)), 1e-6);
-  EXPECT_LE(rms_error(parts(f.dC), parts(d.dC)), 1e-6);
-  EXPECT_LE(rms_error(parts(f.dS), parts(d.dS)), 1e-6);
+  EXPECT_TRUE(agree(f.dx, d.dx, tol::kF32Forward));
+  EXPECT_TRUE(agree(f.write, d.write, tol::kF32Forward));
+  EXPECT_TRUE(agree(f.decay, d.decay, tol::kF32Forward));
+  EXPECT_TRUE(agree(parts(f.dA), parts(d.dA), tol::kF32Forward));
+  EXPECT_TRUE(agree(parts(f.dB), parts(d.dB), tol::kF32Forward));
+  EXPECT_TRUE(agree(parts(f.dC), parts(d.dC), tol::kF32Forward));
+  EXPECT_TRUE(agree(parts(f.dS), parts(d.dS), tol::kF32Forward));
 }
 
 }  // namespace

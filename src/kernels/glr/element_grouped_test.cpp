@@ -82,10 +82,10 @@ TEST(ElementGrouped, EqualsOneCallPerChannel) {
     for (size_t i = 0; i < tile.size(); ++i) want_tile[i] += t1[i] / static_cast<double>(D);
     for (size_t i = 0; i < 4; ++i) want_sums[i] += q1[i] / static_cast<double>(D);
   }
-  EXPECT_LE(max_error(dB, want_dB), 1e-14);
-  EXPECT_LE(max_error(dC, want_dC), 1e-14);
-  EXPECT_LE(max_error(tile, want_tile), 1e-14);
-  EXPECT_LE(max_error(sums, want_sums), 1e-14);
+  EXPECT_TRUE(agree(dB, want_dB, tol::kF64Regrouped));
+  EXPECT_TRUE(agree(dC, want_dC, tol::kF64Regrouped));
+  EXPECT_TRUE(agree(tile, want_tile, tol::kF64Regrouped));
+  EXPECT_TRUE(agree(sums, want_sums, tol::kF64Regrouped));
 }
 
 }  // namespace

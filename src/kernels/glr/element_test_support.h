@@ -1,4 +1,4 @@
-// Random problems for the element recurrence, the same values in float and double, and the comparisons of the tests.
+// Random problems for the element recurrence, the same values in float and double.
 #pragma once
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
@@ -12,6 +12,9 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/testing/compare.h"
+#include "base/testing/draws.h"
+#include "base/testing/sensitivity.h"
 #include "kernels/dispatch.h"
 #include "kernels/glr/element.h"
 
@@ -19,7 +22,7 @@ namespace hindscan::kernels::glr {
 
 template <class R>
 std::vector<R> poisoned(int64_t n) {
-  return std::vector<R>(static_cast<size_t>(n), std::numeric_limits<R>::quiet_NaN());
+  return not_a_number<R>(n);
 }
 
 template <class R>
@@ -76,28 +79,52 @@ std::vector<double> alpha_matrix(const Problem<R>& p, int64_t d) {
   return m;
 }
 
-// Largest |a - b| over the largest |b|; infinite when a is not finite or the sizes differ.
-template <class P, class Q>
-double max_error(const std::vector<P>& a, const std::vector<Q>& b) {
-  double error = a.size() == b.size() ? 0 : std::numeric_limits<double>::infinity(), scale = 0;
-  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
-    const double diff = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (!(diff <= error)) error = std::isfinite(diff) ? diff : std::numeric_limits<double>::infinity();
-    scale = std::max(scale, std::abs(static_cast<double>(b[i])));
+// What the start state S adds to y_t[d], by formula.
+template <class R>
+double carried(const Problem<R>& p, int64_t t, int64_t d) {
+  const auto at = [](const std::vector<R>& v, int64_t k) { return static_cast<double>(v[static_cast<size_t>(k)]); };
+  double steps = 0, sum = 0;
+  for (int64_t k = 0; k <= t; ++k) steps += at(p.dt, k * p.dims.D + d);
+  for (int64_t n = 0; n < p.dims.N; ++n) {
+    const int64_t dn = d * p.dims.N + n;
+    sum += at(p.C, t * p.dims.N + n) * std::exp(at(p.A, dn) * steps) * at(p.S, dn);
   }
-  return scale > 0 ? error / scale : error;
+  return sum;
 }
 
-// RMS of a - b over the RMS of b.
-template <class P, class Q>
-double rms_error(const std::vector<P>& a, const std::vector<Q>& b) {
-  double error = a.size() == b.size() ? 0 : std::numeric_limits<double>::infinity(), scale = 0;
-  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
-    const double diff = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    error += diff * diff;
-    scale += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+template <class R>
+std::vector<double> attended(const Problem<R>& p) {
+  const auto [T, D, N] = p.dims;
+  std::vector<double> y(p.x.size());  // [T, D]
+  for (int64_t d = 0; d < D; ++d) {
+    const std::vector<double> m = alpha_matrix(p, d);
+    for (int64_t t = 0; t < T; ++t) {
+      double sum = carried(p, t, d);
+      for (int64_t j = 0; j <= t; ++j) {
+        sum += m[static_cast<size_t>(t * T + j)] * static_cast<double>(p.x[static_cast<size_t>(j * D + d)]);
+      }
+      y[static_cast<size_t>(t * D + d)] = sum;
+    }
   }
-  return scale > 0 ? std::sqrt(error / scale) : std::sqrt(error);
+  return y;
+}
+
+// The state after the last token, by formula.
+template <class R>
+std::vector<double> last_state(const Problem<R>& p) {
+  const auto [T, D, N] = p.dims;
+  const auto at = [](const std::vector<R>& v, int64_t k) { return static_cast<double>(v[static_cast<size_t>(k)]); };
+  std::vector<double> S;  // [D, N]
+  for (int64_t i = 0; i < D * N; ++i) {
+    const int64_t d = i / N;
+    double steps = 0, sum = 0;
+    for (int64_t j = T - 1; j >= 0; --j) {
+      sum += std::exp(at(p.A, i) * steps) * at(p.dt, j * D + d) * at(p.B, j * N + i % N) * at(p.x, j * D + d);
+      steps += at(p.dt, j * D + d);
+    }
+    S.push_back(sum + std::exp(at(p.A, i) * steps) * at(p.S, i));
+  }
+  return S;
 }
 
 // Runs each test once per instruction set this machine (and HINDSCAN_FORCE_ISA) allows.

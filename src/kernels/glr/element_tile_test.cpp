@@ -84,11 +84,11 @@ constexpr ElementMap kMaps[] = {ElementMap::kChannel, ElementMap::kMean, Element
                                 ElementMap::kMeanPositive};
 
 template <class R>
-void check_tile(const Problem<R>& p, const Mixer<R>& mixer, Range rows, Range cols, double tolerance) {
+void check_tile(const Problem<R>& p, const Mixer<R>& mixer, Range rows, Range cols, const Tolerance& bar) {
   const std::vector<std::vector<double>> channels = brute_force(p, mixer, rows, cols);
   for (ElementMap map : kMaps) {
     const std::vector<R> found = tile(p, mixer, map, p.dims.D - 1, rows, cols);
-    EXPECT_LE(max_error(found, apply(map, p.dims.D - 1, channels)), tolerance)
+    EXPECT_TRUE(agree(found, apply(map, p.dims.D - 1, channels), bar))
         << "map " << static_cast<int>(map) << " rows " << rows.begin << ":" << rows.end << " cols " << cols.begin << ":"
         << cols.end;
   }
@@ -97,8 +97,8 @@ void check_tile(const Problem<R>& p, const Mixer<R>& mixer, Range rows, Range co
 TEST(ElementTile, ReferenceEqualsTheFormula) {
   for (int64_t T : {1, 2, 17, 63}) {
     const Problem<double> p = random_problem(T, 3, 4).as<double>();
-    check_tile(p, Mixer<double>{}, {0, T}, {0, T}, 1e-12);
-    check_tile(p, random_mixer(p.dims, 4).as<double>(), {T / 3, T}, {0, T - T / 4}, 1e-12);
+    check_tile(p, Mixer<double>{}, {0, T}, {0, T}, tol::kF64Recurrence);
+    check_tile(p, random_mixer(p.dims, 4).as<double>(), {T / 3, T}, {0, T - T / 4}, tol::kF64Recurrence);
   }
 }
 
@@ -109,8 +109,8 @@ TEST_P(ElementTileIsa, WholeMatrixEqualsTheFormula) {
        {std::array<int64_t, 3>{1, 1, 1}, {2, 16, 4}, {17, 7, 16}, {63, 18, 17}, {256, 3, 16}, {70, 2, 256}}) {
     SCOPED_TRACE(::testing::Message() << "T " << T << " D " << D << " N " << N);
     const Problem<float> p = random_problem(T, D, N);
-    check_tile(p, Mixer<float>{}, {0, T}, {0, T}, 1e-5);
-    check_tile(p, random_mixer(p.dims, 4), {0, T}, {0, T}, 1e-5);
+    check_tile(p, Mixer<float>{}, {0, T}, {0, T}, tol::kF32Recurrence);
+    check_tile(p, random_mixer(p.dims, 4), {0, T}, {0, T}, tol::kF32Recurrence);
   }
 }
 
@@ -127,7 +127,7 @@ TEST_P(ElementTileIsa, AnyRectangleEqualsTheFormula) {
       {{{10, 60}, {100, 150}}},   // above the diagonal
   };
   for (const auto& mixer : mixers) {
-    for (const auto& [rows, cols] : rectangles) check_tile(p, mixer, rows, cols, 1e-5);
+    for (const auto& [rows, cols] : rectangles) check_tile(p, mixer, rows, cols, tol::kF32Recurrence);
   }
 }
 
@@ -139,14 +139,14 @@ TEST_P(ElementTileIsa, PartsOfTheMixerAreOptional) {
   gate.gate = full.gate;
   slope.slope = full.slope;
   conv.conv = full.conv, conv.K = 4;
-  for (const auto& mixer : {gate, slope, conv}) check_tile(p, mixer, {0, 40}, {0, 40}, 1e-5);
+  for (const auto& mixer : {gate, slope, conv}) check_tile(p, mixer, {0, 40}, {0, 40}, tol::kF32Recurrence);
 }
 
 // Steps whose running sum overflows every single-reference factorisation: exp(+1600 * 80) would be infinite.
 TEST_P(ElementTileIsa, LongSumsOfStepsStayFinite) {
   Problem<float> p = random_problem(160, 2, 16);
   for (float& dt : p.dt) dt = 100.0f * dt + 0.5f;
-  check_tile(p, Mixer<float>{}, {0, 160}, {0, 160}, 1e-5);
+  check_tile(p, Mixer<float>{}, {0, 160}, {0, 160}, tol::kF32Recurrence);
 }
 
 // Slow states far from the diagonal: the sum of the steps must not lose the difference of two tokens.
@@ -154,7 +154,7 @@ TEST_P(ElementTileIsa, FarTilesKeepTheirAccuracy) {
   Problem<float> p = random_problem(3000, 1, 2);
   for (float& a : p.A) a *= 2e-3f;
   for (float& dt : p.dt) dt *= 3.0f;
-  check_tile(p, Mixer<float>{}, {2900, 3000}, {10, 100}, 1e-5);
+  check_tile(p, Mixer<float>{}, {2900, 3000}, {10, 100}, tol::kF32Recurrence);
 }
 
 TEST_P(ElementTileIsa, AnyCutAndNumberOfThreadsGivesTheSameTile) {
@@ -170,7 +170,7 @@ TEST_P(ElementTileIsa, AnyCutAndNumberOfThreadsGivesTheSameTile) {
   for (size_t i = 90; i < 131; ++i) {
     for (size_t j = 3; j < 100; ++j) same.push_back(one[i * 150 + j]);
   }
-  EXPECT_LE(max_error(part, same), 1e-5);
+  EXPECT_TRUE(agree(part, same, tol::kF32Recurrence));
 }
 
 TEST_P(ElementTileIsa, NanStaysInItsRowsAndBelowTheDiagonal) {

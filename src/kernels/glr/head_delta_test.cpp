@@ -13,7 +13,7 @@ namespace {
 
 class DeltaIsa : public ElementIsa {};
 
-constexpr double kForwardBar = 2e-6, kGradientBar = 1e-5;
+constexpr Tolerance kForward = tol::kF32Forward.times(2);
 
 // Dims are {T, H, G, K, V, R}: around the chunk of 16 and the segments of chunks, odd K and V.
 std::vector<HeadCase> delta_cases() {
@@ -54,8 +54,8 @@ TEST_P(DeltaIsa, ForwardMatchesTheReference) {
     for (const Forward forward : {&delta_forward, &delta_forward_chunked}) {
       std::vector<float> S = p.S, found = poisoned<float>(static_cast<int64_t>(p.v.size()));
       forward(p.shape.dims, p.coeffs(), p.v.data(), S.data(), found.data());
-      EXPECT_LE(rms_error(found, y), kForwardBar);
-      EXPECT_LE(rms_error(S, e.S), kForwardBar);
+      EXPECT_TRUE(agree(found, y, kForward));
+      EXPECT_TRUE(agree(S, e.S, kForward));
     }
   });
 }
@@ -66,15 +66,15 @@ void check_gradients(const HeadProblem<float>& p) {
   HeadGradients<double> want(e, e.S);
   delta_backward_chunked(p.shape.dims, p.coeffs(), p.v.data(), p.S.data(), p.dy.data(), f.pointers());
   reference::backward(p.shape.dims, e.coeffs(), e.v.data(), e.S.data(), e.dy.data(), want.pointers());
-  EXPECT_LE(rms_error(f.dq, want.dq), kGradientBar) << "dq";
-  EXPECT_LE(rms_error(f.dk, want.dk), kGradientBar) << "dk";
-  EXPECT_LE(rms_error(f.dv, want.dv), kGradientBar) << "dv";
-  EXPECT_LE(rms_error(f.dg, want.dg), kGradientBar) << "dg";
-  EXPECT_LE(rms_error(f.ds, want.ds), kGradientBar) << "ds";
-  EXPECT_LE(rms_error(f.db, want.db), kGradientBar) << "db";
-  EXPECT_LE(rms_error(f.dc, want.dc), kGradientBar) << "dc";
-  EXPECT_LE(rms_error(f.du, want.du), kGradientBar) << "du";
-  EXPECT_LE(rms_error(f.dS, want.dS), kGradientBar) << "dS";
+  EXPECT_TRUE(agree(f.dq, want.dq, tol::kF32Backward.or_empty())) << "dq";
+  EXPECT_TRUE(agree(f.dk, want.dk, tol::kF32Backward.or_empty())) << "dk";
+  EXPECT_TRUE(agree(f.dv, want.dv, tol::kF32Backward.or_empty())) << "dv";
+  EXPECT_TRUE(agree(f.dg, want.dg, tol::kF32Backward.or_empty())) << "dg";
+  EXPECT_TRUE(agree(f.ds, want.ds, tol::kF32Backward.or_empty())) << "ds";
+  EXPECT_TRUE(agree(f.db, want.db, tol::kF32Backward.or_empty())) << "db";
+  EXPECT_TRUE(agree(f.dc, want.dc, tol::kF32Backward.or_empty())) << "dc";
+  EXPECT_TRUE(agree(f.du, want.du, tol::kF32Backward.or_empty())) << "du";
+  EXPECT_TRUE(agree(f.dS, want.dS, tol::kF32Backward.or_empty())) << "dS";
 }
 
 TEST_P(DeltaIsa, GradientsMatchTheReference) {
@@ -99,7 +99,7 @@ TEST(Delta, GradientsAreAddedAndOptional) {
   wanted.dk = some.dk.data(), wanted.dS = some.dS.data();
   delta_backward_chunked(p.shape.dims, p.coeffs(), p.v.data(), p.S.data(), p.dy.data(), wanted);
   for (float& v : some.dk) v -= 1.0f;
-  EXPECT_LE(rms_error(some.dk, std::vector<double>(all.dk.begin(), all.dk.end())), 1e-6);
+  EXPECT_TRUE(agree(some.dk, std::vector<double>(all.dk.begin(), all.dk.end()), tol::kF32Forward));
   EXPECT_EQ(some.dS, all.dS);
 }
 
@@ -110,8 +110,8 @@ TEST_P(DeltaIsa, ValueAdjointMatchesTheReference) {
     std::vector<double> want(p.v.size(), 0.0), state = e.S;
     delta_value_adjoint(p.shape.dims, p.coeffs(), p.dy.data(), dS.data(), dv.data());
     reference::value_adjoint(p.shape.dims, e.coeffs(), e.dy.data(), state.data(), want.data());
-    EXPECT_LE(rms_error(dv, want), kForwardBar);
-    EXPECT_LE(rms_error(dS, state), kForwardBar);
+    EXPECT_TRUE(agree(dv, want, kForward));
+    EXPECT_TRUE(agree(dS, state, kForward));
   });
 }
 
@@ -154,7 +154,7 @@ TEST_P(DeltaIsa, LongSequencesStayExact) {
     for (const Forward forward : {&delta_forward, &delta_forward_chunked}) {
       std::vector<float> S = p.S, found = poisoned<float>(static_cast<int64_t>(p.v.size()));
       forward(p.shape.dims, p.coeffs(), p.v.data(), S.data(), found.data());
-      EXPECT_LE(rms_error(found, y), kForwardBar) << rwkv7;
+      EXPECT_TRUE(agree(found, y, kForward)) << rwkv7;
     }
     check_gradients(p);
   }

@@ -57,7 +57,8 @@ TEST_P(HeadGradient, IsTheDerivative) {
   const auto check = [&](const char* name, const std::vector<double>& gradient, std::vector<Complex> P::*list) {
     if (gradient.empty()) return;
     const size_t stride = gradient.size() / 24 | 1;
-    EXPECT_LT(max_error(picked(gradient, stride), complex_steps(complex, list, stride)), 1e-11) << name;
+    EXPECT_TRUE(agree(picked(gradient, stride), complex_steps(complex, list, stride), tol::kF64Recurrence.times(10)))
+        << name;
   };
   check("dq", got.dq, &P::q);
   check("dk", got.dk, &P::k);
@@ -75,8 +76,8 @@ TEST_P(HeadGradient, StateAndValuesAgreeWithTheValueAdjoint) {
   const HeadGradients<double> got = run_backward(p, final_adjoint(p));
   std::vector<double> dS = final_adjoint(p), dv(p.v.size());
   head_value_adjoint(p.shape.dims, p.coeffs(), p.dy.data(), dS.data(), dv.data());
-  EXPECT_LT(max_error(got.dS, dS), 1e-12);
-  EXPECT_LT(max_error(got.dv, dv), 1e-12);
+  EXPECT_TRUE(agree(got.dS, dS, tol::kF64Recurrence.or_empty()));
+  EXPECT_TRUE(agree(got.dv, dv, tol::kF64Recurrence.or_empty()));
 }
 
 TEST_P(HeadGradient, FloatAgreesWithDouble) {
@@ -87,7 +88,7 @@ TEST_P(HeadGradient, FloatAgreesWithDouble) {
   for (const Algorithm algorithm : {Algorithm::kAuto, Algorithm::kSequential, Algorithm::kChunked}) {
     const HeadGradients<float> got = run_backward(p, final, algorithm);
     const auto check = [&](const char* name, const std::vector<float>& a, const std::vector<double>& b) {
-      EXPECT_LT(float_error(a, b), 1e-5) << name << " algorithm " << static_cast<int>(algorithm);
+      EXPECT_TRUE(agree(a, b, tol::kF32Backward.or_empty())) << name << " algorithm " << static_cast<int>(algorithm);
     };
     check("dq", got.dq, want.dq);
     check("dk", got.dk, want.dk);
@@ -118,9 +119,9 @@ TEST_P(HeadGradient, AddsAndLeavesOut) {
     for (float& value : x) value *= 2;
     return x;
   };
-  EXPECT_LT(max_error(twice.dk, doubled(once.dk)), 1e-6);
-  EXPECT_LT(max_error(twice.dv, doubled(once.dv)), 1e-6);
-  EXPECT_LT(max_error(twice.dc, doubled(once.dc)), 1e-6);
+  EXPECT_TRUE(agree(twice.dk, doubled(once.dk), tol::kF32Forward.or_empty()));
+  EXPECT_TRUE(agree(twice.dv, doubled(once.dv), tol::kF32Forward.or_empty()));
+  EXPECT_TRUE(agree(twice.dc, doubled(once.dc), tol::kF32Forward.or_empty()));
 }
 
 }  // namespace

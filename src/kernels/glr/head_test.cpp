@@ -1,4 +1,5 @@
 // The head recurrence against its definition: forward, maps, value adjoint, block sums and residual.
+#include "kernels/glr/extended.h"
 #include "kernels/glr/head_cases.h"
 
 namespace hindscan::kernels::glr {
@@ -7,22 +8,33 @@ namespace {
 class Head : public ::testing::TestWithParam<HeadCase> {};
 INSTANTIATE_TEST_SUITE_P(, Head, ::testing::ValuesIn(head_cases()), head_case_name);
 
-constexpr double kDoubleBar = 1e-12, kFloatBar = 1e-6;
+constexpr Tolerance kDouble = tol::kF64Recurrence.or_empty(), kFloat = tol::kF32Forward.or_empty(),
+                    kMaps = kFloat.times(4);
 
 // Of a float run against double: a handful of numbers may round unluckily.
-double float_bar(const HeadCase& c) { return c.dims.T * c.dims.V < 64 ? 4e-6 : kFloatBar; }
+Tolerance float_bar(const HeadCase& c) { return kFloat.times(c.dims.T * c.dims.V < 64 ? 4 : 1); }
 
 TEST_P(Head, ForwardIsItsDefinition) {
   const HeadProblem<float> p = random_head_problem(GetParam());
   const HeadProblem<double> exact = p.as<double>();
   const HeadOutput<double> want = brute_force(exact), reference = run_forward(exact);
-  EXPECT_LT(max_error(reference.y, want.y), kDoubleBar);
-  EXPECT_LT(max_error(reference.S, want.S), kDoubleBar);
+  EXPECT_TRUE(agree(reference.y, want.y, kDouble));
+  EXPECT_TRUE(agree(reference.S, want.S, kDouble));
   for (const Algorithm algorithm : {Algorithm::kAuto, Algorithm::kSequential, Algorithm::kChunked}) {
     const HeadOutput<float> got = run_forward(p, algorithm);
-    EXPECT_LT(float_error(got.y, want.y), float_bar(GetParam())) << static_cast<int>(algorithm);
-    EXPECT_LT(float_error(got.S, want.S), float_bar(GetParam())) << static_cast<int>(algorithm);
+    EXPECT_TRUE(agree(got.y, want.y, float_bar(GetParam()))) << static_cast<int>(algorithm);
+    EXPECT_TRUE(agree(got.S, want.S, float_bar(GetParam()))) << static_cast<int>(algorithm);
   }
+}
+
+// What residuals of double passes are measured against: other code, wider arithmetic, the same definition.
+TEST_P(Head, ExtendedPrecisionIsItsDefinition) {
+  const HeadProblem<double> p = random_head_problem(GetParam()).as<double>();
+  const HeadOutput<double> want = brute_force(p);
+  HeadOutput<double> got{poisoned<double>(static_cast<int64_t>(p.v.size())), p.S};
+  head_forward_extended(p.shape.dims, p.coeffs(), p.v.data(), got.S.data(), got.y.data());
+  EXPECT_TRUE(agree(got.y, want.y, kDouble));
+  EXPECT_TRUE(agree(got.S, want.S, kDouble));
 }
 
 // The sequence in pieces with the state carried over.
@@ -44,8 +56,8 @@ TEST_P(Head, PiecesAreTheWhole) {
     if (c.u && c.read == Read::kDecayed) c.u += t * d.H;
     head_forward(part, c, p.v.data() + t * d.R * d.H * d.V, got.S.data(), got.y.data() + t * d.R * d.H * d.V);
   }
-  EXPECT_LT(float_error(got.y, {want.y.begin(), want.y.end()}), float_bar(GetParam()));
-  EXPECT_LT(float_error(got.S, {want.S.begin(), want.S.end()}), float_bar(GetParam()));
+  EXPECT_TRUE(agree(got.y, std::vector<double>{want.y.begin(), want.y.end()}, float_bar(GetParam())));
+  EXPECT_TRUE(agree(got.S, std::vector<double>{want.S.begin(), want.S.end()}, float_bar(GetParam())));
 }
 
 template <class X>
@@ -72,10 +84,10 @@ TEST_P(Head, ValueAdjointIsTheTranspose) {
       }
     }
   }
-  EXPECT_LT(max_error(value_adjoint_of(exact, &dS), want), kDoubleBar);
+  EXPECT_TRUE(agree(value_adjoint_of(exact, &dS), want, kDouble));
   std::vector<float> dS32(p.S.size());
-  EXPECT_LT(float_error(value_adjoint_of(p, &dS32), want), float_bar(GetParam()));
-  EXPECT_LT(float_error(dS32, dS), float_bar(GetParam()));
+  EXPECT_TRUE(agree(value_adjoint_of(p, &dS32), want, float_bar(GetParam())));
+  EXPECT_TRUE(agree(dS32, dS, float_bar(GetParam())));
 
   // The state's share: <dS, S0> + <dv, v> = <dy, y> + <dS_end, S_end>.
   std::vector<double> adjoint(exact.S.rbegin(), exact.S.rend());
@@ -86,7 +98,7 @@ TEST_P(Head, ValueAdjointIsTheTranspose) {
   const std::vector<double> dv = value_adjoint_of(exact, &adjoint);
   for (size_t i = 0; i < adjoint.size(); ++i) left += adjoint[i] * exact.S[i];
   for (size_t i = 0; i < dv.size(); ++i) left += dv[i] * exact.v[i];
-  EXPECT_NEAR(left, right, 1e-9 * std::max(1.0, std::abs(right)));
+  EXPECT_TRUE(agree(left, right, tol::kF64Total));
 }
 
 TEST_P(Head, RowTimesMatrix) {
@@ -106,19 +118,19 @@ TEST_P(Head, RowTimesMatrix) {
   }
   std::vector<double> out = poisoned<double>(n * d.H);
   head_row_times(d, exact.coeffs(), w64.data(), carry.data(), out.data());
-  EXPECT_LT(max_error(out, want), kDoubleBar);
+  EXPECT_TRUE(agree(out, want, kDouble));
   std::vector<float> out32 = poisoned<float>(n * d.H), carry32(carry.size());
   head_row_times(d, p.coeffs(), w.data(), carry32.data(), out32.data());
-  EXPECT_LT(float_error(out32, want), 4 * kFloatBar);
-  EXPECT_LT(float_error(carry32, carry), 4 * kFloatBar);
+  EXPECT_TRUE(agree(out32, want, kMaps));
+  EXPECT_TRUE(agree(carry32, carry, kMaps));
 
   // Only what is carried: alpha of a later read.
   std::fill(carry32.begin(), carry32.end(), 1.0f);
   std::vector<double> carry64(carry.size(), 1.0);
   head_row_times(d, exact.coeffs(), nullptr, carry64.data(), out.data());
   head_row_times(d, p.coeffs(), nullptr, carry32.data(), out32.data());
-  EXPECT_LT(float_error(out32, out), 4 * kFloatBar);
-  EXPECT_LT(float_error(carry32, carry64), 4 * kFloatBar);
+  EXPECT_TRUE(agree(out32, out, kMaps));
+  EXPECT_TRUE(agree(carry32, carry64, kMaps));
 }
 
 // Expected tile from whole matrices.
@@ -168,10 +180,10 @@ TEST_P(Head, TilesAreTheMatrix) {
         const std::vector<double> want = tile_of(exact, alpha, map, head, A, B, fold64);
         std::vector<double> out = poisoned<double>(static_cast<int64_t>(want.size()));
         head_tile(d, exact.coeffs(), map, head, A, B, fold64, out.data());
-        EXPECT_LT(max_error(out, want), kDoubleBar) << number << folded << size;
+        EXPECT_TRUE(agree(out, want, kDouble)) << number << folded << size;
         std::vector<float> out32 = poisoned<float>(static_cast<int64_t>(want.size()));
         head_tile(d, p.coeffs(), map, head, A, B, fold, out32.data());
-        EXPECT_LT(float_error(out32, want), 4 * kFloatBar) << number << folded << size;
+        EXPECT_TRUE(agree(out32, want, kMaps)) << number << folded << size;
       }
     }
   }
@@ -190,16 +202,16 @@ TEST_P(Head, BlockSumsAreSumsOfTheMatrix) {
   }
   std::vector<double> out = poisoned<double>(25);
   head_block_sums(d, exact.coeffs(), -1, edges.data(), 5, out.data());
-  EXPECT_LT(max_error(out, want), kDoubleBar);
+  EXPECT_TRUE(agree(out, want, kDouble));
   std::vector<float> out32 = poisoned<float>(25);
   head_block_sums(d, p.coeffs(), -1, edges.data(), 5, out32.data());
-  EXPECT_LT(max_error(out32, want), 1e-5);
+  EXPECT_TRUE(agree(out32, want, tol::kF32Recurrence.or_empty()));
   std::vector<double> mean(25);
   for (int64_t h = 0; h < d.H; ++h) {
     head_block_sums(d, exact.coeffs(), h, edges.data(), 5, out.data());
     for (size_t i = 0; i < 25; ++i) mean[i] += out[i] / static_cast<double>(d.H);
   }
-  EXPECT_LT(max_error(mean, want), kDoubleBar);
+  EXPECT_TRUE(agree(mean, want, kDouble));
 }
 
 TEST_P(Head, ResidualFindsAWrongToken) {
@@ -209,12 +221,12 @@ TEST_P(Head, ResidualFindsAWrongToken) {
   std::vector<double> S(p.S.begin(), p.S.end()), residual = poisoned<double>(d.T);
   head_forward_residual(d, p.coeffs(), p.v.data(), S.data(), out.y.data(), residual.data());
   for (const double r : residual) EXPECT_LT(r, 2e-5);
-  EXPECT_LT(float_error(out.S, S), float_bar(GetParam()));
+  EXPECT_TRUE(agree(out.S, S, float_bar(GetParam())));
   if (d.T < 2) return;
   for (int64_t i = 0; i < d.R * d.H * d.V; ++i) out.y[static_cast<size_t>((d.T - 2) * d.R * d.H * d.V + i)] *= 1.01f;
   S.assign(p.S.begin(), p.S.end());
   head_forward_residual(d, p.coeffs(), p.v.data(), S.data(), out.y.data(), residual.data());
-  EXPECT_NEAR(residual[static_cast<size_t>(d.T - 2)], 0.01, 1e-4);
+  EXPECT_TRUE(agree(residual[static_cast<size_t>(d.T - 2)], 0.01, tol::kF32ResidualOfWrong));
   EXPECT_LT(residual[static_cast<size_t>(d.T - 1)], 2e-5);
 }
 

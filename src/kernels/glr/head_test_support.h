@@ -1,5 +1,5 @@
-// Random problems for the head recurrence, alpha by its definition (a product of K x K matrices for every entry), and
-// the comparisons of the tests. Templated, so that a complex step gives exact derivatives.
+// Random problems for the head recurrence, alpha by its definition (a product of K x K matrices for every entry).
+// Templated, so that a complex step gives exact derivatives.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -206,14 +206,6 @@ HeadOutput<X> brute_force(const HeadProblem<X>& p) {
     }
   }
   return out;
-}
-
-// RMS of a float result against double, with what float cannot hold left out.
-inline double float_error(const std::vector<float>& a, std::vector<double> b) {
-  for (double& value : b) value = std::abs(value) < 1e-25 ? 0.0 : value;
-  std::vector<float> kept = a;
-  for (float& value : kept) value = std::abs(value) < 1e-24f ? 0.0f : value;
-  return rms_error(kept, b);
 }
 
 // Every gradient of one backward pass, poisoned where it is not wanted.
