@@ -87,6 +87,21 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
   }
 }
 
+// The recurrence once more by the kernel that ran would leave nothing at all.
+TEST_P(Families, ResidualOfADoublePassIsNotMeasuredByTheKernelThatRan) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  Recorded pass(model, request_of(model, 2000));
+  const auto views = mixer_views<double>(pass.ctx);
+  ASSERT_FALSE(views.empty());
+  for (const auto& view : views) {
+    if (!view->kind.starts_with("glr")) continue;
+    std::vector<double> state, residual(static_cast<size_t>(view->tokens()));
+    view->forward_residual(state, residual.data());
+    EXPECT_GT(largest(residual), 0) << view->kind << " in layer " << view->layer;
+    EXPECT_LT(largest(residual), 1e-12) << view->kind << " in layer " << view->layer;
+  }
+}
+
 TEST_P(Families, ChunksDoNotChangeTheResult) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   if (model.arch().sizes().labels > 0) GTEST_SKIP() << "judges whole texts";

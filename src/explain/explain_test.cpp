@@ -65,9 +65,6 @@ TEST_P(Lengths, LayersAreComplete) {
   for (const LayerReport& layer : report.layers) {
     EXPECT_LE(layer.max_residual, dtype == DType::kF64 ? 1e-12 : 1e-5) << layer.layer;
     EXPECT_LE(layer.target_residual, dtype == DType::kF64 ? 1e-12 : 1e-5) << layer.layer;
-    if (T >= 17) {
-      EXPECT_GT(layer.max_residual, 0) << "measured against itself in layer " << layer.layer;
-    }
     EXPECT_EQ(layer.kind, "glr.element");
   }
 }
