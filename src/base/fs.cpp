@@ -1,20 +1,14 @@
 #include "base/fs.h"
 
-#include <unistd.h>
+#include <sys/random.h>
 
-#include <atomic>
+#include <cerrno>
 #include <system_error>
 
 #include "base/error.h"
 
 namespace hindscan {
 namespace {
-
-// Unique within the machine for as long as the process lives; deterministic within a run.
-std::string temporary_name(const std::string& path) {
-  static std::atomic<unsigned> counter{0};
-  return fmt::format("{}.tmp-{}-{}", path, ::getpid(), counter++);
-}
 
 void write_in_place(Fs& fs, const std::string& path, const ByteParts& parts) {
   const int handle = fs.open(path, OpenMode::kAppend);
@@ -25,6 +19,29 @@ void write_in_place(Fs& fs, const std::string& path, const ByteParts& parts) {
     throw;
   }
   fs.close(handle);
+}
+
+void write_and_close(Fs& fs, int handle, const ByteParts& parts) {
+  try {
+    for (const auto& part : parts) write_all(fs, handle, part);
+    fs.fsync(handle);
+  } catch (...) {
+    try {
+      fs.close(handle);
+    } catch (...) {
+    }
+    throw;
+  }
+  fs.close(handle);
+}
+
+void copy_mode_or_close(Fs& fs, int handle, const std::string& from) {
+  try {
+    fs.copy_mode(handle, from);
+  } catch (...) {
+    fs.close(handle);
+    throw;
+  }
 }
 
 void remove_quietly(Fs& fs, const std::string& path) noexcept {
@@ -76,33 +93,33 @@ void make_dirs(Fs& fs, const std::string& path) {
   fs.mkdir(path);
 }
 
+std::string temporary_name(const std::string& path) {
+  uint64_t number = 0;
+  while (::getrandom(&number, sizeof number, 0) != sizeof number) {
+    if (errno != EINTR) fail_errno(errno, "draw a random name beside", path, FileUse::kOutput);
+  }
+  return fmt::format("{}.tmp-{:016x}", path, number);
+}
+
 void write_all(Fs& fs, int handle, std::span<const uint8_t> bytes) {
   while (!bytes.empty()) bytes = bytes.subspan(fs.write(handle, bytes));
 }
 
 void write_file_synced(Fs& fs, const std::string& path, const ByteParts& parts, OpenMode mode) {
-  const int handle = fs.open(path, mode);
-  try {
-    for (const auto& part : parts) write_all(fs, handle, part);
-    fs.fsync(handle);
-  } catch (...) {
-    try {
-      fs.close(handle);
-    } catch (...) {
-    }
-    throw;
-  }
-  fs.close(handle);
+  write_and_close(fs, fs.open(path, mode), parts);
 }
 
-void write_file_atomic(Fs& fs, const std::string& path, const ByteParts& parts) {
-  const FileKind kind = fs.kind(path);
+void write_file_atomic(Fs& fs, const std::string& given, const ByteParts& parts) {
+  const FileKind kind = fs.kind(given);
   check(kind != FileKind::kDirectory, ErrorCode::kCannotCreate, "[{}] expected a file to write, found a directory",
-        path);
-  if (kind == FileKind::kOther) return write_in_place(fs, path, parts);
-  const std::string temporary = temporary_name(path);
+        given);
+  if (kind == FileKind::kOther) return write_in_place(fs, given, parts);
+  const std::string path = fs.follow(given), temporary = temporary_name(path);
+  const bool replaces = kind == FileKind::kRegular;
+  const int handle = fs.open(temporary, replaces ? OpenMode::kCreatePrivate : OpenMode::kCreateNew);
   try {
-    write_file_synced(fs, temporary, parts);
+    if (replaces) copy_mode_or_close(fs, handle, path);
+    write_and_close(fs, handle, parts);
     fs.rename(temporary, path);
   } catch (...) {
     remove_quietly(fs, temporary);

@@ -11,7 +11,7 @@ namespace hindscan {
 
 enum class FileUse { kInput, kOutput };
 enum class FileKind { kNone, kRegular, kDirectory, kOther };
-enum class OpenMode { kCreateNew, kTruncate, kAppend };
+enum class OpenMode { kCreateNew, kCreatePrivate, kTruncate, kAppend };  // private: nobody else may read it
 
 // Raises the Error for a failed system call: not found 66, permission 77, disk full and other input/output 74, ...
 [[noreturn]] void fail_errno(int error_number, std::string_view op, std::string_view path, FileUse use);
@@ -33,6 +33,11 @@ class Fs {
   virtual std::string read(const std::string& path, uint64_t limit) = 0;
   virtual FileKind kind(const std::string& path) = 0;
   virtual uint64_t free_bytes(const std::string& path) = 0;  // available to us on the file system of an existing path
+
+  // A file system without links and modes needs none of these.
+  virtual bool is_link(const std::string&) { return false; }
+  virtual std::string follow(const std::string& path) { return path; }  // the file a link leads to
+  virtual void copy_mode(int, const std::string&) {}                    // mode, and where allowed owner, of a file
 };
 
 Fs& real_fs();
@@ -44,11 +49,14 @@ std::string parent_dir(const std::string& path);  // "." for a bare name
 std::string join_path(std::string_view dir, std::string_view name);
 void make_dirs(Fs& fs, const std::string& path);  // like mkdir -p
 
+// A name beside `path` that nobody can guess; what holds another such name is not ours.
+std::string temporary_name(const std::string& path);
+
 void write_all(Fs& fs, int handle, std::span<const uint8_t> bytes);
 // create + write + fsync + close; the caller makes it visible and durable (rename, fsync_dir).
 void write_file_synced(Fs& fs, const std::string& path, const ByteParts& parts, OpenMode mode = OpenMode::kCreateNew);
-// tmp + fsync + rename + fsync(dir): the old file or the whole new one, never a part. Devices and pipes are written
-// in place.
+// tmp + fsync + rename + fsync(dir): the old file or the whole new one, never a part. An existing file keeps its mode,
+// a link its place; devices and pipes are written in place.
 void write_file_atomic(Fs& fs, const std::string& path, const ByteParts& parts);
 void write_file_atomic(Fs& fs, const std::string& path, std::string_view text);
 

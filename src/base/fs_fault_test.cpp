@@ -35,6 +35,8 @@ class FailingFs final : public Fs {
   std::string read(const std::string& path, uint64_t limit) override { return real_fs().read(path, limit); }
   FileKind kind(const std::string& path) override { return step(), real_fs().kind(path); }
   uint64_t free_bytes(const std::string& path) override { return real_fs().free_bytes(path); }
+  std::string follow(const std::string& path) override { return step(), real_fs().follow(path); }
+  void copy_mode(int handle, const std::string& from) override { step(), real_fs().copy_mode(handle, from); }
 
  private:
   void step() {

@@ -7,22 +7,37 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/mmap.h"
+#include "base/signals.h"
 
 namespace hindscan {
 namespace {
 
+// Whether to call again. A file is written to its end all the same; a pipe that nobody reads would wait for ever.
+bool interrupted(int fd = -1) {
+  if (errno != EINTR) return false;
+  struct stat info = {};
+  const bool file = fd >= 0 && ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+  if (!file) throw_if_stopped();
+  return true;
+}
+
 class RealFs final : public Fs {
  public:
   int open(const std::string& path, OpenMode mode) override {
-    const int extra = mode == OpenMode::kCreateNew  ? O_CREAT | O_EXCL
-                      : mode == OpenMode::kTruncate ? O_CREAT | O_TRUNC
-                                                    : O_CREAT | O_APPEND;
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | extra, 0644);
+    const int extra = mode == OpenMode::kTruncate ? O_CREAT | O_TRUNC
+                      : mode == OpenMode::kAppend ? O_CREAT | O_APPEND
+                                                  : O_CREAT | O_EXCL;
+    const mode_t access = mode == OpenMode::kCreatePrivate ? 0600 : 0644;
+    int fd = 0;
+    do {
+      fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | extra, access);
+    } while (fd < 0 && interrupted());
     if (fd < 0) fail_errno(errno, "create", path, FileUse::kOutput);
     return fd;
   }
@@ -32,7 +47,7 @@ class RealFs final : public Fs {
     ssize_t n = 0;
     do {
       n = ::write(handle, bytes.data(), std::min(bytes.size(), size_t{1} << 30));
-    } while (n < 0 && errno == EINTR);
+    } while (n < 0 && interrupted(handle));
     if (n < 0) fail_errno(errno, "write", "output", FileUse::kOutput);
     check(n > 0, ErrorCode::kIo, "[output] write made no progress");
     return static_cast<size_t>(n);
@@ -108,6 +123,36 @@ class RealFs final : public Fs {
     // /dev/stdout redirected to a file is regular, yet a rename would replace the link itself.
     const bool special = path.starts_with("/dev/") || path.starts_with("/proc/");
     return S_ISREG(info.st_mode) && !special ? FileKind::kRegular : FileKind::kOther;
+  }
+
+  bool is_link(const std::string& path) override {
+    struct stat info = {};
+    return ::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+  }
+
+  std::string follow(const std::string& path) override {
+    if (!is_link(path)) return path;
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+    check(real != nullptr || errno != ENOENT, ErrorCode::kCannotCreate,
+          "[{}] expected a file or a link to one, found a link to nothing; remove it", path);
+    if (real == nullptr) fail_errno(errno, "follow the link", path, FileUse::kOutput);
+    return real.get();
+  }
+
+  void copy_mode(int handle, const std::string& from) override {
+    struct stat old = {}, now = {};
+    if (::stat(from.c_str(), &old) != 0 || ::fstat(handle, &now) != 0) {
+      fail_errno(errno, "stat", from, FileUse::kOutput);
+    }
+    // Only root may give a file away; the rest is left as the kernel made it.
+    const bool other = old.st_uid != now.st_uid || old.st_gid != now.st_gid;
+    if (other && ::fchown(handle, old.st_uid, old.st_gid) != 0 && errno != EPERM) {
+      fail_errno(errno, "set the owner of a new", from, FileUse::kOutput);
+    }
+    const mode_t access = old.st_mode & 0777;
+    if (access != (now.st_mode & 0777) && ::fchmod(handle, access) != 0) {
+      fail_errno(errno, "set the mode of a new", from, FileUse::kOutput);
+    }
   }
 
   uint64_t free_bytes(const std::string& path) override {

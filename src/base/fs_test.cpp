@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -65,6 +68,74 @@ TEST_F(FsTest, FailedWriteKeepsTheOldFile) {
   EXPECT_EQ(code, ErrorCode::kIo);
   EXPECT_EQ(read_file(path("a")), "old");
   EXPECT_EQ(real_fs().list(dir_), std::vector<std::string>{"a"});
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat info = {};
+  EXPECT_EQ(::lstat(path.c_str(), &info), 0) << path;
+  return info.st_mode;
+}
+
+TEST_F(FsTest, CaseC8AnExistingFileKeepsItsMode) {
+  for (const mode_t mode : {0600u, 0640u, 0666u, 0755u}) {
+    write_file_atomic(real_fs(), path("a"), "old");
+    ASSERT_EQ(::chmod(path("a").c_str(), mode), 0);
+    write_file_atomic(real_fs(), path("a"), "new");
+    EXPECT_EQ(mode_of(path("a")) & 07777, mode);
+    EXPECT_EQ(read_file(path("a")), "new");
+  }
+}
+
+TEST_F(FsTest, CaseC8ALinkKeepsItsPlaceAndItsTargetIsWritten) {
+  real_fs().mkdir(path("sub"));
+  write_file_atomic(real_fs(), path("sub/target"), "old");
+  ASSERT_EQ(::chmod(path("sub/target").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("sub/target", path("link").c_str()), 0);
+  write_file_atomic(real_fs(), path("link"), "new");
+  EXPECT_TRUE(S_ISLNK(mode_of(path("link"))));
+  EXPECT_EQ(read_file(path("sub/target")), "new");
+  EXPECT_EQ(mode_of(path("sub/target")) & 07777, 0600u);
+  EXPECT_EQ(real_fs().list(path("sub")), std::vector<std::string>{"target"});
+  real_fs().unlink(path("sub/target"));
+  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), path("link"), "new"); }), ErrorCode::kCannotCreate);
+  EXPECT_TRUE(real_fs().is_link(path("link")));
+  real_fs().rmdir(path("sub"));
+}
+
+TEST_F(FsTest, CaseC8ForeignLeftoversAreUntouched) {
+  std::set<std::string> names;
+  for (int i = 0; i < 100; ++i) names.insert(temporary_name(path("a")));
+  EXPECT_EQ(names.size(), 100u);
+  const std::string old_style = path("a.tmp-" + std::to_string(::getpid()) + "-0");
+  write_file_atomic(real_fs(), old_style, "theirs");
+  write_file_atomic(real_fs(), path("a"), "ours");
+  EXPECT_EQ(read_file(old_style), "theirs");
+  EXPECT_EQ(read_file(path("a")), "ours");
+}
+
+// Even the name that was drawn: what could not be created is not deleted.
+class TakenName final : public Fs {
+ public:
+  bool unlinked = false;
+  int open(const std::string& path, OpenMode) override { fail_errno(EEXIST, "create", path, FileUse::kOutput); }
+  size_t write(int, std::span<const uint8_t>) override { return 0; }
+  void fsync(int) override {}
+  void close(int) override {}
+  void rename(const std::string&, const std::string&) override {}
+  void unlink(const std::string&) override { unlinked = true; }
+  void mkdir(const std::string&) override {}
+  void rmdir(const std::string&) override {}
+  void fsync_dir(const std::string&) override {}
+  std::vector<std::string> list(const std::string&) override { return {}; }
+  std::string read(const std::string&, uint64_t) override { return ""; }
+  FileKind kind(const std::string&) override { return FileKind::kNone; }
+  uint64_t free_bytes(const std::string&) override { return 0; }
+};
+
+TEST(CaseC8, WhatWasNotCreatedIsNotDeleted) {
+  TakenName fs;
+  EXPECT_THROW(write_file_atomic(fs, "a", "text"), Error);
+  EXPECT_FALSE(fs.unlinked);
 }
 
 TEST_F(FsTest, ErrorCodesOfOutput) {

@@ -70,6 +70,12 @@ int64_t address_space() {
 
 }  // namespace
 
+int64_t resident_memory() {
+  const std::string statm = first_line("/proc/self/statm");  // pages: size, resident, ...
+  const int64_t pages = leading_number(statm, statm.find(' ') + 1);
+  return pages == kUnknown ? 0 : pages * sysconf(_SC_PAGESIZE);
+}
+
 int64_t available_memory() { return std::min({machine(), control_group(), address_space()}); }
 
 }  // namespace hindscan

@@ -8,4 +8,7 @@ namespace hindscan {
 // The largest int64_t where none of them can be read.
 int64_t available_memory();
 
+// What this process holds now, its program and libraries included; 0 where that cannot be read.
+int64_t resident_memory();
+
 }  // namespace hindscan

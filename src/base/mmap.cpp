@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/memory.h"
+#include "base/signals.h"
 
 namespace hindscan {
 namespace {
@@ -20,7 +22,8 @@ constexpr std::align_val_t kAlign{64};
 
 class InputFd {
  public:
-  explicit InputFd(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  // Not waiting for the writer of a FIFO: wait_readable() does, and stops when asked.
+  explicit InputFd(const std::string& path) : fd_(open_input(path)) {
     if (fd_ < 0) fail_errno(errno, "open", path, FileUse::kInput);
   }
   ~InputFd() { ::close(fd_); }
@@ -29,6 +32,12 @@ class InputFd {
   int get() const { return fd_; }
 
  private:
+  // Opening a pipe by the name of the standard input would begin a new conversation with it.
+  static int open_input(const std::string& path) {
+    struct stat info = {};
+    const bool pipe = path == "/dev/stdin" && ::fstat(STDIN_FILENO, &info) == 0 && !S_ISREG(info.st_mode);
+    return pipe ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  }
   int fd_;
 };
 
@@ -47,20 +56,22 @@ void check_limit(const std::string& path, uint64_t size, uint64_t limit) {
 size_t read_fully(int fd, const std::string& path, uint8_t* out, size_t size) {
   size_t done = 0;
   while (done < size) {
+    wait_readable(fd);
     const ssize_t n = ::read(fd, out + done, std::min(size - done, size_t{1} << 30));
     if (n == 0) break;
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (n < 0) fail_errno(errno, "read", path, FileUse::kInput);
     done += static_cast<size_t>(n);
   }
   return done;
 }
 
-std::string read_stream(int fd, const std::string& path, uint64_t limit) {
+// `expected`: the size when it is known, so that no second copy is made while it grows.
+std::string read_stream(int fd, const std::string& path, uint64_t limit, uint64_t expected = 0) {
   std::string text;
   for (;;) {
     const size_t old = text.size();
-    text.resize(old + std::max<size_t>(size_t{1} << 16, old / 2));
+    text.resize(old + std::max<size_t>({size_t{1} << 16, old / 2, old == 0 ? expected + 1 : 0}));
     const size_t n = read_fully(fd, path, reinterpret_cast<uint8_t*>(text.data()) + old, text.size() - old);
     const bool end = old + n < text.size();
     text.resize(old + n);
@@ -100,6 +111,7 @@ FileBytes FileBytes::load(const std::string& path, LoadMode mode, uint64_t limit
     file.mapped_ = true;
     return file;
   }
+  check_limit(path, size, static_cast<uint64_t>(available_memory()));
   file.data_ = allocate(path, size);
   file.size_ = size;
   const size_t got = read_fully(fd.get(), path, file.data_, size);
@@ -129,8 +141,9 @@ FileBytes::~FileBytes() {
 std::string read_file(const std::string& path, uint64_t limit) {
   const InputFd fd(path);
   const struct stat info = stat_input(fd, path);
-  if (S_ISREG(info.st_mode)) check_limit(path, static_cast<uint64_t>(info.st_size), limit);
-  return read_stream(fd.get(), path, limit);
+  const uint64_t size = S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0;
+  check_limit(path, size, limit);
+  return read_stream(fd.get(), path, limit, size);
 }
 
 }  // namespace hindscan

@@ -19,8 +19,11 @@ class Stopped : public Error {
 int stop_signal() noexcept;  // 0 while nobody asked to stop
 inline bool stop_requested() noexcept { return stop_signal() != 0; }
 void throw_if_stopped();
+// Returns when a read of this descriptor would not wait (data, end or error); Stopped as soon as a signal asks for it.
+void wait_readable(int fd);
 
-// Installs the handlers for its scope. A signal that was ignored before (nohup, a background job) stays ignored.
+// Installs the handlers for its scope; system calls that wait are interrupted. A signal that was ignored before (nohup,
+// a background job) stays ignored.
 class StopHandlers {
  public:
   StopHandlers();

@@ -56,6 +56,11 @@ bool valid_utf8(std::string_view text) {
   return true;
 }
 
+bool is_hidden_control(uint32_t code) {
+  return (code >= 0x7F && code <= 0x9F) || code == 0x061C || code == 0x200E || code == 0x200F ||
+         (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+}
+
 void append_utf8(std::string& out, uint32_t code) {
   if (code < 0x80) {
     out += static_cast<char>(code);

@@ -17,6 +17,9 @@ struct Utf8Char {
 Utf8Char decode_utf8(std::string_view text, size_t pos);
 
 bool valid_utf8(std::string_view text);
+// Controls beyond ASCII, line separators and what changes the direction of the text around it: shown by its number
+// only.
+bool is_hidden_control(uint32_t code);
 void append_utf8(std::string& out, uint32_t code);
 
 // Bytes at the end of `text` that could still become one code point when more bytes arrive (0..3).

@@ -124,6 +124,7 @@ int run_program(Arguments arguments) {
   occupy_closed_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   if (asks_for_json_log(arguments)) set_log_format(LogFormat::kJson);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails, with a message
   const StopHandlers handlers;
   try {
     const int code = dispatch(std::move(arguments));

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/signals.h"
 #include "base/utf8.h"
 #include "io/printable.h"
 
@@ -53,7 +54,9 @@ void Out::flush() {
       at += static_cast<size_t>(n);
     } else if (errno == EPIPE) {
       throw BrokenPipe{};
-    } else if (errno != EINTR && errno != EAGAIN) {
+    } else if (errno == EINTR) {
+      throw_if_stopped();
+    } else if (errno != EAGAIN) {
       fail_errno(errno, "write", "standard output", FileUse::kOutput);
     }
   }

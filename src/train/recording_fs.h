@@ -64,7 +64,8 @@ class RecordingFs final : public Fs {
   int open(const std::string& path, OpenMode mode) override {
     count();
     int node = find(path);
-    if (node >= 0 && mode == OpenMode::kCreateNew) fail_errno(EEXIST, "create", path, FileUse::kOutput);
+    const bool fresh = mode == OpenMode::kCreateNew || mode == OpenMode::kCreatePrivate;
+    if (node >= 0 && fresh) fail_errno(EEXIST, "create", path, FileUse::kOutput);
     if (node < 0) node = add(path, false);
     if (mode == OpenMode::kTruncate) nodes_[static_cast<size_t>(node)].now.clear();
     ++open_files;
