@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/budget.h"
+
 namespace hindscan {
 
 struct JsonMember;
@@ -84,20 +86,21 @@ struct JsonMember {
 
 inline Json Json::object() { return Json(Object()); }
 
-constexpr int kJsonDepth = 64;
-constexpr uint64_t kJsonBytes = uint64_t{256} << 20;
+using limit::kJsonBytes;
+using limit::kJsonDepth;
 
-// Strict: UTF-8 checked, duplicate keys, depth > 64, numbers out of range and trailing text are Error(kData) that
-// names `label`. Integers are kInt when they fit int64, else kUint; never doubles.
+// Strict: UTF-8 checked, duplicate keys, too deep nesting, numbers out of range and trailing text are Error(kData) that
+// names `label`; values that take more than the budget of the text are Error(kResource) before they are made. Integers
+// are kInt when they fit int64, else kUint; never doubles.
 Json parse_json(std::string_view text, std::string_view label);
 Json load_json(const std::string& path);  // a file of at most kJsonBytes
 
 struct JsonStyle {
   int indent = 0;     // spaces a level; 0 = one line
-  bool html = false;  // also escapes < > & U+2028 U+2029, safe inside <script>
+  bool html = false;  // also escapes < > &, safe inside <script>
 };
 
-// NaN and infinities become null; invalid UTF-8 becomes U+FFFD; doubles are the shortest that reads back equal.
+// NaN and infinities become null, invalid UTF-8 U+FFFD, controls and bidi marks escapes; doubles read back equal.
 std::string to_string(const Json& value, const JsonStyle& style = {});
 void append_json_string(std::string& out, std::string_view text, bool html = false);
 void append_json_number(std::string& out, double value);

@@ -27,12 +27,14 @@ Json convert(dom::element element, std::string_view label);  // recursion is bou
 
 Json convert_array(dom::array source, std::string_view label) {
   Json::Array result;
+  result.reserve(source.size());
   for (const dom::element item : source) result.push_back(convert(item, label));
   return Json(std::move(result));
 }
 
 Json convert_object(dom::object source, std::string_view label) {
   Json::Object result;
+  result.reserve(source.size());
   for (const auto field : source) result.push_back({std::string(field.key), convert(field.value, label)});
   reject_duplicates(result, label);
   return Json(std::move(result));
@@ -60,11 +62,35 @@ Json convert(dom::element element, std::string_view label) {
   return Json();
 }
 
+// simdjson writes two words of tape for a number or list, one for a text, and notes where each begins.
+constexpr uint64_t kTapeBytes = 2 * sizeof(uint64_t) + 2 * sizeof(uint32_t);
+
+// Draws what the values of this text will take, counted by the signs between them.
+void draw(std::string_view text, std::string_view label) {
+  uint64_t members = 0, values = 1;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      members += c == ':';
+      values += c == ',' || c == '[' || c == '{';
+    }
+  }
+  Budget budget(label, text.size());
+  budget.take(members, sizeof(JsonMember) - sizeof(Json) + sizeof(std::string_view) + kTapeBytes, "JSON keys");
+  budget.take(values, sizeof(Json) + kTapeBytes, "JSON values");
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view label) {
   check(text.size() <= kJsonBytes, ErrorCode::kResource, "[{}] expected at most {} bytes of JSON, found {}", label,
         kJsonBytes, text.size());
+  draw(text, label);
   dom::parser parser;
   simdjson::error_code error = parser.allocate(std::max<size_t>(text.size(), 32), kJsonDepth);
   if (error == simdjson::SUCCESS) {

@@ -55,6 +55,45 @@ TEST(Json, ReadsEveryType) {
   EXPECT_EQ(json.find("c"), nullptr);
 }
 
+std::string zeros(size_t bytes) {
+  std::string text(bytes, '0');
+  for (size_t i = 1; i + 1 < bytes; i += 2) text[i] = ',';
+  return "[" + text + (text.back() == ',' ? "0]" : "]");
+}
+
+TEST(CaseC2, ValuesThatTakeMoreThanTheBudgetAreRefusedBeforeTheyAreMade) {
+  try {
+    parse_json(zeros(32u << 20), "zeros.json");
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kResource);
+    EXPECT_THAT(e.message(), HasSubstr("[zeros.json] expected to need at most 268435456 bytes"));
+    EXPECT_THAT(e.message(), HasSubstr("JSON values"));
+  }
+  EXPECT_EQ(parse_json(zeros(999'999), "small.json").items().size(), 500'000u);
+}
+
+TEST(CaseC2, SignsInsideTextsAreNoValues) {
+  const std::string text = "[\"" + std::string(12u << 20, ',') + R"(\\\"[{:", 1])";
+  EXPECT_EQ(parse_json(text, "text.json").items().size(), 2u);
+}
+
+TEST(CaseC9, ControlsAndBidiMarksAreEscapedAndReadBack) {
+  const std::string text = "a\u009b\u0085\u202e\u2066\u200f\u061c\u2028z\u00e9";
+  const std::string written = to_string(Json(text));
+  EXPECT_EQ(written, R"("a\u009b\u0085\u202e\u2066\u200f\u061c\u2028z)"
+                     "\u00e9\"");
+  EXPECT_EQ(parse_json(written, "t").as_string(), text);
+  EXPECT_EQ(to_string(Json::object().set(text, 1)).find("\u202e"), std::string::npos);
+}
+
+TEST(CaseC2, KeysCountToo) {
+  std::string text = "{";
+  for (int i = 0; i < 3'000'000; ++i) text += fmt::format("\"{}\":0,", i);
+  text += "\"\":0}";
+  EXPECT_THROW(parse_json(text, "keys.json"), Error);
+}
+
 TEST(Json, RefusesHostileText) {
   const std::string deep(1'000'000, '[');
   std::string deep_objects;

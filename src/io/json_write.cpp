@@ -97,8 +97,8 @@ class Writer {
 };
 
 bool needs_escape(uint32_t code, bool html) {
-  if (code < 0x20 || code == '"' || code == '\\' || code == 0x7F) return true;
-  return html && (code == '<' || code == '>' || code == '&' || code == 0x2028 || code == 0x2029);
+  if (code < 0x20 || code == '"' || code == '\\' || is_hidden_control(code)) return true;
+  return html && (code == '<' || code == '>' || code == '&');
 }
 
 void append_escaped(std::string& out, uint32_t code) {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/npy_header.h"
@@ -11,7 +12,7 @@ namespace hindscan {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kPrefix = 10, kAlignment = 64, kMaxRank = 8, kMaxText = 200;
+constexpr size_t kPrefix = 10, kAlignment = 64, kMaxText = 200;
 
 struct TypeRow {
   NpyType type;
@@ -48,8 +49,8 @@ std::vector<uint64_t> parse_shape(std::string_view text, std::string_view label)
     p = result.ptr;
     skip(' ');
     const bool separated = p == end || *p == ',';
-    check(result.ec == std::errc() && separated && shape.size() < kMaxRank, ErrorCode::kData,
-          "[{}] expected a shape like (2, 3) of rank at most {}, found ({})", label, kMaxRank, text.substr(0, 100));
+    check(result.ec == std::errc() && separated && shape.size() < limit::kRank, ErrorCode::kData,
+          "[{}] expected a shape like (2, 3) of rank at most {}, found ({})", label, limit::kRank, text.substr(0, 100));
     shape.push_back(dim);
     if (p < end) ++p;
   }

@@ -1,13 +1,12 @@
 #include "io/pre_tokenizer.h"
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "io/byte_level.h"
 #include "io/unicode_class.h"
 
 namespace hindscan {
 namespace {
-
-constexpr size_t kMaxSteps = 16;
 
 SplitBehavior parse_behavior(const JsonReader& config, std::string_view fallback) {
   const std::string name = config.get_string_or("behavior", fallback);
@@ -35,8 +34,8 @@ PreTokenizer PreTokenizer::from_json(const JsonReader& tokenizer) {
 
 void PreTokenizer::add(const JsonReader& config) {
   const std::string& type = config.get_string("type");
-  check(steps_.size() < kMaxSteps, ErrorCode::kData, "[{}] expected at most {} steps, found more", config.where("type"),
-        kMaxSteps);
+  check(steps_.size() < limit::kPreTokenizerSteps, ErrorCode::kData, "[{}] expected at most {} steps, found more",
+        config.where("type"), limit::kPreTokenizerSteps);
   if (type == "Sequence") {
     for (const Json& step : config.get_array("pretokenizers")) add(JsonReader(step, config.where("pretokenizers")));
   } else if (type == "ByteLevel") {

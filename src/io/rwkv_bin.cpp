@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "io/byte_cursor.h"
 #include "kernels/dtype.h"
@@ -15,8 +16,10 @@ namespace {
 using Type = RwkvBinTensor::Type;
 
 constexpr uint32_t kMagic = 0x67676d66;
-constexpr uint64_t kHeader = 24, kMaxTensors = 1u << 20, kMaxLayers = 10000, kMaxDim = 1u << 24, kBlock = 32;
-constexpr uint32_t kMaxRank = 4, kMaxName = 1024;
+constexpr uint64_t kHeader = 24, kMaxDim = 1u << 24, kBlock = 32;
+constexpr uint32_t kMaxRank = 4;
+// A tensor is listed here, its name once more to be sorted, and again in the model's store.
+constexpr uint64_t kTensorBytes = 3 * sizeof(RwkvBinTensor) + 2 * 64;
 
 // Bytes of `elements` in whole blocks; null for a number of elements that fills none.
 std::optional<uint64_t> bytes_of(Type type, std::optional<uint64_t> elements) {
@@ -29,10 +32,10 @@ std::optional<uint64_t> bytes_of(Type type, std::optional<uint64_t> elements) {
 
 RwkvBinTensor read_tensor(ByteCursor& in, std::string_view label) {
   const uint32_t rank = in.u32(), name_size = in.u32(), type = in.u32();
-  check(rank <= kMaxRank && name_size <= kMaxName, ErrorCode::kData,
+  check(rank <= kMaxRank && name_size <= limit::kTensorName, ErrorCode::kData,
         "[{}] expected at most {} dimensions and a name of at most {} bytes at byte {}, "
         "found {} and {}",
-        label, kMaxRank, kMaxName, in.at() - 12, rank, name_size);
+        label, kMaxRank, limit::kTensorName, in.at() - 12, rank, name_size);
   check(type == 0 || type == 1 || type == 7 || type == 8, ErrorCode::kData,
         "[{}] expected FP32, FP16, Q5_0 or Q5_1 at byte {}, found type {}; convert it to one of these", label,
         in.at() - 4, type);
@@ -93,14 +96,15 @@ RwkvBinLayout parse_rwkv_bin(std::span<const uint8_t> file, std::string_view lab
         "[{}] expected version 100 or 101 of rwkv.cpp's format, found {}", label, version);
   const uint32_t vocab = in.u32(), d_model = in.u32(), layers = in.u32();
   in.take(4);  // type of most tensors; each names its own
-  check(vocab >= 1 && vocab <= kMaxDim && d_model >= 1 && d_model <= kMaxDim && layers >= 1 && layers <= kMaxLayers,
+  check(vocab >= 1 && vocab <= kMaxDim && d_model >= 1 && d_model <= kMaxDim && layers >= 1 && layers <= limit::kLayers,
         ErrorCode::kData, "[{}] expected sensible sizes, found a vocabulary of {}, a width of {} and {} layers", label,
         vocab, d_model, layers);
   RwkvBinLayout out{vocab, d_model, layers, {}};
   std::vector<std::string_view> names;
+  Budget budget(label, file.size());
   while (in.left() > 0) {
-    check(out.tensors.size() < kMaxTensors, ErrorCode::kData, "[{}] expected at most {} tensors, found more", label,
-          kMaxTensors);
+    budget.count(out.tensors.size() + 1, limit::kTensors, "tensors");
+    budget.take(1, kTensorBytes, "tensors");
     out.tensors.push_back(read_tensor(in, label));
   }
   for (const RwkvBinTensor& t : out.tensors) names.push_back(t.name);

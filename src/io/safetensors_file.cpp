@@ -7,11 +7,9 @@
 namespace hindscan {
 namespace {
 
-constexpr size_t kMaxShards = 10'000, kMaxFileName = 255;
-
 // A name from an untrusted index may only ever mean a file beside that index.
 void check_bare_name(const std::string& name, std::string_view ending, std::string_view label) {
-  bool bare = !name.empty() && name.size() <= kMaxFileName && name[0] != '.';
+  bool bare = !name.empty() && name.size() <= limit::kFileName && name[0] != '.';
   for (const char c : name) bare = bare && c != '/' && c != '\\' && c != ':' && static_cast<unsigned char>(c) >= 0x20;
   check(bare && name.ends_with(ending), ErrorCode::kData,
         "[{}] expected a bare file name ending in {} in weight_map, found {}", label, ending,
@@ -54,8 +52,8 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view json
     if (shards.insert(file.as_string()).second) check_bare_name(file.as_string(), ending, label);
     result.emplace(tensor, file.as_string());
   }
-  check(!shards.empty() && shards.size() <= kMaxShards, ErrorCode::kData, "[{}] expected 1 to {} shards, found {}",
-        label, kMaxShards, shards.size());
+  check(!shards.empty() && shards.size() <= limit::kShards, ErrorCode::kData, "[{}] expected 1 to {} shards, found {}",
+        label, limit::kShards, shards.size());
   return result;
 }
 

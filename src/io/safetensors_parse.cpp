@@ -2,6 +2,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/safetensors.h"
@@ -10,8 +11,9 @@
 namespace hindscan {
 namespace {
 
-constexpr uint64_t kMaxHeader = 100'000'000, kMaxTensors = uint64_t{1} << 20;
-constexpr size_t kMaxName = 1024, kMaxRank = 8, kMaxDTypeName = 16, kMaxMetadata = 16u << 20;
+constexpr size_t kMaxDTypeName = 16;
+// A tensor is listed here, in the file's index and in the model's store.
+constexpr uint64_t kTensorBytes = 3 * sizeof(TensorInfo) + 2 * 64, kTextBytes = 2 * sizeof(std::string);
 
 struct DTypeRow {
   TensorDType dtype;
@@ -29,8 +31,8 @@ uint64_t read_length(std::span<const uint8_t> file, std::string_view label) {
         file.size());
   uint64_t n = 0;
   for (int i = 7; i >= 0; --i) n = n << 8 | file[static_cast<size_t>(i)];
-  check(n <= kMaxHeader, ErrorCode::kData, "[{}] expected a header of at most {} bytes, found a length of {}", label,
-        kMaxHeader, n);
+  check(n <= limit::kSafetensorsHeader, ErrorCode::kData,
+        "[{}] expected a header of at most {} bytes, found a length of {}", label, limit::kSafetensorsHeader, n);
   check(n <= file.size() - 8, ErrorCode::kData,
         "[{}] the file is {} bytes shorter than its header promises (header of {} bytes in a file of {}); "
         "download it again",
@@ -41,7 +43,11 @@ uint64_t read_length(std::span<const uint8_t> file, std::string_view label) {
 class LayoutParser {
  public:
   LayoutParser(std::string_view header, uint64_t data_begin, uint64_t file_size, std::string_view label)
-      : scan_(header, label), label_(label), data_begin_(data_begin), data_size_(file_size - data_begin) {}
+      : scan_(header, label),
+        label_(label),
+        budget_(label, header.size()),
+        data_begin_(data_begin),
+        data_size_(file_size - data_begin) {}
 
   SafetensorsLayout parse() {
     scan_.expect('{');
@@ -59,7 +65,7 @@ class LayoutParser {
 
  private:
   void member() {
-    std::string name = scan_.read_string(kMaxName);
+    std::string name = scan_.read_string(limit::kTensorName);
     scan_.expect(':');
     if (name == "__metadata__") {
       check(!have_metadata_, ErrorCode::kData, "[{}] expected one __metadata__, found two", label_);
@@ -67,8 +73,8 @@ class LayoutParser {
       metadata();
       return;
     }
-    check(layout_.tensors.size() < kMaxTensors, ErrorCode::kData, "[{}] expected at most {} tensors, found more",
-          label_, kMaxTensors);
+    budget_.count(layout_.tensors.size() + 1, limit::kTensors, "tensors");
+    budget_.take(1, kTensorBytes + 3 * name.size(), "tensors");
     layout_.tensors.push_back(tensor(std::move(name)));
   }
 
@@ -76,9 +82,10 @@ class LayoutParser {
     scan_.expect('{');
     if (scan_.accept('}')) return;
     do {
-      std::string key = scan_.read_string(kMaxMetadata);
+      std::string key = scan_.read_string(limit::kMetadata);
       scan_.expect(':');
-      layout_.metadata.emplace_back(std::move(key), scan_.read_string(kMaxMetadata));
+      budget_.take(1, kTextBytes + key.size(), "texts of metadata");
+      layout_.metadata.emplace_back(std::move(key), scan_.read_string(limit::kMetadata));
     } while (scan_.accept(','));
     scan_.expect('}');
     std::vector<std::string_view> keys;
@@ -92,7 +99,7 @@ class LayoutParser {
     bool have_dtype = false, have_shape = false, have_offsets = false;
     scan_.expect('{');
     do {
-      const std::string key = scan_.read_string(kMaxName);
+      const std::string key = scan_.read_string(limit::kTensorName);
       scan_.expect(':');
       bool& seen = key == "dtype" ? have_dtype : key == "shape" ? have_shape : have_offsets;
       check(key == "dtype" || key == "shape" || key == "data_offsets", ErrorCode::kData,
@@ -127,8 +134,8 @@ class LayoutParser {
     scan_.expect('[');
     if (scan_.accept(']')) return;
     do {
-      check(info.shape.size() < kMaxRank, ErrorCode::kData, "[{}] tensor '{}': expected at most {} dimensions", label_,
-            info.name, kMaxRank);
+      check(info.shape.size() < limit::kRank, ErrorCode::kData, "[{}] tensor '{}': expected at most {} dimensions",
+            label_, info.name, limit::kRank);
       info.shape.push_back(scan_.read_unsigned());
     } while (scan_.accept(','));
     scan_.expect(']');
@@ -188,6 +195,7 @@ class LayoutParser {
 
   HeaderScanner scan_;
   std::string_view label_;
+  Budget budget_;
   uint64_t data_begin_, data_size_;
   SafetensorsLayout layout_;
   bool have_metadata_ = false;

@@ -2,6 +2,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "io/byte_level.h"
@@ -11,7 +12,6 @@
 namespace hindscan {
 namespace {
 
-constexpr size_t kMaxPattern = 4096;
 constexpr uint32_t kMatchLimit = 1'000'000, kDepthLimit = 1000, kHeapLimitKb = 20'000;
 constexpr size_t kJitStackMin = 32 * 1024, kJitStackMax = 1024 * 1024;
 
@@ -82,8 +82,8 @@ class RegexStep final : public PreTokenizerStep {
  public:
   RegexStep(const std::string& pattern, SplitBehavior behavior, bool invert, bool mapped, const std::string& where)
       : behavior_(behavior), invert_(invert), mapped_(mapped), where_(where) {
-    check(pattern.size() <= kMaxPattern, ErrorCode::kData, "[{}] expected a pattern of at most {} bytes, found {}",
-          where, kMaxPattern, pattern.size());
+    check(pattern.size() <= limit::kPatternBytes, ErrorCode::kData,
+          "[{}] expected a pattern of at most {} bytes, found {}", where, limit::kPatternBytes, pattern.size());
     const std::string text = explicit_spaces(pattern, where);
     int error = 0;
     PCRE2_SIZE offset = 0;

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <map>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "io/byte_level.h"
@@ -10,7 +12,6 @@
 namespace hindscan {
 namespace {
 
-constexpr size_t kMaxTokens = size_t{1} << 21, kMaxAddedBytes = 512;
 constexpr int64_t kIdSlack = 65536;  // highest id may exceed twice the number of tokens by this much
 
 // Vocabulary strings, sorted; chosen names cannot make this slow as they could a hash map.
@@ -42,7 +43,8 @@ struct Tokenizer::Loader {
   VocabIndex vocab;
   std::vector<char> defined;   // by id
   std::vector<int32_t> added;  // ids of added tokens
-  bool greedy = false;         // longest match instead of byte pairs
+  size_t template_items = 0;
+  bool greedy = false;  // longest match instead of byte pairs
 
   explicit Loader(const JsonReader& file) : root(file), model(file.get_object("model")) {}
 
@@ -90,8 +92,8 @@ struct Tokenizer::Loader {
   void load_vocab() {
     const JsonReader entries = model.get_object("vocab");
     const Json::Object& members = entries.value().members();
-    check(!members.empty() && members.size() <= kMaxTokens, ErrorCode::kData, "[{}] expected 1 to {} tokens, found {}",
-          model.where("vocab"), kMaxTokens, members.size());
+    check(!members.empty() && members.size() <= limit::kTokens, ErrorCode::kData,
+          "[{}] expected 1 to {} tokens, found {}", model.where("vocab"), limit::kTokens, members.size());
     for (const auto& [name, value] : members) {
       check(value.is(Json::Type::kInt) && value.as_int() >= 0 && value.as_int() <= highest_id(members.size()),
             ErrorCode::kData, "[{}] expected an id from 0 to {}, found {}", entries.where(name),
@@ -123,8 +125,8 @@ struct Tokenizer::Loader {
 
   void load_merges() {
     const Json::Array& merges = model.get_array("merges");
-    check(merges.size() <= kMaxTokens, ErrorCode::kData, "[{}] expected at most {} merges, found {}",
-          model.where("merges"), kMaxTokens, merges.size());
+    check(merges.size() <= limit::kTokens, ErrorCode::kData, "[{}] expected at most {} merges, found {}",
+          model.where("merges"), limit::kTokens, merges.size());
     std::vector<MergeTable::Pair> pairs;
     pairs.reserve(merges.size());
     std::string merged;
@@ -180,8 +182,9 @@ struct Tokenizer::Loader {
       token.single_word = config.get_bool_or("single_word", false);
       token.lstrip = config.get_bool_or("lstrip", false);
       token.rstrip = config.get_bool_or("rstrip", false);
-      check(token.content.size() <= kMaxAddedBytes, ErrorCode::kData, "[{}] expected at most {} bytes, found {}",
-            config.where("content"), kMaxAddedBytes, token.content.size());
+      check(token.content.size() <= limit::kAddedTokenBytes, ErrorCode::kData,
+            "[{}] expected at most {} bytes, found {}", config.where("content"), limit::kAddedTokenBytes,
+            token.content.size());
       add(config, token);
     }
   }
@@ -223,9 +226,18 @@ struct Tokenizer::Loader {
     }
   }
 
+  // Items and tokens are bounded over all templates of the file; names are looked up in a sorted list.
   void load_template(const JsonReader& config) {
+    const Json::Array& items = config.get_array("single");
+    const Budget budget(config.where("single"), 0);
+    template_items += items.size();
+    budget.count(template_items, limit::kTemplateTokens, "items of templates");
+    std::map<std::string_view, const Json*> special;
+    if (config.has("special_tokens")) {
+      for (const auto& [name, token] : config.get_object("special_tokens").value().members()) special[name] = &token;
+    }
     std::vector<int32_t>* side = &result.prefix_;
-    for (const Json& item : config.get_array("single")) {
+    for (const Json& item : items) {
       const JsonReader part(item, config.where("single"));
       if (part.has("Sequence")) {
         check(side == &result.prefix_, ErrorCode::kData, "[{}] expected one Sequence, found two",
@@ -234,7 +246,13 @@ struct Tokenizer::Loader {
         continue;
       }
       const std::string& name = part.get_object("SpecialToken").get_string("id");
-      for (const int64_t id : config.get_object("special_tokens").get_object(name).get_ints("ids", 0, INT32_MAX)) {
+      const auto found = special.find(name);
+      check(found != special.end(), ErrorCode::kData, "[{}] expected '{}', which the template uses, found none",
+            config.where("special_tokens"), name.substr(0, 100));
+      const JsonReader token(*found->second, config.where("special_tokens"));
+      budget.count(result.prefix_.size() + result.suffix_.size() + token.get_array("ids").size(),
+                   limit::kTemplateTokens, "tokens around a text");
+      for (const int64_t id : token.get_ints("ids", 0, INT32_MAX)) {
         check(id < result.vocab_size(), ErrorCode::kData, "[{}] expected an id below {}, found {}",
               config.where("special_tokens"), result.vocab_size(), id);
         side->push_back(static_cast<int32_t>(id));

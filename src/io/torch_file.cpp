@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/torch_pickle.h"
@@ -15,12 +16,13 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr uint64_t kMaxPickle = uint64_t{64} << 20, kMaxTensors = uint64_t{1} << 20, kMaxVisits = uint64_t{4} << 20;
-constexpr size_t kMaxName = 1024, kMaxDepth = 64;
+// A tensor is listed here, in the file's index and in the model's store.
+constexpr uint64_t kTensorBytes = 3 * sizeof(TorchTensor) + 2 * 64;
 
 class TorchParser {
  public:
-  TorchParser(std::span<const uint8_t> file, std::string_view label) : file_(file), label_(label) {}
+  TorchParser(std::span<const uint8_t> file, std::string_view label)
+      : file_(file), label_(label), budget_(label, file.size()) {}
 
   std::vector<TorchTensor> parse(bool verify_crc) {
     for (ZipEntry& e : parse_zip(file_, label_)) {
@@ -30,8 +32,9 @@ class TorchParser {
     }
     find_prefix();
     const ZipEntry& pickle = entries_.at(prefix_ + "data.pkl");
-    check(pickle.end - pickle.begin <= kMaxPickle, ErrorCode::kData,
-          "[{}] expected a data.pkl of at most {} bytes, found {}", label_, kMaxPickle, pickle.end - pickle.begin);
+    check(pickle.end - pickle.begin <= limit::kPickleBytes, ErrorCode::kData,
+          "[{}] expected a data.pkl of at most {} bytes, found {}", label_, limit::kPickleBytes,
+          pickle.end - pickle.begin);
     if (!verify_crc) check_crc(file_, pickle, label_);
     data_ = parse_torch_pickle(bytes_of(pickle), label_);
     visit(state_dict(), 0);
@@ -84,8 +87,9 @@ class TorchParser {
   void visit(PickleRef r, size_t depth) {
     const PickleValue& v = value(r);
     visits_ += 1 + v.items.size();
-    check(depth <= kMaxDepth && visits_ <= kMaxVisits, ErrorCode::kData,
-          "[{}] expected at most {} values, nested at most {} deep, found more", label_, kMaxVisits, kMaxDepth);
+    check(depth <= limit::kNesting && visits_ <= limit::kPickleValues, ErrorCode::kData,
+          "[{}] expected at most {} values, nested at most {} deep, found more", label_, limit::kPickleValues,
+          limit::kNesting);
     if (v.kind == Kind::kTensor) return add(data_.tensors[v.index]);
     if (v.kind == Kind::kList || v.kind == Kind::kTuple) {
       for (size_t i = 0; i < v.items.size(); ++i) visit_named(std::to_string(i), v.items[i], depth);
@@ -102,8 +106,8 @@ class TorchParser {
     const Kind kind = value(r).kind;
     if (kind != Kind::kTensor && kind != Kind::kDict && kind != Kind::kList && kind != Kind::kTuple) return;
     const size_t before = path_.size();
-    check(before + name.size() < kMaxName, ErrorCode::kData,
-          "[{}] expected tensor names of at most {} bytes, found a longer one", label_, kMaxName);
+    check(before + name.size() < limit::kTensorName, ErrorCode::kData,
+          "[{}] expected tensor names of at most {} bytes, found a longer one", label_, limit::kTensorName);
     if (before > 0) path_ += '.';
     path_ += name;
     visit(r, depth + 1);
@@ -115,11 +119,12 @@ class TorchParser {
           label_);
     name_bytes_ += path_.size();
     // Shared values can give one tensor any number of names; honest files name each once or twice.
-    const uint64_t most = std::min(kMaxTensors, 1024 + 4 * static_cast<uint64_t>(data_.tensors.size()));
+    const uint64_t most = std::min(limit::kTensors, 1024 + 4 * static_cast<uint64_t>(data_.tensors.size()));
     check(tensors_.size() < most && name_bytes_ <= most * 128, ErrorCode::kData,
           "[{}] expected at most {} tensors with names of 128 bytes on average, found more", label_, most);
     check(names_.insert(path_).second, ErrorCode::kData, "[{}] expected each tensor once, found '{}' twice", label_,
           path_);
+    budget_.take(1, kTensorBytes + 4 * path_.size(), "tensors");
     const PickleStorage& storage = data_.storages[t.storage];
     const ZipEntry& entry = storage_entry(storage);
     TorchTensor out;
@@ -132,8 +137,9 @@ class TorchParser {
   }
 
   const ZipEntry& storage_entry(const PickleStorage& storage) const {
-    const auto it =
-        storage.key.size() <= kMaxName ? entries_.find(prefix_ + "data/" + std::string(storage.key)) : entries_.end();
+    const auto it = storage.key.size() <= limit::kTensorName
+                        ? entries_.find(prefix_ + "data/" + std::string(storage.key))
+                        : entries_.end();
     check(it != entries_.end(), ErrorCode::kData,
           "[{}] '{}': expected its data in the archive, found none; fetch it again", label_, path_);
     const auto bytes = checked_mul(storage.elements, tensor_dtype_size(storage.dtype));
@@ -178,6 +184,7 @@ class TorchParser {
 
   std::span<const uint8_t> file_;
   std::string_view label_;
+  Budget budget_;
   std::map<std::string, ZipEntry, std::less<>> entries_;
   std::string prefix_, path_;
   PickleData data_;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "io/byte_cursor.h"
@@ -13,9 +14,8 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr size_t kMaxMemo = size_t{4} << 20, kMaxStack = size_t{1} << 20, kMaxText = size_t{1} << 20, kMaxRank = 8,
-                 kMaxNesting = 64;
-constexpr size_t kMaxValues = size_t{4} << 20;
+// Lists double while they grow: a value is there twice for a moment.
+constexpr uint64_t kValueBytes = 2 * sizeof(PickleValue) + 2 * sizeof(PickleRef);
 
 enum Opcode : uint8_t {
   kProto = 0x80,
@@ -77,7 +77,8 @@ constexpr GlobalRow kGlobals[] = {
 
 class Reader {
  public:
-  Reader(std::span<const uint8_t> bytes, std::string_view label) : in_(bytes, label), bytes_(bytes), label_(label) {}
+  Reader(std::span<const uint8_t> bytes, std::string_view label)
+      : in_(bytes, label), bytes_(bytes), label_(label), budget_(label, bytes.size()) {}
 
   PickleData read() {
     require(in_.u8() == kProto && in_.u8() == 2, "a pickle of protocol 2, as torch.save writes by default");
@@ -172,8 +173,9 @@ class Reader {
   PickleValue& value(PickleRef r) { return data_.values[r]; }
 
   void push(PickleValue v) {
-    require(stack_.size() < kMaxStack, "a stack of at most 1,048,576 values");
-    require(data_.values.size() < kMaxValues, "at most 4,194,304 values");
+    budget_.count(stack_.size() + 1, limit::kPickleStack, "values on the stack");
+    budget_.count(data_.values.size() + 1, limit::kPickleValues, "values");
+    budget_.take(1, kValueBytes, "values");
     stack_.push_back(static_cast<PickleRef>(data_.values.size()));
     data_.values.push_back(std::move(v));
   }
@@ -195,7 +197,7 @@ class Reader {
 
   void push_text() {
     const uint32_t size = in_.u32();
-    require(size <= kMaxText, "a text of at most 1 MiB");
+    budget_.count(size, limit::kPickleText, "bytes of a text");
     PickleValue v{Kind::kText};
     v.text = in_.text(size);
     require(valid_utf8(v.text), "valid UTF-8");
@@ -241,18 +243,18 @@ class Reader {
 
   void put(uint32_t slot) {
     require(!stack_.empty() && (marks_.empty() || marks_.back() < stack_.size()), "a value to remember");
-    require(slot < kMaxMemo && slot <= memo_.size() + 65536, "memo numbers in order");
+    require(slot < limit::kPickleValues && slot <= memo_.size() + 65536, "memo numbers in order");
     if (slot >= memo_.size()) memo_.resize(slot + 1, kUnset);
     memo_[slot] = stack_.back();
   }
   void get(uint32_t slot) {
     require(slot < memo_.size() && memo_[slot] != kUnset, "a remembered value");
-    require(stack_.size() < kMaxStack, "a stack of at most 1,048,576 values");
+    budget_.count(stack_.size() + 1, limit::kPickleStack, "values on the stack");
     stack_.push_back(memo_[slot]);
   }
 
   void mark() {
-    require(marks_.size() < kMaxNesting, "at most 64 open marks");
+    budget_.count(marks_.size() + 1, limit::kNesting, "open marks");
     marks_.push_back(stack_.size());
   }
   std::vector<PickleRef> pop_to_mark() {
@@ -311,7 +313,7 @@ class Reader {
     }
     if (function.number == kRebuildParameter) {
       require(a.size() == 3 && value(a[0]).kind == Kind::kTensor, "a parameter");
-      require(stack_.size() < kMaxStack, "a stack of at most 1,048,576 values");
+      budget_.count(stack_.size() + 1, limit::kPickleStack, "values on the stack");
       stack_.push_back(a[0]);
       return;
     }
@@ -338,7 +340,7 @@ class Reader {
 
   std::vector<uint64_t> dimensions(PickleRef tuple) {
     const PickleValue& v = value(tuple);
-    require(v.kind == Kind::kTuple && v.items.size() <= kMaxRank, "at most 8 dimensions");
+    require(v.kind == Kind::kTuple && v.items.size() <= limit::kRank, "at most 8 dimensions");
     std::vector<uint64_t> out;
     for (const PickleRef r : v.items) {
       require(value(r).kind == Kind::kInt && value(r).number >= 0, "sizes and strides of 0 or more");
@@ -361,6 +363,7 @@ class Reader {
   ByteCursor in_;
   std::span<const uint8_t> bytes_;
   std::string_view label_;
+  Budget budget_;
   uint64_t op_at_ = 0;
   PickleData data_;
   std::vector<PickleRef> stack_, memo_;

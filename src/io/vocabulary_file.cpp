@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/mmap.h"
@@ -14,8 +15,6 @@
 
 namespace hindscan {
 namespace {
-
-constexpr size_t kMaxTokens = size_t{1} << 21, kMaxTokenBytes = 4096;
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> out;
@@ -133,7 +132,7 @@ class Characters {
     check(is_character(character), ErrorCode::kData,
           "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json", label_, id,
           replace_invalid_utf8(character.substr(0, 40)));
-    check(id < kMaxTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData,
+    check(id < limit::kTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData,
           "[{}] expected ids from 0 on, found {}", label_, id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     check(tokens_[id].empty(), ErrorCode::kData, "[{}] expected each id once, found {} twice", label_, id);
@@ -149,9 +148,9 @@ class Characters {
           json.type_name());
     for (const auto& [key, value] : json.members()) {
       if (value.is(Json::Type::kInt)) {
-        add(value.as_int() < 0 ? kMaxTokens : static_cast<uint64_t>(value.as_int()), key);
+        add(value.as_int() < 0 ? limit::kTokens : static_cast<uint64_t>(value.as_int()), key);
       } else {
-        add(number_of(key).value_or(kMaxTokens), text_of(value));
+        add(number_of(key).value_or(limit::kTokens), text_of(value));
       }
     }
   }
@@ -198,12 +197,12 @@ std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std:
     ++number;
     const auto fields = world_line(line);
     const auto bytes = fields ? PythonLiteral::read(fields->literal) : std::nullopt;
-    check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= kMaxTokenBytes,
+    check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= limit::kTokenBytes,
           ErrorCode::kData,
           "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again",
           label, number, replace_invalid_utf8(line.substr(0, 80)));
     const size_t id = fields->id;
-    check(id > 0 && id < kMaxTokens && id <= 2 * number + 65536, ErrorCode::kData,
+    check(id > 0 && id < limit::kTokens && id <= 2 * number + 65536, ErrorCode::kData,
           "[{}] line {}: expected ids from 1 on, found {}", label, number, id);
     if (id >= tokens.size()) tokens.resize(id + 1);
     check(tokens[id].empty(), ErrorCode::kData, "[{}] line {}: expected each id once, found {} twice", label, number,

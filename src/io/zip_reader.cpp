@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/byte_cursor.h"
@@ -16,8 +17,8 @@ constexpr uint32_t kEnd64Magic = 0x06064b50, kLocator64Magic = 0x07064b50;
 constexpr uint64_t kEndSize = 22, kLocatorSize = 20, kEnd64Size = 56, kCentralSize = 46, kMaxComment = 65535;
 constexpr uint16_t kEncrypted = 1, kSizesFollow = 8, kStored = 0, kZip64Extra = 1;
 constexpr uint32_t kIn64 = 0xFFFFFFFF;  // the number is in the zip64 field
-constexpr uint64_t kMaxEntries = uint64_t{1} << 20;
-constexpr size_t kMaxName = 1024;
+// An entry, its name in the sorted list, its place among the extents and in the index by name.
+constexpr uint64_t kEntryBytes = 3 * sizeof(ZipEntry) + 64;
 
 struct Central {
   uint64_t entries = 0, offset = 0, size = 0;
@@ -36,6 +37,7 @@ class ZipParser {
 
   std::vector<ZipEntry> parse() {
     const Central central = find_central();
+    Budget(label_, central.size).take(central.entries, kEntryBytes, "entries");
     ByteCursor at(file_.first(central.offset + central.size), label_, central.offset);
     std::vector<Extent> extents;
     for (uint64_t i = 0; i < central.entries; ++i) {
@@ -85,9 +87,9 @@ class ZipParser {
     check(stop && *stop == records, ErrorCode::kData,
           "[{}] expected the archive's directory to end at byte {}, found it at {} with {} bytes", label_, records,
           c.offset, c.size);
-    check(c.entries <= kMaxEntries && c.entries <= c.size / kCentralSize, ErrorCode::kData,
+    check(c.entries <= limit::kZipEntries && c.entries <= c.size / kCentralSize, ErrorCode::kData,
           "[{}] expected at most {} entries in a directory of {} bytes, found {}", label_,
-          std::min(kMaxEntries, c.size / kCentralSize), c.size, c.entries);
+          std::min(limit::kZipEntries, c.size / kCentralSize), c.size, c.entries);
     return c;
   }
 
@@ -190,10 +192,11 @@ class ZipParser {
   }
 
   void check_name(const std::string& name) const {
-    bool good = !name.empty() && name.size() <= kMaxName && name[0] != '/' && name.find("..") == std::string::npos;
+    bool good =
+        !name.empty() && name.size() <= limit::kTensorName && name[0] != '/' && name.find("..") == std::string::npos;
     for (const char c : name) good = good && static_cast<unsigned char>(c) >= 0x20 && c != '\\' && c != ':';
     check(good, ErrorCode::kData, "[{}] expected plain entry names of at most {} bytes, found one that is not", label_,
-          kMaxName);
+          limit::kTensorName);
   }
 
   void check_extents(std::vector<Extent>& extents) const {

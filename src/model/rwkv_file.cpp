@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/budget.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -21,7 +22,8 @@ class RwkvFile {
     config_.set("model_type", type);
     set("hidden_size", dim("emb.weight", 1, 2));
     set("vocab_size", dim("emb.weight", 0, 2));
-    set("num_hidden_layers", layers());
+    layers_ = count_layers();
+    set("num_hidden_layers", layers_);
     set("intermediate_size", dim("blocks.0.ffn.key.weight", 0, 2));
     set("attention_hidden_size", dim("blocks.0.att.key.weight", 0, 2));
     if (!has("blocks.0.ln0.weight")) config_.set("embedding_norm", false);
@@ -54,9 +56,10 @@ class RwkvFile {
     return has("blocks.0.att.time_first") ? "rwkv4" : "";
   }
 
-  uint64_t layers() const {
+  uint64_t count_layers() const {
     uint64_t n = 0;
     while (has(fmt::format("blocks.{}.att.key.weight", n))) ++n;
+    Budget(t_.label(), 0).count(n, limit::kLayers, "layers");
     return n;
   }
 
@@ -78,7 +81,7 @@ class RwkvFile {
 
   // One decay and one log u per head -> one decay and one u per channel.
   void spread_decays(uint64_t heads, uint64_t head_size) {
-    for (uint64_t l = 0; l < layers(); ++l) {
+    for (uint64_t l = 0; l < layers_; ++l) {
       const std::string p = fmt::format("blocks.{}.att.", l);
       const TensorStore::Entry decay = t_.find(p + "time_decay"), first = t_.find(p + "time_first");
       if (!decay || !first) return;  // the loader names what is missing
@@ -161,6 +164,7 @@ class RwkvFile {
   TensorStore& t_;
   bool from_rwkv_cpp_;
   Config config_;
+  uint64_t layers_ = 0;
 };
 
 }  // namespace

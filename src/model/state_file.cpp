@@ -57,7 +57,7 @@ SequenceState load_state(const std::string& path, const Model& model) {
     const std::span<const uint8_t> bytes = file.bytes(t);
     void* to =
         state.put(t.name, {t.shape.begin(), t.shape.end()}, t.dtype == TensorDType::kF64 ? DType::kF64 : DType::kF32);
-    std::memcpy(to, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
   }
   return state;
 }
