@@ -49,7 +49,8 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
       ->type_name("NAME");
   app.add_option("--valid", o.valid, "Held-out text file; with classify: held-out labels")->type_name("FILE");
   app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");
-  f.resume_option = app.add_option("--resume", f.resume, "Continue this run directory (default: OUT), to the last bit")
+  f.resume_option = app.add_option("--resume", f.resume,
+                                   "Continue this run directory (default: OUT), to the last bit; wherever it lies")
                         ->type_name("DIR")
                         ->expected(0, 1);
   app.add_option("--export", f.export_dir, "Only write the newest checkpoint of the run as a model directory")
@@ -135,6 +136,11 @@ void take_overrides(const CLI::App& app, TrainFlags& f) {
   take("--min-lr", f.overrides.min_lr, o.min_lr);
   take("--checkpoint-seconds", f.overrides.checkpoint_seconds, o.checkpoint_seconds);
   take("--max-seconds", f.overrides.max_seconds, o.max_seconds);
+  take("--data", f.overrides.data, o.data);
+  take("--valid", f.overrides.valid, o.valid);
+  take("--labels", f.overrides.labels, o.labels);
+  take("--features", f.overrides.features, o.features);
+  take("--valid-features", f.overrides.valid_features, o.valid_features);
 }
 
 // Whatever else decides a run is part of its checkpoint: naming it again would be ignored, so it is refused.
@@ -152,7 +158,12 @@ void refuse_other_flags(const CLI::App& app) {
                                          "--lr",
                                          "--min-lr",
                                          "--checkpoint-seconds",
-                                         "--max-seconds"};
+                                         "--max-seconds",
+                                         "--data",
+                                         "--valid",
+                                         "--labels",
+                                         "--features",
+                                         "--valid-features"};
   for (const CLI::Option* o : app.get_options()) {
     if (o->count() == 0 || o->get_group() == kCommonGroup) continue;
     const std::string name = "--" + o->get_lnames().front();

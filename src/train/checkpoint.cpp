@@ -1,9 +1,8 @@
 #include "train/checkpoint.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -34,17 +33,34 @@ std::string make_manifest(int64_t step, const std::vector<CheckpointFile>& files
   return to_string(Json::object().set("step", step).set("files", list), {.indent = 1}) + "\n";
 }
 
-void remove_dir(Fs& fs, const std::string& dir) {
-  for (const std::string& name : fs.list(dir)) fs.unlink(join_path(dir, name));
-  fs.rmdir(dir);
+// Deletes what a trainer writes: a folder of files. Anything else, or what a link leads to, is not ours and stays.
+void remove_ours(Fs& fs, const std::string& path) {
+  if (fs.is_link(path) || fs.kind(path) == FileKind::kRegular) return fs.unlink(path);
+  if (fs.kind(path) != FileKind::kDirectory) return;
+  bool all = true;
+  for (const std::string& name : fs.list(path)) {
+    const std::string file = join_path(path, name);
+    const bool plain = fs.is_link(file) || fs.kind(file) == FileKind::kRegular;
+    if (plain) fs.unlink(file);
+    all = all && plain;
+  }
+  if (all) return fs.rmdir(path);
+  log_warning("{}: holds what no trainer wrote; left alone", path);
 }
 
 // What is deleted first loses its name, so that a crash in between leaves no half checkpoint.
 void trash(Fs& fs, const std::string& run_dir, const std::string& name) {
-  const std::string to = join_path(run_dir, std::string(kTrash) + name);
-  if (fs.kind(to) == FileKind::kDirectory) remove_dir(fs, to);
+  const std::string to = temporary_name(join_path(run_dir, std::string(kTrash) + name));
   fs.rename(join_path(run_dir, name), to);
-  remove_dir(fs, to);
+  remove_ours(fs, to);
+}
+
+// Neither a link to elsewhere nor a device that never ends.
+std::string read_plain(Fs& fs, const std::string& path, uint64_t limit) {
+  const FileKind kind = fs.kind(path);
+  check(!fs.is_link(path) && (kind == FileKind::kRegular || kind == FileKind::kNone), ErrorCode::kData,
+        "[{}] expected a plain file, found something else", path);
+  return fs.read(path, limit);
 }
 
 bool is_valid(Fs& fs, const std::string& run_dir, int64_t step) {
@@ -109,14 +125,13 @@ void save_checkpoint(Fs& fs, const std::string& run_dir, int64_t step, const std
     trash(fs, run_dir, name);
   }
   check_space(fs, run_dir, files);
-  const std::string temporary = fmt::format("{}.tmp-{}", final_dir, ::getpid());
+  const std::string temporary = temporary_name(final_dir);
   try {
-    if (fs.kind(temporary) == FileKind::kDirectory) remove_dir(fs, temporary);
     write_checkpoint_dir(fs, temporary, step, files);
     fs.rename(temporary, final_dir);
   } catch (const Error&) {
     try {
-      if (fs.kind(temporary) == FileKind::kDirectory) remove_dir(fs, temporary);
+      remove_ours(fs, temporary);
     } catch (const Error&) {  // the next start cleans up; the first error is the one to report
     }
     throw;
@@ -131,17 +146,22 @@ Checkpoint load_checkpoint(Fs& fs, const std::string& run_dir, int64_t step) {
   out.step = step;
   out.path = join_path(run_dir, checkpoint_name(step));
   const std::string manifest_path = join_path(out.path, kManifest);
-  const Json manifest = parse_json(fs.read(manifest_path, uint64_t{1} << 20), manifest_path);
+  const Json manifest = parse_json(read_plain(fs, manifest_path, limit::kManifestBytes), manifest_path);
   const JsonReader reader(manifest, manifest_path);
   reader.get_int("step", step, step);
+  Budget budget = Budget::of_machine(out.path);
+  budget.count(reader.get_array("files").size(), limit::kCheckpointFiles, "files");
   for (const Json& entry : reader.get_array("files")) {
     const JsonReader file(entry, manifest_path, "files");
     const std::string& name = file.get_string("name");
-    check(!name.empty() && name.find('/') == std::string::npos, ErrorCode::kData,
-          "[{}] expected bare file names, found \"{}\"", manifest_path, name);
-    std::string bytes = fs.read(join_path(out.path, name), UINT64_MAX);
-    check(static_cast<int64_t>(bytes.size()) == file.get_int("bytes", 0), ErrorCode::kData,
-          "[{}/{}] expected {} bytes, found {}", out.path, name, file.get_int("bytes", 0), bytes.size());
+    const bool bare = !name.empty() && name[0] != '.' && name.size() <= limit::kFileName;
+    check(bare && name.find('/') == std::string::npos && name.find('\0') == std::string::npos, ErrorCode::kData,
+          "[{}] expected bare file names, found \"{}\"", manifest_path, name.substr(0, limit::kFileName));
+    const auto size = static_cast<uint64_t>(file.get_int("bytes", 0));
+    budget.take(size, 1, "bytes of files");
+    std::string bytes = read_plain(fs, join_path(out.path, name), size);
+    check(bytes.size() == size, ErrorCode::kData, "[{}/{}] expected {} bytes, found {}", out.path, name, size,
+          bytes.size());
     check(hash_hex(xxh64(bytes)) == file.get_string("xxh64"), ErrorCode::kData,
           "[{}/{}] expected contents of hash {}, found {}", out.path, name, file.get_string("xxh64"),
           hash_hex(xxh64(bytes)));
@@ -167,11 +187,7 @@ void clean_run_dir(Fs& fs, const std::string& run_dir) {
   for (const std::string& name : fs.list(run_dir)) {
     const bool unfinished = name.starts_with(kPrefix) && name.find(".tmp-") != std::string::npos;
     const std::string path = join_path(run_dir, name);
-    if (unfinished || name.starts_with(kTrash)) {
-      if (fs.kind(path) == FileKind::kDirectory) remove_dir(fs, path);
-    } else if (name.starts_with("latest.tmp-")) {
-      fs.unlink(path);
-    }
+    if (unfinished || name.starts_with(kTrash) || name.starts_with("latest.tmp-")) remove_ours(fs, path);
   }
 }
 

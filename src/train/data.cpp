@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstring>
 #include <exception>
 #include <mutex>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -27,7 +29,7 @@ std::string pack_u64(uint64_t v) { return std::string(reinterpret_cast<const cha
 
 bool read_cache(Fs& fs, const std::string& path, Corpus& corpus) {
   if (fs.kind(path) != FileKind::kRegular) return false;
-  const std::string file = fs.read(path, UINT64_MAX);
+  const std::string file = fs.read(path, Budget::of_machine(path).left());
   const size_t head = kCacheMagic.size();
   if (file.size() < head + 24 || !file.starts_with(kCacheMagic)) return false;
   uint64_t stored[2];
@@ -36,8 +38,12 @@ bool read_cache(Fs& fs, const std::string& path, Corpus& corpus) {
   if (stored[0] != corpus.hash || ids.size() / 4 != stored[1] || ids.size() % 4 != 0) return false;
   if (!file.ends_with(pack_u64(xxh64(ids)))) return false;
   corpus.tokens.resize(stored[1]);
-  std::memcpy(corpus.tokens.data(), ids.data(), ids.size());
-  return true;
+  if (!ids.empty()) std::memcpy(corpus.tokens.data(), ids.data(), ids.size());
+  return std::all_of(corpus.tokens.begin(), corpus.tokens.end(), [](int32_t id) { return id >= 0; });
+}
+
+std::string cache_path(const std::string& dir, uint64_t hash) {
+  return join_path(dir, "tokens-" + hash_hex(hash) + ".bin");
 }
 
 void write_cache(Fs& fs, const std::string& path, const Corpus& corpus) {
@@ -106,10 +112,10 @@ Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEnco
   corpus.separator = encoder.separator;
   corpus.hash = xxh64(kCacheMagic, encoder.hash);
   for (const std::string& file : files) {
-    texts.push_back(read_text_file(file, uint64_t{1} << 36));
+    texts.push_back(read_text_file(file, Budget::of_machine(file).left()));
     corpus.hash = xxh64(texts.back(), corpus.hash);
   }
-  const std::string cache = join_path(cache_dir, "tokens-" + hash_hex(corpus.hash) + ".bin");
+  const std::string cache = cache_path(cache_dir, corpus.hash);
   if (read_cache(fs, cache, corpus)) return corpus;
 
   std::vector<std::string_view> documents;
@@ -122,6 +128,15 @@ Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEnco
     if (corpus.separator >= 0 && !ended) corpus.tokens.push_back(corpus.separator);
   }
   write_cache(fs, cache, corpus);
+  return corpus;
+}
+
+std::optional<Corpus> kept_corpus(Fs& fs, const std::string& hash, int32_t separator, const std::string& cache_dir) {
+  Corpus corpus;
+  corpus.separator = separator;
+  const auto [end, error] = std::from_chars(hash.data(), hash.data() + hash.size(), corpus.hash, 16);
+  if (error != std::errc() || end != hash.data() + hash.size()) return std::nullopt;
+  if (!read_cache(fs, cache_path(cache_dir, corpus.hash), corpus)) return std::nullopt;
   return corpus;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,8 @@ void log_unknown(const TextEncoder& encoder);
 // Encodes the files, or reads <cache_dir>/tokens-<hash>.bin written by an earlier run with the same texts.
 Corpus load_corpus(Fs& fs, const std::vector<std::string>& files, const TextEncoder& encoder,
                    const std::string& cache_dir, ProgressSink* progress);
+// What load_corpus left in cache_dir for data of this hash (16 hexadecimal digits); nothing if it is not there.
+std::optional<Corpus> kept_corpus(Fs& fs, const std::string& hash, int32_t separator, const std::string& cache_dir);
 std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string_view>& texts, const TextEncoder& encoder,
                                                ProgressSink* progress);
 void shuffle_documents(Corpus& corpus, uint64_t seed);

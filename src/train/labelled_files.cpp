@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -18,8 +19,6 @@
 
 namespace hindscan {
 namespace {
-
-constexpr uint64_t kMaxBytes = uint64_t{1} << 36;
 
 std::string where(const std::string& path, int64_t line) { return fmt::format("{} line {}", path, line); }
 
@@ -190,7 +189,8 @@ LabelledRows read_labelled(const LabelledFiles& files) {
   check_kinds(files);
   const bool array = files.labels.ends_with(".npy");
   const bool objects = files.labels.ends_with(".jsonl") || files.labels.ends_with(".ndjson");
-  const std::string content = array ? read_file(files.labels, kMaxBytes) : read_text_file(files.labels, kMaxBytes);
+  const uint64_t most = Budget::of_machine(files.labels).left();
+  const std::string content = array ? read_file(files.labels, most) : read_text_file(files.labels, most);
   const auto table = [&] {
     return files.labels.ends_with(".csv") ? parse_csv(content, files.labels) : parse_tsv(content);
   };
@@ -203,7 +203,8 @@ LabelledRows read_labelled(const LabelledFiles& files) {
 }
 
 FeatureArray read_features(const std::string& path) {
-  const std::string content = read_file(path, kMaxBytes);
+  Budget budget = Budget::of_machine(path);
+  const std::string content = read_file(path, budget.left());
   const NpyArray a = parse_npy(as_bytes(content), path);
   const size_t rank = a.shape.size();
   check(rank == 2 || rank == 3, ErrorCode::kData,
@@ -218,6 +219,7 @@ FeatureArray read_features(const std::string& path) {
   out.count = static_cast<int64_t>(a.shape[0]);
   out.length = rank == 3 ? static_cast<int64_t>(a.shape[1]) : 1;
   out.dim = static_cast<int64_t>(a.shape[rank - 1]);
+  budget.take(elements(a), sizeof(float), "numbers");
   out.values.resize(elements(a));
   for (size_t i = 0; i < out.values.size(); ++i) {
     float v = 0;
@@ -260,7 +262,7 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
   log_info("{}: {} classes: {}{}", rows.path, o.num_labels,
            fmt::join(o.label_names.begin(), o.label_names.begin() + shown, ", "),
            o.label_names.size() > kShown ? ", ..." : "");
-  constexpr int64_t kMostLabels = 100000;
+  constexpr auto kMostLabels = static_cast<int64_t>(limit::kLabels);
   check(o.num_labels <= kMostLabels, ErrorCode::kData,
         "[{}] expected at most {} different labels, found {}; is the label column right?", rows.path, kMostLabels,
         o.num_labels);

@@ -179,6 +179,7 @@ void TrainOverrides::apply(TrainOptions& o) const {
   set(o.lr, lr);
   set(o.min_lr, min_lr);
   set(o.checkpoint_seconds, checkpoint_seconds);
+  set(o.data, data);
 }
 
 }  // namespace hindscan

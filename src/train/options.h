@@ -32,7 +32,7 @@ struct TrainOptions {
   std::string valid;        // held-out text, or labels of held-out sequences; empty: none
   std::string valid_features;
   // Where to
-  std::string out;  // run directory: checkpoints, token cache, log, and model/ when the run ends
+  std::string out;  // run directory: checkpoints, token cache, kept inputs, log, and model/ when the run ends
   std::string log;  // JSONL; empty: <out>/log.jsonl
 
   int64_t steps = 1000;      // optimiser steps in all
@@ -79,6 +79,9 @@ uint64_t arithmetic_hash(const TrainOptions& options);
 struct TrainOverrides {
   std::optional<int64_t> steps, checkpoint_steps, keep, eval_steps, eval_tokens, stop_after;
   std::optional<double> lr, min_lr, checkpoint_seconds, max_seconds;
+  // Files given again: those of the run directory are used otherwise, never the paths that its checkpoints name.
+  std::optional<std::vector<std::string>> data;
+  std::optional<std::string> valid, labels, features, valid_features;
   void apply(TrainOptions& options) const;
 };
 

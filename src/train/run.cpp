@@ -10,6 +10,7 @@
 #include "base/signals.h"
 #include "io/text_file.h"
 #include "model/config_json.h"
+#include "train/inputs.h"
 #include "train/labelled.h"
 #include "train/lock.h"
 #include "train/log_file.h"
@@ -227,11 +228,13 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
   options.check_ranges();
   Fs& fs = file_system(events);
   make_dirs(fs, options.out);
+  check_run_dir(fs, options.out);
   const RunLock lock(options.out);
   check(checkpoint_steps(fs, options.out).empty(), ErrorCode::kCannotCreate,
         "[{}] expected a directory without checkpoints, found some; add --resume to continue them, or name another",
         options.out);
   clean_run_dir(fs, options.out);
+  keep_inputs(fs, options);
   Model model = new_model(options);
   if (options.carry && !options.labelled() && model.arch().sizes().cache_per_token > 0) {
     options.carry = false;
@@ -245,17 +248,21 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
 TrainReport resume(const std::string& run_dir, const TrainOverrides& overrides, const TrainEvents& events) {
   check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
         "[{}] expected a run directory, found none", run_dir);
+  Fs& fs = file_system(events);
+  check_run_dir(fs, run_dir);
   const RunLock lock(run_dir);
-  clean_run_dir(file_system(events), run_dir);
+  clean_run_dir(fs, run_dir);
   const Checkpoint checkpoint = newest(run_dir);
   TrainOptions options = checkpoint_options(checkpoint);
   const uint64_t before = arithmetic_hash(options);
   options.out = run_dir;
   overrides.apply(options);
+  take_inputs(fs, overrides, options);
   options.check_ranges();
   if (arithmetic_hash(options) != before) log_info("the resumed run has another schedule than the one it continues");
   Model model = checkpoint_model(checkpoint);
-  std::unique_ptr<BatchSource> source = make_source(options, model, events.progress);
+  std::unique_ptr<BatchSource> source = make_resumed_source(options, checkpoint_data_hash(checkpoint),
+                                                            overrides.data.has_value(), model, events.progress);
   Trainer trainer(std::move(model), options, std::move(source));
   trainer.restore(checkpoint);
   return Run(trainer, events).loop(true);

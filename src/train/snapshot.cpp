@@ -40,7 +40,7 @@ class TensorReader {
       check(t.dtype == TensorDType::kF32 && t.shape == file_shape(shape), ErrorCode::kData,
             "[{}] expected {} to be F32 [{}], found {} [{}]", label_, name, fmt::join(shape, ", "),
             tensor_dtype_name(t.dtype), fmt::join(t.shape, ", "));
-      std::memcpy(to, bytes(t).data(), t.end - t.begin);
+      if (t.end > t.begin) std::memcpy(to, bytes(t).data(), t.end - t.begin);
       return;
     }
     fail(ErrorCode::kData, "[{}] expected a tensor {}, found none", label_, name);
@@ -81,7 +81,7 @@ void restore_states(const Checkpoint& checkpoint, const std::vector<int64_t>& to
     check(slash != std::string::npos && stream < states.size() && t.dtype == TensorDType::kF32, ErrorCode::kData,
           "[{}] expected F32 tensors of {} streams, found {}", file.label(), states.size(), t.name);
     void* to = states[stream].put(t.name.substr(slash + 1), {t.shape.begin(), t.shape.end()}, DType::kF32);
-    std::memcpy(to, file.bytes(t).data(), t.end - t.begin);
+    if (t.end > t.begin) std::memcpy(to, file.bytes(t).data(), t.end - t.begin);
   }
 }
 
@@ -177,6 +177,11 @@ TrainOptions checkpoint_options(const Checkpoint& checkpoint) {
   const Json meta = read_meta(checkpoint);
   const JsonReader reader = meta_reader(meta, checkpoint);
   return train_options_from_json(reader.get_object("options").value(), join_path(checkpoint.path, "train.json"));
+}
+
+std::string checkpoint_data_hash(const Checkpoint& checkpoint) {
+  const Json meta = read_meta(checkpoint);
+  return meta_reader(meta, checkpoint).get_string("data_hash");
 }
 
 Config checkpoint_config(const Checkpoint& checkpoint) {

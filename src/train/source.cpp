@@ -40,15 +40,29 @@ TextEncoder make_encoder(const Model& model) {
   return encoder;
 }
 
+static std::string cache_of(const TrainOptions& options) { return join_path(options.out, "cache"); }
+
 std::unique_ptr<BatchSource> make_source(const TrainOptions& options, const Model& model, ProgressSink* progress) {
   if (options.labelled()) {
     LabelledSet set = load_labelled(training_files(options), model, options.length, progress);
     return std::make_unique<LabelledSource>(std::move(set), options, model.arch().sizes().vocab_size);
   }
   if (!options.task.empty()) return std::make_unique<TaskSource>(make_task(options.task), options);
-  Corpus corpus = load_corpus(real_fs(), options.data, make_encoder(model), join_path(options.out, "cache"), progress);
+  Corpus corpus = load_corpus(real_fs(), options.data, make_encoder(model), cache_of(options), progress);
   shuffle_documents(corpus, options.seed);
   return std::make_unique<TextSource>(std::move(corpus), options);
+}
+
+std::unique_ptr<BatchSource> make_resumed_source(const TrainOptions& options, const std::string& data_hash, bool given,
+                                                 const Model& model, ProgressSink* progress) {
+  if (given || !options.task.empty()) return make_source(options, model, progress);
+  std::optional<Corpus> corpus = kept_corpus(real_fs(), data_hash, make_encoder(model).separator, cache_of(options));
+  check(corpus.has_value(), ErrorCode::kUsage,
+        "[{}] expected the tokens of the training text in its folder cache, found none; the run began with '{}', which "
+        "is not opened unasked: add --data FILE",
+        options.out, fmt::join(options.data, ","));
+  shuffle_documents(*corpus, options.seed);
+  return std::make_unique<TextSource>(std::move(*corpus), options);
 }
 
 }  // namespace hindscan

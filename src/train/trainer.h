@@ -68,6 +68,7 @@ class Trainer {
 // The options and the architecture of a checkpoint.
 TrainOptions checkpoint_options(const Checkpoint& checkpoint);
 Config checkpoint_config(const Checkpoint& checkpoint);
+std::string checkpoint_data_hash(const Checkpoint& checkpoint);
 void restore_weights(const Checkpoint& checkpoint, WeightTable& weights);  // f32
 
 }  // namespace hindscan
