@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -22,6 +23,8 @@ namespace hindscan::cli {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+// What no estimate counts: stacks and scratch of the threads, buffers of libraries, the program's own pages.
+constexpr int64_t kUncounted = int64_t{16} << 20;
 
 std::string with_examples(const std::string& what, const std::vector<std::string>& examples) {
   std::string out = what + "\n\nExamples:\n";
@@ -152,6 +155,7 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
         ErrorCode::kNotFound,
         "[{}] expected a model directory or file, found nothing; a text goes after -p: hindscan {} -p {}",
         model_positional_, name_, shell_quote(model_positional_));
+  check_loading(model_path());
   Model model = Model::load(model_path(), options);
   const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
   check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
@@ -159,9 +163,35 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
   return model;
 }
 
+// The weights are there twice for a moment: as in the file, and as they are computed with.
+void CommandLine::check_loading(const std::string& model) const {
+  if (mem_limit_.empty()) return;
+  std::error_code ignored;  // what cannot be read is told by the loader
+  std::vector<std::filesystem::path> files = {model};
+  if (std::filesystem::is_directory(model, ignored)) {
+    files.clear();
+    for (const auto& entry : std::filesystem::directory_iterator(model, ignored)) files.push_back(entry.path());
+  }
+  int64_t weights = 0;
+  for (const auto& file : files) {
+    const bool weighty = file.extension() == ".safetensors" || file.extension() == ".bin" || files.size() == 1;
+    if (weighty && std::filesystem::is_regular_file(file, ignored))
+      weights += static_cast<int64_t>(std::filesystem::file_size(file, ignored));
+  }
+  const int64_t most = parse_bytes(mem_limit_), taken = resident_memory() + 2 * weights + kUncounted;
+  check(taken <= most, ErrorCode::kResource,
+        "[--mem-limit] expected at least {} MiB to load {}, found {} MiB; raise it or take a smaller model",
+        (taken >> 20) + 1, model, most >> 20);
+}
+
 int64_t CommandLine::memory_limit() const {
   const int64_t available = available_memory();
-  return mem_limit_.empty() ? available : std::min(available, parse_bytes(mem_limit_));
+  if (mem_limit_.empty()) return available;
+  const int64_t most = parse_bytes(mem_limit_), taken = resident_memory() + kUncounted;
+  check(taken < most, ErrorCode::kResource,
+        "[--mem-limit] expected at least {} MiB, which the program and this model take alone, found {} MiB; raise it",
+        (taken >> 20) + 1, most >> 20);
+  return std::min(available, most - taken);
 }
 
 std::vector<int32_t> parse_tokens(std::string_view text) {

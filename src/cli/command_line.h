@@ -40,12 +40,15 @@ class CommandLine {
   // One of -p, -f and --tokens, or what comes through a pipe; Error(kUsage) for none or several.
   Prompt read_prompt(const Model& model, TextPlace place = kWholeText) const;
   size_t prompts_given() const;  // of -p, -f and --tokens
-  int64_t memory_limit() const;  // bytes: the flag or what is available, whichever is less
+  // Bytes a request may take beside the program and the model that is loaded; Error(kResource) when these alone are
+  // more than --mem-limit.
+  int64_t memory_limit() const;
 
  private:
   void update_usage();
   void apply();
   void end_text(std::string& text, bool piped) const;
+  void check_loading(const std::string& model) const;
   [[noreturn]] void unknown_argument(const std::string& argument) const;
 
   std::string name_;
