@@ -2,10 +2,29 @@
 # Shared by run.sh and test.sh: installs what is missing and builds. Everything said here goes to stderr.
 # Sourced with $root set to the project's folder.
 
+say() { printf 'hindscan: %s\n' "$*" >&2; }
+
+# cache_folder: prints a folder that only we can write to. Without a home it lies where everybody can make one first.
+cache_folder() {
+  local folder=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+  if [[ -n $folder ]]; then
+    folder=$folder/hindscan
+    mkdir -p "$folder"
+  else
+    folder=${TMPDIR:-/var/tmp}/hindscan-$(id -u)
+    mkdir -m 700 "$folder" 2>/dev/null || true
+    if [[ ! -d $folder || -L $folder || ! -O $folder || $(stat -c %a "$folder") != 700 ]]; then
+      say "expected $folder to be a folder of our own with mode 700, found something else; remove it, or set XDG_CACHE_HOME"
+      return 77
+    fi
+  fi
+  printf '%s' "$folder"
+}
+
 # CMake and Ninja stumble over some characters: such a clone is built through a link with a plain name.
 if [[ $root == *[\'\"\&\;\<\>\|\*\?\`\$\#^\\\[\]\{\}%]* ]]; then
-  link=${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/hindscan/clone-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
-  mkdir -p "${link%/*}"
+  link=$(cache_folder) || exit $?
+  link+=/clone-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
   ln -sfn "$root" "$link"
   root=$link
 fi
@@ -15,8 +34,6 @@ tools=(g++ cmake ninja pkg-config flock)
 declare -A package_of=([g++]=g++ [cmake]=cmake [ninja]=ninja-build [pkg-config]=pkg-config [flock]=util-linux)
 libraries=(libfmt-dev libsimdjson-dev libhwy-dev libpng-dev libcli11-dev libpcre2-dev libutf8proc-dev libpango1.0-dev fonts-dejavu-core libdnnl-dev)
 test_libraries=(libgtest-dev libgmock-dev)
-
-say() { printf 'hindscan: %s\n' "$*" >&2; }
 
 missing_packages() {
   local tool package status
