@@ -93,8 +93,8 @@ void bench_maps(int64_t T) {
   std::vector<float> tile(static_cast<size_t>(T * T)), upper(128 * 128), lower(upper.size());
   for (const auto& [name, map] : {std::pair{"mean", ElementMap::kMean}, {"mean |.|", ElementMap::kMeanAbs}}) {
     const double seconds = best_seconds(
-        [&] {
-          element_tile(layer.dims, layer.coeffs(), map, 0, {0, T}, {0, T}, {}, tile.data());
+        [&, kind = map] {
+          element_tile(layer.dims, layer.coeffs(), kind, 0, {0, T}, {0, T}, {}, tile.data());
         },
         0.4, 5);
     fmt::print("map, {:9} {} x {} tokens: {:.3f} s\n", name, T, T, seconds);

@@ -4,6 +4,12 @@ set_property(GLOBAL PROPERTY HS_LAYERS "")
 # For what computes nothing itself (tests, the command line): half the compile time.
 set(HS_QUICK $<$<CONFIG:Release>:-O1>)
 
+# Seconds that one test may take; everything is slower under a sanitizer.
+set(HS_TIMEOUT 600)
+if(HINDSCAN_SANITIZE)
+  set(HS_TIMEOUT 6000)
+endif()
+
 function(hs_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
@@ -102,5 +108,5 @@ function(hs_test target library)
   hs_paths(${target})
   target_compile_options(${target} PRIVATE ${HS_QUICK})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT ${HS_TIMEOUT})
 endfunction()

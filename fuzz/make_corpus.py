@@ -165,11 +165,51 @@ def rwkv_vocab_seeds():
     yield from (b"abcdab  the the\n\n\n", b"\xff\xfe<|endoftext|>ab")
 
 
+def npy_file(descr, shape, data, extra=""):
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, {extra}}}".encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head + data
+
+
+def npy_seeds():
+    for descr, size in {"<f4": 4, "<f8": 8, "<i4": 4, "<i8": 8, "|u1": 1}.items():
+        yield npy_file(descr, "(2, 3)", bytes(6 * size))
+    yield from (npy_file("<f4", "()", bytes(4)), npy_file("<f4", "(3,)", bytes(12)), npy_file("<f4", "(0, 5)", b""), npy_file(">f4", "(1,)", bytes(4)))
+    yield from (npy_file("<f4", "(4294967296, 4294967296, 4)", b""), b"{'descr': '|u1', 'fortran_order': False, 'shape': (48,), }", b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }")
+
+
+def state_seeds():
+    def member(name, shape, begin, count, dtype="F32"):
+        return json.dumps({name: tensor(dtype, shape, begin, begin + count * (4 if dtype == "F32" else 8))})[1:-1]
+
+    conv, ssm = member("layers.0.conv", [8, 3], 0, 24), member("layers.0.ssm", [8, 2], 96, 16)
+    yield f"{conv},{ssm}".encode() + b"\0" + bytes(160)
+    yield from (b"", conv.encode() + b"\0" + bytes(96), member("x", [1], 0, 1, "F64").encode() + b"\0" + bytes(8), st_file({}), st_file({"__metadata__": {"format": "x", "model": "0", "tokens": "-1"}}))
+
+
+def checkpoint_seeds():
+    options = {"config": "c.json", "data": ["d.txt"], "valid": "v.txt", "out": "runs/a", "log": "", "steps": 12, "sequences": 2, "length": 8, "lr": 1e-3, "schedule": "cosine", "gemm": "f32", "save_dtype": "bf16", "carry": True, "seed": 3}
+    meta = {"version": "hindscan.checkpoint/2", "step": 3, "rng": {"seed": 3, "step": 3}, "updates": 3, "tokens": 48, "skipped": 0, "skipped_in_row": 0, "state_tokens": [24, 24], "data_hash": "0123456789abcdef", "options": options}
+    text = json.dumps(meta).encode()
+    yield from (text, json.dumps({**meta, "options": {}}).encode(), json.dumps({**meta, "options": {**options, "schedule": "x"}}).encode(), b"{}")
+    for entry in ({"name": "train.json", "bytes": 2, "xxh64": "0" * 16}, {"name": "../x", "bytes": 2, "xxh64": ""}, {"name": "train.json", "bytes": -1}):
+        yield json.dumps({"step": 3, "files": [entry]}).encode() + b"\0{}"
+
+
+def labelled_seeds():
+    for first, texts in ((b"\0", [b"good\tfine words\nbad\tother words\nbad\tmore\n", b"label\ttext\na\tx\nb\ty\na\tz\n", b"0.5\tx\n1.25\ty\n0.5\tz\n", b"\xef\xbb\xbfa\tb\tc\r\nd\tb\tf\r\n", b"a\n"]),
+                         (b"\1", [b'label,text\na,"x, ""y"""\nb,z\na,w\n', b'"a\nb",c\n']), (b"\2", [b'{"text":"a","label":1}\n{"text":"b","label":0}\n', b'{"text":"a","label":1.5}\n{"text":"b","label":true}', b"[]\n"]),
+                         (b"\3", [npy_file("<i8", "(3,)", struct.pack("<3q", 0, 1, 2)), npy_file("<f4", "(2, 3)", struct.pack("<6f", *range(6))), npy_file("<f4", "(1, 2, 1)", struct.pack("<2f", 1, float("nan"))), npy_file("|u1", "(2, 2)", b"abcd")])):
+        for text in texts:
+            yield first + text
+
+
 def main():
     root = Path(sys.argv[1])
     configs = [json.dumps(c).encode() for c in (MAMBA_HF, FALCON, MAMBA_SSM)] + [t.encode() for t in JSON_TEXTS]
     targets = {"safetensors": [s for group in safetensors_seeds() for s in group], "config": configs, "tokenizer": list(tokenizer_seeds()),
-               "torch_file": list(pickle_seeds()), "rwkv_bin": list(rwkv_bin_seeds()), "rwkv_vocab": list(rwkv_vocab_seeds())}
+               "torch_file": list(pickle_seeds()), "rwkv_bin": list(rwkv_bin_seeds()), "rwkv_vocab": list(rwkv_vocab_seeds()),
+               "npy": list(npy_seeds()), "state_file": list(state_seeds()), "checkpoint": list(checkpoint_seeds()), "labelled": list(labelled_seeds())}
     for target, seeds in targets.items():
         folder = root / target
         folder.mkdir(parents=True, exist_ok=True)

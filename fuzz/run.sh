@@ -8,7 +8,7 @@ build=${HINDSCAN_FUZZ_BUILD:-$root/build/fuzz}
 runs=${1:-20000}
 shift $(($# > 0 ? 1 : 0))
 targets=("${@:-}")
-[ -n "${targets[0]}" ] || targets=(safetensors config tokenizer torch_file rwkv_bin rwkv_vocab)
+[ -n "${targets[0]}" ] || targets=(safetensors config tokenizer torch_file rwkv_bin rwkv_vocab npy state_file checkpoint labelled)
 
 declare -A parser=(
   [safetensors]="src/io/safetensors_header.cpp src/io/safetensors_parse.cpp"
@@ -20,6 +20,10 @@ declare -A parser=(
   [torch_file]="src/io/zip_reader.cpp src/io/torch_pickle.cpp src/io/torch_file.cpp"
   [rwkv_bin]="src/io/rwkv_bin.cpp src/io/rwkv_bin_names.cpp src/model/rwkv_file.cpp"
   [rwkv_vocab]="src/io/vocabulary_file.cpp src/io/longest_match.cpp"
+  [npy]="src/io/npy.cpp"
+  [state_file]="src/model/state_file.cpp"
+  [checkpoint]="src/train/options.cpp"
+  [labelled]="src/train/labelled_files.cpp"
 )
 
 tool() { command -v "$1" || command -v "$1-14"; }

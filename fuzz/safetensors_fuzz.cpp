@@ -29,6 +29,20 @@ void check_layout(std::span<const uint8_t> file, const SafetensorsLayout& layout
 
 }  // namespace
 
+// Changes the header or the data; the length in front agrees afterwards, most of the time.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  if (size < 8 || most < 16 || seed % 8 == 0) return LLVMFuzzerMutate(data, size, most);
+  uint64_t length = 0;
+  for (int i = 7; i >= 0; --i) length = length << 8 | data[i];
+  const std::string_view all = as_text(data + 8, size - 8);
+  std::string header(all.substr(0, length)), rest(all.substr(header.size()));
+  const size_t room = most - 8;
+  seed % 4 == 1 ? mutate(rest, room - header.size()) : mutate(header, room - rest.size());
+  std::string file;
+  for (int i = 0; i < 8; ++i) file += static_cast<char>(header.size() >> (8 * i) & 255u);
+  return replace_input(data, file + header + rest);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   allow_refusal([&] {
     const SafetensorsLayout layout = parse_safetensors({data, size}, "fuzz");

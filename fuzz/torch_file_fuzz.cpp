@@ -1,8 +1,11 @@
 // A torch.save archive; and the bytes alone as the pickle of a well-formed one, which gets past the zip directory every
 // time.
+#include <array>
+
 #include "fuzz_util.h"
 #include "io/crc32.h"
 #include "io/torch_file.h"
+#include "io/zip_reader.h"
 
 using namespace hindscan;
 
@@ -16,10 +19,8 @@ struct Entry {
   std::string_view name, data;
 };
 
-std::string archive(std::string_view pickle) {
-  const std::string numbers(64, '\1');
+std::string archive(std::span<const Entry> entries) {
   std::string out, central;
-  const Entry entries[] = {{"a/data.pkl", pickle}, {"a/data/0", numbers}};
   for (const Entry& e : entries) {
     const size_t offset = out.size();
     for (std::string* to : {&out, &central}) {
@@ -38,9 +39,14 @@ std::string archive(std::string_view pickle) {
   }
   const size_t start = out.size();
   out += central;
-  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, 2, 2), put(out, 2, 2), put(out, central.size(), 4),
-      put(out, start, 4), put(out, 0, 2);
+  put(out, 0x06054b50, 4), put(out, 0, 4), put(out, entries.size(), 2), put(out, entries.size(), 2);
+  put(out, central.size(), 4), put(out, start, 4), put(out, 0, 2);
   return out;
+}
+
+std::string archive(std::string_view pickle) {
+  const std::string numbers(64, '\1');
+  return archive(std::array{Entry{"a/data.pkl", pickle}, Entry{"a/data/0", numbers}});
 }
 
 // What was accepted lies inside the file, and gathering it reads nothing else.
@@ -56,6 +62,24 @@ void check_file(std::span<const uint8_t> file, bool verify) {
 }
 
 }  // namespace
+
+// Changes one entry of a sound archive and writes directory and checksums anew; any other bytes at random.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  std::vector<ZipEntry> found;
+  try {
+    found = parse_zip({data, size}, "mutator");
+  } catch (const Error&) {
+  }
+  if (found.empty() || seed % 4 == 0) return LLVMFuzzerMutate(data, size, most);
+  std::vector<std::string> parts;
+  for (const ZipEntry& e : found) parts.emplace_back(as_text(data + e.begin, e.end - e.begin));
+  std::string& part = parts[seed / 4 % parts.size()];
+  mutate(part, most - std::min(most, size) + part.size());
+  std::vector<Entry> entries;
+  for (size_t i = 0; i < found.size(); ++i) entries.push_back({found[i].name, parts[i]});
+  const std::string file = archive(entries);
+  return file.size() <= most ? replace_input(data, file) : LLVMFuzzerMutate(data, size, most);
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   allow_refusal([&] { check_file({data, size}, true); });

@@ -35,22 +35,22 @@ Init Init::orthogonal(double gain) {
     const auto row = [&](int64_t i) { return m.data() + i * length; };
     const auto dot = [&](int64_t i, int64_t j) {
       double sum = 0;
-      for (int64_t c = 0; c < length; ++c) sum += row(i)[c] * row(j)[c];
+      for (int64_t k = 0; k < length; ++k) sum += row(i)[k] * row(j)[k];
       return sum;
     };
     for (int64_t i = 0; i < n; ++i) {
       for (int pass = 0; pass < 2; ++pass) {
         for (int64_t j = 0; j < i; ++j) {
           const double d = dot(i, j);
-          for (int64_t c = 0; c < length; ++c) row(i)[c] -= d * row(j)[c];
+          for (int64_t k = 0; k < length; ++k) row(i)[k] -= d * row(j)[k];
         }
       }
       const double norm = std::sqrt(dot(i, i));
-      for (int64_t c = 0; c < length; ++c) row(i)[c] /= norm;
+      for (int64_t k = 0; k < length; ++k) row(i)[k] /= norm;
     }
     for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t c = 0; c < cols; ++c)
-        out[static_cast<size_t>(r * cols + c)] = gain * (by_row ? row(r)[c] : row(c)[r]);
+      for (int64_t k = 0; k < cols; ++k)
+        out[static_cast<size_t>(r * cols + k)] = gain * (by_row ? row(r)[k] : row(k)[r]);
     }
   });
 }
