@@ -348,6 +348,22 @@ void check_extremes() {
   EXPECT_EQ(w[0], R(0));
 }
 
+// A NaN among the forget gates stays in its channel's maximum and reaches no other.
+template <class R>
+void check_nan_maximum() {
+  const int64_t T = 5, D = 19;  // whole vectors and a tail
+  std::vector<R> f(static_cast<size_t>(T * D), R(-0.5)), i(f.size(), R(1)), m0(static_cast<size_t>(D), R(0));
+  for (const int64_t d : {1, 18}) f[static_cast<size_t>(2 * D + d)] = std::numeric_limits<R>::quiet_NaN();
+  std::vector<R> g = poisoned<R>(T * D), w = g, m = g;
+  running_max({T, D}, f.data(), i.data(), m0.data(), g.data(), w.data(), m.data(), nullptr, nullptr, nullptr);
+  for (size_t at = 0; at < m.size(); ++at)
+    EXPECT_EQ(std::isnan(m[at]), (at % 19 == 1 || at % 19 == 18) && at / 19 >= 2) << at;
+  EXPECT_TRUE(std::isnan(m0[1]) && std::isnan(m0[18]));
+}
+
+TEST(Channel, NanStaysInTheMaximumInDouble) { check_nan_maximum<double>(); }
+TEST_P(ChannelIsa, NanStaysInTheMaximum) { check_nan_maximum<float>(); }
+
 TEST(Channel, ExtremesStayFiniteInDouble) { check_extremes<double>(); }
 TEST_P(ChannelIsa, ExtremesStayFinite) { check_extremes<float>(); }
 
