@@ -218,8 +218,8 @@ void check_maps(const AttentionDims& d, const Tolerance& bar) {
     }
   }
   const glr::TileRange I{d.T / 3, d.T}, J{n / 4, n};
-  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w),
-                 slope(static_cast<size_t>(n * d.heads), R(-2));
+  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w), slope;
+  for (int64_t i = 0; i < n * d.heads; ++i) slope.push_back(static_cast<R>(-2 + std::cos(static_cast<double>(i))));
   using glr::HeadMap;
   for (const HeadMap map : {HeadMap::kMean, HeadMap::kMeanAbs, HeadMap::kMeanPositive, HeadMap::kOne}) {
     attention_tile(d, p.in(), r.lse.data(), map, d.heads - 1, I, J, {gate.data(), slope.data()}, tile.data());
@@ -227,7 +227,8 @@ void check_maps(const AttentionDims& d, const Tolerance& bar) {
       for (int64_t j = J.begin; j < J.end; j += 5) {
         double sum = 0;
         for (int64_t h = 0; h < d.heads; ++h) {
-          const double x = -2 * static_cast<double>(gate[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
+          const double x = static_cast<double>(slope[static_cast<size_t>(j * d.heads + h)]) *
+                           static_cast<double>(gate[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
           if (map == HeadMap::kOne && h == d.heads - 1)
             sum = x * static_cast<double>(d.heads);
           else if (map == HeadMap::kMean)

@@ -191,8 +191,8 @@ double objective(const ComplexProblem<double>& p, const std::vector<std::complex
   return sum;
 }
 
-TEST(ElementComplex, GradientsEqualCentralDifferences) {
-  ComplexProblem<double> p = random_complex({7, 4, 3, 2}, 5).as<double>();
+void check_central_differences(const ElementComplexDims& dims) {
+  ComplexProblem<double> p = random_complex(dims, 5).as<double>();
   for (double& dt : p.dt) dt = std::min(dt, 2.0);
   const ComplexGradients<double> g = backward(p);
   const std::vector<std::complex<double>> last = p.S;
@@ -231,6 +231,12 @@ TEST(ElementComplex, GradientsEqualCentralDifferences) {
   for (size_t i = 0; i < g.write.size(); ++i) ddt.push_back(g.write[i] + g.decay[i]);
   reals(p.x, g.dx), reals(p.dt, ddt);
   complexes(p.A, g.dA), complexes(p.B, g.dB), complexes(p.C, g.dC), complexes(p.S, g.dS);
+}
+
+// The second has states kept at the starts of chunks of 64 tokens.
+TEST(ElementComplex, GradientsEqualCentralDifferences) {
+  for (const ElementComplexDims& dims : {ElementComplexDims{7, 4, 3, 2}, {70, 2, 1, 1}})
+    check_central_differences(dims);
 }
 
 TEST(ElementComplex, FloatGradientsMatchDouble) {

@@ -75,6 +75,14 @@ TEST(ElementGrouped, EqualsOneCallPerChannel) {
     EXPECT_EQ(states(M), m1);
     EXPECT_EQ(column(row), r1);
     EXPECT_EQ(states(L), l1);
+    std::vector<double> tile_of_one(tile.size()), sums_of_one(4);
+    element_grouped_tile<double>(p.dims, G, p.coeffs(), ElementMap::kChannel, d, {0, T}, {0, T}, {},
+                                 tile_of_one.data());
+    element_grouped_block_sums<double>(p.dims, G, p.coeffs(), d, edges.data(), 2, sums_of_one.data());
+    std::vector<double> signed_tile(tile.size());
+    element_tile(one.dims, one.coeffs(), ElementMap::kChannel, 0, {0, T}, {0, T}, {}, signed_tile.data());
+    EXPECT_EQ(tile_of_one, signed_tile);
+    EXPECT_EQ(sums_of_one, q1);
     for (int64_t i = 0; i < T * N; ++i) {
       const size_t at = static_cast<size_t>((i / N * G + d / (D / G)) * N + i % N);
       want_dB[at] += b1[static_cast<size_t>(i)], want_dC[at] += c1[static_cast<size_t>(i)];

@@ -16,6 +16,7 @@ inline std::vector<HeadCase> head_cases() {
       {"retnet", {63, 2, 2, 8, 9, 1}, kScalar},
       {"mamba2", {130, 4, 2, 7, 5, 1}, kScalar, false, kAfter, true},
       {"mamba2_wide", {70, 3, 1, 33, 35, 1}, kScalar, false, kAfter, true},
+      {"scalar_shared", {9, 6, 1, 3, 2, 1}, kScalar, false, kAfter, true},  // more heads a group than one task takes
       {"scalar_before", {66, 2, 1, 6, 4, 1}, kScalar, false, kBefore, true, true},
       {"scalar_reset", {67, 2, 2, 6, 5, 1}, kScalar, false, kAfter, true, false, 0.01, 60.0, 0.05},
       {"scalar_fast", {65, 1, 1, 6, 5, 1}, kScalar, false, kDecayed, true, true, 1.0, 80.0},

@@ -114,6 +114,34 @@ TEST_P(HeadIsa, SlowDecaysStayExact) {
   }
 }
 
+// Decays that sum to -33 in a chunk: the rounding of one such sum is several times that of the result.
+TEST_P(HeadIsa, FastDecaysStayExact) {
+  HeadCase shape{"fast", {64, 1, 1, 16, 3, 1}, DecayShape::kRow};
+  shape.slowest = 1.0, shape.fastest = 1.05;
+  const HeadProblem<float> p = random_head_problem(shape, 5);
+  const HeadOutput<double> want = run_forward(p.as<double>());
+  for (const Algorithm algorithm : kAlgorithms) {
+    const HeadOutput<float> got = run_forward(p, algorithm);
+    EXPECT_TRUE(agree(got.y, want.y, tol::kF32Forward.times(0.2))) << static_cast<int>(algorithm) << head_isa();
+    EXPECT_TRUE(agree(got.S, want.S, tol::kF32Forward.times(0.2))) << static_cast<int>(algorithm) << head_isa();
+  }
+}
+
+// All that is left of the state after one strong decay, nothing written: its relative error, not that against 1.
+TEST_P(HeadIsa, StrongDecaysKeepTheirRelativePrecision) {
+  for (const DecayShape decay : {DecayShape::kScalar, DecayShape::kRow}) {
+    HeadProblem<float> p = random_head_problem({"strong", {1, 1, 1, 3, 2, 1}, decay}, 5);
+    std::fill(p.v.begin(), p.v.end(), 0.0f);
+    std::fill(p.g.begin(), p.g.end(), -20.0f);
+    const HeadOutput<double> want = run_forward(p.as<double>());
+    for (const Algorithm algorithm : kAlgorithms) {
+      const HeadOutput<float> got = run_forward(p, algorithm);
+      EXPECT_TRUE(agree(got.y, want.y, tol::kF32Forward)) << static_cast<int>(algorithm) << head_isa();
+      EXPECT_TRUE(agree(got.S, want.S, tol::kF32Forward)) << static_cast<int>(algorithm) << head_isa();
+    }
+  }
+}
+
 // To the last bit: what every thread count computes.
 TEST(HeadThreads, DoNotChangeResults) {
   const HeadCase shapes[] = {

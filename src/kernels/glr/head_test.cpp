@@ -175,7 +175,9 @@ TEST_P(Head, TilesAreTheMatrix) {
     for (const bool folded : {false, true}) {
       const HeadTileFold<float> fold{folded ? gate.data() : nullptr, folded ? slope.data() : nullptr};
       const HeadTileFold<double> fold64{folded ? gate64.data() : nullptr, folded ? slope64.data() : nullptr};
-      const int64_t head = d.H * d.R * d.R - 1, size = (I.end - I.begin) * (J.end - J.begin);
+      // The last head's last pair, or a read and a write that differ.
+      const int64_t last = d.H * d.R * d.R - 1, mixed = d.R > 1 ? d.H : 0, head = folded ? last : mixed;
+      const int64_t size = (I.end - I.begin) * (J.end - J.begin);
       for (const auto& [A, B] : {std::pair{I, J}, {whole, whole}}) {
         const std::vector<double> want = tile_of(exact, alpha, map, head, A, B, fold64);
         std::vector<double> out = poisoned<double>(static_cast<int64_t>(want.size()));
