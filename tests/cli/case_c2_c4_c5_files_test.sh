@@ -30,24 +30,25 @@ $1" "$HINDSCAN_ROOT/fuzz" || fail "could not make the input"
 
 # C2: 32 MiB of zeros, wherever JSON is read.
 zeros="'[' + ','.join(['0'] * (1 << 24)) + ']'"
-for file in config.json tokenizer.json; do
-  rm -rf zeros && cp -r "$model" zeros
-  python3 -c "open('zeros/$file', 'w').write($zeros)"
-  within 220 71 "JSON values" -m zeros
-done
+rm -rf zeros && cp -r "$model" zeros
+python3 -c "open('zeros/config.json', 'w').write($zeros)"
+within 220 71 "JSON values" -m zeros
+# A tokenizer that cannot be read is left out by info, with a note.
+cp "$model/config.json" zeros && python3 -c "open('zeros/tokenizer.json', 'w').write($zeros)"
+within 220 0 "JSON values" -m zeros
 make "c.write_model(folder); (folder / 'model.safetensors').unlink()
 (folder / 'model.safetensors.index.json').write_text($zeros)"
 within 220 71 "JSON values" -m made
 
 # C4: templates.
 make "c.tokenizer_template(folder, None, items=20000, ids=20000, names=1, processors=1)"
-within 150 65 "at most 1024 items of templates, found 20000" -m made
+within 150 0 "at most 1024 items of templates, found 20000" -m made
 make "c.tokenizer_template(folder, None, items=1000, ids=20000, names=1, processors=1)"
-within 150 65 "at most 1024 tokens around a text, found 20000" -m made
+within 150 0 "at most 1024 tokens around a text, found 20000" -m made
 make "c.tokenizer_template(folder, None, items=10, ids=1, names=100000, processors=1)"
-within 250 65 "expected a tokenizer of at most 2 tokens" -m made # read to its end
+within 250 0 "expected a tokenizer of at most 2 tokens" -m made # read to its end
 make "c.tokenizer_template(folder, None, items=10, ids=1, names=1, processors=10000)"
-within 250 65 "at most 1024 items of templates" -m made
+within 250 0 "at most 1024 items of templates" -m made
 
 # C5: as many layers as there may be, of every release.
 for version in 0 1 2 3; do
