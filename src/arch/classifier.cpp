@@ -23,10 +23,8 @@ Pool pool_of(const std::string& name, const Config& c) {
 
 // The family underneath: its own settings, and with features a vocabulary that is not there.
 Config base_config(const Config& c, bool features) {
-  Config out(c.label());
-  for (const auto& [key, value] : c.values()) {
-    if (key != "pooling") out.set(key, value);
-  }
+  Config out = c;
+  out.erase("pooling");
   if (features) out.set("vocab_size", int64_t{1});
   return out;
 }

@@ -44,9 +44,12 @@ Config block_config(const Config& c, const std::string& name) {
   out.set("vocab_size", int64_t{1});
   out.set("num_hidden_layers", std::max<int64_t>(1, c.count("layers")));
   out.set("n_layer", std::max<int64_t>(1, c.count("layers")));
-  const std::string prefix = "blocks." + name + ".";
-  for (const auto& [key, value] : c.values()) {
-    if (key.starts_with(prefix)) out.set(key.substr(prefix.size()), value);
+  const ConfigValue* blocks = c.find("blocks");
+  const auto* all = blocks == nullptr ? nullptr : blocks->as<ConfigValue::Object>();
+  const auto found = all == nullptr ? ConfigValue::Object::const_iterator() : all->find(name);
+  const auto* own = all == nullptr || found == all->end() ? nullptr : found->second.as<ConfigValue::Object>();
+  if (own != nullptr) {
+    for (const auto& [key, value] : *own) out.set(key, value);
   }
   check(out.has("model_type"), ErrorCode::kData,
         "[{}] expected \"blocks\" to describe \"{}\" with a \"model_type\", found none", c.label(), name);

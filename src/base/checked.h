@@ -25,6 +25,26 @@ constexpr std::optional<uint64_t> checked_align(uint64_t a, uint64_t alignment) 
   return *sum & ~(alignment - 1);
 }
 
+// A whole number within int64; nullopt for NaN, infinities and what lies outside. A fraction is cut off.
+constexpr std::optional<int64_t> checked_int(double v) {
+  constexpr double kEnd = 9223372036854775808.0;  // 2^63
+  if (!(v >= -kEnd && v < kEnd)) return std::nullopt;
+  return static_cast<int64_t>(v);
+}
+
+// The product of sizes, none of them negative.
+template <class Range>
+constexpr std::optional<int64_t> checked_product(const Range& sizes) {
+  int64_t product = 1;
+  bool zero = false;
+  for (const int64_t size : sizes) {
+    if (size < 0) return std::nullopt;
+    zero = zero || size == 0;
+    if (size > 0 && __builtin_mul_overflow(product, size, &product)) return std::nullopt;
+  }
+  return zero ? 0 : product;
+}
+
 // A u64 that carries "has overflowed" through a whole expression: (Checked(a) * b + c).value().
 class Checked {
  public:

@@ -1,81 +1,174 @@
 #include "core/config.h"
 
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "base/checked.h"
+
 namespace hindscan {
 
-int64_t Config::integer(const std::string& key, int64_t low, int64_t high) const {
-  const auto it = values_.find(key);
-  check(it != values_.end(), ErrorCode::kData,
+void AskedKeys::add(std::string key) {
+  const std::scoped_lock lock(mutex_);
+  keys_.insert(std::move(key));
+}
+
+bool AskedKeys::contains(const std::string& key) const {
+  const std::scoped_lock lock(mutex_);
+  return keys_.contains(key);
+}
+
+bool AskedKeys::contains_below(std::string_view key) const {
+  const std::scoped_lock lock(mutex_);
+  const std::string part = std::string(key) + ".";
+  const auto next = keys_.lower_bound(part);
+  return keys_.contains(key) || (next != keys_.end() && next->starts_with(part));
+}
+
+std::shared_ptr<AskedKeys> Config::record(std::string prefix, std::shared_ptr<AskedKeys> memory) {
+  prefix_ = std::move(prefix);
+  asked_ = memory ? std::move(memory) : std::make_shared<AskedKeys>();
+  return asked_;
+}
+
+static const ConfigValue* part_of(const ConfigValue& value, std::string_view name) {
+  if (const auto* object = value.as<ConfigValue::Object>()) {
+    const auto it = object->find(name);
+    return it == object->end() ? nullptr : &it->second;
+  }
+  const auto* list = value.as<ConfigValue::List>();
+  size_t i = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), i);
+  const bool index = error == std::errc() && end == name.data() + name.size();
+  return list != nullptr && index && i < list->size() ? &(*list)[i] : nullptr;
+}
+
+const ConfigValue* Config::find(std::string_view key) const {
+  if (asked_) asked_->add(prefix_ + std::string(key));
+  size_t dot = key.find('.');
+  const auto first = root_.find(key.substr(0, dot));
+  const ConfigValue* at = first == root_.end() ? nullptr : &first->second;
+  while (at != nullptr && dot != std::string_view::npos) {
+    const size_t begin = dot + 1;
+    dot = key.find('.', begin);
+    at = part_of(*at, key.substr(begin, dot == std::string_view::npos ? dot : dot - begin));
+  }
+  return at != nullptr && !at->is_null() ? at : nullptr;
+}
+
+void Config::set(std::string_view key, ConfigValue value) {
+  ConfigValue::Object* object = &root_;
+  for (size_t dot = key.find('.'); dot != std::string_view::npos; dot = key.find('.')) {
+    ConfigValue& inner = (*object)[std::string(key.substr(0, dot))];
+    if (inner.as<ConfigValue::Object>() == nullptr) inner = ConfigValue::Object();
+    object = std::get_if<ConfigValue::Object>(&inner.data);
+    key.remove_prefix(dot + 1);
+  }
+  (*object)[std::string(key)] = std::move(value);
+}
+
+void Config::erase(std::string_view key) {
+  const auto it = root_.find(key);
+  if (it != root_.end()) root_.erase(it);
+}
+
+int64_t Config::to_integer(std::string_view key, const ConfigValue& value, int64_t low, int64_t high) const {
+  const int64_t* integer = value.as<int64_t>();
+  const double* real = value.as<double>();
+  const std::optional<int64_t> whole = integer != nullptr                              ? *integer
+                                       : real != nullptr && *real == std::floor(*real) ? checked_int(*real)
+                                                                                       : std::nullopt;
+  check(whole.has_value(), ErrorCode::kData, "[{}] \"{}\" must be an integer; correct the file", label_, key);
+  check(*whole >= low && *whole <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file",
+        label_, key, low, high, *whole);
+  return *whole;
+}
+
+int64_t Config::integer(std::string_view key, int64_t low, int64_t high) const {
+  const ConfigValue* value = find(key);
+  check(value != nullptr, ErrorCode::kData,
         "[{}] expected an integer \"{}\", found nothing; the file does not describe this architecture", label_, key);
-  const int64_t* value = std::get_if<int64_t>(&it->second);
-  check(value != nullptr, ErrorCode::kData, "[{}] \"{}\" must be an integer; correct the file", label_, key);
-  check(*value >= low && *value <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file",
-        label_, key, low, high, *value);
-  return *value;
+  return to_integer(key, *value, low, high);
 }
 
-int64_t Config::integer(const std::string& key, int64_t low, int64_t high, int64_t fallback) const {
-  return has(key) ? integer(key, low, high) : fallback;
+int64_t Config::integer(std::string_view key, int64_t low, int64_t high, int64_t fallback) const {
+  const ConfigValue* value = find(key);
+  return value == nullptr ? fallback : to_integer(key, *value, low, high);
 }
 
-double Config::real(const std::string& key, double fallback) const {
-  const auto it = values_.find(key);
-  if (it == values_.end()) return fallback;
-  if (const double* value = std::get_if<double>(&it->second)) return *value;
-  if (const int64_t* value = std::get_if<int64_t>(&it->second)) return static_cast<double>(*value);
+double Config::to_real(std::string_view key, const ConfigValue& value) const {
+  if (const double* real = value.as<double>()) return *real;
+  if (const int64_t* integer = value.as<int64_t>()) return static_cast<double>(*integer);
   fail(ErrorCode::kData, "[{}] \"{}\" must be a number; correct the file", label_, key);
 }
 
-bool Config::flag(const std::string& key, bool fallback) const {
-  const auto it = values_.find(key);
-  if (it == values_.end()) return fallback;
-  const bool* value = std::get_if<bool>(&it->second);
-  check(value != nullptr, ErrorCode::kData, "[{}] \"{}\" must be true or false; correct the file", label_, key);
-  return *value;
+double Config::real(std::string_view key, double fallback) const {
+  constexpr double kMost = std::numeric_limits<double>::max();
+  return real(key, -kMost, kMost, fallback);
 }
 
-std::string Config::text(const std::string& key, const std::string& fallback) const {
-  const auto it = values_.find(key);
-  if (it == values_.end()) return fallback;
-  const std::string* value = std::get_if<std::string>(&it->second);
-  check(value != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a string; correct the file", label_, key);
-  return *value;
+double Config::real(std::string_view key, double low, double high, double fallback) const {
+  const ConfigValue* value = find(key);
+  if (value == nullptr) return fallback;
+  const double real = to_real(key, *value);
+  check(real >= low && real <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file",
+        label_, key, low, high, real);
+  return real;
 }
 
-int64_t Config::count(const std::string& key) const {
-  check(!has(key), ErrorCode::kData, "[{}] \"{}\" must be a list; correct the file", label_, key);
-  return is_list(key) ? integer(key + ".#", 0, INT32_MAX) : 0;
+int64_t Config::share(std::string_view key, int64_t base, double fallback, int64_t low, int64_t high) const {
+  const double factor = real(key, fallback);
+  const std::optional<int64_t> n = checked_int(std::floor(static_cast<double>(base) * factor));
+  check(n && *n >= low && *n <= high, ErrorCode::kData,
+        "[{}] \"{}\" must make {} a size in {}..{} but is {}; correct the file", label_, key, base, low, high, factor);
+  return *n;
 }
 
-const Config::Value& Config::element(const std::string& key, int64_t i) const {
-  const auto it = values_.find(key + "." + std::to_string(i));
-  check(it != values_.end(), ErrorCode::kData,
-        "[{}] element {} of \"{}\" must be a number or a string; correct the file", label_, i, key);
-  return it->second;
+bool Config::flag(std::string_view key, bool fallback) const {
+  const ConfigValue* value = find(key);
+  if (value == nullptr) return fallback;
+  const bool* flag = value->as<bool>();
+  check(flag != nullptr, ErrorCode::kData, "[{}] \"{}\" must be true or false; correct the file", label_, key);
+  return *flag;
 }
 
-std::vector<int64_t> Config::integers(const std::string& key, int64_t low, int64_t high) const {
+std::string Config::text(std::string_view key, std::string_view fallback) const {
+  const ConfigValue* value = find(key);
+  if (value == nullptr) return std::string(fallback);
+  const std::string* text = value->as<std::string>();
+  check(text != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a string; correct the file", label_, key);
+  return *text;
+}
+
+const ConfigValue::List& Config::list(std::string_view key) const {
+  static const ConfigValue::List kNone;
+  const ConfigValue* value = find(key);
+  if (value == nullptr) return kNone;
+  const auto* list = value->as<ConfigValue::List>();
+  check(list != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a list; correct the file", label_, key);
+  return *list;
+}
+
+int64_t Config::count(std::string_view key) const { return std::ssize(list(key)); }
+
+std::vector<int64_t> Config::integers(std::string_view key, int64_t low, int64_t high) const {
   std::vector<int64_t> out;
-  for (int64_t i = 0; i < count(key); ++i) {
-    element(key, i);
-    out.push_back(integer(key + "." + std::to_string(i), low, high));
-  }
+  for (const ConfigValue& item : list(key)) out.push_back(to_integer(key, item, low, high));
   return out;
 }
 
-std::vector<double> Config::reals(const std::string& key) const {
+std::vector<double> Config::reals(std::string_view key) const {
   std::vector<double> out;
-  for (int64_t i = 0; i < count(key); ++i) {
-    element(key, i);
-    out.push_back(real(key + "." + std::to_string(i), 0));
-  }
+  for (const ConfigValue& item : list(key)) out.push_back(to_real(key, item));
   return out;
 }
 
-std::vector<std::string> Config::texts(const std::string& key) const {
+std::vector<std::string> Config::texts(std::string_view key) const {
   std::vector<std::string> out;
-  for (int64_t i = 0; i < count(key); ++i) {
-    element(key, i);
-    out.push_back(text(key + "." + std::to_string(i), ""));
+  for (const ConfigValue& item : list(key)) {
+    const std::string* text = item.as<std::string>();
+    check(text != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a list of strings; correct the file", label_, key);
+    out.push_back(*text);
   }
   return out;
 }

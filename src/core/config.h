@@ -1,9 +1,14 @@
-// Architecture settings as flat key -> scalar, read from config.json by model/. Nested keys are joined by dots:
-// "ssm_cfg.layer"; a list is "key.0", "key.1", ... and its length "key.#".
+// Architecture settings as config.json has them, read by model/. A key is a path: "ssm_cfg.layer" names a member of a
+// nested object, "time_step_limit.1" an element of a list. A key that is null counts as absent.
 #pragma once
+#include <concepts>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -11,42 +16,92 @@
 
 namespace hindscan {
 
+struct ConfigValue {
+  using List = std::vector<ConfigValue>;
+  using Object = std::map<std::string, ConfigValue, std::less<>>;
+  std::variant<std::monostate, bool, int64_t, double, std::string, List, Object> data;
+
+  ConfigValue() = default;
+  ConfigValue(std::same_as<bool> auto v) : data(v) {}
+  ConfigValue(int64_t v) : data(v) {}
+  ConfigValue(double v) : data(v) {}
+  ConfigValue(const char* v) : data(std::string(v)) {}
+  ConfigValue(std::string v) : data(std::move(v)) {}
+  ConfigValue(List v) : data(std::move(v)) {}
+  ConfigValue(Object v) : data(std::move(v)) {}
+  bool is_null() const { return data.index() == 0; }
+  template <class T>
+  const T* as() const {
+    return std::get_if<T>(&data);
+  }
+  bool operator==(const ConfigValue&) const = default;
+};
+
+// The keys somebody asked for. Shared by the copies of a Config, from any thread.
+class AskedKeys {
+ public:
+  void add(std::string key);
+  bool contains(const std::string& key) const;      // itself
+  bool contains_below(std::string_view key) const;  // itself or a part of it
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> keys_;
+};
+
 class Config {
  public:
-  using Value = std::variant<bool, int64_t, double, std::string>;
   explicit Config(std::string label = "config.json") : label_(std::move(label)) {}
+  Config(ConfigValue::Object root, std::string label) : label_(std::move(label)), root_(std::move(root)) {}
 
-  bool has(const std::string& key) const { return values_.count(key) != 0; }
-  void set(const std::string& key, Value value) { values_[key] = std::move(value); }
-  bool is_text(const std::string& key) const {
-    return has(key) && std::holds_alternative<std::string>(values_.at(key));
-  }
-  const std::map<std::string, Value>& values() const { return values_; }
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  const ConfigValue* find(std::string_view key) const;  // null when absent or null
+  void set(std::string_view key, ConfigValue value);    // makes the objects on the way
+  void erase(std::string_view key);                     // of the top level
+  bool is_text(std::string_view key) const { return is<std::string>(key); }
+  const ConfigValue::Object& root() const { return root_; }
   const std::string& label() const { return label_; }
+  bool operator==(const Config& other) const { return root_ == other.root_; }
+
+  // From here on keys that are asked for are remembered, as prefix + key; a part of another Config shares its memory.
+  std::shared_ptr<AskedKeys> record(std::string prefix = "", std::shared_ptr<AskedKeys> memory = nullptr);
+  const std::shared_ptr<AskedKeys>& asked() const { return asked_; }
 
   // Integer in [low, high]; Error(kData) names the file, the key and what was found.
-  int64_t integer(const std::string& key, int64_t low, int64_t high) const;
-  int64_t integer(const std::string& key, int64_t low, int64_t high, int64_t fallback) const;
-  double real(const std::string& key, double fallback) const;
-  bool flag(const std::string& key, bool fallback) const;
-  std::string text(const std::string& key, const std::string& fallback) const;
+  int64_t integer(std::string_view key, int64_t low, int64_t high) const;
+  int64_t integer(std::string_view key, int64_t low, int64_t high, int64_t fallback) const;
+  double real(std::string_view key, double fallback) const;                           // finite
+  double real(std::string_view key, double low, double high, double fallback) const;  // infinity where high is
+  // floor(base times the real number `key`), which must lie in [low, high].
+  int64_t share(std::string_view key, int64_t base, double fallback, int64_t low, int64_t high) const;
+  bool flag(std::string_view key, bool fallback) const;
+  std::string text(std::string_view key, std::string_view fallback) const;
 
   // Lists. A key that is absent is an empty list; Error(kData) for a key that is no list or an element of another type.
-  bool is_list(const std::string& key) const { return has(key + ".#"); }
-  int64_t count(const std::string& key) const;
-  std::vector<int64_t> integers(const std::string& key, int64_t low, int64_t high) const;
-  std::vector<double> reals(const std::string& key) const;
-  std::vector<std::string> texts(const std::string& key) const;
+  bool is_list(std::string_view key) const { return is<ConfigValue::List>(key); }
+  int64_t count(std::string_view key) const;
+  std::vector<int64_t> integers(std::string_view key, int64_t low, int64_t high) const;
+  std::vector<double> reals(std::string_view key) const;
+  std::vector<std::string> texts(std::string_view key) const;
   template <class T>
-  void set_list(const std::string& key, const std::vector<T>& items) {
-    set(key + ".#", static_cast<int64_t>(items.size()));
-    for (size_t i = 0; i < items.size(); ++i) set(key + "." + std::to_string(i), Value(T(items[i])));
+  void set_list(std::string_view key, const std::vector<T>& items) {
+    set(key, ConfigValue::List(items.begin(), items.end()));
   }
 
  private:
-  const Value& element(const std::string& key, int64_t i) const;
+  template <class T>
+  bool is(std::string_view key) const {
+    const ConfigValue* value = find(key);
+    return value != nullptr && value->as<T>() != nullptr;
+  }
+  const ConfigValue::List& list(std::string_view key) const;
+  int64_t to_integer(std::string_view key, const ConfigValue& value, int64_t low, int64_t high) const;
+  double to_real(std::string_view key, const ConfigValue& value) const;
+
   std::string label_;
-  std::map<std::string, Value> values_;
+  ConfigValue::Object root_;
+  std::shared_ptr<AskedKeys> asked_;
+  std::string prefix_;
 };
 
 }  // namespace hindscan

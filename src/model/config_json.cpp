@@ -1,123 +1,120 @@
 #include "model/config_json.h"
 
-#include <charconv>
-#include <map>
-#include <optional>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/mmap.h"
 
 namespace hindscan {
 namespace {
 
-constexpr size_t kMaxValues = size_t{1} << 20;
-constexpr int kMaxDepth = 32;  // dots beyond it stay in the name, which reads back the same
+constexpr const char* kFloat = "__float__";
 
-void flatten_members(const Json& object, const std::string& prefix, Config& out);
+struct SpecialFloat {
+  std::string_view name;
+  double value;
+};
+constexpr std::array<SpecialFloat, 3> kSpecialFloats = {{{"Infinity", std::numeric_limits<double>::infinity()},
+                                                         {"-Infinity", -std::numeric_limits<double>::infinity()},
+                                                         {"NaN", std::numeric_limits<double>::quiet_NaN()}}};
 
-void flatten(const Json& value, const std::string& key, Config& out) {
-  check(out.values().size() < kMaxValues, ErrorCode::kData,
-        "[{}] expected at most {} values, found more; remove what is no configuration", out.label(), kMaxValues);
-  switch (value.type()) {
+// {"__float__": "Infinity"}: what JSON has no number for.
+const SpecialFloat* special_float(const Json& object) {
+  const Json* name = object.members().size() == 1 ? object.find(kFloat) : nullptr;
+  if (name == nullptr || !name->is_string()) return nullptr;
+  for (const SpecialFloat& special : kSpecialFloats) {
+    if (name->as_string() == special.name) return &special;
+  }
+  return nullptr;
+}
+
+ConfigValue::Object members_of(const Json& object);  // recursion is bounded by kJsonDepth
+
+ConfigValue value_of(const Json& json) {
+  switch (json.type()) {
     case Json::Type::kBool:
-      out.set(key, value.as_bool());
-      break;
+      return json.as_bool();
     case Json::Type::kInt:
-      out.set(key, value.as_int());
-      break;
+      return json.as_int();
     case Json::Type::kUint:
     case Json::Type::kDouble:
-      out.set(key, value.as_double());
-      break;
+      return json.as_double();
     case Json::Type::kString:
-      out.set(key, value.as_string());
-      break;
+      return json.as_string();
     case Json::Type::kNull:
       break;
     case Json::Type::kObject:
-      flatten_members(value, key + ".", out);
-      break;
-    case Json::Type::kArray:
-      out.set(key + ".#", static_cast<int64_t>(value.items().size()));
-      for (size_t i = 0; i < value.items().size(); ++i) flatten(value.items()[i], key + "." + std::to_string(i), out);
-      break;
-  }
-}
-
-void flatten_members(const Json& object, const std::string& prefix, Config& out) {
-  for (const JsonMember& m : object.members()) flatten(m.value, prefix + m.key, out);
-}
-
-struct Node {
-  const Config::Value* value = nullptr;
-  std::map<std::string, Node> children;
-};
-
-Node tree_of(const Config& config) {
-  Node root;
-  for (const auto& [key, value] : config.values()) {
-    Node* node = &root;
-    size_t begin = 0;
-    for (int depth = 0; depth < kMaxDepth; ++depth) {
-      const size_t dot = key.find('.', begin);
-      if (dot == std::string::npos) break;
-      node = &node->children[key.substr(begin, dot - begin)];
-      begin = dot + 1;
+      if (const SpecialFloat* special = special_float(json)) return special->value;
+      return members_of(json);
+    case Json::Type::kArray: {
+      ConfigValue::List list;
+      list.reserve(json.items().size());
+      for (const Json& item : json.items()) list.push_back(value_of(item));
+      return list;
     }
-    node->children[key.substr(begin)].value = &value;
   }
-  return root;
+  return {};
 }
 
-Json scalar(const Config::Value& value) {
-  return std::visit([](const auto& v) { return Json(v); }, value);
-}
-
-// The number of elements when the children are a list's and nothing else.
-std::optional<size_t> list_size(const Node& node) {
-  const auto length = node.children.find("#");
-  if (length == node.children.end() || length->second.value == nullptr || !length->second.children.empty())
-    return std::nullopt;
-  const int64_t* n = std::get_if<int64_t>(length->second.value);
-  if (n == nullptr || *n < 0 || static_cast<uint64_t>(*n) > kMaxValues) return std::nullopt;
-  for (const auto& [name, child] : node.children) {
-    size_t i = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), i);
-    const bool index = error == std::errc() && end == name.data() + name.size() && i < static_cast<size_t>(*n) &&
-                       std::to_string(i) == name;
-    const bool plain = child.value == nullptr || child.children.empty();
-    if (name != "#" && (!index || !plain)) return std::nullopt;
-  }
-  return static_cast<size_t>(*n);
-}
-
-Json object_of(const Node& node);
-
-Json list_of(const Node& node, size_t n) {
-  Json::Array out(n);  // nulls
-  for (size_t i = 0; i < n; ++i) {
-    const auto child = node.children.find(std::to_string(i));
-    if (child == node.children.end()) continue;
-    const std::optional<size_t> inner = list_size(child->second);
-    out[i] = child->second.value != nullptr ? scalar(*child->second.value)
-             : inner                        ? list_of(child->second, *inner)
-                                            : object_of(child->second);
-  }
+ConfigValue::Object members_of(const Json& object) {
+  ConfigValue::Object out;
+  for (const JsonMember& m : object.members()) out.emplace(m.key, value_of(m.value));
   return out;
 }
 
-// A name that is both a value and a prefix keeps the children's names dotted.
-void add_member(const std::string& name, const Node& child, Json::Object& out) {
-  if (child.value != nullptr) out.push_back({name, scalar(*child.value)});
-  if (child.children.empty()) return;
-  if (child.value == nullptr) {
-    const std::optional<size_t> n = list_size(child);
-    out.push_back({name, n ? list_of(child, *n) : object_of(child)});
-    return;
+struct ToJson {
+  Json operator()(std::monostate) const { return Json(); }
+  Json operator()(double v) const {
+    for (const SpecialFloat& special : kSpecialFloats) {
+      if (v == special.value || (std::isnan(v) && std::isnan(special.value)))
+        return Json::object().set(kFloat, special.name);
+    }
+    return Json(v);
   }
-  for (const auto& [inner, grandchild] : child.children) add_member(name + "." + inner, grandchild, out);
+  template <class T>
+  Json operator()(const T& v) const {
+    return Json(v);
+  }
+  Json operator()(const ConfigValue::List& list) const {
+    Json::Array out;
+    for (const ConfigValue& item : list) out.push_back(std::visit(*this, item.data));
+    return out;
+  }
+  Json operator()(const ConfigValue::Object& object) const {
+    Json::Object out;
+    for (const auto& [key, value] : object) out.push_back({key, std::visit(*this, value.data)});
+    return out;
+  }
+};
+
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+// The word of a special float that begins at text[at], outside strings.
+const SpecialFloat* word_at(std::string_view text, size_t at) {
+  if (at > 0 && (is_word(text[at - 1]) || text[at - 1] == '-')) return nullptr;
+  for (const SpecialFloat& special : kSpecialFloats) {
+    const size_t end = at + special.name.size();
+    if (text.substr(at).starts_with(special.name) && (end == text.size() || !is_word(text[end]))) return &special;
+  }
+  return nullptr;
 }
 
-Json object_of(const Node& node) {
-  Json::Object out;
-  for (const auto& [name, child] : node.children) add_member(name, child, out);
+// Python's json writes infinities and NaN as bare words, which JSON does not know.
+std::string without_special_floats(std::string_view text) {
+  std::string out;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    const bool escape = quoted && text[i] == '\\' && i + 1 < text.size();
+    if (const SpecialFloat* special = quoted ? nullptr : word_at(text, i)) {
+      out += fmt::format(R"({{"{}":"{}"}})", kFloat, special->name);
+      i += special->name.size() - 1;
+      continue;
+    }
+    out += text[i];
+    if (escape) out += text[++i];
+  }
   return out;
 }
 
@@ -125,11 +122,15 @@ Json object_of(const Node& node) {
 
 Config config_from_json(const Json& json, const std::string& label) {
   check(json.is_object(), ErrorCode::kData, "[{}] expected a JSON object, found {}", label, json.type_name());
-  Config out(label);
-  flatten_members(json, "", out);
-  return out;
+  return Config(members_of(json), label);
 }
 
-Json config_to_json(const Config& config) { return object_of(tree_of(config)); }
+Json config_to_json(const Config& config) { return ToJson()(config.root()); }
+
+Config parse_config(std::string_view text, const std::string& label) {
+  return config_from_json(parse_json(without_special_floats(text), label), label);
+}
+
+Config load_config(const std::string& path) { return parse_config(read_file(path, kConfigBytes), path); }
 
 }  // namespace hindscan

@@ -1,12 +1,22 @@
 // config.json to Config and back: nesting, lists, and texts that look like either.
 #include "model/config_json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cmath>
 
 namespace hindscan {
 namespace {
 
-Config read(const std::string& text) { return config_from_json(parse_json(text, "test"), "test"); }
+Config read(const std::string& text) { return parse_config(text, "test"); }
+
+int64_t peak_kib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
 
 TEST(ConfigJson, ListsAreReadByTheirType) {
   const Config c = read(R"({"layer_types": ["linear", "full"], "sizes": [3, -1, 8], "empty": [], "scale": [0.5, 2],
@@ -29,18 +39,14 @@ TEST(ConfigJson, ListsAreReadByTheirType) {
 TEST(ConfigJson, WritingAndReadingGivesTheSameConfig) {
   for (const char* text : {
            R"({"a": {"b": [1, null, [true, []], {"c": "x"}], "d": 1.5}, "e": "text"})",
-           R"({"a.b": 1, "a": 2, "a.c.d": [3]})",                             // a name that is a value and a prefix
-           R"({"": {"": [1]}, "x.": 1, ".y": 2})",                            // empty names
-           R"({"list": [1, 2], "list.7": 3, "list.x": 4})",                   // more than the list itself
-           R"({"#": 3, "n.#": 2, "n.0": 1, "m.#": -1, "k.#": 99999999999})",  // names that look like a length
+           R"({"a.b": 1, "a": 2, "a.c.d": [3]})",  // dots inside a name
+           R"({"": {"": [1]}, "x.": 1, ".y": 2})",
+           R"({"limit": [0.0, Infinity, -Infinity], "s": "Infinity \" NaN", "NaN": {"__float__": "Infinity"}})",
        }) {
     const Config c = read(text);
-    EXPECT_EQ(config_from_json(config_to_json(c), "again").values(), c.values()) << text;
+    EXPECT_EQ(config_from_json(config_to_json(c), "again"), c) << text;
+    EXPECT_EQ(read(to_string(config_to_json(c))), c) << text;
   }
-  std::string deep = "{\"a";
-  for (int i = 0; i < 100000; ++i) deep += ".a";
-  const Config c = read(deep + "\": 1}");
-  EXPECT_EQ(config_from_json(config_to_json(c), "again").values(), c.values());
 }
 
 TEST(ConfigJson, AListIsWrittenAsOne) {
@@ -49,6 +55,38 @@ TEST(ConfigJson, AListIsWrittenAsOne) {
   c.set_list<int64_t>("none", {});
   c.set("rope.theta", 10000.0);
   EXPECT_EQ(to_string(config_to_json(c)), R"({"layer_types":["linear","full"],"none":[],"rope":{"theta":10000.0}})");
+}
+
+TEST(CaseB, InfinityAndNanAreReadAsPythonWritesThem) {
+  const Config c = read(R"({"a": [0.0, Infinity], "b":-Infinity,"c":NaN , "d": "NaN, Infinity"})");
+  EXPECT_EQ(c.reals("a"), (std::vector<double>{0, INFINITY}));
+  EXPECT_EQ(c.reals("a"), read(R"({"a": [0.0, {"__float__": "Infinity"}]})").reals("a"));
+  EXPECT_EQ(c.text("d", ""), "NaN, Infinity");
+  EXPECT_THROW(c.real("b", 0), Error);  // a setting must be finite where nothing else is said
+  EXPECT_THROW(c.real("c", 0, INFINITY, 1), Error);
+  EXPECT_EQ(read(R"({"x": Infinity})").real("x", 0, INFINITY, 1), INFINITY);
+  for (const char* text : {R"({"x": Infinit})", R"({"x": --Infinity})", R"({"x": NaNa})", R"({"x": 1NaN})", "NaN"})
+    EXPECT_THROW(read(text), Error) << text;
+}
+
+TEST(CaseC1, MemoryIsBoundedByTheFileNotByKeyTimesElements) {
+  std::string text = "{\"" + std::string(100000, 'k') + "\": [0";
+  for (int i = 0; i < 20000; ++i) text += ",0";
+  const int64_t before = peak_kib();
+  const Config c = read(text + "]}");
+  EXPECT_EQ(c.count(std::string(100000, 'k')), 20001);
+  EXPECT_LT(peak_kib() - before, 64 << 10);
+}
+
+TEST(CaseC6, NumbersThatFitNoSizeAreRefused) {
+  const Config c = read(R"({"huge": 1e300, "wide": 36028797018963968, "half": 0.5, "whole": 4.0, "small": 1e-300})");
+  EXPECT_THROW(c.share("huge", 768, 1, 1, 1 << 24), Error);
+  EXPECT_THROW(c.share("small", 768, 1, 1, 1 << 24), Error);
+  EXPECT_THROW(c.share("wide", 768, 1, 1, INT64_MAX), Error);
+  EXPECT_EQ(c.share("half", 7, 1, 1, 1 << 24), 3);
+  EXPECT_THROW(c.integer("huge", 0, INT64_MAX), Error);
+  EXPECT_THROW(c.integer("half", 0, 9), Error);
+  EXPECT_EQ(c.integer("whole", 0, 9), 4);
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ Model Model::load_built_in(const LoadOptions& options) {
 Model Model::load_dir(const std::string& directory, const LoadOptions& options) {
   const std::string config_path = join_path(directory, "config.json");
   Model m;
-  m.config_ = config_from_json(load_json(config_path), config_path);
+  m.config_ = load_config(config_path);
   m.arch_ = make_architecture(m.config_);
   m.arch_->declare(m.weights_);
   const TensorStore files = TensorStore::open_dir(directory);
@@ -76,7 +76,7 @@ Model Model::load_file(const std::string& path, const LoadOptions& options) {
   check_weights_hash(files);
   const std::string beside = join_path(parent_dir(path), "config.json");
   std::optional<Config> config = config_of_tensors(files, files.format());
-  if (!config && file_exists(beside)) config = config_from_json(load_json(beside), beside);
+  if (!config && file_exists(beside)) config = load_config(beside);
   check(config.has_value(), ErrorCode::kData,
         "[{}] expected the tensors of an RWKV model or a config.json beside the file, found neither; give a model "
         "directory",

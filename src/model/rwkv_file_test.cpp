@@ -97,7 +97,7 @@ TEST_P(RwkvFile, WeightsAloneGiveTheModel) {
   }
   write_safetensors(real_fs(), folder / "model.safetensors", tensors);
   const Model loaded = Model::load(folder / "model.safetensors");
-  EXPECT_EQ(loaded.arch().hf_config().values(), model.arch().hf_config().values());
+  EXPECT_TRUE(loaded.arch().hf_config() == model.arch().hf_config());
   EXPECT_EQ(last_logits(loaded), last_logits(model));
 }
 

@@ -76,7 +76,7 @@ Model new_model(const TrainOptions& o) {
     return o.labelled() ? labelled_model(o, std::move(model)) : std::move(model);
   }
   auto [tokenizer, label] = new_tokenizer(o);
-  Config config = o.arch.empty() ? config_from_json(load_json(o.config), o.config) : preset_config(o, tokenizer, label);
+  Config config = o.arch.empty() ? load_config(o.config) : preset_config(o, tokenizer, label);
   if (o.labelled()) config = labelled_config(o, std::move(config));
   Model model = Model::create(config, DType::kF32, o.seed);
   if (!tokenizer.empty()) attach_tokenizer(model, std::move(tokenizer), label);

@@ -186,7 +186,7 @@ std::string checkpoint_data_hash(const Checkpoint& checkpoint) {
 
 Config checkpoint_config(const Checkpoint& checkpoint) {
   const std::string path = join_path(checkpoint.path, "config.json");
-  return config_from_json(parse_json(checkpoint.file("config.json"), path), path);
+  return parse_config(checkpoint.file("config.json"), path);
 }
 
 }  // namespace hindscan
