@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/config_keys.h"
 #include "core/config.h"
 #include "core/context.h"
 #include "core/weights.h"
@@ -38,7 +39,8 @@ class Architecture {
   virtual const Weight& head() const = 0;                  // [vocab, d_model]
   virtual LogitHead logit_head() const { return head(); }  // with bias, scale and soft cap where the family has them
   virtual ArchitectureSizes sizes() const = 0;
-  virtual Config hf_config() const = 0;         // config.json as Hugging Face writes it
+  virtual Config hf_config() const = 0;                            // config.json as Hugging Face writes it
+  virtual std::vector<KeyNote> unused_keys() const { return {}; }  // of its configuration, beside common_keys()
   virtual int64_t flops_per_token() const = 0;  // multiply-adds x 2 of one forward token, head included
 };
 

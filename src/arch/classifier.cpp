@@ -90,6 +90,7 @@ class Classifier final : public Architecture {
   }
 
   Config hf_config() const override { return classifier_config(base_->hf_config(), o_); }
+  std::vector<KeyNote> unused_keys() const override { return base_->unused_keys(); }
 
   int64_t flops_per_token() const override {
     const ArchitectureSizes s = base_->sizes();

@@ -16,9 +16,7 @@ struct DeltaLayer {
 class DeltaNet final : public ResidualModel {
  public:
   explicit DeltaNet(const Config& c) : ResidualModel(c, read_residual_config(c, 4)) {
-    const auto part = [&](const char* key) {
-      return static_cast<int64_t>(static_cast<double>(base_.d_model) * c.real(key, 1.0));
-    };
+    const auto part = [&](const char* key) { return c.share(key, base_.d_model, 1.0, 0, int64_t{1} << 24); };
     heads_ = c.integer("num_heads", 1, 65536, 16);
     K_ = part("expand_k") / heads_;
     V_ = part("expand_v") / heads_;
@@ -28,9 +26,9 @@ class DeltaNet final : public ResidualModel {
     use_gate_ = c.flag("use_gate", false);
     beta_factor_ = c.flag("allow_neg_eigval", false) ? 2 : 1;
     const std::string act = c.text("qk_activation", "silu"), norm = c.text("qk_norm", "l2");
-    check(act == "silu" && norm == "l2" && c.flag("use_beta", true), ErrorCode::kData,
-          "[{}] expected \"qk_activation\" silu, \"qk_norm\" l2 and \"use_beta\" true, found {}, {}", c.label(), act,
-          norm);
+    check(act == "silu" && norm == "l2" && c.flag("use_beta", true) && c.flag("use_output_norm", true),
+          ErrorCode::kData, "[{}] expected \"qk_activation\" silu, \"qk_norm\" l2 and \"use_beta\" true, found {}, {}",
+          c.label(), act, norm);
   }
 
   void declare_mixer(WeightTable& t, const std::string& p, int64_t) override {

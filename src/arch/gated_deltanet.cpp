@@ -18,11 +18,11 @@ struct GatedDeltaLayer {
 
 class GatedDeltaNet final : public ResidualModel {
  public:
-  GatedDeltaNet(const Config& c, bool kda) : ResidualModel(c, read_residual_config(c, 4)), kda_(kda) {
+  GatedDeltaNet(const Config& c, bool kda) : ResidualModel(c, read_residual_config(c, 4, kda ? 24 : 21)), kda_(kda) {
     heads_ = c.integer("num_heads", 1, 65536, kda ? 16 : 6);
     v_heads_ = c.integer("num_v_heads", 1, 65536, heads_);
     K_ = c.integer("head_dim", 1, 4096, kda ? 128 : 256);
-    V_ = static_cast<int64_t>(static_cast<double>(K_) * c.real("expand_v", kda ? 1.0 : 2.0));
+    V_ = c.share("expand_v", K_, kda ? 1.0 : 2.0, 0, 65536);
     check(v_heads_ % heads_ == 0 && V_ > 0, ErrorCode::kData,
           "[{}] expected num_v_heads to be a multiple of num_heads {}, found {}", c.label(), heads_, v_heads_);
     d_conv_ = c.flag("use_short_conv", true) ? c.integer("conv_size", 1, 64, 4) : 0;

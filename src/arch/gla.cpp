@@ -8,6 +8,8 @@ namespace hindscan {
 
 namespace {
 
+constexpr int64_t kMaxDim = int64_t{1} << 24;
+
 struct GlaLayer {
   Weight *q, *k, *v, *g, *gk0, *gk1, *gk_bias, *norm, *o;
 };
@@ -17,15 +19,15 @@ class Gla final : public ResidualModel {
   explicit Gla(const Config& c) : ResidualModel(c, read_residual_config(c, 4)) {
     heads_ = c.integer("num_heads", 1, 65536, 4);
     kv_heads_ = c.integer("num_kv_heads", 1, heads_, heads_);
-    K_ = static_cast<int64_t>(static_cast<double>(base_.d_model) * c.real("expand_k", 0.5)) / heads_;
-    V_ = static_cast<int64_t>(static_cast<double>(base_.d_model) * c.real("expand_v", 1.0)) / heads_;
+    K_ = c.share("expand_k", base_.d_model, 0.5, 0, kMaxDim) / heads_;
+    V_ = c.share("expand_v", base_.d_model, 1.0, 0, kMaxDim) / heads_;
     rank_ = c.integer("gate_low_rank_dim", 1, 65536, 16);
-    factor_ = 1 / c.real("gate_logit_normalizer", 16);
+    factor_ = 1 / c.real("gate_logit_normalizer", 1e-6, 1e12, 16);
     check(K_ > 0 && V_ > 0 && heads_ % kv_heads_ == 0, ErrorCode::kData,
           "[{}] expected num_heads to be a multiple of num_kv_heads and at most {}, found {} and {}", c.label(),
           base_.d_model, heads_, kv_heads_);
-    check(!c.flag("use_short_conv", false) && c.flag("use_output_gate", true) && !c.is_text("feature_map") &&
-              !c.has("clamp_min"),
+    check(!c.flag("use_short_conv", false) && c.flag("use_output_gate", true) && !c.has("feature_map") &&
+              !c.has("clamp_min") && c.flag("use_gk", true) && !c.flag("use_gv", false),
           ErrorCode::kData,
           "[{}] expected the published layer: no short convolution, feature map or clamp_min, with output gate",
           c.label());

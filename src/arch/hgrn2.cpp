@@ -26,6 +26,9 @@ class Hgrn2 final : public ResidualModel {
     heads_ = D / ratio;
     check(heads_ * ratio == D, ErrorCode::kData, "[{}] expected \"expand_ratio\" to divide {}, found {}", c.label(), D,
           ratio);
+    check(c.integer("num_heads", 1, D, heads_) == heads_, ErrorCode::kData,
+          "[{}] expected \"num_heads\" {} with \"expand_ratio\" {}, found {}", c.label(), heads_, ratio,
+          c.integer("num_heads", 1, D, heads_));
     K_ = ratio;
     V_ = D / heads_;
     use_bound_ = c.flag("use_lower_bound", true);

@@ -51,6 +51,7 @@ Config block_config(const Config& c, const std::string& name) {
   if (own != nullptr) {
     for (const auto& [key, value] : *own) out.set(key, value);
   }
+  out.record_into(c, "blocks." + name);
   check(out.has("model_type"), ErrorCode::kData,
         "[{}] expected \"blocks\" to describe \"{}\" with a \"model_type\", found none", c.label(), name);
   return out;
@@ -135,6 +136,17 @@ class Hybrid final : public Architecture {
 
   const Weight& head() const override { return *head_; }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override {
+    std::vector<KeyNote> out;
+    for (const auto& block : blocks_) {
+      if (!block->family) continue;
+      for (const KeyNote& note : block->family->unused_keys())
+        out.push_back({fmt::format("blocks.{}.{}", block->name, note.key), note.why});
+      for (const KeyNote& note : common_keys())
+        out.push_back({fmt::format("blocks.{}.{}", block->name, note.key), note.why});
+    }
+    return out;
+  }
 
   ArchitectureSizes sizes() const override {
     ArchitectureSizes s{vocab_size_, d_model_, static_cast<int64_t>(steps_.size())};
@@ -181,6 +193,9 @@ class Hybrid final : public Architecture {
 
   // "a", "a+b", "a@2".
   LayerStep parse_layer(const std::string& text) {
+    constexpr std::ptrdiff_t kParts = 64;
+    check(std::count(text.begin(), text.end(), '+') < kParts, ErrorCode::kData,
+          "[{}] expected at most {} blocks in one of \"layers\", found more", source_.label(), kParts);
     LayerStep step;
     for (size_t at = 0; at <= text.size();) {
       const size_t end = std::min(text.find('+', at), text.size());
@@ -198,14 +213,18 @@ class Hybrid final : public Architecture {
     const bool digits =
         !number.empty() && number.size() < 6 && number.find_first_not_of("0123456789") == std::string::npos;
     const size_t layer = digits ? static_cast<size_t>(std::stoul(number)) : steps_.size();
-    for (const Part& p : layer < steps_.size() ? steps_[layer].parts : std::vector<Part>{}) {
-      if (p.block == block) return p;
+    for (size_t i = 0; layer < steps_.size() && i < steps_[layer].parts.size(); ++i) {
+      if (steps_[layer].parts[i].block == block) return steps_[layer].parts[i];
     }
     fail(ErrorCode::kData, "[{}] expected an earlier layer that holds \"{}\" after the @ in \"layers\", found \"{}\"",
          source_.label(), block->name, text);
   }
 
   Block* block_named(const std::string& name) {
+    constexpr size_t kBlocks = 256, kLetters = 100;
+    check(name.size() <= kLetters && blocks_.size() < kBlocks, ErrorCode::kData,
+          "[{}] expected at most {} different blocks in \"layers\", with names of at most {} letters", source_.label(),
+          kBlocks, kLetters);
     for (const auto& b : blocks_) {
       if (b->name == name) return b.get();
     }
@@ -242,6 +261,7 @@ Config hybrid_preset(const PresetSizes& sizes) {
   c.set("blocks.ssm.model_type", std::string("mamba2"));
   c.set("blocks.ssm.head_dim", head);
   c.set("blocks.ssm.state_size", int64_t{64});
+  c.set("blocks.ssm.n_groups", int64_t{1});
   c.set("blocks.attn.model_type", std::string("attention"));
   c.set("blocks.attn.num_attention_heads", sizes.d_model / head);
   c.set("blocks.mlp.model_type", std::string("mlp"));

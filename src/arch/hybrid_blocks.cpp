@@ -21,9 +21,7 @@ class AttentionBlock final : public Mixer {
     const std::string positions = c.text("position_embedding_type", "rope");
     check(positions == "rope" || positions == "nope", ErrorCode::kData,
           "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(), positions);
-    const double partial = c.real("partial_rotary_factor", 1);
-    o_.rotary_dim = positions == "rope" ? static_cast<int64_t>(static_cast<double>(o_.head_dim) * partial) : 0;
-    o_.rope_base = c.real("rope_theta", 10000);
+    if (positions == "rope") o_.rotary = nn::read_rotary(c, o_.head_dim);
     o_.window = c.integer("sliding_window", 0, int64_t{1} << 40, 0);
     o_.soft_cap = c.real("attn_logit_softcapping", 0);
     o_.bias = o_.out_bias = c.flag("attention_bias", false);
@@ -47,18 +45,12 @@ class AttentionBlock final : public Mixer {
   std::vector<nn::AttentionWeights> weights_;
 };
 
-kernels::Act read_act(const Config& c) {
-  const std::string act = c.text("hidden_act", "silu");
-  check(act == "silu" || act == "relu2" || act == "gelu_pytorch_tanh", ErrorCode::kData,
-        "[{}] expected \"hidden_act\" silu, relu2 or gelu_pytorch_tanh, found \"{}\"", c.label(), act);
-  return act == "silu" ? kernels::Act::kSilu : act == "relu2" ? kernels::Act::kRelu2 : kernels::Act::kGeluTanh;
-}
-
 }  // namespace
 
 std::unique_ptr<Mixer> make_attention_block(const Config& c) { return std::make_unique<AttentionBlock>(c); }
 
-ChannelBlock::ChannelBlock(const Config& c) : moe_(c.text("model_type", "") == "moe"), act_(read_act(c)) {
+ChannelBlock::ChannelBlock(const Config& c)
+    : moe_(c.text("model_type", "") == "moe"), act_(nn::read_act(c, "hidden_act", "silu")) {
   d_model_ = c.integer("hidden_size", 1, kMaxDim);
   d_ffn_ = c.integer("intermediate_size", 1, kMaxDim);
   std_ = c.real("initializer_range", 0.02);

@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
+#include "nn/parts.h"
 
 namespace hindscan {
 
@@ -12,6 +14,8 @@ namespace {
 struct MambaConfig {
   int64_t d_model, n_layer, vocab_size, d_inner, d_state, d_conv, dt_rank;
   bool use_bias, use_conv_bias, tie_embeddings;
+  bool hf = true;    // the configuration's keys are Hugging Face's
+  kernels::Act act;  // after the convolution; the gate is silu
   double norm_eps;
   double mixer_norm_eps;  // < 0: no norms on dt, B, C
 };
@@ -23,7 +27,7 @@ struct MambaLayer {
 
 class Mamba final : public Architecture, public Mixer {
  public:
-  Mamba(MambaConfig c, std::string type) : c_(c), type_(std::move(type)) {}
+  Mamba(MambaConfig c, std::string type, std::string act) : c_(c), type_(std::move(type)), act_(std::move(act)) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
@@ -82,9 +86,15 @@ class Mamba final : public Architecture, public Mixer {
     out.set("use_conv_bias", c_.use_conv_bias);
     out.set("tie_word_embeddings", c_.tie_embeddings);
     out.set("layer_norm_epsilon", c_.norm_eps);
-    out.set("hidden_act", std::string("silu"));
+    out.set("hidden_act", act_);
     out.set("residual_in_fp32", true);
     if (c_.mixer_norm_eps >= 0) out.set("mixer_rms_eps", c_.mixer_norm_eps);
+    return out;
+  }
+
+  std::vector<KeyNote> unused_keys() const override {
+    std::vector<KeyNote> out = c_.hf ? hf_mamba_keys() : mamba_keys();
+    out.push_back({"expand", "used where intermediate_size is absent"});
     return out;
   }
 
@@ -112,11 +122,10 @@ class Mamba final : public Architecture, public Mixer {
   }
 
   Var mix(Ctx& c, int64_t index, Var u) const override {
-    using kernels::Act;
     const MambaLayer& w = layers_[static_cast<size_t>(index)];
     Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                 // [T, d_inner]
     const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);  // [T, d_inner]
-    x = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, x));       // [T, d_inner]
+    x = c.activation(c_.act, c.causal_conv1d(*w.conv1d, w.conv_bias, x));           // [T, d_inner]
     x = c.tap("v", x);
     const Var p = c.linear(*w.x_proj, nullptr, x);                                       // [T, dt_rank + 2 d_state]
     const Var dt_r = coefficient_norm(c, c.split(p, 0, c_.dt_rank));                     // [T, dt_rank]
@@ -124,7 +133,7 @@ class Mamba final : public Architecture, public Mixer {
     const Var C = coefficient_norm(c, c.split(p, c_.dt_rank + c_.d_state, c_.d_state));  // [T, d_state]
     const Var dt = c.decay(c.linear(*w.dt_proj, nullptr, dt_r), *w.dt_bias);             // [T, d_inner]
     const Var y = c.glr({c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log});    // [T, d_inner]
-    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(Act::kSilu, z));               // [T, d_inner]
+    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(kernels::Act::kSilu, z));      // [T, d_inner]
     return c.linear(*w.out_proj, w.out_bias, g);                                         // [T, d_model]
   }
 
@@ -141,7 +150,7 @@ class Mamba final : public Architecture, public Mixer {
   }
 
   MambaConfig c_;
-  std::string type_;
+  std::string type_, act_;
   std::vector<Weight*> norms_;
   std::vector<MambaLayer> layers_;
   Weight* embeddings_ = nullptr;
@@ -152,47 +161,50 @@ class Mamba final : public Architecture, public Mixer {
 constexpr int64_t kMaxDim = int64_t{1} << 24;
 constexpr int64_t kMaxLayers = 10000;
 
+int64_t read_rank(const Config& c, const char* key, int64_t d_model) {
+  if (!c.is_text(key)) return c.integer(key, 1, kMaxDim, (d_model + 15) / 16);
+  check(c.text(key, "") == "auto", ErrorCode::kData, "[{}] expected \"{}\" to be a number or \"auto\", found \"{}\"",
+        c.label(), key, c.text(key, "").substr(0, 60));
+  return (d_model + 15) / 16;
+}
+
 MambaConfig read_hf(const Config& c, bool falcon) {
   MambaConfig m;
-  m.d_model = c.integer("hidden_size", 1, kMaxDim);
-  m.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers);
-  m.vocab_size = c.integer("vocab_size", 1, kMaxDim);
-  m.d_inner = c.integer("intermediate_size", 1, kMaxDim, c.integer("expand", 1, 1024, 2) * m.d_model);
+  m.d_model = c.integer("hidden_size", 1, kMaxDim, 768);
+  m.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers, 32);
+  m.vocab_size = c.integer("vocab_size", 1, kMaxDim, 50280);
+  m.d_inner = c.integer("intermediate_size", 1, kMaxDim, c.share("expand", m.d_model, 2, 1, kMaxDim));
   m.d_state = c.integer("state_size", 1, 256, 16);
   m.d_conv = c.integer("conv_kernel", 1, 64, 4);
-  const bool auto_rank = !c.has("time_step_rank") || c.is_text("time_step_rank");  // "auto"
-  m.dt_rank = auto_rank ? (m.d_model + 15) / 16 : c.integer("time_step_rank", 1, kMaxDim);
+  m.dt_rank = read_rank(c, "time_step_rank", m.d_model);
   m.use_bias = c.flag("use_bias", false);
   m.use_conv_bias = c.flag("use_conv_bias", true);
   m.tie_embeddings = c.flag("tie_word_embeddings", true);
-  m.norm_eps = c.real("layer_norm_epsilon", 1e-5);
-  m.mixer_norm_eps = falcon ? c.real("mixer_rms_eps", 1e-6) : -1;
-  const std::string act = c.text("hidden_act", "silu");
-  check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" silu, found \"{}\"", c.label(),
-        act);
+  m.act = nn::read_act(c, "hidden_act", "silu");
+  m.norm_eps = c.real("layer_norm_epsilon", 0, 1, 1e-5);
+  m.mixer_norm_eps = falcon ? c.real("mixer_rms_eps", 0, 1, 1e-6) : -1;
   return m;
 }
 
 MambaConfig read_mamba_ssm(const Config& c) {
+  const MambaSsm s = read_mamba_ssm_stack(c, "Mamba1");
   MambaConfig m;
-  m.d_model = c.integer("d_model", 1, kMaxDim);
-  m.n_layer = c.integer("n_layer", 0, kMaxLayers);
-  const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 8);
-  m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
-  m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
+  m.d_model = s.d_model;
+  m.n_layer = s.n_layer;
+  m.vocab_size = s.vocab_size;
+  m.d_inner = c.share("ssm_cfg.expand", m.d_model, 2, 1, kMaxDim);
   m.d_state = c.integer("ssm_cfg.d_state", 1, 256, 16);
   m.d_conv = c.integer("ssm_cfg.d_conv", 1, 64, 4);
-  const bool auto_rank = !c.has("ssm_cfg.dt_rank") || c.is_text("ssm_cfg.dt_rank");
-  m.dt_rank = auto_rank ? (m.d_model + 15) / 16 : c.integer("ssm_cfg.dt_rank", 1, kMaxDim);
+  m.dt_rank = read_rank(c, "ssm_cfg.dt_rank", m.d_model);
   m.use_bias = c.flag("ssm_cfg.bias", false);
   m.use_conv_bias = c.flag("ssm_cfg.conv_bias", true);
-  m.tie_embeddings = c.flag("tie_embeddings", true);
-  m.norm_eps = 1e-5;
+  m.tie_embeddings = s.tie_embeddings;
+  m.hf = false;
+  m.act = kernels::Act::kSilu;
+  m.norm_eps = kMambaSsmEps;
   m.mixer_norm_eps = -1;
-  check(c.text("ssm_cfg.layer", "Mamba1") == "Mamba1", ErrorCode::kData,
-        "[{}] expected \"ssm_cfg.layer\" Mamba1, found \"{}\"", c.label(), c.text("ssm_cfg.layer", ""));
-  check(c.flag("rms_norm", true), ErrorCode::kData,
-        "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
+  check(s.d_mlp == 0 && s.attention.empty(), ErrorCode::kData,
+        "[{}] expected layers of Mamba alone, found \"attn_layer_idx\" or \"d_intermediate\"", c.label());
   return m;
 }
 
@@ -201,12 +213,13 @@ MambaConfig read_mamba_ssm(const Config& c) {
 bool is_mamba_ssm_config(const Config& c) { return c.has("d_model") && c.has("n_layer"); }
 
 std::unique_ptr<Architecture> make_mamba(const Config& c) {
-  const bool mamba_ssm = !c.has("hidden_size") && is_mamba_ssm_config(c);
-  return std::make_unique<Mamba>(mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba");
+  const bool mamba_ssm = is_mamba_ssm(c);
+  return std::make_unique<Mamba>(mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba",
+                                 c.text("hidden_act", "silu"));
 }
 
 std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) {
-  return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba");
+  return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba", c.text("hidden_act", "silu"));
 }
 
 Config mamba_preset(const PresetSizes& sizes) {

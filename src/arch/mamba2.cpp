@@ -1,11 +1,14 @@
 // Mamba-2 / SSD (arXiv 2405.21060): per head S_t = exp(dt_t A) S_{t-1} + dt_t B_t x_t^T, y_t = C_t^T S_t + D x_t, then
 // a gated RMS norm. Weight names of mamba2-*-hf; state-spaces/mamba2-* differs in "embedding". Maths and names:
 // mamba_ssm's mamba2.py.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "arch/architecture.h"
+#include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
+#include "nn/parts.h"
 
 namespace hindscan {
 
@@ -15,7 +18,18 @@ struct Mamba2Config {
   int64_t d_model, n_layer, vocab_size, d_inner, d_ssm, d_state, d_conv, n_groups, head_dim;
   int64_t norm_groups;  // the gated norm's: n_groups, or 1 as Hugging Face had it before its kernels were right
   bool use_bias, use_conv_bias, tie_embeddings, norm, norm_before_gate, D_per_channel;
+  kernels::Act act;  // after the convolution; gates are silu
   double norm_eps, gated_norm_eps, dt_low, dt_high;
+  MambaSsm stack;  // of mamba_ssm: layers besides Mamba-2
+  MambaSsmAttention attention;
+  bool is_attention(int64_t layer) const {
+    return std::binary_search(stack.attention.begin(), stack.attention.end(), layer);
+  }
+  int64_t mamba_layers() const {
+    int64_t n = 0;
+    for (int64_t l = 0; l < n_layer; ++l) n += is_attention(l) ? 0 : 1;
+    return n;
+  }
   int64_t heads() const { return d_ssm / head_dim; }
   int64_t d_mlp() const { return d_inner - d_ssm; }
   int64_t d_xbc() const { return d_ssm + 2 * n_groups * d_state; }
@@ -26,17 +40,34 @@ struct Mamba2Layer {
                    *out_proj, *out_bias = nullptr;
 };
 
+// Around the mixer.
+struct Mamba2Block {
+  Weight *norm, *norm2 = nullptr;
+  MambaSsmAttentionWeights attention = {};
+  MambaSsmMlp mlp = {};
+};
+
 class Mamba2 final : public Architecture, public Mixer {
  public:
-  Mamba2(const Config& source, Mamba2Config c) : source_(source), c_(c) {}
+  Mamba2(const Config& source, Mamba2Config c) : source_(source), c_(std::move(c)) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embedding.weight"};
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const std::string prefix = fmt::format("backbone.layers.{}.", l);
-      norms_.push_back(&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones()));
-      declare_mixer(t, prefix + "mixer.", l);
+      Mamba2Block b{&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones())};
+      if (c_.is_attention(l)) {
+        b.attention = declare_mamba_ssm_attention(t, prefix + "mixer.", c_.stack, c_.attention);
+        layers_.emplace_back();
+      } else {
+        declare_mixer(t, prefix + "mixer.", l);
+      }
+      if (c_.stack.d_mlp > 0) {
+        b.norm2 = &t.add(prefix + "norm2.weight", {c_.d_model}, Init::ones());
+        b.mlp = declare_mamba_ssm_mlp(t, prefix + "mlp.", c_.stack);
+      }
+      blocks_.push_back(b);
     }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
@@ -50,8 +81,14 @@ class Mamba2 final : public Architecture, public Mixer {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(norms_[static_cast<size_t>(l)], x, c_.norm_eps);  // [T, d_model]
-        return c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));
+        const Mamba2Block& w = blocks_[static_cast<size_t>(l)];
+        const bool attends = c_.is_attention(l);
+        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);                                       // [T, d_model]
+        const Var y = c.add(x, c.mixer(attends ? "softmax" : kind(), u, [&](Ctx& m, Var in) {  // [T, d_model]
+          return attends ? mamba_ssm_attention(m, w.attention, c_.attention, in) : mix(m, l, in);
+        }));
+        if (w.norm2 == nullptr) return y;
+        return c.add(y, mamba_ssm_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps)));  // [T, d_model]
       });
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
@@ -59,15 +96,26 @@ class Mamba2 final : public Architecture, public Mixer {
 
   const Weight& head() const override { return *head_; }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override {
+    std::vector<KeyNote> out = is_mamba_ssm(source_) ? mamba_keys() : hf_mamba_keys();
+    if (!is_mamba_ssm(source_)) out.push_back({"intermediate_size", "hidden_size times expand"});
+    out.push_back({"time_step_rank", "Mamba-2 has no low-rank step"});
+    return out;
+  }
   ArchitectureSizes sizes() const override {
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.heads(),
-            c_.n_layer * (c_.d_ssm * c_.d_state + (c_.d_conv - 1) * c_.d_xbc())};
+    const MambaSsmAttention& a = c_.attention;
+    const int64_t mamba = c_.mamba_layers(), attending = c_.n_layer - mamba;
+    ArchitectureSizes s{c_.vocab_size, c_.d_model, c_.n_layer, mamba * c_.heads() + attending * a.heads};
+    s.state_numbers = mamba * mixer_sizes().state + attending * std::max<int64_t>(0, a.d_conv - 1) * a.d_qkv();
+    s.cache_per_token = attending * 2 * a.kv_heads * a.head_dim;
+    return s;
   }
   int64_t flops_per_token() const override {
-    const int64_t projections =
-        c_.d_model * (2 * c_.d_inner + 2 * c_.n_groups * c_.d_state + c_.heads()) + c_.d_inner * c_.d_model;
-    return 2 * (c_.n_layer * (projections + 3 * c_.d_ssm * c_.d_state + c_.d_conv * c_.d_xbc()) +
-                c_.vocab_size * c_.d_model);
+    const MambaSsmAttention& a = c_.attention;
+    const int64_t mamba = c_.mamba_layers(), attending = c_.n_layer - mamba;
+    return mamba * mixer_sizes().flops +
+           attending * 2 * (c_.d_model * (a.d_qkv() + a.heads * a.head_dim) + a.d_conv * a.d_qkv()) +
+           c_.n_layer * nn::gated_mlp_flops(c_.d_model, c_.stack.d_mlp) + 2 * c_.vocab_size * c_.d_model;
   }
 
   void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
@@ -100,7 +148,7 @@ class Mamba2 final : public Architecture, public Mixer {
     };
     const Var z = rows(2 * mlp, c_.d_ssm);           // [T, d_ssm]
     Var xbc = rows(2 * mlp + c_.d_ssm, c_.d_xbc());  // [T, d_ssm + 2 G N]
-    xbc = c.activation(Act::kSilu, c.causal_conv1d(*w.conv1d, w.conv_bias, xbc));
+    xbc = c.activation(c_.act, c.causal_conv1d(*w.conv1d, w.conv_bias, xbc));
     const Var dt = c.decay(rows(2 * mlp + c_.d_ssm + c_.d_xbc(), H), *w.dt_bias, c_.dt_low, c_.dt_high);  // [T, H]
     const Var x = c.tap("v", c.split(xbc, 0, c_.d_ssm));                                                  // [T, d_ssm]
     GlrHeads in{.heads = H,
@@ -122,7 +170,9 @@ class Mamba2 final : public Architecture, public Mixer {
 
   const char* kind() const override { return "glr.scalar"; }
   Sizes mixer_sizes() const override {
-    const int64_t flops = (flops_per_token() - 2 * c_.vocab_size * c_.d_model) / std::max<int64_t>(1, c_.n_layer);
+    const int64_t projections =
+        c_.d_model * (2 * c_.d_inner + 2 * c_.n_groups * c_.d_state + c_.heads()) + c_.d_inner * c_.d_model;
+    const int64_t flops = 2 * (projections + 3 * c_.d_ssm * c_.d_state + c_.d_conv * c_.d_xbc());
     return {c_.heads(), c_.d_ssm * c_.d_state + (c_.d_conv - 1) * c_.d_xbc(), flops};
   }
 
@@ -139,17 +189,19 @@ class Mamba2 final : public Architecture, public Mixer {
   Config source_;
   Mamba2Config c_;
   std::vector<Mamba2Layer> layers_;
-  std::vector<Weight*> norms_;
+  std::vector<Mamba2Block> blocks_;
   Weight *embeddings_ = nullptr, *norm_f_ = nullptr, *head_ = nullptr;
 };
 
 constexpr int64_t kMaxDim = int64_t{1} << 24;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// An element of a pair of limits; Hugging Face writes infinity as {"__float__": "Infinity"}.
-double limit(const Config& c, const std::string& key, int i, double fallback) {
-  const std::string at = fmt::format("{}.{}", key, i);
-  return c.has(at) ? c.real(at, fallback) : fallback;
+void read_limits(const Config& c, const char* key, Mamba2Config& m) {
+  const std::vector<double> limits = c.reals(key);
+  check(limits.empty() || (limits.size() == 2 && limits[0] <= limits[1]), ErrorCode::kData,
+        "[{}] expected \"{}\" to be two numbers, the smaller first", c.label(), key);
+  m.dt_low = limits.empty() ? 0 : limits[0];
+  m.dt_high = limits.empty() ? kInfinity : limits[1];
 }
 
 void check_sizes(const Config& c, const Mamba2Config& m) {
@@ -161,36 +213,36 @@ void check_sizes(const Config& c, const Mamba2Config& m) {
 
 Mamba2Config read_hf(const Config& c) {
   Mamba2Config m{};
-  m.d_model = c.integer("hidden_size", 1, kMaxDim);
-  m.n_layer = c.integer("num_hidden_layers", 0, 10000);
-  m.vocab_size = c.integer("vocab_size", 1, kMaxDim);
-  m.d_inner = m.d_ssm = c.integer("expand", 1, 1024, 2) * m.d_model;
+  m.d_model = c.integer("hidden_size", 1, kMaxDim, 4096);
+  m.n_layer = c.integer("num_hidden_layers", 0, 10000, 64);
+  m.vocab_size = c.integer("vocab_size", 1, kMaxDim, 32768);
+  m.d_inner = m.d_ssm = c.share("expand", m.d_model, 2, 1, kMaxDim);
   m.head_dim = c.integer("head_dim", 1, 65536, 64);
   m.d_state = c.integer("state_size", 1, 65536, 128);
   m.d_conv = c.integer("conv_kernel", 1, 64, 4);
-  m.n_groups = c.integer("n_groups", 1, 65536, 1);
+  m.n_groups = c.integer("n_groups", 1, 65536, 8);
   m.norm_groups = c.flag("grouped_norm", true) ? m.n_groups : 1;
   m.use_bias = c.flag("use_bias", false);
   m.use_conv_bias = c.flag("use_conv_bias", true);
   m.tie_embeddings = c.flag("tie_word_embeddings", false);
   m.norm = true;
-  m.norm_eps = m.gated_norm_eps = c.real("layer_norm_epsilon", 1e-5);
-  m.dt_low = limit(c, "time_step_limit", 0, 0);
-  m.dt_high = limit(c, "time_step_limit", 1, kInfinity);
+  m.act = nn::read_act(c, "hidden_act", "silu");
+  m.norm_eps = m.gated_norm_eps = c.real("layer_norm_epsilon", 0, 1, 1e-5);
+  read_limits(c, "time_step_limit", m);
+  check_sizes(c, m);
   check(c.integer("num_heads", 1, kMaxDim, m.heads()) == m.heads(), ErrorCode::kData,
         "[{}] expected \"num_heads\" {}, found {}", c.label(), m.heads(),
         c.integer("num_heads", 1, kMaxDim, m.heads()));
-  check_sizes(c, m);
   return m;
 }
 
 Mamba2Config read_mamba_ssm(const Config& c) {
+  const MambaSsm s = read_mamba_ssm_stack(c, "Mamba2");
   Mamba2Config m{};
-  m.d_model = c.integer("d_model", 1, kMaxDim);
-  m.n_layer = c.integer("n_layer", 0, 10000);
-  const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 16);
-  m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
-  m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
+  m.d_model = s.d_model;
+  m.n_layer = s.n_layer;
+  m.vocab_size = s.vocab_size;
+  m.d_inner = c.share("ssm_cfg.expand", m.d_model, 2, 1, kMaxDim);
   m.d_ssm = c.integer("ssm_cfg.d_ssm", 1, kMaxDim, m.d_inner);
   m.head_dim = c.integer("ssm_cfg.headdim", 1, 65536, 64);
   m.d_state = c.integer("ssm_cfg.d_state", 1, 65536, 128);
@@ -198,16 +250,16 @@ Mamba2Config read_mamba_ssm(const Config& c) {
   m.n_groups = m.norm_groups = c.integer("ssm_cfg.ngroups", 1, 65536, 1);
   m.use_bias = c.flag("ssm_cfg.bias", false);
   m.use_conv_bias = c.flag("ssm_cfg.conv_bias", true);
-  m.tie_embeddings = c.flag("tie_embeddings", true);
+  m.tie_embeddings = s.tie_embeddings;
+  m.act = kernels::Act::kSilu;
   m.norm = c.flag("ssm_cfg.rmsnorm", true);
   m.norm_before_gate = c.flag("ssm_cfg.norm_before_gate", false);
   m.D_per_channel = c.flag("ssm_cfg.D_has_hdim", false);
-  m.norm_eps = m.gated_norm_eps = 1e-5;
-  m.dt_low = limit(c, "ssm_cfg.dt_limit", 0, 0);
-  m.dt_high = limit(c, "ssm_cfg.dt_limit", 1, kInfinity);
-  check(c.flag("rms_norm", true), ErrorCode::kData,
-        "[{}] expected \"rms_norm\" true: models with LayerNorm are not supported", c.label());
+  m.norm_eps = m.gated_norm_eps = kMambaSsmEps;
+  read_limits(c, "ssm_cfg.dt_limit", m);
   check_sizes(c, m);
+  m.stack = s;
+  if (!s.attention.empty()) m.attention = read_mamba_ssm_attention(c, s);
   return m;
 }
 
@@ -218,7 +270,7 @@ bool is_mamba2_ssm_config(const Config& c) {
 }
 
 std::unique_ptr<Architecture> make_mamba2(const Config& c) {
-  return std::make_unique<Mamba2>(c, c.has("hidden_size") ? read_hf(c) : read_mamba_ssm(c));
+  return std::make_unique<Mamba2>(c, is_mamba_ssm(c) ? read_mamba_ssm(c) : read_hf(c));
 }
 
 Config mamba2_preset(const PresetSizes& sizes) {
@@ -231,6 +283,7 @@ Config mamba2_preset(const PresetSizes& sizes) {
   c.set("head_dim", std::min<int64_t>(64, sizes.d_model));
   c.set("num_heads", 2 * sizes.d_model / std::min<int64_t>(64, sizes.d_model));
   c.set("state_size", int64_t{64});
+  c.set("n_groups", int64_t{1});
   c.set("grouped_norm", true);
   c.set("tie_word_embeddings", true);
   return c;

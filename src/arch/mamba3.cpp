@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
 #include "nn/parts.h"
 
@@ -56,6 +57,7 @@ class Mamba3 final : public Architecture, public Mixer {
 
   const Weight& head() const override { return *head_; }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override { return mamba_keys(); }
   ArchitectureSizes sizes() const override {
     return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * mixer_sizes().maps, c_.n_layer * mixer_sizes().state};
   }
@@ -177,12 +179,14 @@ class Mamba3 final : public Architecture, public Mixer {
 
 Mamba3Config read_mamba3(const Config& c) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
+  const MambaSsm s = read_mamba_ssm_stack(c, "Mamba3");
+  check(s.attention.empty(), ErrorCode::kData, "[{}] expected layers of Mamba-3 alone, found \"attn_layer_idx\"",
+        c.label());
   Mamba3Config m{};
-  m.d_model = c.integer("d_model", 1, kMaxDim);
-  m.n_layer = c.integer("n_layer", 0, 10000);
-  const int64_t multiple = c.integer("pad_vocab_size_multiple", 1, 65536, 16);
-  m.vocab_size = (c.integer("vocab_size", 1, kMaxDim) + multiple - 1) / multiple * multiple;
-  m.d_inner = c.integer("ssm_cfg.expand", 1, 1024, 2) * m.d_model;
+  m.d_model = s.d_model;
+  m.n_layer = s.n_layer;
+  m.vocab_size = s.vocab_size;
+  m.d_inner = c.share("ssm_cfg.expand", m.d_model, 2, 1, kMaxDim);
   m.d_state = c.integer("ssm_cfg.d_state", 2, 65536, 128);
   m.head_dim = c.integer("ssm_cfg.headdim", 1, 65536, 64);
   m.n_groups = c.integer("ssm_cfg.ngroups", 1, 65536, 1);
@@ -194,8 +198,8 @@ Mamba3Config read_mamba3(const Config& c) {
   check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}",
         c.label(), fraction);
   m.angles = static_cast<int64_t>(static_cast<double>(m.d_state) * fraction) / 2;
-  m.d_mlp = (c.integer("d_intermediate", 0, kMaxDim, 0) + 127) / 128 * 128;  // as the public GatedMLP makes it
-  m.tie_embeddings = c.flag("tie_embeddings", true);
+  m.d_mlp = s.d_mlp;
+  m.tie_embeddings = s.tie_embeddings;
   check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0,
         ErrorCode::kData,
         "[{}] expected heads of {} channels in {} that divide into {} groups, and an even d_state, found {} heads and "

@@ -5,15 +5,18 @@
 
 #include "arch/architecture.h"
 #include "nn/parts.h"
+#include "nn/rotary.h"
 
 namespace hindscan {
 
 namespace {
 
 struct GriffinConfig {
-  int64_t d_model, n_layer, vocab_size, d_ffn, heads, kv_heads, lru_width, d_conv, window, rotary_dim;
+  int64_t d_model, n_layer, vocab_size, d_ffn, heads, kv_heads, lru_width, d_conv, window;
   std::vector<std::string> pattern;  // "recurrent" or "attention", repeated over the layers
-  double norm_eps, soft_cap, rope_base;
+  double norm_eps, soft_cap;
+  kernels::Act act;
+  nn::Rotary rotary;
   bool attention_bias, tie_embeddings;
   int64_t head_dim() const { return d_model / heads; }
   bool recurrent(int64_t layer) const { return pattern[static_cast<size_t>(layer) % pattern.size()] == "recurrent"; }
@@ -85,7 +88,7 @@ class RecurrentGemma final : public Architecture {
         const Var y = c.add(x, c.mixer(recurrent ? "glr.channel" : "softmax", u, [&](Ctx& m, Var in) {  // [T, d_model]
           return recurrent ? mix_recurrent(m, w.rec, in) : mix_attention(m, w.attn, in);
         }));
-        return c.add(y, nn::gated_mlp(c, w.mlp, norm(c, w.channel_norm, y), kernels::Act::kGeluTanh));  // [T, d_model]
+        return c.add(y, nn::gated_mlp(c, w.mlp, norm(c, w.channel_norm, y), c_.act));  // [T, d_model]
       });
     }
     return norm(ctx, final_norm_, h);  // [T, d_model]
@@ -98,6 +101,11 @@ class RecurrentGemma final : public Architecture {
     return out;
   }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override {
+    return {{"_block_types", "a copy of block_types"},
+            {"w_init_variance_scale", "where fresh weights start"},
+            {"final_w_init_variance_scale", "where fresh weights start"}};
+  }
 
   ArchitectureSizes sizes() const override {
     ArchitectureSizes s{c_.vocab_size, c_.d_model, c_.n_layer};
@@ -165,7 +173,7 @@ class RecurrentGemma final : public Architecture {
   }
 
   Var mix_recurrent(Ctx& c, const Recurrent& w, Var u) const {
-    const Var y = c.activation(kernels::Act::kGeluTanh, c.linear(*w.y, w.y_bias, u));                  // [T, W]
+    const Var y = c.activation(c_.act, c.linear(*w.y, w.y_bias, u));                                   // [T, W]
     const Var x = c.tap("v", c.causal_conv1d(*w.conv, w.conv_bias, c.linear(*w.x, w.x_bias, u)));      // [T, W]
     const Var i = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.i_weight, w.i_bias, x), nullptr);  // [T, W]
     const Var r = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.r_weight, w.r_bias, x), nullptr);  // [T, W]
@@ -177,8 +185,8 @@ class RecurrentGemma final : public Architecture {
 
   Var mix_attention(Ctx& c, const LocalAttention& w, Var u) const {
     const int64_t d = c_.head_dim();
-    const Var q = c.rope({c_.heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.q, w.q_bias, u));     // [T, H*d]
-    const Var k = c.rope({c_.kv_heads, d, c_.rotary_dim, c_.rope_base}, c.linear(*w.k, w.k_bias, u));  // [T, kv*d]
+    const Var q = c.rope(c_.rotary.of(c_.heads, d), c.linear(*w.q, w.q_bias, u));     // [T, H*d]
+    const Var k = c.rope(c_.rotary.of(c_.kv_heads, d), c.linear(*w.k, w.k_bias, u));  // [T, kv*d]
     Attention in{.heads = c_.heads,
                  .kv_heads = c_.kv_heads,
                  .q = c.tap("q", q),
@@ -198,10 +206,10 @@ class RecurrentGemma final : public Architecture {
 GriffinConfig read_griffin(const Config& c) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
   GriffinConfig g;
-  g.d_model = c.integer("hidden_size", 1, kMaxDim);
-  g.n_layer = c.integer("num_hidden_layers", 0, 10000);
+  g.d_model = c.integer("hidden_size", 1, kMaxDim, 2560);
+  g.n_layer = c.integer("num_hidden_layers", 0, 10000, 26);
   g.vocab_size = c.integer("vocab_size", 1, kMaxDim, 256000);
-  g.d_ffn = c.integer("intermediate_size", 2, kMaxDim, 3 * g.d_model) / 2;
+  g.d_ffn = c.integer("intermediate_size", 2, kMaxDim, 3 * 2560) / 2;
   g.heads = c.integer("num_attention_heads", 1, 65536, 10);
   g.kv_heads = c.integer("num_key_value_heads", 1, g.heads, g.heads);
   g.lru_width = c.integer("lru_width", 1, kMaxDim, g.d_model);
@@ -209,17 +217,22 @@ GriffinConfig read_griffin(const Config& c) {
   g.window = c.integer("attention_window_size", 1, int64_t{1} << 40, 2048);
   check(g.d_model % g.heads == 0 && g.lru_width % g.heads == 0 && g.heads % g.kv_heads == 0, ErrorCode::kData,
         "[{}] expected {} heads to divide hidden_size {} and lru_width {}", c.label(), g.heads, g.d_model, g.lru_width);
-  const double partial = c.real("rope_parameters.partial_rotary_factor", c.real("partial_rotary_factor", 0.5));
-  g.rotary_dim = static_cast<int64_t>(static_cast<double>(g.head_dim()) * partial);
-  g.rope_base = c.real("rope_parameters.rope_theta", c.real("rope_theta", 10000));
+  check(c.integer("head_dim", 1, kMaxDim, g.head_dim()) == g.head_dim(), ErrorCode::kData,
+        "[{}] expected \"head_dim\" {}, found another", c.label(), g.head_dim());
+  check(c.flag("embeddings_scale_by_sqrt_dim", true), ErrorCode::kData,
+        "[{}] expected \"embeddings_scale_by_sqrt_dim\" true, found false", c.label());
+  g.act = nn::read_act(c, "hidden_activation", "gelu_pytorch_tanh");
+  g.rotary = nn::read_rotary(c, g.head_dim(), {.default_partial = 0.5});
+  check(g.rotary.scale == nullptr, ErrorCode::kData, "[{}] expected plain rotary positions, found scaled ones",
+        c.label());
   g.pattern = c.texts("block_types");
   if (g.pattern.empty()) g.pattern = {"recurrent", "recurrent", "attention"};
   for (const std::string& kind : g.pattern) {
     check(kind == "recurrent" || kind == "attention", ErrorCode::kData,
-          "[{}] expected \"block_types\" recurrent or attention, found \"{}\"", c.label(), kind);
+          "[{}] expected \"block_types\" recurrent or attention, found \"{}\"", c.label(), kind.substr(0, 60));
   }
-  g.norm_eps = c.real("rms_norm_eps", 1e-6);
-  g.soft_cap = c.real("logits_soft_cap", 30);
+  g.norm_eps = c.real("rms_norm_eps", 0, 1, 1e-6);
+  g.soft_cap = c.real("logits_soft_cap", 1e-6, 1e30, 30);
   g.attention_bias = c.flag("attention_bias", false);
   g.tie_embeddings = c.flag("tie_word_embeddings", true);
   return g;

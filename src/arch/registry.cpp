@@ -37,6 +37,7 @@ std::vector<std::string> architecture_names() {
 
 std::unique_ptr<Architecture> make_architecture(const Config& config) {
   if (is_classifier(config)) return make_classifier(config);
+  refuse_common_keys(config);
   const std::string type = config.text("model_type", "");
   for (const Entry& e : kTable) {
     if (type.empty() ? e.recogniser(config) : type == e.name) return e.factory(config);

@@ -2,21 +2,25 @@
 
 namespace hindscan {
 
-ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio) {
+ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio, int64_t n_layer) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
   ResidualConfig r;
-  r.d_model = c.integer("hidden_size", 1, kMaxDim);
-  r.n_layer = c.integer("num_hidden_layers", 0, 10000);
+  r.d_model = c.integer("hidden_size", 1, kMaxDim, 2048);
+  r.n_layer = c.integer("num_hidden_layers", 0, 10000, n_layer);
   r.vocab_size = c.integer("vocab_size", 1, kMaxDim, 32000);
-  const int64_t ratio = c.integer("hidden_ratio", 0, 1024, hidden_ratio);
+  const int64_t ratio = c.is_null("hidden_ratio") ? 4 : c.integer("hidden_ratio", 0, 1024, hidden_ratio);
   const int64_t rounded = (r.d_model * ratio * 2 / 3 + 255) / 256 * 256;
   r.d_ffn = c.integer("intermediate_size", 0, kMaxDim, rounded);
   r.tie_embeddings = c.flag("tie_word_embeddings", false);
-  r.norm_eps = c.real("norm_eps", 1e-6);
+  r.norm_eps = c.real("norm_eps", 0, 1, 1e-6);
   r.init_std = c.real("initializer_range", 0.02);
   const std::string act = c.text("hidden_act", "swish");
   check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" swish, found \"{}\"",
-        c.label(), act);
+        c.label(), act.substr(0, 60));
+  for (const char* key : {"attn", "attnres_block_size"})
+    check(!c.has(key), ErrorCode::kData, "[{}] expected layers of one kind, found \"{}\"", c.label(), key);
+  check(c.flag("elementwise_affine", true), ErrorCode::kData,
+        "[{}] expected norms with weights, found \"elementwise_affine\" false", c.label());
   return r;
 }
 

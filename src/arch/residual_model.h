@@ -19,7 +19,8 @@ struct ResidualConfig {
 };
 
 // hidden_size, num_hidden_layers, vocab_size, intermediate_size (or hidden_ratio), norm_eps, tie_word_embeddings.
-ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio);
+// The last two where they are absent.
+ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio, int64_t n_layer = 24);
 Config residual_preset(const std::string& model_type, const PresetSizes& sizes, int64_t hidden_ratio);
 
 class ResidualModel : public Architecture, public Mixer {
@@ -30,6 +31,7 @@ class ResidualModel : public Architecture, public Mixer {
   const Weight& head() const override { return *head_; }
   ArchitectureSizes sizes() const override;
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override { return {fla_keys().begin(), fla_keys().end()}; }
   int64_t flops_per_token() const override;
 
  protected:

@@ -18,8 +18,12 @@ class Retnet final : public ResidualModel {
     const int64_t D = base_.d_model;
     heads_ = c.integer("num_heads", 1, 65536, 8);
     kv_heads_ = c.integer("num_kv_heads", 1, heads_, heads_);
-    K_ = static_cast<int64_t>(static_cast<double>(D) * c.real("expand_k", 1.0)) / heads_;
-    V_ = static_cast<int64_t>(static_cast<double>(D) * c.real("expand_v", 2.0)) / heads_;
+    constexpr int64_t kMaxDim = int64_t{1} << 24;
+    K_ = c.share("expand_k", D, 1.0, 0, kMaxDim) / heads_;
+    V_ = c.share("expand_v", D, 2.0, 0, kMaxDim) / heads_;
+    check(!c.flag("use_short_conv", false) && c.flag("use_output_gate", true) && !c.has("feature_map"),
+          ErrorCode::kData, "[{}] expected the published layer: no short convolution or feature map, with output gate",
+          c.label());
     check(K_ > 0 && K_ % 2 == 0 && V_ > 0 && heads_ % kv_heads_ == 0, ErrorCode::kData,
           "[{}] expected num_heads that gives an even key size per head, found {} heads of {}", c.label(), heads_, K_);
     for (int64_t h = 0; h < heads_; ++h) log_gamma_.push_back(std::log1p(-std::exp2(-5.0 - static_cast<double>(h))));

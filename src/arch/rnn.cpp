@@ -21,6 +21,8 @@ class Rnn final : public Architecture {
     vocab_size_ = c.integer("vocab_size", 1, kMaxDim);
     tie_ = c.flag("tie_word_embeddings", false);
     bias_ = c.flag("bias", true);
+    check(!c.flag("bidirectional", false) && c.integer("proj_size", 0, kMaxDim, 0) == 0, ErrorCode::kData,
+          "[{}] expected \"bidirectional\" false and \"proj_size\" 0, found another value", c.label());
   }
 
   void declare(WeightTable& t) override {
@@ -67,6 +69,9 @@ class Rnn final : public Architecture {
     return out;
   }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override {
+    return {{"dropout", "acts in training only"}, {"batch_first", "says how Python lays out its arrays"}};
+  }
   ArchitectureSizes sizes() const override {
     const int64_t numbers = kind_ == Nonlinear::Kind::kLstm ? 2 : 1;
     return {vocab_size_, d_model_, n_layer_, n_layer_, n_layer_ * numbers * d_model_};

@@ -196,13 +196,20 @@ int64_t suggested_rank(double factor, int64_t d_model) {
 std::unique_ptr<Architecture> make_rwkv7(const Config& c) {
   constexpr int64_t kMost = 1 << 20;
   const rwkv::BaseConfig base = rwkv::read_heads(c, 4);
-  const auto rank = [&](const char* key, const char* fla_key, double factor) {
-    return c.integer(key, 1, kMost, c.integer(fla_key, 1, kMost, suggested_rank(factor, base.d_model)));
+  const bool fla = c.has("norm_eps") || c.has("attn_mode");
+  const auto rank = [&](const char* key, const char* fla_key, double factor, int64_t fla_rank) {
+    const int64_t usual = fla ? fla_rank : suggested_rank(factor, base.d_model);
+    return c.integer(key, 1, kMost, c.integer(fla_key, 1, kMost, usual));
   };
-  const Ranks ranks{rank("decay_lora", "decay_low_rank_dim", 2.5), rank("a_lora", "a_low_rank_dim", 2.5),
-                    rank("v_lora", "v_low_rank_dim", 1.7), rank("gate_lora", "gate_low_rank_dim", 5)};
-  check(c.flag("norm_bias", true) && !c.is_list("attn.layers"), ErrorCode::kData,
-        "[{}] expected RWKV-7 layers with norm biases only, found \"norm_bias\" false or \"attn\" layers", c.label());
+  const Ranks ranks{rank("decay_lora", "decay_low_rank_dim", 2.5, 64), rank("a_lora", "a_low_rank_dim", 2.5, 64),
+                    rank("v_lora", "v_low_rank_dim", 1.7, 16), rank("gate_lora", "gate_low_rank_dim", 5, 128)};
+  std::vector<int64_t> value_dims = c.is_list("value_dim") ? c.integers("value_dim", 1, kMost) : std::vector<int64_t>{};
+  if (!c.is_list("value_dim")) value_dims = {c.integer("value_dim", 1, kMost, base.d_att)};
+  for (const int64_t dim : value_dims)
+    check(dim == base.d_att, ErrorCode::kData, "[{}] expected \"value_dim\" {} in every layer, found {}", c.label(),
+          base.d_att, dim);
+  check(c.flag("norm_bias", true), ErrorCode::kData, "[{}] expected norms with biases, found \"norm_bias\" false",
+        c.label());
   // fla: eps of the heads' norm grows with the head; 64e-5 at the published size.
   const double eps = c.has("head_dim") ? static_cast<double>(base.head_size) * base.norm_eps : 64e-5;
   const bool fuse_norm = c.flag("fuse_norm", c.has("head_dim"));

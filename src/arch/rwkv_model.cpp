@@ -9,27 +9,35 @@ constexpr int64_t kMaxDim = int64_t{1} << 24;
 constexpr int64_t kMaxLayers = 10000;
 
 BaseConfig read_base(const Config& c, double ffn_ratio) {
+  const bool fla = c.has("norm_eps") || c.has("attn_mode");  // what is left out is then as its classes have it
   BaseConfig b;
-  b.d_model = c.integer("hidden_size", 1, kMaxDim);
-  b.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers);
-  b.vocab_size = c.integer("vocab_size", 1, kMaxDim);
+  b.d_model = c.integer("hidden_size", 1, kMaxDim, fla ? 2048 : 4096);
+  b.n_layer = c.integer("num_hidden_layers", 0, kMaxLayers, fla ? 24 : 32);
+  b.vocab_size = c.integer("vocab_size", 1, kMaxDim, fla ? 32000 : 50277);
   b.d_att = c.integer("attention_hidden_size", 1, kMaxDim, b.d_model);
-  const int64_t d_ffn = static_cast<int64_t>(static_cast<double>(b.d_model) * c.real("hidden_ratio", ffn_ratio));
-  // Whole 32s: RWKV-LM rounds down, fla (which alone has one "norm_eps") up.
-  const int64_t rounded = c.has("norm_eps") ? (d_ffn + 31) / 32 * 32 : d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn;
+  const int64_t d_ffn = c.share("hidden_ratio", b.d_model, ffn_ratio, 0, kMaxDim);
+  // Whole 32s: RWKV-LM rounds down, fla up.
+  const int64_t rounded = fla ? (d_ffn + 31) / 32 * 32 : d_ffn >= 32 ? d_ffn / 32 * 32 : d_ffn;
   b.d_ffn = c.integer("intermediate_size", 1, kMaxDim, std::max<int64_t>(rounded, 1));
   b.head_size = c.integer("head_size", 1, 4096, c.integer("head_dim", 1, 4096, 64));
-  b.norm_eps = c.real("layer_norm_epsilon", c.real("norm_eps", 1e-5));
-  b.out_norm_eps = c.has("norm_eps") ? b.norm_eps : 1e-5;
+  b.norm_eps = c.real("layer_norm_epsilon", 0, 1, c.real("norm_eps", 0, 1, 1e-5));
+  b.out_norm_eps = fla ? b.norm_eps : 1e-5;
   b.embedding_norm = c.flag("embedding_norm", c.flag("norm_first", true));
   b.head_bias = c.flag("head_bias", false);
   b.layer_constant = c.flag("layer_constant", false);
   b.tie_embeddings = c.flag("tie_word_embeddings", false);
+  const std::string act = c.text("hidden_act", "sqrelu");
+  check(act == "sqrelu" || act == "relu2", ErrorCode::kData, "[{}] expected \"hidden_act\" sqrelu, found \"{}\"",
+        c.label(), act.substr(0, 60));
+  check(!c.has("attn"), ErrorCode::kData, "[{}] expected layers of one kind, found \"attn\"", c.label());
   return b;
 }
 
 BaseConfig read_heads(const Config& c, double ffn_ratio) {
   const BaseConfig b = read_base(c, ffn_ratio);
+  check(c.integer("num_heads", 1, kMaxDim, b.heads()) == b.heads(), ErrorCode::kData,
+        "[{}] expected \"num_heads\" {} of {} channels, found {}", c.label(), b.heads(), b.head_size,
+        c.integer("num_heads", 1, kMaxDim, b.heads()));
   check(b.d_att % b.head_size == 0, ErrorCode::kData, "[{}] expected heads of \"head_size\" {} to fill {} channels",
         c.label(), b.head_size, b.d_att);
   return b;
@@ -165,6 +173,14 @@ ArchitectureSizes Model::sizes() const {
   s.attention_maps = base_.n_layer * m.maps;
   s.state_numbers = base_.n_layer * (m.state + 2 * base_.d_model);  // and the last token of both mixes
   return s;
+}
+
+std::vector<KeyNote> Model::unused_keys() const {
+  std::vector<KeyNote> out = {{"context_length", "no table of positions limits the length"},
+                              {"ctx_len", "no table of positions limits the length"},
+                              {"rescale_every", "guards float16 against overflow; everything here is float32"}};
+  out.insert(out.end(), fla_keys().begin(), fla_keys().end());
+  return out;
 }
 
 int64_t Model::flops_per_token() const {

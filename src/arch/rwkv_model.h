@@ -38,6 +38,7 @@ class Model : public Architecture {
   LogitHead logit_head() const override;
   ArchitectureSizes sizes() const override;
   int64_t flops_per_token() const override;
+  std::vector<KeyNote> unused_keys() const override;
 
  protected:
   struct LayerNorm {

@@ -64,6 +64,17 @@ class Xlstm final : public Architecture {
     return out;
   }
   Config hf_config() const override { return source_; }
+  std::vector<KeyNote> unused_keys() const override {
+    std::vector<KeyNote> out = {{"add_out_norm", "transformers keeps the norm either way"},
+                                {"return_last_states", "the state is always carried"},
+                                {"norm_reduction_force_float32", "everything here is float32"},
+                                {"autocast_kernel_dtype", "everything here is float32"},
+                                {"inference_state_dtype", "everything here is float32"}};
+    for (const char* key :
+         {"chunkwise_kernel", "sequence_kernel", "step_kernel", "mode", "chunk_size", "max_inference_chunksize"})
+      out.push_back({key, "chooses between kernels that compute the same"});
+    return out;
+  }
 
   ArchitectureSizes sizes() const override {
     ArchitectureSizes s{c_.vocab_size, c_.d_model, c_.n_layer};
@@ -190,11 +201,19 @@ int64_t round_up(double x, int64_t multiple) {
   return static_cast<int64_t>(std::floor((x + m - 1) / m)) * multiple;
 }
 
+// A size that xlstm's own configurations and Hugging Face's call differently.
+int64_t two_names(const Config& c, const char* key, const char* other, int64_t low, int64_t high, int64_t fallback) {
+  const int64_t value = c.integer(key, low, high, c.integer(other, low, high, fallback));
+  check(c.integer(other, low, high, value) == value, ErrorCode::kData, "[{}] expected \"{}\" {} as \"{}\", found {}",
+        c.label(), other, value, key, c.integer(other, low, high, value));
+  return value;
+}
+
 XlstmConfig read_xlstm(const Config& c) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
   XlstmConfig x;
-  x.d_model = c.integer("hidden_size", 1, kMaxDim);
-  x.n_layer = c.integer("num_hidden_layers", 0, 10000, c.integer("num_blocks", 0, 10000, 32));
+  x.d_model = two_names(c, "hidden_size", "embedding_dim", 1, kMaxDim, 4096);
+  x.n_layer = two_names(c, "num_hidden_layers", "num_blocks", 0, 10000, 32);
   x.vocab_size = c.integer("vocab_size", 1, kMaxDim, 50304);
   x.heads = c.integer("num_heads", 1, 65536, 8);
   const double D = static_cast<double>(x.d_model);

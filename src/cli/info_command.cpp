@@ -74,7 +74,8 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   out.set("schema", format::kInfoJson)
       .set("model", model.path())
       .set("weights", weights_hash(model.weights()))
-      .set("config", config_to_json(model.arch().hf_config()));
+      .set("config", config_to_json(model.arch().hf_config()))
+      .set("unknown_config_keys", model.unknown_keys());
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
   out.set("vocab_size", s.vocab_size).set("tokenizer", model.has_tokenizer());
   if (!model.tokenizer_problem().empty()) out.set("tokenizer_problem", model.tokenizer_problem());

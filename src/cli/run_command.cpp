@@ -100,6 +100,17 @@ std::string speed(const Prompt& prompt, const Generated& g) {
                      rate(g.tokens.size(), g.decode_seconds), stop_reason_name(g.reason));
 }
 
+// The publisher's way of sampling is said, never taken over: the same command gives the same text for every model.
+void say_advice(const CLI::App& app, const Model& model) {
+  for (const char* option : {"--greedy", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty"}) {
+    if (app.get_option(option)->count() > 0) return;
+  }
+  const std::string& advice = model.generation().sampling;
+  if (advice.empty()) return;
+  note(fmt::format("the model's publisher advises {}; this run keeps to its own defaults: add them to follow",
+                   printable(advice).text));
+}
+
 }  // namespace
 
 int run_command(Arguments arguments) {
@@ -120,6 +131,7 @@ int run_command(Arguments arguments) {
   check(model.arch().sizes().labels == 0, ErrorCode::kData,
         "[{}] expected a language model, found a classifier; use 'hindscan classify'", model.path());
   const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
+  if (flags.generate.max_tokens > 0) say_advice(line.app(), model);
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);
   const bool stream = !line.json() && flags.generate.max_tokens > 0;

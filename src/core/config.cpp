@@ -25,10 +25,9 @@ bool AskedKeys::contains_below(std::string_view key) const {
   return keys_.contains(key) || (next != keys_.end() && next->starts_with(part));
 }
 
-std::shared_ptr<AskedKeys> Config::record(std::string prefix, std::shared_ptr<AskedKeys> memory) {
-  prefix_ = std::move(prefix);
-  asked_ = memory ? std::move(memory) : std::make_shared<AskedKeys>();
-  return asked_;
+void Config::record_into(const Config& whole, std::string_view path) {
+  prefix_ = fmt::format("{}{}.", whole.prefix_, path);
+  asked_ = whole.asked_;
 }
 
 static const ConfigValue* part_of(const ConfigValue& value, std::string_view name) {
@@ -54,6 +53,11 @@ const ConfigValue* Config::find(std::string_view key) const {
     at = part_of(*at, key.substr(begin, dot == std::string_view::npos ? dot : dot - begin));
   }
   return at != nullptr && !at->is_null() ? at : nullptr;
+}
+
+bool Config::is_null(std::string_view key) const {
+  const auto it = root_.find(key);
+  return it != root_.end() && it->second.is_null();
 }
 
 void Config::set(std::string_view key, ConfigValue value) {

@@ -56,6 +56,7 @@ class Config {
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
   const ConfigValue* find(std::string_view key) const;  // null when absent or null
+  bool is_null(std::string_view key) const;             // written down as null, at the top level
   void set(std::string_view key, ConfigValue value);    // makes the objects on the way
   void erase(std::string_view key);                     // of the top level
   bool is_text(std::string_view key) const { return is<std::string>(key); }
@@ -63,9 +64,9 @@ class Config {
   const std::string& label() const { return label_; }
   bool operator==(const Config& other) const { return root_ == other.root_; }
 
-  // From here on keys that are asked for are remembered, as prefix + key; a part of another Config shares its memory.
-  std::shared_ptr<AskedKeys> record(std::string prefix = "", std::shared_ptr<AskedKeys> memory = nullptr);
-  const std::shared_ptr<AskedKeys>& asked() const { return asked_; }
+  void record() { asked_ = std::make_shared<AskedKeys>(); }      // from here on keys that are asked for are remembered
+  void record_into(const Config& whole, std::string_view path);  // in its memory, as keys below `path`
+  const AskedKeys* asked() const { return asked_.get(); }
 
   // Integer in [low, high]; Error(kData) names the file, the key and what was found.
   int64_t integer(std::string_view key, int64_t low, int64_t high) const;

@@ -1,6 +1,8 @@
 // What the ops of Ctx take. Shapes are [T, C] rows of tokens; a head's channels are contiguous.
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "core/weights.h"
 #include "kernels/glr/head.h"
@@ -40,11 +42,19 @@ struct NormOptions {
   // w and bias have C numbers, or C / groups that every group shares.
 };
 
+// Rotary positions whose rates are not plain powers of a base.
+struct RopeScale {
+  std::vector<double> rates;  // [rotary_dim / 2] angles of one step
+  double size = 1;            // what turns is multiplied by it (YaRN)
+  int64_t positions = 0;      // > 0: so many and no more (dynamic NTK)
+};
+
 struct Rope {
   int64_t heads, head_dim;
   int64_t rotary_dim;  // the first rotary_dim channels of each head turn, the rest pass
   double base = 10000;
   bool interleaved = false;  // pairs (2i, 2i+1); else (i, i + rotary_dim / 2)
+  std::shared_ptr<const RopeScale> scale = nullptr;
 };
 
 // Heads of a gated linear recurrence, kernels/glr/head.h.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/arena.h"
+#include "base/checked.h"
 #include "base/rng.h"
 #include "kernels/gemm.h"
 
@@ -39,7 +40,18 @@ WeightTable::~WeightTable() = default;
 WeightTable::WeightTable(WeightTable&&) noexcept = default;
 WeightTable& WeightTable::operator=(WeightTable&&) noexcept = default;
 
+void WeightTable::expect_from(std::string label, size_t tensors) {
+  source_ = std::move(label);
+  most_ = 4 * tensors + 1000;  // a model of which a part is missing still gets its list of what is missing
+}
+
 Weight& WeightTable::add(std::string name, std::vector<int64_t> shape, Init init) {
+  constexpr int64_t kMost = int64_t{1} << 48;
+  check(weights_.size() < most_, ErrorCode::kData,
+        "[{}] expected the weights of the configuration, found far fewer tensors; it describes another model", source_);
+  const std::optional<int64_t> n = checked_product(shape);
+  check(n && *n <= kMost, ErrorCode::kData, "[weights] {} [{}] is larger than any memory; check the configuration",
+        name, fmt::join(shape, ", "));
   check(!by_name_.contains(name), ErrorCode::kInternal, "[weights] \"{}\" is declared twice", name);
   auto w = std::make_unique<Weight>();
   w->name = std::move(name);

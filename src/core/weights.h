@@ -71,7 +71,10 @@ class WeightTable {
   WeightTable(WeightTable&&) noexcept;
   WeightTable& operator=(WeightTable&&) noexcept;
 
-  // The reference stays valid for the table's life.
+  // A file that holds so many tensors cannot fill many more weights: Error(kData) before they take memory.
+  void expect_from(std::string label, size_t tensors);
+
+  // The reference stays valid for the table's life. Error(kData) for a shape that no memory holds.
   Weight& add(std::string name, std::vector<int64_t> shape, Init init);
   Weight& add_matrix(std::string name, std::vector<int64_t> shape, Init init);  // decays, may be 16 bit
 
@@ -98,6 +101,8 @@ class WeightTable {
   std::vector<std::unique_ptr<Weight>> weights_;
   std::unordered_map<std::string, Weight*> by_name_;
   std::vector<std::string> ignored_;
+  std::string source_;
+  size_t most_ = SIZE_MAX;
   std::unique_ptr<Storage> storage_;
 };
 

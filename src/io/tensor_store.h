@@ -39,6 +39,7 @@ class TensorStore {
   void add(TensorInfo info, std::vector<uint8_t> bytes);      // owned; Error(kData) for a name that is taken
   void add_floats(std::string name, std::vector<uint64_t> shape, const std::vector<float>& values);
   void keep(std::shared_ptr<const void> owner) { owners_.push_back(std::move(owner)); }
+  size_t size() const { return tensors_.size(); }
   void rename(const std::string& from, const std::string& to);  // Error(kData) when `to` is taken
   void erase(const std::string& name) { tensors_.erase(name); }
   void replace(const std::string& name, std::vector<uint64_t> shape, const std::vector<float>& values);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/budget.h"
 #include "base/mmap.h"
 
 namespace hindscan {
@@ -121,7 +122,8 @@ std::string without_special_floats(std::string_view text) {
 }  // namespace
 
 Config config_from_json(const Json& json, const std::string& label) {
-  check(json.is_object(), ErrorCode::kData, "[{}] expected a JSON object, found {}", label, json.type_name());
+  check(json.is_object() && special_float(json) == nullptr, ErrorCode::kData,
+        "[{}] expected a JSON object of settings, found {}", label, json.is_object() ? "a number" : json.type_name());
   return Config(members_of(json), label);
 }
 
@@ -131,6 +133,6 @@ Config parse_config(std::string_view text, const std::string& label) {
   return config_from_json(parse_json(without_special_floats(text), label), label);
 }
 
-Config load_config(const std::string& path) { return parse_config(read_file(path, kConfigBytes), path); }
+Config load_config(const std::string& path) { return parse_config(read_file(path, limit::kConfigBytes), path); }
 
 }  // namespace hindscan

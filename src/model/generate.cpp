@@ -63,15 +63,10 @@ const char* stop_reason_name(StopReason reason) {
   return names[static_cast<int>(reason)];
 }
 
-std::optional<int32_t> end_of_text_id(const Model& model) {
-  if (model.config().has("eos_token_id")) {
-    return static_cast<int32_t>(model.config().integer("eos_token_id", 0, model.arch().sizes().vocab_size - 1));
-  }
-  if (model.config().count("eos_token_id") > 0) {  // several; the first ends a text, the others a turn
-    return static_cast<int32_t>(model.config().integer("eos_token_id.0", 0, model.arch().sizes().vocab_size - 1));
-  }
-  const int32_t id = model.has_tokenizer() ? model.tokenizer().eos_id() : -1;
-  return id < 0 ? std::nullopt : std::optional(id);
+std::vector<int32_t> end_of_text_ids(const Model& model) {
+  if (!model.generation().end_ids.empty() || !model.has_tokenizer()) return model.generation().end_ids;
+  const int32_t id = model.tokenizer().eos_id();
+  return id < 0 ? std::vector<int32_t>{} : std::vector{id};
 }
 
 Generated generate(const Model& model, std::span<const int32_t> prompt, SequenceState& state,
@@ -80,7 +75,7 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
   Sampler sampler(options.sampling);
   TextStream stream(options.stop);
   Runner runner(model, options.chunk);
-  const std::optional<int32_t> end = options.ignore_end ? std::nullopt : end_of_text_id(model);
+  const std::vector<int32_t> ends = options.ignore_end ? std::vector<int32_t>{} : end_of_text_ids(model);
   const auto emit = [&](const std::string& text) {
     if (text.empty()) return;
     out.text += text;
@@ -95,7 +90,7 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
   if (logits.empty()) out.reason = StopReason::kInterrupted;
   while (!logits.empty() && static_cast<int64_t>(out.tokens.size()) < options.max_tokens) {
     const int32_t id = sampler.sample(logits);
-    if (end == id) {
+    if (std::find(ends.begin(), ends.end(), id) != ends.end()) {
       out.reason = StopReason::kEndOfText;
       break;
     }

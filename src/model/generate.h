@@ -44,8 +44,8 @@ struct Generated {
 using TextCallback = std::function<void(std::string_view text)>;  // text that is final
 using PrefillCallback = std::function<void(int64_t read)>;        // tokens of the prompt read so far
 
-// The token that ends a text, by the config or the tokenizer.
-std::optional<int32_t> end_of_text_id(const Model& model);
+// The tokens that end a text, by the publisher's configuration or else the tokenizer.
+std::vector<int32_t> end_of_text_ids(const Model& model);
 
 // Advances state over the prompt and the new tokens. Stops early, with what there is, when stop_requested().
 // A model without a tokenizer gives tokens and no text.

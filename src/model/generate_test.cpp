@@ -14,6 +14,14 @@
 namespace hindscan {
 namespace {
 
+// Embeddings as drawn are so small that every logit is nearly the same.
+Model enlarged(const Config& config) {
+  Model model = Model::create(config, DType::kF32, 5);
+  float* table = static_cast<float*>(model.weights()[0].data);
+  for (int64_t i = 0; i < model.weights()[0].size(); ++i) table[i] *= 50;
+  return model;
+}
+
 Model tiny(int64_t end_id = -1, bool with_tokenizer = true) {
   Config config;
   config.set("model_type", std::string("mamba"));
@@ -22,10 +30,7 @@ Model tiny(int64_t end_id = -1, bool with_tokenizer = true) {
   config.set("vocab_size", int64_t{4096});
   config.set("state_size", int64_t{4});
   if (end_id >= 0) config.set("eos_token_id", end_id);
-  Model model = Model::create(config, DType::kF32, 5);
-  // Embeddings as drawn are so small that every logit is nearly the same.
-  float* table = static_cast<float*>(model.weights()[0].data);
-  for (int64_t i = 0; i < model.weights()[0].size(); ++i) table[i] *= 50;
+  Model model = enlarged(config);
   if (!with_tokenizer) return model;
   const std::string path = std::string(HINDSCAN_SOURCE_DIR) + "/models/english/tokenizer.json";
   std::string json = read_file(path);
@@ -105,15 +110,45 @@ TEST(Generate, EndsAtTheEndOfTextToken) {
   const Generated g = generate(ending, kPrompt, again, o);
   EXPECT_EQ(g.reason, StopReason::kEndOfText);
   EXPECT_LE(g.tokens.size(), 3u);
-  EXPECT_EQ(end_of_text_id(tiny()), tiny().tokenizer().eos_id());
+  EXPECT_EQ(end_of_text_ids(tiny()), std::vector{tiny().tokenizer().eos_id()});
 }
 
-TEST(Generate, TheFirstOfSeveralEndTokensEndsTheText) {
+TEST(CaseA6, EveryOneOfSeveralEndTokensEndsTheText) {
   Config config = tiny().config();
-  config.set_list<int64_t>("eos_token_id", {17, 3});
-  EXPECT_EQ(end_of_text_id(Model::create(config, DType::kF32, 5)), 17);
+  config.set_list<int64_t>("eos_token_id", {17, 3, 99999, -1});  // the last two are no tokens
+  const Model model = Model::create(config, DType::kF32, 5);
+  EXPECT_EQ(end_of_text_ids(model), (std::vector<int32_t>{3, 17}));
   config.set_list<int64_t>("eos_token_id", {});
-  EXPECT_EQ(end_of_text_id(Model::create(config, DType::kF32, 5)), std::nullopt);
+  EXPECT_TRUE(end_of_text_ids(Model::create(config, DType::kF32, 5)).empty());
+
+  SequenceState free_state;
+  const Generated free = generate(tiny(), kPrompt, free_state, sampled(6));
+  const int32_t end = free.tokens[3].id;
+  for (const std::vector<int64_t>& ids : {std::vector<int64_t>{end, 0}, std::vector<int64_t>{0, end}}) {
+    config = tiny().config();
+    config.set_list<int64_t>("eos_token_id", ids);
+    GenerateOptions o = sampled(6);
+    o.ignore_end = false;
+    SequenceState state;
+    EXPECT_EQ(generate(enlarged(config), kPrompt, state, o).reason, StopReason::kEndOfText);
+  }
+}
+
+TEST(CaseA6, GenerationConfigSaysWhatEndsATextAndHowToSample) {
+  Config model, generation("generation_config.json");
+  model.set("eos_token_id", int64_t{1});
+  EXPECT_EQ(read_generation(model, {}, 10).end_ids, std::vector<int32_t>{1});
+  EXPECT_EQ(read_generation(model, generation, 10).end_ids, std::vector<int32_t>{1});
+  generation.set_list<int64_t>("eos_token_id", {2, 5});
+  generation.set("temperature", 0.6);
+  generation.set("top_p", 0.9);
+  const GenerationAdvice both = read_generation(model, generation, 10);
+  EXPECT_EQ(both.end_ids, (std::vector<int32_t>{2, 5}));
+  EXPECT_EQ(both.sampling, "--temp 0.6 --top-p 0.9");
+  generation.set("do_sample", false);
+  EXPECT_EQ(read_generation(model, generation, 10).sampling, "--greedy");
+  generation.set("eos_token_id", "end");
+  EXPECT_THROW(read_generation(model, generation, 10), Error);
 }
 
 TEST(Generate, TokensBeyondTheTokenizersVocabularyHaveNoText) {

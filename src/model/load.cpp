@@ -20,6 +20,11 @@ bool file_exists(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0;
 }
 
+std::optional<Config> generation_config(const std::string& directory) {
+  const std::string path = join_path(directory, "generation_config.json");
+  return file_exists(path) ? std::optional(load_config(path)) : std::nullopt;
+}
+
 // What a single file says of itself, by the kinds that have no config.json.
 std::optional<Config> config_of_tensors(TensorStore& files, TensorStore::Format format) {
   return rwkv_config(files, format == TensorStore::Format::kRwkvBin);
@@ -52,22 +57,18 @@ Model Model::load_built_in(const LoadOptions& options) {
   for (const TensorInfo& t : parse_safetensors(e.weights, kBuiltInModel).tensors)
     files.add(t, e.weights.subspan(t.begin, t.end - t.begin));
   Model m;
-  m.config_ = config_from_json(parse_json(e.config, kBuiltInModel), kBuiltInModel);
-  m.arch_ = make_architecture(m.config_);
-  m.arch_->declare(m.weights_);
-  load_weights(files, options.dtype, m.weights_);
+  m.configure(parse_config(e.config, kBuiltInModel), {});
+  m.take_weights(files, options);
   return m;
 }
 
 Model Model::load_dir(const std::string& directory, const LoadOptions& options) {
   const std::string config_path = join_path(directory, "config.json");
   Model m;
-  m.config_ = load_config(config_path);
-  m.arch_ = make_architecture(m.config_);
-  m.arch_->declare(m.weights_);
-  const TensorStore files = TensorStore::open_dir(directory);
+  m.configure(load_config(config_path), generation_config(directory));
+  TensorStore files = TensorStore::open_dir(directory);
   check_weights_hash(files);
-  load_weights(files, options.dtype, m.weights_);
+  m.take_weights(files, options);
   return m;
 }
 
@@ -82,10 +83,8 @@ Model Model::load_file(const std::string& path, const LoadOptions& options) {
         "directory",
         path);
   Model m;
-  m.config_ = std::move(*config);
-  m.arch_ = make_architecture(m.config_);
-  m.arch_->declare(m.weights_);
-  load_weights(files, options.dtype, m.weights_);
+  m.configure(std::move(*config), generation_config(parent_dir(path)));
+  m.take_weights(files, options);
   return m;
 }
 
@@ -107,6 +106,13 @@ void Model::say_foreign_tokenizer() const {
   if (rows > kSmall && 10 * known < 9 * rows)
     log_warning("the tokenizer knows {} of the model's {} tokens: it may be another model's (see --tokenizer)", known,
                 rows);
+}
+
+void Model::take_weights(TensorStore& files, const LoadOptions& options) {
+  weights_.expect_from(files.label(), files.size());
+  arch_->declare(weights_);
+  use_declared_names(weights_, files);
+  load_weights(files, options.dtype, weights_);
 }
 
 void Model::find_tokenizer(const std::string& directory, bool single_file) {

@@ -89,6 +89,13 @@ std::vector<uint64_t> squeezed(const std::vector<Int>& shape) {
   return out;
 }
 
+// What modules store besides weights; it follows from the configuration.
+bool is_buffer(std::string_view name) {
+  constexpr std::string_view kBuffers[] = {"rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached",
+                                           "rotary_emb.scale",    "position_ids",          "causal_mask"};
+  return std::any_of(std::begin(kBuffers), std::end(kBuffers), [&](std::string_view b) { return name.ends_with(b); });
+}
+
 // Finds every declared weight under its name or an alias; collects all problems before anything is allocated.
 class Matcher {
  public:
@@ -107,7 +114,8 @@ class Matcher {
       matches.push_back(found);
     }
     for (const std::string& name : files_.names()) {
-      if (!used_.count(name) && !table.ignores(name)) problem("{} is not a tensor of this architecture", name);
+      if (!used_.count(name) && !table.ignores(name) && !is_buffer(name))
+        problem("{} is not a tensor of this architecture", name);
     }
     report();
     return matches;

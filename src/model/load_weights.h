@@ -12,4 +12,8 @@ namespace hindscan {
 // the file.
 void load_weights(const TensorStore& files, std::optional<DType> matrix_type, WeightTable& table);
 
+// Wrappers leave their mark on names: "module.", "_orig_mod.", a "model." around the whole, or the first part of the
+// declared names gone. Renames what only that keeps from being found. Error(kData) when two tensors get one name.
+void use_declared_names(const WeightTable& table, TensorStore& files);
+
 }  // namespace hindscan

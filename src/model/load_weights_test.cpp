@@ -74,6 +74,67 @@ TEST(LoadWeights, OnlyIgnoredTensorsAreLeftOver) {
   EXPECT_EQ(refusal(store, ".x"), "accepted");
 }
 
+// A table whose weights lie below one module, as most families' do.
+WeightTable rooted() {
+  WeightTable t;
+  t.add_matrix("backbone.layers.0.mixer.w", {2, 3}, Init::zeros()).aliases = {"backbone.layers.0.mixer.v"};
+  t.add("lm_head.weight", {3}, Init::zeros());
+  return t;
+}
+
+TEST(CaseB, WrappersAroundTheModelAreSeenThrough) {
+  const std::pair<const char*, const char*> kNames[] = {
+      {"backbone.layers.0.mixer.w", "lm_head.weight"},
+      {"layers.0.mixer.w", "lm_head.weight"},
+      {"module.backbone.layers.0.mixer.w", "module.lm_head.weight"},
+      {"_orig_mod.backbone.layers.0.mixer.w", "_orig_mod.lm_head.weight"},
+      {"backbone.layers.0._orig_mod.mixer.w", "lm_head.weight"},
+      {"module._orig_mod.model.backbone.layers.0.mixer.v", "module._orig_mod.model.lm_head.weight"},
+      {"model.layers.0.mixer.w", "model.lm_head.weight"},
+  };
+  for (const auto& [matrix, head] : kNames) {
+    TensorStore store("f");
+    store.add_floats(matrix, {2, 3}, kSix);
+    store.add_floats(head, {3}, {7, 8, 9});
+    WeightTable t = rooted();
+    use_declared_names(t, store);
+    load_weights(store, {}, t);
+    EXPECT_EQ(values(*t.find("backbone.layers.0.mixer.w")), kSix) << matrix;
+  }
+  TensorStore twice("f");
+  twice.add_floats("layers.0.mixer.w", {2, 3}, kSix);
+  twice.add_floats("module.backbone.layers.0.mixer.w", {2, 3}, kSix);
+  EXPECT_THROW(use_declared_names(rooted(), twice), Error);
+}
+
+TEST(CaseB, BuffersAreNoWeights) {
+  TensorStore store("f");
+  store.add_floats("w", {2, 3}, kSix);
+  store.add_floats("b", {3}, {0, 0, 0});
+  store.add_floats("model.layers.0.self_attn.rotary_emb.inv_freq", {2}, {1, 2});
+  EXPECT_EQ(refusal(store), "accepted");
+  store.add_floats("model.layers.0.self_attn.other.inv_freqs", {2}, {1, 2});
+  EXPECT_THAT(refusal(store), HasSubstr("other.inv_freqs is not a tensor of this architecture"));
+}
+
+TEST(CaseC3, WeightsAreCountedAgainstTheFileBeforeTheyTakeMemory) {
+  WeightTable t;
+  t.expect_from("f", 3);
+  const auto declare = [&] {
+    for (int64_t i = 0; i < 3'000'000; ++i) t.add(fmt::format("experts.{}", i), {1}, Init::zeros());
+  };
+  EXPECT_THROW(declare(), Error);
+  EXPECT_LT(t.size(), 2000u);
+}
+
+TEST(CaseC6, AShapeThatWrapsToNothingIsRefused) {
+  WeightTable t;
+  EXPECT_THROW(t.add("w", {int64_t{1} << 32, int64_t{1} << 32}, Init::zeros()), Error);  // 2^64 wraps to 0
+  EXPECT_THROW(t.add("w", {int64_t{1} << 62, 4, 0, -1}, Init::zeros()), Error);
+  EXPECT_THROW(t.add("w", {int64_t{1} << 49}, Init::zeros()), Error);
+  EXPECT_EQ(t.add("w", {0, int64_t{1} << 40}, Init::zeros()).size(), 0);
+}
+
 TEST(LoadWeights, WrongShapesAndTypesAreNamed) {
   TensorStore store("f");
   store.add_floats("w.turned", {2, 3}, kSix);

@@ -9,17 +9,35 @@ namespace hindscan {
 
 Model Model::create(const Config& config, DType dtype, uint64_t seed) {
   Model m;
-  m.config_ = config;
-  m.arch_ = make_architecture(config);
+  m.configure(config, {});
   m.arch_->declare(m.weights_);
   m.weights_.allocate(dtype);
   m.weights_.initialise(seed);
   return m;
 }
 
+void Model::configure(Config config, const std::optional<Config>& generation) {
+  config_ = config;
+  config.record();
+  arch_ = make_architecture(config);
+  generation_ = read_generation(config, generation, arch_->sizes().vocab_size);
+  unknown_keys_ = hindscan::unknown_keys(config, *arch_);
+  if (unknown_keys_.empty()) return;
+  constexpr size_t kShown = 10, kLetters = 60;
+  std::vector<std::string> shown;
+  for (const std::string& key : unknown_keys_) {
+    if (shown.size() < kShown) shown.push_back(key.size() > kLetters ? key.substr(0, kLetters) + "..." : key);
+  }
+  log_info("[{}] {} key{} that this version does not know {} not used: {}{}", config_.label(), unknown_keys_.size(),
+           unknown_keys_.size() == 1 ? "" : "s", unknown_keys_.size() == 1 ? "was" : "were", fmt::join(shown, ", "),
+           unknown_keys_.size() > kShown ? ", ..." : "");
+}
+
 Model Model::to(DType dtype) const {
   Model m;
   m.config_ = config_;
+  m.generation_ = generation_;
+  m.unknown_keys_ = unknown_keys_;
   m.arch_ = make_architecture(config_);
   m.arch_->declare(m.weights_);
   m.weights_.allocate(dtype);

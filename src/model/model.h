@@ -11,7 +11,9 @@
 #include "arch/architecture.h"
 #include "base/fs.h"
 #include "core/context.h"
+#include "io/tensor_store.h"
 #include "io/tokenizer.h"
+#include "model/generation.h"
 
 namespace hindscan {
 
@@ -42,6 +44,8 @@ class Model {
   WeightTable& weights() { return weights_; }
   const WeightTable& weights() const { return weights_; }
   const Config& config() const { return config_; }
+  const GenerationAdvice& generation() const { return generation_; }
+  const std::vector<std::string>& unknown_keys() const { return unknown_keys_; }  // of the configuration: not used
   bool has_tokenizer() const { return tokenizer_ != nullptr; }
   const Tokenizer& tokenizer() const;  // Error(kData) without one
   void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::string json);
@@ -62,7 +66,12 @@ class Model {
   void find_tokenizer(const std::string& directory, bool single_file);
   void try_tokenizer(const std::string& directory, bool single_file);
   void say_foreign_tokenizer() const;
+  void take_weights(TensorStore& files, const LoadOptions& options);
+  // Reads the architecture, and what the publisher says of generating.
+  void configure(Config config, const std::optional<Config>& generation);
   Config config_;
+  GenerationAdvice generation_;
+  std::vector<std::string> unknown_keys_;
   std::unique_ptr<Architecture> arch_;
   WeightTable weights_;
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -128,13 +128,13 @@ TEST(Model, AllMismatchesAreListedAtOnce) {
 TEST(Model, DimensionsBeyondMemoryAreAnErrorAndNoOverflow) {
   Config c = tiny();
   c.set("hidden_size", int64_t{1} << 24);
-  c.set("expand", int64_t{1024});
+  c.set("expand", int64_t{1});
   c.set("num_hidden_layers", int64_t{10000});
   try {
     Model::create(c, DType::kF32, 1);
     ADD_FAILURE() << "no error";
   } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ErrorCode::kResource);
+    EXPECT_EQ(e.code(), ErrorCode::kData);
   }
 }
 
@@ -162,6 +162,38 @@ TEST(Model, AStateOfAnotherModelIsRefused) {
   ASSERT_EQ(back.slots().size(), state.slots().size());
   for (const auto& [name, slot] : state.slots()) EXPECT_EQ(back.slots().at(name).bytes, slot.bytes) << name;
   EXPECT_THROW(load_state(path, b), Error);
+}
+
+TEST(CaseA6, EndTokensComeFromTheDirectoryAndAreSaved) {
+  const Directory dir;
+  Config c = tiny();
+  c.set("eos_token_id", int64_t{2});
+  Model::create(c, DType::kF32, 1).save(dir.path(), DType::kF32);
+  EXPECT_EQ(Model::load(dir.path()).generation().end_ids, std::vector<int32_t>{2});
+  write_file_atomic(real_fs(), join_path(dir.path(), "generation_config.json"), R"({"eos_token_id": [5, 3]})");
+  const Model model = Model::load(dir.path());
+  EXPECT_EQ(model.generation().end_ids, (std::vector<int32_t>{3, 5}));
+  EXPECT_EQ(model.to(DType::kF64).generation().end_ids, model.generation().end_ids);
+  const Directory copy;
+  model.save(copy.path(), DType::kF32);
+  EXPECT_EQ(Model::load(copy.path()).generation().end_ids, model.generation().end_ids);
+}
+
+TEST(CaseC6, AStateOfTooManyTokensIsRefused) {
+  const Directory dir;
+  const Model model = Model::create(tiny(), DType::kF32, 1);
+  const std::string path = join_path(dir.path(), "a.state");
+  SequenceState state;
+  const std::vector<int32_t> tokens = {1, 2, 3};
+  Runner(model).step(tokens, state);
+  for (const int64_t count : {int64_t{INT64_MAX}, int64_t{1} << 48, int64_t{3}}) {
+    state.tokens = count;
+    save_state(real_fs(), path, state, model);
+    if (count == 3)
+      EXPECT_EQ(load_state(path, model).tokens, 3);
+    else
+      EXPECT_THROW(load_state(path, model), Error) << count;
+  }
 }
 
 TEST(Runner, TokensOutsideTheVocabularyAreRefused) {

@@ -77,6 +77,14 @@ void write_shards(Fs& fs, const std::string& directory, std::vector<std::vector<
   unlink_if_there(fs, join_path(directory, kSingle));
 }
 
+// A number where there is one, as most publishers write it.
+void set_end_ids(const std::vector<int32_t>& ids, Config& config) {
+  if (ids.size() == 1)
+    config.set("eos_token_id", int64_t{ids[0]});
+  else
+    config.set_list("eos_token_id", std::vector<int64_t>(ids.begin(), ids.end()));
+}
+
 }  // namespace
 
 void Model::save(const std::string& directory, DType dtype, uint64_t shard_bytes) const {
@@ -92,6 +100,7 @@ void Model::save(const std::string& directory, DType dtype, uint64_t shard_bytes
     unlink_if_there(fs, join_path(directory, kIndex));
   }
   Config config = arch_->hf_config();
+  if (!generation_.end_ids.empty()) set_end_ids(generation_.end_ids, config);
   config.set("torch_dtype", std::string(torch_name(dtype)));
   write_file_atomic(fs, join_path(directory, "config.json"), to_string(config_to_json(config), {.indent = 2}) + "\n");
   if (tokenizer_ != nullptr) write_file_atomic(fs, join_path(directory, "tokenizer.json"), tokenizer_json_);

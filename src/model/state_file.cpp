@@ -49,8 +49,9 @@ SequenceState load_state(const std::string& path, const Model& model) {
         "[{}] expected a state of this model, found one of another; use the model that wrote it", path);
   SequenceState state;
   const auto [end, error] = std::from_chars(tokens.data(), tokens.data() + tokens.size(), state.tokens);
-  check(error == std::errc() && end == tokens.data() + tokens.size() && state.tokens >= 0, ErrorCode::kData,
-        "[{}] expected a token count, found \"{}\"", path, tokens);
+  check(error == std::errc() && end == tokens.data() + tokens.size() && state.tokens >= 0 &&
+            state.tokens < (int64_t{1} << 48),
+        ErrorCode::kData, "[{}] expected a token count, found \"{}\"", path, tokens);
   for (const TensorInfo& t : file.tensors()) {
     check(t.dtype == TensorDType::kF32 || t.dtype == TensorDType::kF64, ErrorCode::kData, "[{}] {} must be F32 or F64",
           path, t.name);

@@ -30,7 +30,7 @@ AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, co
 static Var prepare(Ctx& c, const AttentionOptions& o, const Weight* norm, int64_t heads, Var x) {
   if (norm != nullptr)
     x = c.norm({NormOptions::Kind::kRms, o.norm_eps, heads, o.norm_one_plus}, norm, nullptr, x);  // [T, heads*d]
-  return o.rotary_dim > 0 ? c.rope({heads, o.head_dim, o.rotary_dim, o.rope_base}, x) : x;        // [T, heads*d]
+  return o.rotary.dim > 0 ? c.rope(o.rotary.of(heads, o.head_dim), x) : x;                        // [T, heads*d]
 }
 
 Var attention(Ctx& c, const AttentionWeights& w, const AttentionOptions& o, Var u) {

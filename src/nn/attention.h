@@ -3,13 +3,13 @@
 #include <string>
 
 #include "core/context.h"
+#include "nn/rotary.h"
 
 namespace hindscan::nn {
 
 struct AttentionOptions {
   int64_t d_model, heads, kv_heads, head_dim;
-  int64_t rotary_dim = 0;  // 0: no positions (NoPE)
-  double rope_base = 10000;
+  Rotary rotary = {};  // dim 0: no positions (NoPE)
   int64_t window = 0;  // 0: every earlier token
   double scale = 0;    // 0: head_dim^-1/2
   double soft_cap = 0;

@@ -1,6 +1,38 @@
 #include "nn/parts.h"
 
+#include <array>
+
 namespace hindscan::nn {
+
+kernels::Act read_act(const Config& config, std::string_view key, std::string_view fallback) {
+  using kernels::Act;
+  struct Named {
+    std::string_view name;
+    Act act;
+  };
+  static constexpr std::array kNames = {Named{"silu", Act::kSilu},
+                                        Named{"swish", Act::kSilu},
+                                        Named{"gelu", Act::kGelu},
+                                        Named{"gelu_python", Act::kGelu},
+                                        Named{"gelu_new", Act::kGeluTanh},
+                                        Named{"gelu_fast", Act::kGeluTanh},
+                                        Named{"gelu_pytorch_tanh", Act::kGeluTanh},
+                                        Named{"gelu_accurate", Act::kGeluTanh},
+                                        Named{"relu", Act::kRelu},
+                                        Named{"relu2", Act::kRelu2},
+                                        Named{"sqrelu", Act::kRelu2},
+                                        Named{"tanh", Act::kTanh},
+                                        Named{"sigmoid", Act::kSigmoid},
+                                        Named{"linear", Act::kIdentity}};
+  const std::string name = config.text(key, fallback);
+  std::string known;
+  for (const Named& n : kNames) {
+    if (n.name == name) return n.act;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", n.name);
+  }
+  fail(ErrorCode::kData, "[{}] expected \"{}\" to be one of {}; found \"{}\"", config.label(), key, known,
+       name.substr(0, 60));
+}
 
 GatedMlp declare_gated_mlp(WeightTable& t, const std::string& prefix, int64_t d_model, int64_t d_ffn, const Init& in,
                            const Init& out, bool bias) {

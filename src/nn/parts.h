@@ -2,9 +2,13 @@
 #pragma once
 #include <string>
 
+#include "core/config.h"
 #include "core/context.h"
 
 namespace hindscan::nn {
+
+// The activation that Hugging Face calls by this name, read from `key`; Error(kData) for one that is not known here.
+kernels::Act read_act(const Config& config, std::string_view key, std::string_view fallback);
 
 // down(act(gate(x)) * up(x)), SwiGLU with silu (arXiv 2002.05202).
 struct GatedMlp {

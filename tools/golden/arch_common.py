@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
+from transformers import modeling_rope_utils
+
 from common import GOLDEN_DIR, true_double, write_tensors
 
 LENGTHS = (37, 23)
@@ -265,8 +267,9 @@ def hf_forward(model) -> Callable:
 
 def exact_rope(model: torch.nn.Module, modelling) -> None:
     """Inverse frequencies of rotary embeddings in double; transformers computes and keeps them in float32."""
-    with true_double(modelling):
+    with true_double(modelling), true_double(modeling_rope_utils):
         for module in model.modules():
             if hasattr(module, "inv_freq"):
-                module.inv_freq, _ = module.compute_default_rope_parameters(module.config)
+                compute = modeling_rope_utils.ROPE_INIT_FUNCTIONS.get(module.rope_type, module.compute_default_rope_parameters)
+                module.inv_freq, module.attention_scaling = compute(module.config)
                 assert module.inv_freq.dtype == torch.float64

@@ -17,6 +17,7 @@ FALCON = (FalconMambaConfig, FalconMambaForCausalLM, modeling_falcon_mamba)
 CASES = {
     "mamba": (41, *MAMBA, dict(BASE)),
     "mamba-bias": (42, *MAMBA, dict(BASE, use_bias=True, use_conv_bias=False, tie_word_embeddings=False, conv_kernel=3)),
+    "mamba-gelu": (43, *MAMBA, dict(BASE, hidden_act="gelu_pytorch_tanh")),
     "falcon_mamba": (55, *FALCON, dict(BASE, tie_word_embeddings=False, mixer_rms_eps=0.05)),
 }
 

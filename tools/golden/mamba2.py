@@ -12,6 +12,7 @@ CASES = {
     "mamba2": (31, dict(BASE, n_groups=1, tie_word_embeddings=True)),
     "mamba2-groups": (32, dict(BASE, n_groups=2, time_step_limit=(0.05, 0.9), use_bias=True, use_conv_bias=False,
                                conv_kernel=3, layer_norm_epsilon=1e-2)),
+    "mamba2-gelu": (33, dict(BASE, n_groups=1, hidden_act="gelu")),
 }
 
 

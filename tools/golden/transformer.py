@@ -16,7 +16,7 @@ QWEN3 = (Qwen3Config, Qwen3ForCausalLM, modeling_qwen3)
 
 
 def rope(theta: float, **more) -> dict:
-    return dict(rope_type="default", rope_theta=theta, **more)
+    return dict(dict(rope_type="default", rope_theta=theta), **more)
 
 
 CASES = {
@@ -27,6 +27,14 @@ CASES = {
     "llama-tied": (74, *LLAMA, dict(BASE, num_attention_heads=4, num_key_value_heads=1, head_dim=6, tie_word_embeddings=True,
                                     attention_bias=True, rope_parameters=rope(10000.0))),
     "qwen3": (75, *QWEN3, dict(BASE, num_attention_heads=4, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-2, rope_parameters=rope(1000.0))),
+    "gpt_neox-linear": (76, *NEOX, dict(BASE, num_attention_heads=2, hidden_act="gelu_fast",
+                                        rope_parameters=rope(100.0, partial_rotary_factor=0.5, rope_type="linear", factor=3.0))),
+    "llama-llama3": (80, *LLAMA, dict(BASE, num_attention_heads=2, num_key_value_heads=1, head_dim=12, mlp_bias=True, hidden_act="gelu",
+                                      rope_parameters=rope(500.0, rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                                           original_max_position_embeddings=16))),
+    "qwen3-window": (79, *QWEN3, dict(BASE, num_attention_heads=2, num_key_value_heads=1, head_dim=12, use_sliding_window=True,
+                                      sliding_window=7, max_window_layers=1, hidden_act="gelu_pytorch_tanh",
+                                      rope_parameters=rope(500.0, rope_type="yarn", factor=4.0, original_max_position_embeddings=16))),
 }
 
 

@@ -13,20 +13,36 @@
 
 namespace hindscan {
 
+static double rate_of(const Rope& rope, int64_t pair) {
+  if (rope.scale) return rope.scale->rates[static_cast<size_t>(pair)];
+  return std::pow(rope.base, -2.0 * static_cast<double>(pair) / static_cast<double>(rope.rotary_dim));
+}
+
+// Dynamic NTK turns tokens that were already read once a text grows longer: no state could follow that.
+static void check_positions(const Rope& rope, int64_t end) {
+  const int64_t most = rope.scale ? rope.scale->positions : 0;
+  check(
+      most == 0 || end <= most, ErrorCode::kData,
+      "[rope] expected at most {} tokens: beyond them \"dynamic\" scaling changes the positions of the tokens already "
+      "read, found {}; shorten the text, or give \"yarn\" or \"linear\" in the configuration",
+      most, end);
+}
+
 // cos and sin [n, pairs] of the angles of positions first .. first + n; exact every 32 rows, turned on by one step
 // between.
 template <class R>
 static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosine, R* sine) {
   constexpr int64_t kRows = 32;
   const int64_t pairs = rope.rotary_dim / 2;
+  const double size = rope.scale ? rope.scale->size : 1;
   kernels::for_pieces(n, kRows, n * pairs, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < pairs; ++i) {
-      const double rate = std::pow(rope.base, -2.0 * static_cast<double>(i) / static_cast<double>(rope.rotary_dim));
+      const double rate = rate_of(rope, i);
       const double angle = static_cast<double>(first + begin) * rate, turn_c = std::cos(rate), turn_s = std::sin(rate);
       double c = std::cos(angle), s = std::sin(angle);
       for (int64_t t = begin; t < end; ++t) {
-        cosine[t * pairs + i] = static_cast<R>(c);
-        sine[t * pairs + i] = static_cast<R>(s);
+        cosine[t * pairs + i] = static_cast<R>(size * c);
+        sine[t * pairs + i] = static_cast<R>(size * s);
         const double next = c * turn_c - s * turn_s;
         s = c * turn_s + s * turn_c;
         c = next;
@@ -38,7 +54,7 @@ static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosin
 Var Ctx::rope(const Rope& rope, Var x) {
   const int64_t T = rows(x), pairs = rope.rotary_dim / 2;
   check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 &&
-            rope.rotary_dim <= rope.head_dim,
+            rope.rotary_dim <= rope.head_dim && (!rope.scale || std::ssize(rope.scale->rates) == pairs),
         ErrorCode::kData,
         "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels",
         rope.heads, rope.head_dim, rope.rotary_dim, cols(x));
@@ -48,6 +64,7 @@ Var Ctx::rope(const Rope& rope, Var x) {
     R* cosine = arena_->array<R>(static_cast<size_t>(T * pairs));  // [T, pairs]
     R* sine = arena_->array<R>(static_cast<size_t>(T * pairs));    // [T, pairs]
     for (const Segment& s : layout(x).segments) {
+      check_positions(rope, position(s, x) + s.end - s.begin);
       position_angles(rope, s.end - s.begin, position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
     }
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
