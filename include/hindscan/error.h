@@ -8,6 +8,7 @@ namespace hindscan {
 
 // Values are the exit codes of the command line (sysexits where one exists).
 enum class ErrorCode : int {
+  kDiverged = 1,       // a training run whose numbers are no longer finite
   kUsage = 2,          // wrong arguments
   kData = 65,          // malformed model, tokenizer, JSON, UTF-8
   kNotFound = 66,      // input does not exist

@@ -54,8 +54,8 @@ class Rnn final : public Architecture {
       const RnnLayer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
         return c.mixer("nonlinear", x, [&](Ctx& m, Var u) {
-          const Nonlinear in{kind_, 1, m.linear(*w.W, w.W_bias, u), w.R, w.R_bias};  // x: [T, gates*d_model]
-          return m.nonlinear_recurrence(in);                                         // [T, d_model]
+          const Var gates = m.tap("v", m.linear(*w.W, w.W_bias, u));        // [T, gates*d_model]
+          return m.nonlinear_recurrence({kind_, 1, gates, w.R, w.R_bias});  // [T, d_model]
         });
       });
     }

@@ -184,7 +184,7 @@ class Xlstm final : public Architecture {
   }
 
   Var mix_slstm(Ctx& c, const XlstmLayer& w, Var u) const {
-    const Var x = c.linear(*w.gates, w.gates_bias, u);  // [T, 4 D]
+    const Var x = c.tap("v", c.linear(*w.gates, w.gates_bias, u));  // [T, 4 D]
     const Nonlinear in{.kind = Nonlinear::Kind::kSlstm, .heads = c_.heads, .x = x, .R = w.R, .r_bias = nullptr};
     return c.linear(*w.out, nullptr, head_norm(c, w.head_norm, c.nonlinear_recurrence(in)));  // [T, d_model]
   }

@@ -17,6 +17,21 @@ constexpr int kBarWidth = 30;
 
 }  // namespace
 
+void JoinedProgress::begin(std::string_view, std::string_view, uint64_t total, uint64_t) {
+  if (depth_++ == 0) part_total_ = total;
+}
+
+void JoinedProgress::advance(uint64_t done, std::string_view note) {
+  if (depth_ != 1 || part_ >= shares_.size() || part_total_ == 0) return;
+  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(part_total_));
+  task_.set(static_cast<uint64_t>((before_ + shares_[part_] * part) * static_cast<double>(total_)), note);
+}
+
+void JoinedProgress::end() {
+  if (--depth_ > 0 || part_ >= shares_.size()) return;
+  before_ += shares_[part_++];
+}
+
 ProgressMode progress_mode(int fd) {
   if (!isatty(fd)) return ProgressMode::kNone;
   const char* term = std::getenv("TERM");

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace hindscan {
 
@@ -39,6 +41,25 @@ class ProgressTask {
  private:
   ProgressSink* sink_;
   uint64_t done_;
+};
+
+// Pieces of work that follow one another as one task of `total` units; `shares` of it, in order, are theirs.
+class JoinedProgress : public ProgressSink {
+ public:
+  JoinedProgress(ProgressSink* sink, std::string_view what, std::string_view unit, uint64_t total)
+      : task_(sink, what, unit, total), total_(total) {}
+  void set_shares(std::vector<double> shares) { shares_ = std::move(shares); }
+  void begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) override;
+  void advance(uint64_t done, std::string_view note) override;
+  void end() override;
+
+ private:
+  ProgressTask task_;
+  uint64_t total_, part_total_ = 0;
+  std::vector<double> shares_{1.0};
+  size_t part_ = 0;    // pieces that are done
+  double before_ = 0;  // share of the pieces that are done
+  int depth_ = 0;
 };
 
 enum class ProgressMode { kNone, kLines, kBar };

@@ -49,6 +49,36 @@ TEST(Progress, BarShowsRateAndEtaAndClearsItself) {
   EXPECT_EQ(screen.writes[1], "\r\x1b[K");
 }
 
+TEST(CaseD2, PiecesOfWorkAreOneBarThatCountsEachTokenOnce) {
+  struct Sink final : ProgressSink {
+    std::vector<uint64_t> done;
+    int begun = 0, ended = 0;
+    void begin(std::string_view what, std::string_view, uint64_t total, uint64_t) override {
+      EXPECT_EQ(what, "explain");
+      EXPECT_EQ(total, 1000u);
+      ++begun;
+    }
+    void advance(uint64_t d, std::string_view) override { done.push_back(d); }
+    void end() override { ++ended; }
+  } sink;
+  {
+    JoinedProgress joined(&sink, "explain", "tokens", 1000);
+    joined.set_shares({0.75, 0.25});
+    {
+      ProgressTask read(&joined, "explain", "tokens", 40);
+      read.set(20);
+      ProgressTask inner(&joined, "inside", "rows", 7);  // not a piece of its own
+      inner.set(7);
+    }
+    ProgressTask causal(&joined, "causal check", "edits", 10);
+    causal.set(0);
+    causal.set(10);
+  }
+  EXPECT_EQ(sink.done, (std::vector<uint64_t>{375, 750, 1000}));
+  EXPECT_EQ(sink.begun, 1);
+  EXPECT_EQ(sink.ended, 1);
+}
+
 TEST(Progress, BarFitsTheTerminal) {
   Screen screen;
   ProgressPrinter printer = screen.printer(ProgressMode::kBar, 20);

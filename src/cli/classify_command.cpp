@@ -5,10 +5,12 @@
 #include <numeric>
 
 #include "base/formats.h"
+#include "base/order.h"
 #include "base/signals.h"
 #include "cli/column_flags.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/measured.h"
 #include "cli/streams.h"
 #include "io/printable.h"
 #include "io/text_file.h"
@@ -114,7 +116,7 @@ class Printer {
   static std::vector<size_t> ranked(const std::vector<double>& p) {
     std::vector<size_t> order(p.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return descending(p[a], p[b]); });
     return order;
   }
 
@@ -135,10 +137,10 @@ class Printer {
 void print_score(const LabelledScore& s, bool json) {
   Json out = Json::object();
   out.set("schema", format::kClassifyJson).set("examples", s.examples);
-  out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy).set("loss", s.loss);
+  out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
+  out.set(s.regression ? "rmse_interval" : "accuracy_interval", interval_json(s.interval)).set("loss", s.loss);
   if (json) return Out::get().write(to_string(out, {.indent = 2}) + "\n");
-  if (s.regression) return Out::get().print("RMSE {:.6g} on {} sequences\n", s.rmse, s.examples);
-  Out::get().print("accuracy {:.2f} %   loss {:.4f} nats on {} sequences\n", 100 * s.accuracy, s.loss, s.examples);
+  Out::get().print("{}\n", describe(s));
 }
 
 void add_flags(CLI::App& app, ClassifyFlags& f) {

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "cli/help.h"
 #include "cli/progress_log.h"
 #include "cli/shell_quote.h"
@@ -49,7 +50,8 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
                   "text, or json: notes, progress and errors as one object a line with a level, on standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app_.add_option("-t,--threads", threads_, "Threads (default: one per core)")->check(CLI::Range(1, kMaxThreads));
+  app_.add_option("-t,--threads", threads_, "Threads (default: one per core, fewer while others want the cores)")
+      ->check(CLI::Range(1, kMaxThreads));
   app_.add_flag("-q,--quiet", quiet_, "No notes");
   app_.option_defaults()->group("Options");
 }
@@ -124,7 +126,10 @@ void CommandLine::apply() {
   set_quiet(quiet_);
   set_log_format(log_ == "json" ? LogFormat::kJson : LogFormat::kText);
   set_log_sink([](LogLevel level, std::string_view text) { level == LogLevel::kWarning ? warning(text) : note(text); });
-  if (threads_ > 0) omp_set_num_threads(threads_);
+  if (threads_ > 0)
+    omp_set_num_threads(threads_);
+  else if (std::getenv("OMP_NUM_THREADS") == nullptr)
+    share_cores();
   if (log_format() == LogFormat::kJson) {
     if (progress_flag_ != "none" && !quiet_) progress_ = std::make_unique<ProgressLog>();
     return;

@@ -164,17 +164,23 @@ int explain_command(Arguments arguments) {
   read_input(model, line, flags.features, place, request.tokens, request.features);
   set_target(model, flags, request);
   request.mem_limit = line.memory_limit();
-  request.progress = line.progress();
+  const int64_t width = std::max<int64_t>(1, model.arch().sizes().feature_dim);
+  std::optional<JoinedProgress> progress(std::in_place, line.progress(), "explain", "tokens",
+                                         request.tokens.size() + request.features.size() / static_cast<size_t>(width));
+  request.progress = &*progress;
   SequenceState state;
   if (!flags.state_in.empty()) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
-  request.on_estimate = [](const ExplainEstimate& e) {
+  request.on_estimate = [&progress](const ExplainEstimate& e) {
+    const double check = e.seconds > 0 ? e.causal_seconds / e.seconds : 0;
+    progress->set_shares({1 - check, check});
     if (e.seconds > kWorthSaying) note(to_text(e));
   };
   ExplainReport report = explain(model, request);
   add_causal(model, request, report);
+  progress.reset();
   for (const std::string& path : flags.outputs) write(report, flags, path);
   if (line.json()) {
     Out::get().write(to_string(to_json(report, flags.per_layer), {.indent = 1}) + "\n");

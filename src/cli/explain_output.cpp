@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/order.h"
 #include "cli/explain_sentence.h"
 #include "io/printable.h"
 
@@ -80,7 +81,7 @@ std::vector<size_t> strongest(const std::vector<double>& scores, int64_t count) 
   const auto n = std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(order.size()));
   std::partial_sort(order.begin(), order.begin() + n, order.end(), [&](size_t a, size_t b) {
     const double x = std::abs(scores[a]), y = std::abs(scores[b]);
-    return x != y ? x > y : a < b;
+    return descending(x, y) || (!descending(y, x) && a < b);
   });
   order.resize(static_cast<size_t>(n));
   return order;
@@ -121,15 +122,27 @@ std::string number(const std::optional<double>& v, const char* none = "-") {
   return v ? fmt::format("{:.3f}", *v) : none;
 }
 
+// "0.42 [0.10, 0.66]"; without an interval the number alone.
+std::string with_interval(const std::optional<double>& v, const std::optional<Interval>& i) {
+  if (!v || !i) return number(v);
+  return fmt::format("{:.2f} [{:.2f}, {:.2f}]", *v, i->low, i->high);
+}
+
+std::string percent_with_interval(const std::optional<double>& v, const std::optional<Interval>& i) {
+  if (!v || !i) return "-";
+  return fmt::format("{:.0f}% [{:.0f}, {:.0f}]", 100 * *v, 100 * i->low, 100 * i->high);
+}
+
 std::string method_table(const ExplainReport& r) {
-  std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>7} {:>6}\n", "method", "sum", "state in",
+  std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", "method", "sum", "state in",
                                 "no token", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
-    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>7} {:>6}{}\n", m.name, m.sum,
+    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}{}\n", m.name, m.sum,
                        m.initial_state_share, m.bias_share, number(m.target_value),
-                       m.residual ? fmt::format("{:.1e}", *m.residual) : "none", number(causal.spearman),
-                       causal.sign_agreement ? fmt::format("{:.0f}%", *causal.sign_agreement * 100) : "-",
+                       m.residual ? fmt::format("{:.1e}", *m.residual) : "none",
+                       with_interval(causal.spearman, causal.spearman_interval),
+                       percent_with_interval(causal.sign_agreement, causal.sign_interval),
                        m.label.empty() ? "" : "  (" + m.label + ")");
   }
   return out;
@@ -181,7 +194,8 @@ std::string checks(const ExplainReport& r) {
     if (!m.causal || m.causal->edits == 0) continue;
     out += fmt::format(
         "causal  {} edits of tokens {}..{} (not of the last one) really re-run: rank correlation and sign agreement\n"
-        "        above, a rough guide from one text; methods whose scores do not know the target have none\n",
+        "        above, each with the 95 % interval it has from these edits of one text; methods whose scores do not\n"
+        "        know the target have none\n",
         m.causal->edits, m.causal->first, m.causal->last - 1);
     break;
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "base/formats.h"
 #include "cli/command_line.h"
@@ -19,7 +20,7 @@ namespace hindscan::cli {
 namespace {
 
 struct MatrixFlags {
-  std::string output, map = "mean", fidelity = "core", estimator = "exact", rows, cols, state_in;
+  std::string output, map = "mean", fidelity = "core", estimator = "exact", sums = "auto", rows, cols, state_in;
 };
 
 // "a:b", "a:", ":b" or "a"; negative numbers count from the end.
@@ -60,10 +61,9 @@ std::string picture(const Model& model, const MatrixRequest& r, const MatrixResu
   viewer::MatrixPicture p;
   const bool blocks = !m.edges.empty();
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
-  p.subtitle =
-      fmt::format("Model {}, {}; map over channels or heads: {}; fidelity: {}{}{}.", model.name(), m.kind, flags.map,
-                  flags.fidelity, blocks ? fmt::format(", sums over {} x {} blocks of tokens", r.blocks, r.blocks) : "",
-                  m.lower.empty() ? "" : ", upper bounds");
+  p.subtitle = fmt::format("Model {}, {}; map over channels or heads: {}; fidelity: {}{}.", model.name(), m.kind,
+                           flags.map, flags.fidelity,
+                           blocks ? fmt::format(", sums over {} x {} blocks of tokens", r.blocks, r.blocks) : "");
   p.rows = m.rows;
   p.cols = m.cols;
   p.values = m.values;
@@ -82,9 +82,10 @@ void write(const Model& model, const MatrixResult& m, const std::string& path) {
   const std::string_view format = format::kMatrixNpz;
   const std::string hash = weights_hash(model.weights());
   const std::u32string format_text(format.begin(), format.end()), weights(hash.begin(), hash.end());
-  std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights),
-                                  npy_array("values", shape, m.values)};
+  std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights)};
+  if (!m.values.empty()) arrays.push_back(npy_array("values", shape, m.values));
   if (!m.lower.empty()) arrays.push_back(npy_array("lower", shape, m.lower));
+  if (!m.upper.empty()) arrays.push_back(npy_array("upper", shape, m.upper));
   std::vector<int32_t> edges(m.edges.begin(), m.edges.end());
   if (!edges.empty()) arrays.push_back(npy_array("edges", {edges.size()}, edges));
   write_npz(real_fs(), path, arrays);
@@ -112,7 +113,9 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
         m.estimator->relative_l2(), m.estimator->cosine(), 100 * m.estimator->spurious()));
   }
   if (m.tightness)
-    note(fmt::format("the block sums are upper bounds; the lower bounds reach {:.1f} % of them", *m.tightness * 100));
+    caveat(fmt::format(
+        "the file holds no sums but bounds of them, \"lower\" and \"upper\"; the lower reach {:.1f} % of the upper",
+        *m.tightness * 100));
 }
 
 }  // namespace
@@ -158,11 +161,18 @@ int matrix_command(Arguments arguments) {
       .add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")
       ->check(at_least(0));
   line.app()
+      .add_option(
+          "--sums", flags.sums,
+          "Block sums of abs and positive: exact (every entry is computed), bounds (fast: lower and upper, .npz), "
+          "or auto (exact up to about half a minute)")
+      ->check(CLI::IsMember({"auto", "exact", "bounds"}))
+      ->capture_default_str();
+  line.app()
       .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
       ->type_name("FILE");
   line.app()
       .add_option("-o,--output", flags.output,
-                  "File to write: .npy, .npz with bounds and block edges, or .png, a picture with axes and scale")
+                  "File to write: .npy, .npz with block edges and bounds, or .png, a picture with axes and scale")
       ->type_name("FILE")
       ->required();
   if (!line.parse(std::move(arguments))) return 0;
@@ -170,6 +180,9 @@ int matrix_command(Arguments arguments) {
         ErrorCode::kUsage, "[matrix] expected an output file ending in .npy, .npz or .png, found '{}'", flags.output);
   parse_map(flags.map, request);
   if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
+  request.sums = flags.sums == "exact" ? Sums::kExact : flags.sums == "bounds" ? Sums::kBounds : Sums::kAuto;
+  check(request.sums == Sums::kAuto || request.blocks > 0, ErrorCode::kUsage,
+        "[matrix] --sums {} says how block sums are made; add --blocks K", flags.sums);
   request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
 
   const Model model = line.load_model();
@@ -187,6 +200,12 @@ int matrix_command(Arguments arguments) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
+  const MatrixEstimate estimate = estimate_matrix(model, request);
+  check(flags.output.ends_with(".npz") || !estimate.bounded, ErrorCode::kUsage,
+        "[matrix] expected .npz for block sums that are only bounded, with a lower and an upper array, found '{}'; or "
+        "add "
+        "--sums exact (about {:.0f} s)",
+        flags.output, std::ceil(estimate.exact_seconds));
   const MatrixResult result = matrix(model, request);
   if (flags.output.ends_with(".png"))
     write_file_atomic(real_fs(), flags.output, picture(model, request, result, flags));

@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "base/formats.h"
+#include "base/interval.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/measured.h"
 #include "cli/streams.h"
 #include "cli/token_text.h"
 #include "io/printable.h"
@@ -21,17 +24,15 @@ struct ScoreFlags {
   int64_t chunk = 512;
 };
 
+// Of the scored tokens: the first has nothing before it.
 struct Totals {
-  int64_t tokens = 0, bytes = 0;  // scored: the first token has nothing before it
-  double sum = 0, squares = 0;    // of the negative log-probabilities, nats
-  double mean() const { return sum / static_cast<double>(tokens); }
-  // Of the mean, as if tokens were independent.
-  double standard_error() const {
-    if (tokens < 2) return NAN;
-    const double n = static_cast<double>(tokens), m = mean();
-    return std::sqrt(std::max(0.0, (squares - n * m * m) / (n - 1)) / n);
+  RunningMean nll;  // negative log-probabilities, nats; errors as if tokens were independent
+  int64_t bytes = 0;
+  // Bits per byte for a mean of so many nats per token.
+  double bits_per_byte(double nats) const {
+    if (bytes == 0) return NAN;
+    return nats * static_cast<double>(nll.count()) / std::numbers::ln2 / static_cast<double>(bytes);
   }
-  double bits_per_byte() const { return bytes > 0 ? sum / std::numbers::ln2 / static_cast<double>(bytes) : NAN; }
 };
 
 // Prints tokens while the text is read, so that memory does not grow with what is printed.
@@ -75,16 +76,10 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
       const int32_t id = prompt.tokens[t];
       printer.add(taken, id, log_probs[t]);
       if (t == 0) continue;
-      check(
-          std::isfinite(log_probs[t]), ErrorCode::kData,
-          "[score] the log-probability of token {} is {}: the model's weights are damaged; try 'hindscan info --check'",
-          taken, log_probs[t]);
-      totals.tokens += 1;
+      totals.nll.add(-log_probs[t]);
       const bool has_text =
           model.has_tokenizer() && id < model.tokenizer().vocab_size();  // a padded vocabulary is larger
       totals.bytes += has_text ? static_cast<int64_t>(model.tokenizer().token_bytes(id).size()) : 0;
-      totals.sum -= log_probs[t];
-      totals.squares += log_probs[t] * log_probs[t];
     }
   };
   Runner runner(model, flags.chunk);
@@ -92,17 +87,28 @@ Totals score(const Model& model, const Prompt& prompt, const ScoreFlags& flags, 
     throw_if_stopped();
     take(std::min(done + 1, T));
     progress.set(static_cast<uint64_t>(done),
-                 totals.tokens > 0 ? fmt::format("ppl {:.2f}", std::exp(totals.mean())) : "");
+                 totals.nll.count() > 0 ? fmt::format("ppl {:.2f}", std::exp(totals.nll.mean())) : "");
   };
   runner.score(prompt.tokens, state, log_probs);
   return totals;
 }
 
+double exponential(double x) { return std::exp(x); }
+
+std::optional<Interval> mapped(const std::optional<Interval>& v, const std::function<double(double)>& f) {
+  return v ? std::optional(Interval{f(v->low), f(v->high)}) : std::nullopt;
+}
+
 Json summary(const Model& model, const Totals& t, int64_t tokens) {
+  const std::optional<double> error = t.nll.standard_error();
+  const std::optional<Interval> nll = t.nll.interval();
+  const auto bits = [&](double nats) { return t.bits_per_byte(nats); };
   Json out = Json::object();
-  out.set("schema", format::kScoreJson).set("model", model.path()).set("count", tokens).set("scored", t.tokens);
-  out.set("bytes", t.bytes).set("nll", t.mean()).set("nll_standard_error", t.standard_error());
-  return out.set("perplexity", std::exp(t.mean())).set("bits_per_byte", t.bits_per_byte());
+  out.set("schema", format::kScoreJson).set("model", model.path()).set("count", tokens).set("scored", t.nll.count());
+  out.set("bytes", t.bytes).set("nll", t.nll.mean()).set("nll_standard_error", error ? Json(*error) : Json(nullptr));
+  out.set("nll_interval", interval_json(nll)).set("perplexity", std::exp(t.nll.mean()));
+  out.set("perplexity_interval", interval_json(mapped(nll, exponential)));
+  return out.set("bits_per_byte", bits(t.nll.mean())).set("bits_per_byte_interval", interval_json(mapped(nll, bits)));
 }
 
 void print_summary(const Model& model, const Totals& t, int64_t tokens, const ScoreFlags& flags, bool json) {
@@ -123,22 +129,24 @@ void print_summary(const Model& model, const Totals& t, int64_t tokens, const Sc
     out.write(to_string(all, {.indent = 2}) + "\n");
     return;
   }
-  const char* state = "state carried over the whole text (no window)";
-  if (t.tokens < 2)
-    return out.print(
-        "tokens {}   nll {:.4f}   ppl {:.2f}   bits/byte {:.4f}   one token scored, so no error is known; {}\n", tokens,
-        t.mean(), std::exp(t.mean()), t.bits_per_byte(), state);
-  out.print("tokens {}   nll {:.4f} +- {:.4f}   ppl {:.2f} +- {:.2f}   bits/byte {:.4f}   {}\n", tokens, t.mean(),
-            t.standard_error(), std::exp(t.mean()), std::exp(t.mean()) * t.standard_error(), t.bits_per_byte(), state);
+  const double nll = t.nll.mean();
+  const auto bits = [&](double nats) { return t.bits_per_byte(nats); };
+  out.print("tokens {}   nll {:.4f}{}   ppl {:.2f}{}", tokens, nll, interval_text(t.nll.interval(), 4), std::exp(nll),
+            interval_text(mapped(t.nll.interval(), exponential), 2));
+  if (t.bytes > 0)
+    out.print("   bits/byte {:.4f}{}", t.bits_per_byte(nll), interval_text(mapped(t.nll.interval(), bits), 4));
+  out.print(
+      "   {}; state carried over the whole text (no window)\n",
+      t.nll.interval() ? "95 % intervals as if tokens were independent" : "one token scored, so no error is known");
 }
 
 }  // namespace
 
 int score_command(Arguments arguments) {
-  CommandLine line("score",
-                   "Perplexity with its standard error, bits per byte and log-probabilities of a text of any length.",
-                   {"score -f book.txt", "score -p \"The little girl said hello.\" --logprobs",
-                    "score -f book.txt --json", "score -m some-model --tokens 5,17,3"});
+  CommandLine line(
+      "score", "Perplexity and bits per byte with their 95 % intervals, and log-probabilities of a text of any length.",
+      {"score -f book.txt", "score -p \"The little girl said hello.\" --logprobs", "score -f book.txt --json",
+       "score -m some-model --tokens 5,17,3"});
   line.add_model();
   line.add_prompt(false);
   ScoreFlags flags;

@@ -71,6 +71,8 @@ void write_error(std::string_view text) {
   }
 }
 
+void caveat(std::string_view message) { say("warning", "note", message); }
+
 void note(std::string_view message) {
   if (!quiet_notes) say("info", "note", message);
 }

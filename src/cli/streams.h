@@ -38,6 +38,7 @@ void write_error(std::string_view text);
 // "hindscan: note: ..." with untrusted bytes made harmless, or one JSON object a line; silent after set_quiet(true).
 void note(std::string_view message);
 void warning(std::string_view message);
+void caveat(std::string_view message);  // not silenced: without it a result would be misread
 void error_line(int exit_code, std::string_view message);
 void set_quiet(bool quiet);
 // {"time", "level", "message", fields...}: a line of standard error in the JSON format.

@@ -7,6 +7,7 @@
 #include "cli/column_flags.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/measured.h"
 #include "cli/shell_quote.h"
 #include "cli/streams.h"
 #include "io/printable.h"
@@ -201,12 +202,8 @@ const char* end_name(TrainReport::End end) {
 Json to_json(const LabelledScore& s) {
   Json out = Json::object();
   out.set(s.regression ? "rmse" : "accuracy", s.regression ? s.rmse : s.accuracy);
+  out.set(s.regression ? "rmse_interval" : "accuracy_interval", interval_json(s.interval));
   return out.set("loss", s.loss).set("examples", s.examples);
-}
-
-std::string describe(const LabelledScore& s) {
-  if (s.regression) return fmt::format("RMSE {:.6g} on {} sequences", s.rmse, s.examples);
-  return fmt::format("accuracy {:.2f} %   loss {:.4f} nats on {} sequences", 100 * s.accuracy, s.loss, s.examples);
 }
 
 void print(const TrainReport& r, bool json) {
@@ -220,6 +217,7 @@ void print(const TrainReport& r, bool json) {
     if (r.held_out) {
       out.set("held_out", Json::object()
                               .set("nats_per_token", r.held_out->nats_per_token)
+                              .set("nats_per_token_interval", interval_json(r.held_out->interval))
                               .set("bits_per_byte", r.held_out->bits_per_byte));
     }
     if (r.accuracy) out.set("accuracy", *r.accuracy);
@@ -233,8 +231,8 @@ void print(const TrainReport& r, bool json) {
   else
     out.print("{} at step {}   no step was left to do   {}\n", end_name(r.end), r.steps, format_duration(r.seconds));
   if (r.held_out)
-    out.print("held out    {:.4f} nats/token   {:.4f} bits/byte\n", r.held_out->nats_per_token,
-              r.held_out->bits_per_byte);
+    out.print("held out    {:.4f} nats/token{}   {:.4f} bits/byte\n", r.held_out->nats_per_token,
+              interval_text(r.held_out->interval, 4), r.held_out->bits_per_byte);
   if (r.labelled) out.print("held out    {}\n", describe(*r.labelled));
   if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);

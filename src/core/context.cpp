@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/threads.h"
+
 namespace hindscan {
 
 int64_t Input::length() const {
@@ -77,6 +79,9 @@ void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weig
 
 void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
                  std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer) {
+  Slot& made = slots_[static_cast<size_t>(out)];
+  made.role = role;
+  made.weight = weights.empty() ? nullptr : weights[0];
   if (recording())
     nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward), std::move(mixer)});
 }
@@ -130,6 +135,7 @@ void Ctx::backward(const AdjointRules& rules) { backward(rules, 0, nodes_.size()
 
 void Ctx::backward(const AdjointRules& rules, size_t first_node, size_t last_node) {
   for (size_t i = last_node; i-- > first_node;) {
+    reconsider_threads();
     if (has_grad(nodes_[i].out)) nodes_[i].backward(rules);
   }
 }
@@ -170,7 +176,7 @@ Var Ctx::tap(std::string_view name, Var x) {
 Var Ctx::mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body) {
   scopes_.emplace_back("mixer");
   MixerScope scope{where(), std::move(kind), layer_, nodes_.size(), 0, u, kNoVar};
-  scope.out = body(*this, u);
+  scope.out = tap("out", body(*this, u));
   scope.last = nodes_.size();
   if (recording() && !in_recompute_) mixers_.push_back(scope);
   scopes_.pop_back();
@@ -180,17 +186,20 @@ Var Ctx::mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& bod
 Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) { return block(layer, x, {}, body); }
 
 Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body) {
+  reconsider_threads();
   layer_ = layer;
   names_.clear();
   scopes_.push_back(fmt::format("blocks.{}", layer));
+  block_begin_ = slots_.size();
   const auto scoped = [this](Var v) {
     scopes_.pop_back();
+    block_begin_ = slots_.size();
     return v;
   };
   if (!options_.record) {  // running: the block's interior is not needed again
     return scoped(forget_interior(x, body));
   }
-  if (!options_.recompute) return scoped(body(*this, x));
+  if (!options_.recompute) return scoped(checked(body(*this, x)));
   replaying_forward_ = true;
   const Var y = forget_interior(x, body);
   replaying_forward_ = false;
@@ -207,7 +216,7 @@ Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<
 Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
   const Var y = make_like(x, cols(x));  // a residual block keeps the shape
   const Arena::Mark mark = arena_->mark();
-  const Var inner = body(*this, x);
+  const Var inner = checked(body(*this, x));
   check(rows(inner) == rows(y) && cols(inner) == cols(y), ErrorCode::kInternal,
         "[block {}] expected the shape [{}, {}] to be kept", layer_, rows(y), cols(y));
   std::memcpy(data<char>(y), data<char>(inner), static_cast<size_t>(rows(y) * cols(y)) * dtype_size(options_.compute));

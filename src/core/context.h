@@ -118,6 +118,7 @@ struct CtxOptions {
   Arena* scratch = nullptr;     // of single ops; reused between passes
   bool in_place = false;        // without record: states advance during the pass, commit() only counts tokens;
                                 // a pass that throws leaves them unusable
+  bool finite = true;           // Error(kData) that names the first array which leaves the finite numbers
 };
 
 class Ctx {
@@ -254,6 +255,8 @@ class Ctx {
     void* data = nullptr;
     void* grad = nullptr;
     bool has_grad = false;
+    Role role = Role::kTap;          // of the op that made it; kTap: not said
+    const Weight* weight = nullptr;  // the op's first
   };
   template <class F>
   auto with_real(F&& f) const {
@@ -283,6 +286,10 @@ class Ctx {
   template <class R>
   void bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const AdjointRules& rules);
   const uint16_t* to_bf16(const float* x, int64_t n);  // in scratch_
+  Var checked(Var y) const;                            // y, once it is known to be finite
+  template <class R>
+  void check_norm(Var x, const Weight* w, int64_t n, const R* scale) const;
+  [[noreturn]] void fail_non_finite(const std::string& otherwise) const;
 
   CtxOptions options_;
   Input input_;
@@ -296,6 +303,7 @@ class Ctx {
   std::vector<MixerScope> mixers_;
   std::vector<std::string> scopes_;
   std::map<std::string, int> names_;  // state names given out in the open block
+  size_t block_begin_ = 0;            // first slot of the open block
   int layer_ = -1;
   Var embedding_ = kNoVar;
   bool replaying_forward_ = false;  // inside a block whose forward is not recorded (recompute)

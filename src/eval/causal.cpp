@@ -1,8 +1,10 @@
 #include "eval/causal.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -103,31 +105,51 @@ class EditedBatch {
     if (e.kind == EditKind::kDropWrite) silent_.push_back(start + at);
   }
 
-  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
-  std::vector<double> run(const Model& model, const SequenceState& before, const TargetReport& target) const {
-    std::vector<SequenceState> states(cu_.size() - 1, before);
+  void add_without_any_write() {
+    for (size_t t = 0; t < window_.size(); ++t) silent_.push_back(cu_.back() + static_cast<int64_t>(t));
+    add_tokens(-1);
+  }
+
+  // h of a pass over all copies, whose states are in `states` afterwards.
+  void run(
+      const Model& model, const SequenceState& before,
+      const std::function<void(Ctx& ctx, Var h)>& visit = [](Ctx&, Var) {}) {
+    states.assign(cu_.size() - 1, before);
+    silenced.clear();
+    changed.assign(cu_.size() - 1, 0);
     Input input;
     input.tokens = tokens_;
     input.cu_seqlens = cu_;
     for (SequenceState& s : states) input.states.push_back(&s);
     CtxOptions options;
     options.compute = model.compute();
-    options.tap = [this](const TapView& view) { silence(view); };
+    options.tap = [this](const TapView& view) { silence(view), compare(view); };
     Ctx ctx(input, std::move(options));
-    const Var h = model.arch().forward(ctx);  // [tokens, d_model]
-    std::vector<double> values;
-    const bool judged = target.kind != TargetKind::kToken;
-    const int64_t C = ctx.cols(h);
-    for (size_t s = 1; s < cu_.size(); ++s) {
-      const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
-      std::vector<double> row(static_cast<size_t>(C));  // [d_model]
-      for (int64_t c = 0; c < C; ++c)
-        row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c]
-                                                                   : static_cast<double>(ctx.data<float>(h)[at + c]);
-      values.push_back(target_value(model, target, row));
-    }
-    return values;
+    visit(ctx, model.arch().forward(ctx));  // [tokens, d_model]
+    ctx.commit();
   }
+
+  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
+  std::vector<double> values(const Model& model, const SequenceState& before, const TargetReport& target) {
+    std::vector<double> out;
+    run(model, before, [&](Ctx& ctx, Var h) {
+      const bool judged = target.kind != TargetKind::kToken;
+      const int64_t C = ctx.cols(h);
+      for (size_t s = 1; s < cu_.size(); ++s) {
+        const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
+        std::vector<double> row(static_cast<size_t>(C));  // [d_model]
+        for (int64_t c = 0; c < C; ++c)
+          row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c]
+                                                                     : static_cast<double>(ctx.data<float>(h)[at + c]);
+        out.push_back(target_value(model, target, row));
+      }
+    });
+    return out;
+  }
+
+  std::vector<SequenceState> states;  // [copies]
+  std::set<std::string> silenced;     // writes that were there to drop
+  std::vector<char> changed;          // [copies] some mixer gave out another number than in copy 0
 
  private:
   void add_tokens(int64_t without) {
@@ -137,10 +159,23 @@ class EditedBatch {
     cu_.push_back(static_cast<int64_t>(tokens_.size()));
   }
 
-  void silence(const TapView& view) const {
+  void silence(const TapView& view) {
     if (writes_.count(std::string(view.name)) == 0) return;
+    if (view.T != cu_.back()) return;  // tokens in another order: this is none of them
+    silenced.insert(std::string(view.name));
     const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
     for (int64_t t : silent_) std::memset(static_cast<char*>(view.data) + static_cast<size_t>(t) * row, 0, row);
+  }
+
+  void compare(const TapView& view) {
+    if (!view.name.ends_with(".mixer.out") || view.T != cu_.back()) return;
+    const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
+    const char* data = static_cast<const char*>(view.data);
+    for (size_t s = 1; s < changed.size(); ++s) {
+      const auto rows = static_cast<size_t>(cu_[s + 1] - cu_[s]);
+      if (rows != window_.size() || std::memcmp(data + static_cast<size_t>(cu_[s]) * row, data, rows * row) != 0)
+        changed[s] = 1;
+    }
   }
 
   std::span<const int32_t> window_;
@@ -150,6 +185,33 @@ class EditedBatch {
   std::vector<int64_t> cu_{0};
   std::vector<int64_t> silent_;  // packed positions whose write is dropped
 };
+
+bool all_zero(const SequenceState::Slot& slot) {
+  return std::all_of(slot.bytes.begin(), slot.bytes.end(), [](char c) { return c == 0; });
+}
+
+// Every mixer has a write to drop, and its state is another one without any: else drop-write edits would measure zeros
+// that mean nothing.
+void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
+                   const std::set<std::string>& writes) {
+  EditedBatch batch(window, 0, writes);
+  batch.add_without_any_write();
+  batch.run(model, before);
+  for (const std::string& name : writes) {
+    const std::string mixer = name.substr(0, name.rfind('.') + 1);
+    check(batch.silenced.count(name) > 0, ErrorCode::kInternal,
+          "[causal] expected the write {} to drop, found none; please report this", name);
+    bool written = false, dropped = false;
+    for (const auto& [slot, with] : batch.states[0].slots()) {
+      const auto without = batch.states[1].slots().find(slot);
+      if (!slot.starts_with(mixer) || without == batch.states[1].slots().end()) continue;
+      written |= !all_zero(with);
+      dropped |= with.bytes != without->second.bytes;
+    }
+    check(dropped || !written, ErrorCode::kInternal,
+          "[causal] expected another state of {} without its writes, found the same; please report this", mixer);
+  }
+}
 
 }  // namespace
 
@@ -163,6 +225,8 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   };
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
   const std::set<std::string> writes = write_taps(model, range(w.first, w.last));
+  if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
+    verify_writes(model, range(w.first, w.last), before, writes);
   const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPackedTokens / (w.last - w.first) - 1));
   ProgressTask progress(request.progress, "causal check", "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
@@ -170,11 +234,12 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
     EditedBatch batch(range(w.first, w.last), w.first, writes);
     for (const Edit& e : some) batch.add(e);
-    const std::vector<double> values = batch.run(model, before, report.target);
+    const std::vector<double> values = batch.values(model, before, report.target);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
     for (size_t e = 0; e < some.size(); ++e) {
       const double change = values[e + 1] - values[0];
       some[e].measured = std::abs(change) <= noise ? 0 : change;
+      some[e].changed = batch.changed[e + 1] != 0;
     }
     progress.step(some.size());
   }
@@ -201,22 +266,30 @@ std::vector<double> predicted_changes(const Model& model, const ExplainRequest& 
 }
 
 std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, ExplainReport& report) {
+  const auto start = std::chrono::steady_clock::now();
   std::vector<Edit> edits = draw_edits(model, request, report);
   if (request.causal_edits <= 0) return edits;
   measure_edits(model, request, report, edits);
   std::vector<double> measured;
-  for (const Edit& e : edits) measured.push_back(e.measured);
+  std::vector<int64_t> positions;
+  for (const Edit& e : edits) {
+    measured.push_back(e.measured);
+    positions.push_back(e.position);
+  }
   for (MethodReport& method : report.methods) {
     if (!method.targeted) continue;
     const std::vector<double> predicted = predicted_changes(model, request, report, method, edits);
     CausalReport causal;
     causal.edits = static_cast<int>(edits.size());
     causal.spearman = spearman(predicted, measured);
+    causal.spearman_interval = spearman_interval(predicted, measured, positions);
     causal.sign_agreement = sign_agreement(predicted, measured);
+    causal.sign_interval = sign_interval(predicted, measured);
     causal.first = report.window.first;
     causal.last = report.window.last - 1;
     method.causal = causal;
   }
+  report.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return edits;
 }
 

@@ -16,11 +16,14 @@ struct Edit {
   int64_t position = 0;     // in the request's tokens
   int32_t replacement = 0;  // kReplace
   double measured = 0;      // change of the target; 0 below the noise of the arithmetic
+  bool changed = false;     // whether any token mixer gave out another number
 };
 
 // request.causal_edits edits among the last tokens before the target, near ones more often; the same for the same seed.
 std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report);
-// Runs them, packed as sequences of one pass, from the state before the window; fills `measured`.
+// Runs them, packed as sequences of one pass, from the state before the window; fills `measured` and `changed`.
+// Error(kInternal) when the writes of some mixer cannot be dropped: such an edit would measure a zero that means
+// nothing.
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                    std::span<Edit> edits);
 // Change a method predicts: -score, or (e' - e) . adjoint for a replacement and a method that keeps the adjoint.

@@ -2,14 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
+#include "base/order.h"
+#include "base/rng.h"
+
 namespace hindscan {
+
+static bool has_nan(std::span<const double> values) {
+  return std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+}
 
 static std::vector<size_t> order_of(std::span<const double> values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return ascending(values[a], values[b]); });
   return order;
 }
 
@@ -17,7 +25,7 @@ std::vector<double> ranks(std::span<const double> values) {
   const std::vector<size_t> order = order_of(values);
   std::vector<double> out(values.size());
   for (size_t i = 0; i < order.size();) {
-    size_t j = i;
+    size_t j = i + 1;  // an item ties with itself, NaN as well
     while (j < order.size() && values[order[j]] == values[order[i]]) ++j;
     for (size_t k = i; k < j; ++k) out[order[k]] = 0.5 * static_cast<double>(i + 1 + j);  // mean of ranks i+1 .. j
     i = j;
@@ -26,7 +34,7 @@ std::vector<double> ranks(std::span<const double> values) {
 }
 
 std::optional<double> spearman(std::span<const double> a, std::span<const double> b) {
-  if (a.size() < 2 || a.size() != b.size()) return std::nullopt;
+  if (a.size() < 2 || a.size() != b.size() || has_nan(a) || has_nan(b)) return std::nullopt;
   const std::vector<double> x = ranks(a), y = ranks(b);
   const double mean = 0.5 * static_cast<double>(a.size() + 1);
   double xy = 0, xx = 0, yy = 0;
@@ -39,18 +47,71 @@ std::optional<double> spearman(std::span<const double> a, std::span<const double
   return xy / std::sqrt(xx * yy);
 }
 
-std::optional<double> sign_agreement(std::span<const double> predicted, std::span<const double> measured) {
+namespace {
+
+constexpr size_t kFewestGroups = 5;
+
+std::vector<std::vector<size_t>> members_of(std::span<const int64_t> groups) {
+  std::map<int64_t, std::vector<size_t>> by_group;
+  for (size_t i = 0; i < groups.size(); ++i) by_group[groups[i]].push_back(i);
+  std::vector<std::vector<size_t>> out;
+  for (auto& [group, items] : by_group) out.push_back(std::move(items));
+  return out;
+}
+
+struct Signs {
   int64_t counted = 0, agree = 0;
+};
+
+std::optional<Signs> count_signs(std::span<const double> predicted, std::span<const double> measured) {
+  if (has_nan(predicted) || has_nan(measured)) return std::nullopt;
+  Signs out;
   for (size_t i = 0; i < measured.size(); ++i) {
     if (measured[i] == 0) continue;
-    ++counted;
-    if (predicted[i] != 0 && (predicted[i] > 0) == (measured[i] > 0)) ++agree;
+    ++out.counted;
+    if (predicted[i] != 0 && (predicted[i] > 0) == (measured[i] > 0)) ++out.agree;
   }
-  if (counted == 0) return std::nullopt;
-  return static_cast<double>(agree) / static_cast<double>(counted);
+  return out.counted == 0 ? std::nullopt : std::optional(out);
+}
+
+}  // namespace
+
+std::optional<Interval> spearman_interval(std::span<const double> a, std::span<const double> b,
+                                          std::span<const int64_t> groups) {
+  const std::vector<std::vector<size_t>> members = members_of(groups);
+  if (members.size() < kFewestGroups || !spearman(a, b)) return std::nullopt;
+  const size_t resamples = std::clamp<size_t>(2000000 / a.size(), 200, 2000);
+  Rng rng(0, "bootstrap");
+  std::vector<double> found;
+  for (size_t r = 0; r < resamples; ++r) {
+    std::vector<double> x, y;
+    for (size_t g = 0; g < members.size(); ++g) {
+      for (const size_t i : members[rng.below(members.size())]) {
+        x.push_back(a[i]);
+        y.push_back(b[i]);
+      }
+    }
+    if (const std::optional<double> rho = spearman(x, y)) found.push_back(*rho);
+  }
+  if (found.size() < resamples * 9 / 10) return std::nullopt;
+  std::sort(found.begin(), found.end());
+  const auto quantile = [&](double q) { return found[static_cast<size_t>(q * static_cast<double>(found.size() - 1))]; };
+  return Interval{quantile(0.025), quantile(0.975)};
+}
+
+std::optional<double> sign_agreement(std::span<const double> predicted, std::span<const double> measured) {
+  const std::optional<Signs> signs = count_signs(predicted, measured);
+  if (!signs) return std::nullopt;
+  return static_cast<double>(signs->agree) / static_cast<double>(signs->counted);
+}
+
+std::optional<Interval> sign_interval(std::span<const double> predicted, std::span<const double> measured) {
+  const std::optional<Signs> signs = count_signs(predicted, measured);
+  return signs ? share_interval(signs->agree, signs->counted) : std::nullopt;
 }
 
 std::optional<double> auc(std::span<const double> scores, std::span<const char> positive) {
+  if (has_nan(scores)) return std::nullopt;
   const std::vector<double> r = ranks(scores);
   double sum = 0, n = 0;
   for (size_t i = 0; i < r.size(); ++i) {
@@ -64,6 +125,7 @@ std::optional<double> auc(std::span<const double> scores, std::span<const char> 
 }
 
 std::optional<double> average_precision(std::span<const double> scores, std::span<const char> positive) {
+  if (has_nan(scores)) return std::nullopt;
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {

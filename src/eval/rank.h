@@ -1,16 +1,23 @@
-// Rank statistics on small vectors.
+// Rank statistics on small vectors. Where a number is NaN there is none: null.
 #pragma once
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "base/interval.h"
+
 namespace hindscan {
 
-std::vector<double> ranks(std::span<const double> values);  // 1-based, ties averaged
+std::vector<double> ranks(std::span<const double> values);  // 1-based, ties averaged; NaN last
 // Rank correlation, ties averaged; null when either side is constant or there are fewer than 2.
 std::optional<double> spearman(std::span<const double> a, std::span<const double> b);
+// 95 % of the bootstrap over groups of items (edits of one token go together); the same for the same numbers. Null
+// where there is no correlation, fewer than 5 groups, or too many resamples without one.
+std::optional<Interval> spearman_interval(std::span<const double> a, std::span<const double> b,
+                                          std::span<const int64_t> groups);
 // Share of the items with measured != 0 whose sign is predicted; null without such items.
 std::optional<double> sign_agreement(std::span<const double> predicted, std::span<const double> measured);
+std::optional<Interval> sign_interval(std::span<const double> predicted, std::span<const double> measured);
 // Probability that a positive item scores above a negative one (ties count half); null when one kind is missing.
 std::optional<double> auc(std::span<const double> scores, std::span<const char> positive);
 // Mean over the positive items of precision at their rank; tied items are in the worst order.

@@ -9,6 +9,7 @@
 #include "explain/reverse_walk.h"
 #include "explain/target.h"
 #include "explain/token_text.h"
+#include "kernels/finite.h"
 
 namespace hindscan {
 
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int64_t kWindow = 512;  // tokens before the target whose adjoint is kept for causal checks
 constexpr int64_t kSmallestChunk = 16;
+constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
+constexpr double kWorthTiming = 3;                   // seconds of that guess
 
 int64_t feature_dim(const Model& model) { return model.arch().sizes().feature_dim; }
 
@@ -58,6 +61,9 @@ void check_request(const Model& model, const ExplainRequest& r) {
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 
+// Work of a token on the way back, recording it again included, in forward passes.
+double back_work(const ExplainRequest& r) { return 1 + 2.5 * static_cast<double>(r.methods.size()); }
+
 WalkPlan plan_of(const Model& model, const ExplainRequest& r) {
   WalkPlan plan;
   plan.tokens = r.tokens;
@@ -66,6 +72,7 @@ WalkPlan plan_of(const Model& model, const ExplainRequest& r) {
   plan.state_in = r.state_in;
   plan.chunk = r.chunk;
   plan.progress = r.progress;
+  plan.back_work = back_work(r);
   return plan;
 }
 
@@ -83,6 +90,13 @@ struct Plan {
   ExplainEstimate estimate;
 };
 
+// Tokens of the windows that the causal check runs.
+double edited_tokens(const ExplainRequest& r, const Plan& p, int64_t target) {
+  if (r.tokens.empty()) return 0;
+  const int64_t window = p.probe.whole ? target + 1 : std::min(target, kWindow) + 1;
+  return static_cast<double>(std::min<int64_t>(r.causal_edits, 3 * (window - 1)) * window);
+}
+
 // The chunk asked for, or the largest half of it that fits the limit; all tokens where the model needs them at once.
 Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
   Plan p;
@@ -98,11 +112,12 @@ Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
   while (!p.probe.whole && e.chunk > kSmallestChunk && kept + each * std::min(e.chunk, e.tokens) > limit)
     e.chunk = (e.chunk + 1) / 2;
   e.bytes = kept + each * std::min(e.chunk, e.tokens);
-  const double T = static_cast<double>(e.tokens), methods = static_cast<double>(r.methods.size());
+  const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);
   e.quadratic_layers = p.probe.quadratic_layers;
-  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * (2 + 2.5 * methods) / 5e9;
-  e.seconds =
-      T * static_cast<double>(model.arch().flops_per_token()) * (2 + 2.5 * methods) / 20e9 + e.quadratic_seconds;
+  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
+  const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
+  e.causal_seconds = linear * edited_tokens(r, p, target) / (T * passes);
+  e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
   return p;
 }
 
@@ -195,8 +210,22 @@ class Explainer {
     for (auto& method : methods_) method->back(chunk);
   }
 
+  // The pass itself was finite; an adjoint may still have outgrown its type.
+  static void check_scores(const MethodReport& m) {
+    for (const ScoreMap& map : m.maps) {
+      const int64_t bad = kernels::first_non_finite(std::ssize(map.scores), map.scores.data());
+      check(bad < 0, ErrorCode::kData,
+            "[explain] expected finite scores, found {} at token {} of {}: the adjoint left the range of its numbers; "
+            "try --dtype f64",
+            bad < 0 ? 0.0 : map.scores[static_cast<size_t>(bad)], bad, m.name);
+    }
+  }
+
   void finish() {
-    for (auto& method : methods_) report_.methods.push_back(method->finish(request_.state_in, report_.target));
+    for (auto& method : methods_) {
+      report_.methods.push_back(method->finish(request_.state_in, report_.target));
+      check_scores(report_.methods.back());
+    }
     const std::vector<double> residuals = rows_->residuals();
     for (size_t l = 0; l < residuals.size(); ++l) {
       LayerReport& layer = report_.layers[l];
@@ -217,11 +246,54 @@ class Explainer {
   std::vector<std::unique_ptr<ReverseMethod<R>>> methods_;
 };
 
+// Seconds to explain the first n tokens, in two chunks, so that all but half of them are recorded twice as usual.
+template <class R>
+double timed(const Model& model, const ExplainRequest& request, const PassProbe& probe, int64_t n) {
+  const int64_t F = feature_dim(model);
+  ExplainRequest few = request;
+  few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
+  few.features.resize(static_cast<size_t>(F * n));
+  few.progress = nullptr;
+  const Plan plan{probe, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
+  const auto start = std::chrono::steady_clock::now();
+  Explainer<R>(model, few, plan, n - 1).run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Replaces the guess by what this machine makes of one token in 64, and what grows with the square of the tokens by
+// what four times as many take.
+template <class R>
+void time_it(const Model& model, const ExplainRequest& r, Plan& p) {
+  ExplainEstimate& e = p.estimate;
+  if (e.seconds < kWorthTiming || p.probe.reordered) return;
+  const int64_t few = std::clamp<int64_t>(e.tokens / 64, 8, 256);
+  if (e.tokens < 2 * few) return;
+  timed<R>(model, r, p.probe, std::min<int64_t>(few, 16));  // pages of weights and buffers that are touched once
+  const double T = static_cast<double>(e.tokens), n = static_cast<double>(few);
+  const double guess = e.seconds - e.causal_seconds - e.quadratic_seconds;
+  const double linear = timed<R>(model, r, p.probe, few) / n * T;
+  if (e.quadratic_seconds > 0.1 * linear && e.tokens >= 16 * few) {
+    const double more = timed<R>(model, r, p.probe, 4 * few) / (4 * n);
+    e.quadratic_seconds = std::max(0.0, more - linear / T) / (3 * n) * T * T;
+  }
+  e.causal_seconds *= linear / guess;
+  e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
+}
+
+Plan timed_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+  Plan p = make_plan(model, r, target);
+  if (model.compute() == DType::kF64)
+    time_it<double>(model, r, p);
+  else
+    time_it<float>(model, r, p);
+  return p;
+}
+
 }  // namespace
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request) {
   check_request(model, request);
-  return make_plan(model, request, resolve_target(model, request)).estimate;
+  return timed_plan(model, request, resolve_target(model, request)).estimate;
 }
 
 std::string to_text(const ExplainEstimate& e) {
@@ -236,8 +308,9 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
-  const Plan plan = make_plan(model, request, target);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
+  Plan plan = make_plan(model, request, target);
+  if (plan.estimate.bytes <= limit && request.on_estimate) plan = timed_plan(model, request, target);
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",
         limit >> 20, to_text(plan.estimate), plan.estimate.chunk);

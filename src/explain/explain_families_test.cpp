@@ -4,6 +4,7 @@
 
 #include "base/testing/compare.h"
 #include "explain/matrix.h"
+#include "explain/methods.h"
 #include "explain/orders.h"
 #include "explain/report.h"
 #include "explain/target.h"
@@ -165,7 +166,7 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
     for (int64_t i = t * ctx.cols(emb); i < (t + 1) * ctx.cols(emb); ++i)
       score[static_cast<size_t>(t)] += ctx.data<double>(emb)[i] * ctx.grad<double>(emb)[i];
   }
-  EXPECT_TRUE(agree(score, m.scores(), tol::kF64SplitScores)) << "gradient x input";
+  EXPECT_TRUE(agree(score, m.maps.back().scores, tol::kF64SplitScores)) << "gradient x input";
   for (size_t l = 0; l < views.size(); ++l) {
     if (l > 0 && views[l]->mixer == views[l - 1]->mixer) continue;
     const Var in = ctx.mixers()[views[l]->mixer].in;
@@ -310,6 +311,77 @@ TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
   EXPECT_EQ(to_text(e).find("square of the tokens") != std::string::npos, !expected.empty());
   EXPECT_GT(e.seconds, e.quadratic_seconds);
   EXPECT_EQ(e.tokens, kTokens);
+}
+
+// A model that reads its input through a norm only does not see its size: gradient x input there is near zero, said so,
+// and the scores are those of the normed input.
+TEST_P(Families, CaseA14GradientTimesAnInputBehindANorm) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  ExplainRequest r = request_of(model, 7);
+  r.methods = {Method::kGradientXInput};
+  const MethodReport m = explain(model, r).methods[0];
+  const double shown = largest(m.scores()), at_embedding = largest(m.maps.back().scores);
+  EXPECT_GT(shown, 1e-3);
+  EXPECT_EQ(m.maps.size(), GetParam().starts_with("rwkv") ? 2u : 1u);
+  EXPECT_EQ(m.label.empty(), m.maps.size() == 1);
+  if (m.maps.size() == 1) return;
+  EXPECT_LT(at_embedding, 0.05 * shown);
+  EXPECT_EQ(m.maps[0].fidelity, "after-norm");
+  EXPECT_EQ(m.maps[1].fidelity, "model");
+  Recorded pass(model, r);
+  const std::vector<double> seed = target_seed(model, explain(model, r).target);
+  std::copy(seed.begin(), seed.end(),
+            pass.ctx.grad<double>(pass.h) + (pass.ctx.rows(pass.h) - 1) * static_cast<int64_t>(seed.size()));
+  pass.ctx.backward(exact_rules());
+  const Var n = normed_input(pass.ctx);
+  std::vector<double> expected(kTokens, 0.0);
+  for (int64_t i = 0; i < kTokens * pass.ctx.cols(n); ++i)
+    expected[static_cast<size_t>(i / pass.ctx.cols(n))] += pass.ctx.data<double>(n)[i] * pass.ctx.grad<double>(n)[i];
+  EXPECT_TRUE(agree(expected, m.scores(), tol::kF64SplitScores)) << "gradient x normed input";
+}
+
+// A view whose row finds nothing: what is missing is the whole output, and one definition of the residual says 1.
+class FindsNothing final : public MixerView<double> {
+ public:
+  FindsNothing(const Ctx& ctx, const MixerScope& scope, size_t core, const MixerView<double>& real)
+      : MixerView(ctx, scope, core), real_(real) {
+    mixer = real.mixer;
+  }
+  int64_t maps() const override { return real_.maps(); }
+  int64_t channels() const override { return real_.channels(); }
+  void row(const double*, RowCarry<double>&, double* out, double*) const override {
+    std::fill_n(out, tokens() * maps(), 0.0);
+  }
+  void add_carried_in(const RowCarry<double>&, double*) const override {}
+  void row_times_mean(const double*, RowCarry<double>&, double*) const override {}
+  void weighted_output(const double* w, double* out) const override { real_.weighted_output(w, out); }
+  void forward_residual(std::vector<double>&, double*) const override {}
+
+ private:
+  const MixerView<double>& real_;
+};
+
+TEST_P(Families, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) {
+  Config config = config_of(GetParam());
+  config.set("pooling", std::string("mean"));
+  config.set("num_labels", int64_t{4});
+  Model model = random_model(config, DType::kF64);
+  for (size_t i = 0; i < model.weights().size(); ++i) {  // a skip that lets nothing through
+    Weight& w = model.weights()[i];
+    if (w.name.ends_with(".D")) std::fill_n(static_cast<double*>(w.data), w.size(), 0.0);
+  }
+  Recorded pass(model, request_of(model, 7));
+  const auto real = mixer_views<double>(pass.ctx);
+  Views<double> views;
+  for (const auto& view : real)
+    views.push_back(std::make_unique<FindsNothing>(pass.ctx, pass.ctx.mixers()[view->mixer], view->ops().core, *view));
+  const Orders orders = Orders::of<double>(pass.ctx, pass.h);
+  const Chunk<double> chunk{pass.ctx, pass.h, 0, kTokens, 0, {}, {}, views, orders};
+  RowScan<double> scan({kTokens, kTokens, static_cast<int64_t>(views.size()), 0});
+  scan.back(chunk);
+  const std::vector<double> residuals = scan.residuals();
+  for (size_t l = 0; l < residuals.size(); ++l)
+    EXPECT_TRUE(agree(residuals[l], 1.0, tol::kF64Absolute)) << real[l]->kind << " " << l;
 }
 
 // Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.

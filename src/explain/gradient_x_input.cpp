@@ -1,5 +1,6 @@
-// "gradient-x-input": exact gradient times embedding. Every mixer is run back once per path (value, write, decay, read,
-// gate); the parts add up to the exact adjoint of its input, so their shares add up to gradient x input there.
+// "gradient-x-input": exact gradient times embedding (behind a norm that alone reads it: times the normed one). Every
+// mixer is run back once per path (value, write, decay, read, gate); the parts add up to the exact adjoint of its
+// input, so their shares add up to gradient x input there.
 #include <algorithm>
 #include <limits>
 
@@ -34,12 +35,19 @@ class GradientXInput final : public ReverseMethod<R> {
     ctx.backward(exact_rules(), 0, end);
     carry_ = std::move(ctx.adjoint_out[0]);
     embedding_scores(chunk, sizes_, map_.scores, adjoint_);
+    after_norm(chunk);
   }
 
   MethodReport finish(const SequenceState* state_in, const TargetReport&) override {
     MethodReport report;
     report.name = method_name(Method::kGradientXInput);
-    report.maps = {std::move(map_)};
+    if (!normed_.empty()) {
+      ScoreMap at_embedding{"model", std::move(map_.scores), {}};
+      report.maps = {ScoreMap{"after-norm", std::move(normed_), std::move(map_.layers)}, std::move(at_embedding)};
+      report.label = "of the normed input: before the norm such scores are near zero by construction";
+    } else {
+      report.maps = {std::move(map_)};
+    }
     report.sum = sum_of(report.scores());
     report.initial_state_share = state_dot(state_in, carry_);
     for (int p = 0; p < kMixerPaths; ++p)
@@ -119,8 +127,19 @@ class GradientXInput final : public ReverseMethod<R> {
     }
   }
 
+  void after_norm(const Chunk<R>& chunk) {
+    const Var n = normed_input(chunk.ctx);
+    if (n == kNoVar) return;
+    normed_.resize(static_cast<size_t>(sizes_.T), 0.0);
+    const int64_t C = chunk.ctx.cols(n);
+    const R *x = chunk.ctx.template data<R>(n), *dx = chunk.ctx.template grad<R>(n);  // [count, d_model]
+    for (int64_t t = 0; t < chunk.count; ++t)
+      normed_[static_cast<size_t>(chunk.first + t)] = row_dot(C, x + t * C, dx + t * C);
+  }
+
   WalkSizes sizes_;
   ScoreMap map_;
+  std::vector<double> normed_;     // [T] scores of what a norm makes of the embeddings, where that is all that is read
   std::vector<float> paths_;       // [5, L, T]
   std::vector<double> selection_;  // [T]
   double totals_[kMixerPaths] = {};

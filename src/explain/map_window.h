@@ -23,7 +23,7 @@ class MapWindow {
   virtual void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const;
   // Exact sums over blocks in linear time ([blocks, blocks]); false where there is no such form.
   virtual bool block_sums(MapKind, int64_t, const int64_t*, int64_t, R*) const { return false; }
-  // Bounds of the sums of |alpha| or max(alpha, 0) in linear time; false where there are none.
+  // Bounds of the sums of |alpha| or max(alpha, 0) in linear time; false where there are none. Never with fold.
   virtual bool block_bounds(MapKind, const int64_t*, int64_t, R*, R*) const { return false; }
   virtual double entry_flops() const = 0;  // of one entry of every map
   size_t bytes() const { return (gate_.size() + slope_.size()) * sizeof(R) + own_bytes(); }

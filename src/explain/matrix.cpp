@@ -4,7 +4,9 @@
 #include <numeric>
 
 #include "base/signals.h"
+#include "base/threads.h"
 #include "explain/matrix_collect.h"
+#include "kernels/finite.h"
 
 namespace hindscan {
 
@@ -46,6 +48,15 @@ LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const Matr
   return probe;
 }
 
+// Whether the sums of this map could be bounded in linear time instead of adding up every entry.
+template <class R>
+bool has_bounds(const MapWindow<R>& window, const MatrixRequest& r, const MatrixPlan& p) {
+  if (r.blocks == 0 || p.fold || (r.map != MapKind::kAbs && r.map != MapKind::kPositive)) return false;
+  const int64_t edges[] = {0, window.tokens()};
+  R lower, upper;
+  return window.block_bounds(r.map, edges, 1, &lower, &upper);
+}
+
 template <class R>
 MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   const LayerProbe<R> probe = probe_layer<R>(model, r, p);
@@ -54,19 +65,26 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
   const int64_t window = probe.pass.whole ? p.T : p.window.end - p.window.begin;
   const int64_t chunk = probe.pass.whole ? p.T : std::min(r.chunk, p.window.end);
-  const bool bounds = r.blocks > 0 && !p.fold && (r.map == MapKind::kAbs || r.map == MapKind::kPositive);
+  const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
+  const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
+  if (!probe.pass.reordered && has_bounds(*probe.window, r, p)) {
+    e.exact_seconds = T * T / 2 * per_entry / 15e9;
+    e.bounded = r.sums == Sums::kBounds || (r.sums == Sums::kAuto && e.exact_seconds > kExactSeconds);
+  }
+  check(e.bounded || r.sums != Sums::kBounds, ErrorCode::kUsage,
+        "[matrix] there are bounds of block sums of abs and positive at core fidelity in layers with one decay per "
+        "channel "
+        "and state; ask for exact sums");
   e.bytes = e.rows * e.cols *
-                (bounds                             ? 4
+                (e.bounded                          ? 4
                  : r.estimator == Estimator::kExact ? 1
                                                     : 2) *
                 static_cast<int64_t>(sizeof(R)) +
             static_cast<int64_t>(probe.window->bytes()) / probe.tokens * window + chunk * probe.pass.bytes_per_token;
   if (probe.pass.reordered)
     e.bytes += 2 * p.T * p.T * static_cast<int64_t>(sizeof(double));  // the whole matrix is put in order
-  const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
-  const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
-  const bool tiles = r.blocks == 0 || p.fold;
+  const bool tiles = r.blocks == 0 || p.fold || (e.exact_seconds > 0 && !e.bounded);
   const double entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
   const double sums = 2 * T * per_entry + static_cast<double>(e.rows * e.cols) * per_entry / 2;
   e.seconds = forward + (tiles ? entries * per_entry / 15e9 : sums / 1e9);
@@ -90,6 +108,7 @@ void each_tile(const Part<R>& part, const MatrixRequest& r, TokenRange rows, Tok
   for (int64_t i = rows.begin; i < rows.end; i += kTile) {
     for (int64_t j = cols.begin; j < cols.end; j += kTile) {
       throw_if_stopped();
+      reconsider_threads();
       const TokenRange I{i, std::min(i + kTile, rows.end)}, J{j, std::min(j + kTile, cols.end)};
       if (J.begin >= I.end) break;  // above the diagonal
       part.window->tile(r.map, r.channel, {I.begin - part.begin, I.end - part.begin},
@@ -175,32 +194,46 @@ void sum_tiles(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p,
 }
 
 template <class R>
-void fill_blocks(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
+void fill_bounds(const Part<R>& part, const MatrixRequest& r, MatrixResult& out) {
   std::vector<R> lower(out.values.size()), upper(out.values.size());  // [blocks, blocks]
-  const int64_t* edges = out.edges.data();
-  if (part.window->block_bounds(r.map, edges, r.blocks, lower.data(), upper.data())) {
-    out.lower.assign(lower.begin(), lower.end());
-    out.values.assign(upper.begin(), upper.end());
-    const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
-                 sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
-    out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
-  } else if (part.window->block_sums(r.map, r.channel, edges, r.blocks, upper.data())) {
-    out.values.assign(upper.begin(), upper.end());
-  } else {
+  part.window->block_bounds(r.map, out.edges.data(), r.blocks, lower.data(), upper.data());
+  out.values.clear();
+  out.lower.assign(lower.begin(), lower.end());
+  out.upper.assign(upper.begin(), upper.end());
+  const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
+               sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
+  out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
+}
+
+template <class R>
+void fill_blocks(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
+  std::vector<R> sums(out.values.size());  // [blocks, blocks]
+  if (part.window->block_sums(r.map, r.channel, out.edges.data(), r.blocks, sums.data()))
+    out.values.assign(sums.begin(), sums.end());
+  else
     sum_tiles(part, r, p, out);
+}
+
+void check_finite(const MatrixResult& m) {
+  for (const std::vector<float>* values : {&m.values, &m.lower, &m.upper}) {
+    const int64_t bad = kernels::first_non_finite(std::ssize(*values), values->data());
+    check(bad < 0, ErrorCode::kData,
+          "[matrix] expected finite numbers, found {} in row {}, column {} of layer {}: the map left the range of its "
+          "numbers; try --dtype f64",
+          bad < 0 ? 0.0f : (*values)[static_cast<size_t>(bad)], bad / m.cols, bad % m.cols, m.layer);
   }
 }
 
 template <class R>
-MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool whole) {
+MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p, const MatrixEstimate& e) {
   MatrixResult out;
   out.layer = p.layer;
   out.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   out.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
   out.values.assign(static_cast<size_t>(out.rows * out.cols), 0.0f);
   if (r.blocks > 0) out.edges = block_edges(p.T, r.blocks);
-  if (p.window.begin == p.window.end && !whole) return out;  // all of it above the diagonal
-  const Collected<R> c = collect<R>(model, r, p, whole);
+  if (p.window.begin == p.window.end && !e.whole) return out;  // all of it above the diagonal
+  const Collected<R> c = collect<R>(model, r, p, e.whole);
   out.kind = c.kind;
   out.notes = c.notes;
   const int64_t maps = c.parts[0].window->maps();
@@ -208,20 +241,24 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Matr
         "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
   if (!c.to_text.empty())
     fill_reordered(c, r, p, out);
+  else if (e.bounded)
+    fill_bounds(c.parts[0], r, out);
   else if (r.blocks > 0)
     fill_blocks(c.parts[0], r, p, out);
   else
     fill_tiles(c.parts[0], r, p, out);
+  check_finite(out);
   return out;
 }
 
 template <class R>
-MatrixResult with_error(const Model& model, const MatrixRequest& request, const MatrixPlan& plan, bool whole) {
-  MatrixResult out = matrix_typed<R>(model, request, plan, whole);
+MatrixResult with_error(const Model& model, const MatrixRequest& request, const MatrixPlan& plan,
+                        const MatrixEstimate& e) {
+  MatrixResult out = matrix_typed<R>(model, request, plan, e);
   if (request.estimator == Estimator::kExact) return out;
   MatrixRequest exact = request;
   exact.estimator = Estimator::kExact;
-  const MatrixResult reference = matrix_typed<R>(model, exact, plan, whole);
+  const MatrixResult reference = matrix_typed<R>(model, exact, plan, e);
   out.estimator.emplace();
   for (size_t i = 0; i < out.values.size(); ++i)
     out.estimator->add(static_cast<double>(reference.values[i]), static_cast<double>(out.values[i]));
@@ -249,8 +286,8 @@ MatrixResult matrix(const Model& model, const MatrixRequest& request) {
                           e.quadratic_seconds)
             : "",
         limit >> 20);
-  return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e.whole)
-                                        : with_error<float>(model, request, plan, e.whole);
+  return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e)
+                                        : with_error<float>(model, request, plan, e);
 }
 
 }  // namespace hindscan

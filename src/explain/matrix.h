@@ -20,6 +20,11 @@ struct TokenRange {
   int64_t begin = 0, end = 0;
 };
 
+// Block sums of abs and positive cost every entry, or only linear time for bounds of them: exact where that takes at
+// most kExactSeconds of the estimate, else bounds; or as asked.
+enum class Sums : uint8_t { kAuto, kExact, kBounds };
+constexpr double kExactSeconds = 30;
+
 struct MatrixRequest {
   std::vector<int32_t> tokens;  // [T]
   std::vector<float> features;  // [T, feature_dim] instead, for models that read features
@@ -31,6 +36,7 @@ struct MatrixRequest {
   Fidelity fidelity = Fidelity::kCore;
   std::optional<TokenRange> rows, cols;  // default: all tokens; ends < 0 count from the end
   int64_t blocks = 0;                    // > 0: [blocks, blocks] sums over blocks of tokens instead
+  Sums sums = Sums::kAuto;               // with blocks
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
   int64_t mem_limit = 0;  // bytes; 0: what the machine has available
@@ -46,14 +52,16 @@ struct MatrixEstimate {
   double seconds = 0;            // on one thread, order of magnitude
   double quadratic_seconds = 0;  // of these, attention over all tokens before each row
   bool whole = false;            // all tokens are read at once
+  bool bounded = false;          // block sums would be bounded, not exact
+  double exact_seconds = 0;      // of exact block sums where bounds are known too
 };
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request);
 
 struct MatrixResult {
   int64_t rows = 0, cols = 0;
-  std::vector<float> values;        // [rows, cols]; upper bounds when `lower` is not empty
-  std::vector<float> lower;         // block bounds of abs and positive at core fidelity, else empty (values exact)
-  std::optional<double> tightness;  // sum(lower) / sum(values) with bounds
+  std::vector<float> values;        // [rows, cols]; empty with bounds
+  std::vector<float> lower, upper;  // [rows, cols] bounds of block sums (MatrixEstimate::bounded), else empty
+  std::optional<double> tightness;  // sum(lower) / sum(upper)
   std::vector<int64_t> edges;       // [blocks + 1] with blocks
   int layer = 0;
   std::string kind, notes;                  // of the mixer, as in LayerReport

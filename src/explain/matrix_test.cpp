@@ -84,7 +84,8 @@ TEST(Matrix, TilesEqualTheDefinition) {
   }
 }
 
-TEST(Matrix, BlockSumsAndBounds) {
+// Under the name of sums stand sums; bounds have names of their own.
+TEST(CaseA7, BlockSumsAreExactAndBoundsAreCalledSo) {
   const Model reference = tiny_model(DType::kF64);
   for (DType dtype : {DType::kF64, DType::kF32}) {
     const Model model = tiny_model(dtype);
@@ -93,6 +94,7 @@ TEST(Matrix, BlockSumsAndBounds) {
       for (const Case& c : kCases) {
         MatrixRequest r = request_of(tokens, c, 50);
         r.blocks = 5;
+        const bool bounds = c.fidelity == Fidelity::kCore && (c.map == MapKind::kAbs || c.map == MapKind::kPositive);
         const std::vector<double> full = brute_map(reference, tokens, 1, r);
         const MatrixResult got = matrix(model, r);
         ASSERT_EQ(got.rows, 5);
@@ -107,24 +109,40 @@ TEST(Matrix, BlockSumsAndBounds) {
           }
         }
         const double bar = 2e-5 * largest(sums);
-        const bool bounds = c.fidelity == Fidelity::kCore && (c.map == MapKind::kAbs || c.map == MapKind::kPositive);
-        ASSERT_EQ(!got.lower.empty(), bounds);
-        ASSERT_EQ(got.tightness.has_value(), bounds);
+        ASSERT_TRUE(got.lower.empty() && got.upper.empty() && !got.tightness);
+        ASSERT_TRUE(agree(got.values, sums, std::vector<double>(25, largest(sums)), tol::kF32Tile));
+        r.sums = Sums::kBounds;
+        if (!bounds) {
+          EXPECT_THROW(matrix(model, r), Error);
+          continue;
+        }
+        const MatrixResult bounded = matrix(model, r);
+        ASSERT_TRUE(bounded.values.empty());
         for (size_t b = 0; b < 25; ++b) {
-          if (!bounds) {
-            ASSERT_TRUE(agree(got.values[b], sums[b], std::vector<double>{largest(sums)}, tol::kF32Tile)) << b;
-          } else {
-            ASSERT_LE(static_cast<double>(got.lower[b]), sums[b] + bar) << b;
-            ASSERT_GE(static_cast<double>(got.values[b]), sums[b] - bar) << b;
-          }
+          ASSERT_LE(static_cast<double>(bounded.lower[b]), sums[b] + bar) << b;
+          ASSERT_GE(static_cast<double>(bounded.upper[b]), sums[b] - bar) << b;
         }
-        if (bounds) {
-          EXPECT_GT(*got.tightness, 0.0);
-          EXPECT_LE(*got.tightness, 1.0);
-        }
+        EXPECT_GT(bounded.tightness.value(), 0.0);
+        EXPECT_LE(bounded.tightness.value(), 1.0);
       }
     }
   }
+}
+
+TEST(CaseA7, SumsOfLongTextsAreBoundedOnlyWhereExactOnesAreNotAffordable) {
+  const Model model = tiny_model(DType::kF32);
+  MatrixRequest r = request_of({}, {MapKind::kAbs, Fidelity::kCore}, 2000);
+  r.blocks = 4;
+  const auto bounded = [&](int64_t T) {
+    r.tokens.assign(static_cast<size_t>(T), 7);
+    const MatrixEstimate e = estimate_matrix(model, r);
+    EXPECT_EQ(e.bounded, e.exact_seconds > kExactSeconds) << T;
+    return e.bounded;
+  };
+  EXPECT_FALSE(bounded(100));
+  EXPECT_TRUE(bounded(1 << 20));
+  r.sums = Sums::kExact;
+  EXPECT_FALSE(estimate_matrix(model, r).bounded);
 }
 
 TEST(Matrix, RequestsAreChecked) {

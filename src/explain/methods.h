@@ -54,14 +54,15 @@ class RowScan {
  public:
   explicit RowScan(const WalkSizes& sizes);
   void back(const Chunk<R>& chunk);
-  std::vector<double> residuals() const;        // [layers] ||sum - y|| / ||y|| at the target
+  std::vector<double> residuals()
+      const;  // [layers] ||sum - y|| / ||y||, y the output at the target or its mean over the pooled tokens
   const ScoreMap& map() const { return map_; }  // "core"
 
  private:
   struct Layer {
     RowCarry<R> carry;
     std::vector<double> missing;  // [channels] output at the target less what was found so far
-    double norm = 0;
+    double norm = 0;              // of y, squared
   };
   void start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights, Layer& layer) const;
   WalkSizes sizes_;

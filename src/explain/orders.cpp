@@ -19,6 +19,17 @@ Var embedding_of(const Ctx& ctx) {
   fail(ErrorCode::kInternal, "[explain] expected an embedding in the pass, found none");
 }
 
+Var normed_input(const Ctx& ctx) {
+  const Var input = embedding_of(ctx);
+  const OpNode* reader = nullptr;
+  for (const OpNode& node : ctx.nodes()) {
+    if (std::find(node.in.begin(), node.in.end(), input) == node.in.end()) continue;
+    if (reader != nullptr) return kNoVar;
+    reader = &node;
+  }
+  return reader != nullptr && reader->role == Role::kNorm ? reader->out : kNoVar;
+}
+
 // One-hot seeds, a channel for each of a batch of rows: row i of the output shows up in channel i of the adjoint. A
 // pool may weigh channels differently; its map is their mean.
 template <class R>

@@ -49,5 +49,8 @@ class Orders {
 bool needs_whole_text(const Ctx& ctx);
 // What the pass starts from: embedded tokens, or features.
 Var embedding_of(const Ctx& ctx);
+// What a norm makes of the input where nothing else reads it, else kNoVar. Such a model does not see the input's size:
+// input times exact gradient is near zero there, whatever the token does.
+Var normed_input(const Ctx& ctx);
 
 }  // namespace hindscan

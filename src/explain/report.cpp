@@ -61,6 +61,10 @@ static Json target_json(const TargetReport& target) {
   return out;
 }
 
+static Json interval_json(const std::optional<Interval>& v) {
+  return v ? Json::array().push(v->low).push(v->high) : Json(nullptr);
+}
+
 // [rows, T] as nested arrays.
 static Json rows_json(const float* values, size_t rows, size_t T) {
   Json out = Json::array();
@@ -82,7 +86,9 @@ static Json causal_json(const CausalReport& causal) {
   Json out = Json::object();
   out.set("edits", causal.edits);
   out.set("spearman", optional_number(causal.spearman));
+  out.set("spearman_interval", interval_json(causal.spearman_interval));
   out.set("sign_agreement", optional_number(causal.sign_agreement));
+  out.set("sign_interval", interval_json(causal.sign_interval));
   out.set("window", Json::array().push(causal.first).push(causal.last));
   return out;
 }

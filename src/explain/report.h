@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/interval.h"
 #include "base/progress.h"
 #include "explain/estimator.h"
 #include "explain/mixer_view.h"
@@ -20,12 +21,13 @@ enum class Method : uint8_t { kRow, kRollout, kGradientXInput, kFrozen };
 const char* method_name(Method method);                      // "row", "rollout", "gradient-x-input", "frozen"
 std::vector<Method> parse_methods(const std::string& list);  // "row,frozen" or "all"; Error(kUsage) lists what is known
 
-// What a request will take, from a pass over a few tokens.
+// What a request will take, from a pass over a few tokens; where that is long, from explaining the first few, timed.
 struct ExplainEstimate {
   int64_t tokens = 0, chunk = 0;
   int64_t bytes = 0;
-  double seconds = 0;            // on one thread, order of magnitude
+  double seconds = 0;            // all of it
   double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
+  double causal_seconds = 0;     // of these, for the edits that eval/causal.h re-runs
   std::vector<int> quadratic_layers;
 };
 std::string to_text(const ExplainEstimate& estimate);  // one sentence
@@ -76,7 +78,7 @@ struct TargetReport {
 
 // Scores of one fidelity: per layer and token, and how they add up to one number per token.
 struct ScoreMap {
-  std::string fidelity;        // "core", "mixer", "model"
+  std::string fidelity;        // "core", "mixer", "model"; "after-norm": of the normed input
   std::vector<double> scores;  // [T]; 0 after the target
   std::vector<float> layers;   // [L, T]; empty when the method has none
 };
@@ -85,7 +87,8 @@ struct CausalReport {
   int edits = 0;
   std::optional<double> spearman;        // null when undefined (fewer than 2 edits, or constant)
   std::optional<double> sign_agreement;  // share of edits with a measured change whose sign was predicted
-  int64_t first = 0, last = 0;           // edited window [first, last)
+  std::optional<Interval> spearman_interval, sign_interval;  // 95 %, over the edits of this one text
+  int64_t first = 0, last = 0;                               // edited window [first, last)
 };
 
 struct NamedShare {
@@ -116,7 +119,8 @@ struct LayerReport {
   int layer = 0;
   std::string kind;
   double max_residual = 0;     // largest over tokens of ||r|| / ||y||, per-channel completeness
-  double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y
+  double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y,
+                               // y the output, or its weighted mean where outputs are pooled
   std::string notes = {};      // what is held besides the coefficients, e.g. "normaliser frozen"
 };
 
@@ -134,7 +138,7 @@ struct ExplainReport {
   TargetReport target;
   std::vector<MethodReport> methods;
   std::vector<LayerReport> layers;
-  double seconds = 0;
+  double seconds = 0;      // the causal check included
   int64_t peak_bytes = 0;  // of the process
   int64_t chunk = 0;       // tokens a chunk
   Window window;           // not in the JSON

@@ -40,23 +40,28 @@ void ReverseWalk::record(int64_t first, SequenceState& state, const Visit& visit
 
 void ReverseWalk::run(const Visit& forward, const Visit& back) {
   const int64_t T = plan_.length(), chunks = (T + plan_.chunk - 1) / plan_.chunk;
-  ProgressTask progress(plan_.progress, "explain", "tokens", static_cast<uint64_t>(2 * T));
+  ProgressTask progress(plan_.progress, "explain", "tokens", static_cast<uint64_t>(T));
+  double work = 0;  // done, in tokens forward
+  const auto step = [&](int64_t count, double each) {
+    work += static_cast<double>(count) * each;
+    progress.set(static_cast<uint64_t>(work / (1 + plan_.back_work)));
+  };
   SequenceState state = plan_.state_in == nullptr ? SequenceState() : *plan_.state_in;
   for (int64_t c = 0; c < chunks; ++c) {
     borders_.push(state);
     record(c * plan_.chunk, state, [&](Ctx& ctx, Var h, int64_t first, int64_t count) {
       forward(ctx, h, first, count);
-      progress.step(static_cast<uint64_t>(count));
+      step(count, 1);
       if (c + 1 < chunks) return;
       back(ctx, h, first, count);
-      progress.step(static_cast<uint64_t>(count));
+      step(count, plan_.back_work);
     });
   }
   for (int64_t c = chunks - 1; c-- > 0;) {
     state = borders_.at(static_cast<size_t>(c));
     record(c * plan_.chunk, state, [&](Ctx& ctx, Var h, int64_t first, int64_t count) {
       back(ctx, h, first, count);
-      progress.step(static_cast<uint64_t>(count));
+      step(count, plan_.back_work);
     });
   }
 }

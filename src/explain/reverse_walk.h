@@ -21,6 +21,7 @@ struct WalkPlan {
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
   ProgressSink* progress = nullptr;
+  double back_work = 1;  // of a token on the way back, in units of one forward: what the progress counts
 
   int64_t length() const;
   Input slice(int64_t first, int64_t count) const;  // without states

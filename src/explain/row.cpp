@@ -24,14 +24,16 @@ void RowScan<R>::start(const Chunk<R>& chunk, const MixerView<R>& view, const st
     const Weight& d = *skip->weights[0];
     const R *y = chunk.ctx.template data<R>(skip->out), *x = chunk.ctx.template data<R>(skip->in[1]);
     std::fill(layer.missing.begin(), layer.missing.end(), 0.0);
+    std::vector<double> total(layer.missing.size(), 0.0);  // [channels] the explained output, skip included
     for (size_t i = 0; i < weights.size() * static_cast<size_t>(D); ++i) {
       const size_t c = i % static_cast<size_t>(D);
       const double w = static_cast<double>(weights[i / static_cast<size_t>(D)]);
       if (w == 0) continue;
-      layer.norm += w * static_cast<double>(y[i]) * static_cast<double>(y[i]);
+      total[c] += w * static_cast<double>(y[i]);
       const double through = static_cast<double>(d.as<R>()[c / static_cast<size_t>(D / d.size())]) * x[i];
       layer.missing[c] += w * (static_cast<double>(y[i]) - through);
     }
+    for (double v : total) layer.norm += v * v;
     return;
   }
   for (double v : layer.missing) layer.norm += v * v;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "explain/methods.h"
+#include "kernels/finite.h"
 #include "kernels/gemm.h"
 
 namespace hindscan {
@@ -116,6 +117,11 @@ TargetReport choose_target(const Model& model, const ExplainRequest& request, in
   std::vector<R> logits(static_cast<size_t>(V));  // [vocab or labels]
   kernels::linear(1, V, C, h, head.weight->data, head.weight->dtype, logits.data());
   apply_head(head, logits);
+  const int64_t bad = kernels::first_non_finite(V, logits.data());
+  check(bad < 0, ErrorCode::kData,
+        "[{}] expected finite logits, found {} for id {} at position {}; the weights or the state are damaged or too "
+        "large",
+        head.weight->name, bad < 0 ? R(0) : logits[static_cast<size_t>(bad)], bad, position);
   TargetReport target;
   target.kind = kind_of(model.arch().sizes());
   target.position = position;
@@ -152,8 +158,12 @@ std::vector<double> target_seed(const Model& model, const TargetReport& target, 
 
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h) {
   const LogitHead head = model.arch().logit_head();
-  const double value = capped(head, raw_logit(head, target.id, h));
-  return target.contrast_id ? value - capped(head, raw_logit(head, *target.contrast_id, h)) : value;
+  double value = capped(head, raw_logit(head, target.id, h));
+  if (target.contrast_id) value -= capped(head, raw_logit(head, *target.contrast_id, h));
+  check(std::isfinite(value), ErrorCode::kData,
+        "[{}] expected a finite target, found {}; the weights or the state are damaged or too large", head.weight->name,
+        value);
+  return value;
 }
 
 }  // namespace hindscan

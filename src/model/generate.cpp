@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/order.h"
 #include "base/signals.h"
 #include "model/text_stream.h"
 
@@ -19,7 +20,7 @@ std::vector<TokenChoice> most_probable(std::span<const float> logits, double nor
   const auto n = static_cast<std::ptrdiff_t>(std::min<size_t>(static_cast<size_t>(count), ids.size()));
   std::partial_sort(ids.begin(), ids.begin() + n, ids.end(), [&](int32_t a, int32_t b) {
     const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
-    return x != y ? x > y : a < b;
+    return descending(x, y) || (!descending(y, x) && a < b);
   });
   std::vector<TokenChoice> out;
   for (std::ptrdiff_t i = 0; i < n; ++i) {

@@ -20,6 +20,9 @@ std::vector<float> predict(const Model& model, const Input& input) {
   std::vector<float> out(n);  // [B, labels]
   for (size_t i = 0; i < n; ++i) {
     out[i] = model.compute() == DType::kF64 ? static_cast<float>(ctx.data<double>(y)[i]) : ctx.data<float>(y)[i];
+    check(std::isfinite(out[i]), ErrorCode::kData,
+          "[{}] expected finite scores, found {} for output {} of sequence {}; the weights are damaged or too large",
+          head.weight->name, out[i], i % static_cast<size_t>(ctx.cols(y)), i / static_cast<size_t>(ctx.cols(y)));
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/finite.h"
 #include "kernels/gemm.h"
 #include "model/model.h"
 
@@ -36,6 +37,14 @@ void head_rows(const Model& model, const Ctx& ctx, Var h, int64_t first, int64_t
   }
   kernels::linear(count, V, C, ctx.data<float>(h) + first * C, w.data, w.dtype, out);
   finish_logits(head, count, V, out);
+}
+
+void check_logits(const Model& model, int64_t position, int64_t count, std::span<const float> rows) {
+  const int64_t V = model.arch().head().rows(), bad = kernels::first_non_finite(count * V, rows.data());
+  check(bad < 0, ErrorCode::kData,
+        "[{}] expected finite logits, found {} for token {} at position {}; the weights or the state are damaged or "
+        "too large",
+        model.arch().head().name, bad < 0 ? 0.0f : rows[static_cast<size_t>(bad)], bad % V, position + bad / V);
 }
 
 // A classifier gives one row a sequence, not one a token.
@@ -80,7 +89,9 @@ std::span<const float> Runner::step(std::span<const int32_t> tokens, SequenceSta
   const int64_t T = static_cast<int64_t>(tokens.size());
   logits_.resize(static_cast<size_t>(model_.arch().head().rows()));
   chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
-    if (first + n == T) head_rows(model_, ctx, h, n - 1, 1, logits_.data());
+    if (first + n < T) return;
+    head_rows(model_, ctx, h, n - 1, 1, logits_.data());
+    check_logits(model_, T - 1, 1, logits_);
   });
   return logits_;
 }
@@ -95,6 +106,7 @@ void Runner::logits(std::span<const int32_t> tokens, SequenceState& state,
     for (int64_t r = 0; r < n; r += block) {
       const int64_t count = std::min(block, n - r);
       head_rows(model_, ctx, h, r, count, rows.data());
+      check_logits(model_, first + r, count, rows);
       sink(first + r, count, rows.data());
     }
   });
@@ -112,7 +124,14 @@ void Runner::score(std::span<const int32_t> tokens, SequenceState& state, std::s
     for (int64_t t = 0; t < scored; ++t) targets[static_cast<size_t>(t)] = tokens[static_cast<size_t>(first + t + 1)];
     std::vector<double> nats(static_cast<size_t>(n));
     ctx.cross_entropy(model_.arch().logit_head(), h, targets, {}, nats);
-    for (int64_t t = 0; t < scored; ++t) log_probs[static_cast<size_t>(first + t + 1)] = -nats[static_cast<size_t>(t)];
+    for (int64_t t = 0; t < scored; ++t) {
+      const double nat = nats[static_cast<size_t>(t)];
+      check(std::isfinite(nat), ErrorCode::kData,
+            "[score] expected a finite log-probability of token {}, found {}; the weights or the state are damaged or "
+            "too large",
+            first + t + 1, -nat);
+      log_probs[static_cast<size_t>(first + t + 1)] = -nat;
+    }
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/order.h"
 
 namespace hindscan {
 namespace {
@@ -15,8 +16,8 @@ void check_options(const SamplerOptions& o) {
   check(o.top_k >= 0, ErrorCode::kUsage, "[sampler] top-k must be >= 0 (0 is off), found {}", o.top_k);
   check(o.top_p > 0 && o.top_p <= 1, ErrorCode::kUsage, "[sampler] top-p must be in (0, 1], found {}", o.top_p);
   check(finite_in(o.min_p, 0, 1), ErrorCode::kUsage, "[sampler] min-p must be in [0, 1], found {}", o.min_p);
-  check(o.repeat_penalty > 0 && o.repeat_penalty <= 1e3, ErrorCode::kUsage,
-        "[sampler] repetition penalty must be in (0, 1000] (1 is off), found {}", o.repeat_penalty);
+  check(finite_in(o.repeat_penalty, 1e-3, 1e3), ErrorCode::kUsage,
+        "[sampler] repetition penalty must be in [0.001, 1000] (1 is off), found {}", o.repeat_penalty);
   check(finite_in(o.presence_penalty, -1e3, 1e3) && finite_in(o.frequency_penalty, -1e3, 1e3), ErrorCode::kUsage,
         "[sampler] presence and frequency penalties must be in [-1000, 1000], found {} and {}", o.presence_penalty,
         o.frequency_penalty);
@@ -86,7 +87,7 @@ void Sampler::penalise() {
 // Leaves the candidates that pass top-k, top-p and min-p; at least one stays.
 void Sampler::keep_top() {
   const auto before = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+    return descending(a.logit, b.logit) || (!descending(b.logit, a.logit) && a.id < b.id);
   };
   auto& c = candidates_;
   const bool cut_k = options_.top_k > 0 && static_cast<size_t>(options_.top_k) < c.size();

@@ -162,5 +162,43 @@ TEST(LogSumExp, IsStable) {
   EXPECT_TRUE(agree(log_sum_exp(std::vector<float>{-1000, -1001}), -1000 + std::log1p(std::exp(-1.0)), tol::kF64Total));
 }
 
+TEST(CaseA1, NoSettingSamplesFromNumbersThatAreNone) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  for (const float bad : {kNan, -kNan, kInf}) {
+    for (size_t at : {size_t{0}, size_t{31}, size_t{63}}) {
+      std::vector<float> logits;
+      for (int i = 0; i < 64; ++i) logits.push_back(static_cast<float>(i * 29 % 64));
+      logits[at] = bad;
+      for (const double temperature : {0.0, 0.8}) {
+        for (const int64_t top_k : {0, 5}) {
+          SamplerOptions o;
+          o.temperature = temperature;
+          o.top_k = top_k;
+          o.top_p = 0.9;
+          o.min_p = 0.05;
+          EXPECT_EQ(code_of(o, logits), ErrorCode::kData) << bad << " at " << at;
+        }
+      }
+    }
+  }
+}
+
+TEST(CaseA1, TheLargestLogitsStayNumbersUnderEveryPenalty) {
+  constexpr float kTop = std::numeric_limits<float>::max();
+  for (const double penalty : {1e-3, 1e3}) {
+    SamplerOptions o;
+    o.repeat_penalty = penalty;
+    o.top_p = 0.9;
+    Sampler sampler(o);
+    sampler.accept(0);
+    sampler.accept(1);
+    const int32_t id = sampler.sample(std::vector<float>{kTop, -kTop, 1});
+    EXPECT_EQ(id, 0) << penalty;
+  }
+  SamplerOptions o;
+  o.repeat_penalty = 1e-300;
+  EXPECT_EQ(code_of(o, {1, 2}), ErrorCode::kUsage);
+}
+
 }  // namespace
 }  // namespace hindscan

@@ -5,15 +5,27 @@
 #include "base/formats.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
+#include "kernels/finite.h"
 #include "model/model.h"
 #include "model/rwkv_state.h"
 #include "model/weights_hash.h"
 
 namespace hindscan {
 
+// NaN would run on through every later token.
+static void check_finite(const std::string& path, const std::string& name, const SequenceState::Slot& slot) {
+  const auto n = static_cast<int64_t>(slot.bytes.size() / dtype_size(slot.dtype));
+  const int64_t bad = slot.dtype == DType::kF64
+                          ? kernels::first_non_finite(n, reinterpret_cast<const double*>(slot.bytes.data()))
+                          : kernels::first_non_finite(n, reinterpret_cast<const float*>(slot.bytes.data()));
+  check(bad < 0, ErrorCode::kData,
+        "[{}] expected a state of finite numbers, found NaN or infinity in {}[{}]; write it again", path, name, bad);
+}
+
 void save_state(Fs& fs, const std::string& path, const SequenceState& state, const Model& model) {
   std::vector<TensorToWrite> tensors;
   for (const auto& [name, slot] : state.slots()) {
+    check_finite(path, name, slot);
     tensors.push_back({name,
                        tensor_dtype_of(slot.dtype),
                        {slot.shape.begin(), slot.shape.end()},
@@ -30,6 +42,7 @@ static SequenceState tuned_state(const std::string& path, const Model& model) {
   std::optional<SequenceState> state = rwkv_tuned_state(TensorStore::open_file(path), model);
   check(state.has_value(), ErrorCode::kData,
         "[{}] expected a state file or the tuned states of an RWKV model, found neither", path);
+  for (const auto& [name, slot] : state->slots()) check_finite(path, name, slot);
   return std::move(*state);
 }
 
@@ -59,6 +72,7 @@ SequenceState load_state(const std::string& path, const Model& model) {
     void* to =
         state.put(t.name, {t.shape.begin(), t.shape.end()}, t.dtype == TensorDType::kF64 ? DType::kF64 : DType::kF32);
     if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    check_finite(path, t.name, state.slots().at(t.name));
   }
   return state;
 }

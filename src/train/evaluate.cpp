@@ -25,7 +25,7 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
   const double part =
       max_tokens <= 0 ? 1.0 : std::min(1.0, static_cast<double>(max_tokens) / static_cast<double>(tokens_));
   HeldOut out;
-  double nats = 0;
+  RunningMean nats;
   ProgressTask task(progress, "held-out loss", "token", static_cast<uint64_t>(part * static_cast<double>(tokens_)));
   Runner runner(model);
   uint64_t done = 0;
@@ -42,8 +42,8 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
     // Nothing comes before the first token: it costs the log of the vocabulary's size. One that the tokenizer sets
     // before every text is no part of it.
     const bool given = model.tokenizer().is_special(tokens[0]);
-    log_probs[0] = given ? 0 : -std::log(static_cast<double>(model.arch().sizes().vocab_size));
-    for (double p : log_probs) nats -= p;
+    log_probs[0] = -std::log(static_cast<double>(model.arch().sizes().vocab_size));
+    for (size_t t = given ? 1 : 0; t < count; ++t) nats.add(-log_probs[t]);
     for (int32_t id : tokens) {
       const bool special = model.tokenizer().is_special(id);
       out.bytes += special ? 0 : static_cast<int64_t>(model.tokenizer().token_bytes(id).size());
@@ -51,8 +51,10 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
     out.tokens += static_cast<int64_t>(count) - given;
     done += count;
   }
-  out.nats_per_token = nats / static_cast<double>(out.tokens);
-  out.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(out.bytes);
+  out.nats_per_token = nats.mean();
+  out.interval = nats.interval();
+  out.bits_per_byte =
+      nats.mean() * static_cast<double>(out.tokens) / std::numbers::ln2 / static_cast<double>(out.bytes);
   return out;
 }
 

@@ -1,9 +1,11 @@
 // Held-out loss of a model on texts, each read from a state of zeros at constant memory.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/interval.h"
 #include "base/progress.h"
 #include "model/model.h"
 
@@ -14,6 +16,7 @@ struct HeldOut {
   double bits_per_byte = 0;
   int64_t tokens = 0;
   int64_t bytes = 0;
+  std::optional<Interval> interval;  // 95 % of nats_per_token, as if tokens were independent
 };
 
 class HeldOutSet {

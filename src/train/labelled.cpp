@@ -89,26 +89,47 @@ Input part_of(const LabelledSet& set, std::span<const int64_t> rows, std::vector
   return input;
 }
 
+struct Tally {
+  RunningMean loss;
+  int64_t right = 0;
+};
+
 // Adds the sequences' losses and hits; scores [rows, labels].
-void judge(const LabelledSet& set, std::span<const int64_t> rows, std::span<const float> scores, LabelledScore& out) {
+void judge(const LabelledSet& set, bool regression, std::span<const int64_t> rows, std::span<const float> scores,
+           Tally& out) {
   const auto labels = static_cast<int64_t>(scores.size() / rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::span<const float> row = scores.subspan(i * static_cast<size_t>(labels), static_cast<size_t>(labels));
-    if (out.regression) {
+    if (regression) {
       double squares = 0;
       for (int64_t k = 0; k < labels; ++k) {
         const double gap = static_cast<double>(row[static_cast<size_t>(k)]) -
                            static_cast<double>(set.values[static_cast<size_t>(rows[i] * labels + k)]);
         squares += gap * gap;
       }
-      out.loss += squares / static_cast<double>(labels);
+      out.loss.add(squares / static_cast<double>(labels));
     } else {
       const auto label = static_cast<size_t>(set.classes[static_cast<size_t>(rows[i])]);
-      out.accuracy += std::max_element(row.begin(), row.end()) - row.begin() == static_cast<std::ptrdiff_t>(label);
-      out.loss -= std::log(probabilities(row)[label]);
+      out.right += std::max_element(row.begin(), row.end()) - row.begin() == static_cast<std::ptrdiff_t>(label);
+      out.loss.add(-std::log(probabilities(row)[label]));
     }
   }
-  out.examples += std::ssize(rows);
+}
+
+LabelledScore score_of(const Tally& tally, bool regression) {
+  LabelledScore out;
+  out.regression = regression;
+  out.examples = tally.loss.count();
+  out.loss = tally.loss.mean();
+  if (!regression) {
+    out.accuracy = static_cast<double>(tally.right) / static_cast<double>(std::max<int64_t>(1, out.examples));
+    out.interval = share_interval(tally.right, out.examples);
+    return out;
+  }
+  out.rmse = std::sqrt(out.loss);
+  if (const std::optional<Interval> squared = tally.loss.interval())
+    out.interval = Interval{std::sqrt(std::max(0.0, squared->low)), std::sqrt(squared->high)};
+  return out;
 }
 
 }  // namespace
@@ -174,8 +195,8 @@ LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int6
                                 ProgressSink* progress) {
   constexpr int64_t kTokensAtOnce = 4096;
   const int64_t stride = max_tokens <= 0 ? 1 : std::max<int64_t>(1, (set.length() + max_tokens - 1) / max_tokens);
-  LabelledScore out;
-  out.regression = model.arch().sizes().regression;
+  const bool regression = model.arch().sizes().regression;
+  Tally tally;
   ProgressTask task(progress, "held-out score", "sequence", static_cast<uint64_t>(set.size()));
   for (int64_t i = 0; i < set.size();) {
     throw_if_stopped();
@@ -186,14 +207,10 @@ LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int6
     }
     std::vector<int32_t> tokens;
     std::vector<float> features;
-    judge(set, rows, predict(model, part_of(set, rows, tokens, features)), out);
+    judge(set, regression, rows, predict(model, part_of(set, rows, tokens, features)), tally);
     task.set(static_cast<uint64_t>(std::min(i, set.size())));
   }
-  const auto n = static_cast<double>(std::max<int64_t>(1, out.examples));
-  out.loss /= n;
-  out.accuracy /= n;
-  out.rmse = out.regression ? std::sqrt(out.loss) : 0;
-  return out;
+  return score_of(tally, regression);
 }
 
 }  // namespace hindscan

@@ -1,9 +1,11 @@
 // Labelled sequences: texts of a TSV or JSONL file, or feature vectors of one npy file and their labels of another.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/interval.h"
 #include "base/progress.h"
 #include "core/classifier_config.h"
 #include "model/model.h"
@@ -72,6 +74,7 @@ struct LabelledScore {
   bool regression = false;
   double accuracy = 0, rmse = 0, loss = 0;  // loss: nats, or the mean squared error
   int64_t examples = 0;
+  std::optional<Interval> interval;  // 95 % of the accuracy, or of the rmse
 };
 // max_tokens: every n-th sequence so that there are about so many tokens; 0: all. Throws Stopped.
 LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int64_t max_tokens, ProgressSink* progress);

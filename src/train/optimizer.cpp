@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/threads.h"
 #include "kernels/pointwise.h"
 
 namespace hindscan {
@@ -34,6 +35,7 @@ void AdamWOptimizer::step(const TrainOptions& o, double lr, double norm, const G
   p.grad_scale = o.clip > 0 && norm > o.clip ? static_cast<float>(o.clip / norm) : 1.0f;
   for (size_t i = 0; i < weights.size(); ++i) {
     Weight& w = weights[i];
+    reconsider_threads();
     p.weight_decay = w.weight_decay ? static_cast<float>(o.weight_decay) : 0.0f;
     kernels::adamw_update(p, w.size(), grads.of<float>(w), static_cast<float*>(w.data), m[i].data(), v[i].data());
   }

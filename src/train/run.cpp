@@ -73,7 +73,10 @@ class Run {
   }
 
   TrainReport loop(bool resumed) {
-    if (resumed) plan_.succeeded(trainer_.steps_done());
+    if (resumed) {
+      plan_.succeeded(trainer_.steps_done());
+      report_.checkpoint = join_path(o_.out, checkpoint_name(trainer_.steps_done()));
+    }
     if (!resumed) save(true);  // so that even a run killed in its first minute resumes
     run_steps();
     if (report_.end == TrainReport::End::kFinished) finish();
@@ -93,11 +96,9 @@ class Run {
       if (should_stop()) break;
       const StepRecord r = trainer_.step();
       tell(r, progress);
-      check(trainer_.skipped_in_row() < o_.max_skipped, ErrorCode::kData,
-            "[train] {} steps in a row were not finite (loss {}, gradient norm {}); resume from the last checkpoint "
-            "with a "
-            "smaller lr",
-            trainer_.skipped_in_row(), r.loss, r.grad_norm);
+      if (trainer_.skipped_in_row() >= o_.max_skipped)
+        diverged(fmt::format("{} steps in a row (loss {}, gradient norm {})", o_.max_skipped, r.loss, r.grad_norm));
+      if (r.skipped && !find_non_finite(trainer_.model().weights()).empty()) diverged(trainer_.fault());
       if (o_.eval_steps > 0 && r.step % o_.eval_steps == 0 && r.step < o_.steps) evaluate(o_.eval_tokens);
       if (plan_.due(r.step)) save(false);
     }
@@ -127,6 +128,16 @@ class Run {
     return report_.end == TrainReport::End::kTimeLimit ? "time limit" : "stop after";
   }
 
+  // The checkpoints on disk are from before and stay.
+  [[noreturn]] void diverged(const std::string& what) {
+    log_.note(trainer_.steps_done(), "diverged", what);
+    fail(ErrorCode::kDiverged,
+         "[train] expected finite numbers at step {}, found none: {}; {}, begin with a smaller --lr, more --warmup or "
+         "--clip 1",
+         trainer_.steps_done(), what,
+         report_.checkpoint.empty() ? "nothing was saved" : "the last good checkpoint is " + report_.checkpoint);
+  }
+
   void tell(const StepRecord& r, ProgressTask& progress) {
     report_.loss = r.loss;
     log_.step(r, trainer_.skipped());
@@ -138,7 +149,17 @@ class Run {
     if (events_.on_step) events_.on_step(r);
   }
 
+  // The texts were read before: what is wrong now are the model's numbers.
   void evaluate(int64_t tokens) {
+    try {
+      evaluate_now(tokens);
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::kData) diverged(e.message());
+      throw;
+    }
+  }
+
+  void evaluate_now(int64_t tokens) {
     if (o_.labelled()) return evaluate_labels(tokens);
     if (!o_.task.empty()) {
       report_.accuracy = task_accuracy(trainer_.model(), *make_task(o_.task), o_.length, kTaskTests);
@@ -169,6 +190,12 @@ class Run {
   // must: an error ends the run; otherwise it is a warning, and the next try waits longer each time.
   void save(bool must) {
     const int64_t step = trainer_.steps_done();
+    const std::string fault = trainer_.fault();
+    if (!fault.empty() && must) diverged(fault);
+    if (!fault.empty()) {
+      plan_.failed();
+      return log_warning("no checkpoint of step {}: the {} is not finite", step, fault);
+    }
     try {
       save_checkpoint(fs_, o_.out, step, trainer_.snapshot(), o_.keep);
     } catch (const Error& e) {
@@ -236,6 +263,9 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
   clean_run_dir(fs, options.out);
   keep_inputs(fs, options);
   Model model = new_model(options);
+  const std::string damaged = find_non_finite(model.weights());
+  check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; start from another model",
+        model.path(), damaged);
   if (options.carry && !options.labelled() && model.arch().sizes().cache_per_token > 0) {
     options.carry = false;
     log_info("every sequence starts from zero: the cache of the attention layers would grow with each step");

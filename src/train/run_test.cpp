@@ -34,6 +34,16 @@ TrainOptions task_options(const std::string& out) {
   return o;
 }
 
+template <class F>
+ErrorCode code_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.code();
+  }
+  return ErrorCode::kInternal;
+}
+
 // step -> loss; a step that was repeated after a resume must have repeated its loss.
 std::map<int64_t, double> losses(const std::string& log) {
   std::map<int64_t, double> out;
@@ -134,19 +144,11 @@ TEST(Run, RefusesWhatItCannotDo) {
   TrainOptions o = task_options(dir.path + "/a");
   o.stop_after = 1;
   train(o, {});
-  const auto code = [](auto f) {
-    try {
-      f();
-    } catch (const Error& e) {
-      return e.code();
-    }
-    return ErrorCode::kInternal;
-  };
-  EXPECT_EQ(code([&] { train(o, {}); }), ErrorCode::kCannotCreate);
-  EXPECT_EQ(code([&] { resume(dir.path + "/none", {}, {}); }), ErrorCode::kNotFound);
-  EXPECT_EQ(code([&] { resume(dir.path, {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kCannotCreate);
+  EXPECT_EQ(code_of([&] { resume(dir.path + "/none", {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { resume(dir.path, {}, {}); }), ErrorCode::kNotFound);
   const RunLock lock(o.out);
-  EXPECT_EQ(code([&] { resume(o.out, {}, {}); }), ErrorCode::kTryAgain);
+  EXPECT_EQ(code_of([&] { resume(o.out, {}, {}); }), ErrorCode::kTryAgain);
 }
 
 TEST(Run, GivesUpAfterManyNonFiniteSteps) {
@@ -157,8 +159,42 @@ TEST(Run, GivesUpAfterManyNonFiniteSteps) {
   o.clip = 0;
   o.max_skipped = 3;
   o.steps = 1000;
-  EXPECT_THROW(train(o, {}), Error);
+  EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kDiverged);
   EXPECT_TRUE(load_newest_checkpoint(real_fs(), o.out));
+}
+
+// Fewer bad steps than the run would put up with, and the end comes first.
+TEST(CaseA1, ARunThatLeavesTheFiniteNumbersStopsAndKeepsItsLastGoodCheckpoint) {
+  for (const int64_t steps : {1, 2, 5}) {
+    const test::TemporaryDir dir;
+    TrainOptions o = task_options(dir.path + "/a");
+    o.lr = o.min_lr = 1e30;
+    o.warmup = 0;
+    o.clip = 0;
+    o.checkpoint_steps = 1;
+    o.steps = steps;
+    EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kDiverged) << steps;
+    const std::optional<Checkpoint> kept = load_newest_checkpoint(real_fs(), o.out);
+    ASSERT_TRUE(kept) << steps;
+    EXPECT_EQ(checkpoint_steps(real_fs(), o.out), std::vector<int64_t>{0}) << steps;
+    EXPECT_FALSE(std::filesystem::exists(o.out + "/model")) << steps;
+    export_model(o.out, dir.path + "/good", DType::kF32);
+    EXPECT_EQ(find_non_finite(Model::load(dir.path + "/good").weights()), "");
+  }
+}
+
+TEST(CaseA1, TrainingDoesNotBeginFromADamagedModel) {
+  const test::TemporaryDir dir;
+  Model model = Model::load(test::golden_dir(test::kGoldenModels[0]));
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    Weight& w = model.weights()[i];
+    if (w.dtype == DType::kF32 && w.size() > 2) static_cast<float*>(w.data)[2] = NAN;
+  }
+  model.save(dir.path + "/bad", DType::kF32);
+  TrainOptions o = task_options(dir.path + "/a");
+  o.config.clear();
+  o.model = dir.path + "/bad";
+  EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kData);
 }
 
 // The real file system whose syncs fail while `broken`.

@@ -58,16 +58,22 @@ void Trainer::seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const f
   ctx.regression_loss(ctx.linear(*head.weight, head.bias, h), batch.values, weight, losses);
 }
 
+CtxOptions Trainer::pass_options() {
+  CtxOptions out;
+  out.gemm = options_.gemm;
+  out.finite = false;  // a step that overflows is skipped
+  out.arena = &arena_;
+  out.scratch = &scratch_;
+  return out;
+}
+
 // Adds this micro-step's share of the mean loss to the gradients; returns that share.
 double Trainer::micro_step(const Batch& batch, double total_weight) {
   const Input input = input_of(batch);
-  CtxOptions ctx_options;
+  CtxOptions ctx_options = pass_options();
   ctx_options.record = true;
   ctx_options.recompute = options_.recompute;
-  ctx_options.gemm = options_.gemm;
   ctx_options.grads = &grads_;
-  ctx_options.arena = &arena_;
-  ctx_options.scratch = &scratch_;
   Ctx ctx(input, ctx_options);
   const Var h = model_.arch().forward(ctx);  // [B*L, d_model], labelled: [B, d_model]
 
@@ -100,6 +106,23 @@ double Trainer::accumulate_gradients() {
     loss += micro_step(batches[a], total_weight);
   }
   return loss;
+}
+
+std::string Trainer::fault() {
+  const std::string weight = find_non_finite(model_.weights());
+  if (!weight.empty()) return "weight " + weight;
+  const std::vector<SequenceState> before = states_;
+  const Batch batch = source_->batch(step_, 0);
+  first_stream_ = 0;
+  const Input input = input_of(batch);
+  Ctx ctx(input, pass_options());
+  std::vector<double> losses(batch.mask.size());  // [rows of h]
+  seed_losses(ctx, model_.arch().forward(ctx), batch, {}, losses);
+  states_ = before;
+  for (size_t t = 0; t < losses.size(); ++t) {
+    if (batch.mask[t] != 0 && !std::isfinite(losses[t])) return "loss of the next batch";
+  }
+  return {};
 }
 
 StepRecord Trainer::step() {

@@ -46,11 +46,15 @@ class Trainer {
   // Loss and gradients of one step's batch without an update (the states advance).
   double accumulate_gradients();
 
+  // What is no longer finite, a weight or the loss of the next batch; empty while the model is worth saving.
+  std::string fault();
+
   std::vector<CheckpointFile> snapshot() const;
   void restore(const Checkpoint& checkpoint);  // Error(kData) if it belongs to another model or other data
 
  private:
   double micro_step(const Batch& batch, double total_weight);
+  CtxOptions pass_options();
   Input input_of(const Batch& batch);
   void seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight, std::span<double> losses) const;
 

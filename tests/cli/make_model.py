@@ -40,6 +40,8 @@ def write_safetensors(path, items, fault):
             continue
         if fault == "nan" and name.endswith("0.mixer.D"):
             values = [math.nan, *values[1:]]
+        if fault == "huge" and name.endswith("proj.weight"):
+            values = [1e30] * len(values)
         if fault == "wrong-shape" and name.endswith("0.mixer.conv1d.weight"):
             shape = [D_CONV, 1, D_INNER]
         begin = len(data)

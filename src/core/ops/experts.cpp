@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/order.h"
 #include "core/context.h"
 #include "core/ops/op_support.h"
 
@@ -30,7 +31,7 @@ template <class R>
 void top_experts(int64_t E, int64_t k, const R* logits, int64_t* order) {
   std::iota(order, order + E, int64_t{0});
   const auto before = [&](int64_t a, int64_t b) {
-    return logits[a] > logits[b] || (!(logits[b] > logits[a]) && a < b);
+    return descending(logits[a], logits[b]) || (!descending(logits[b], logits[a]) && a < b);
   };
   std::partial_sort(order, order + k, order + E, before);
 }

@@ -13,6 +13,7 @@ Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
     R* rstd = arena_->array<R>(static_cast<size_t>(T));  // [T]
     const R* wv = w == nullptr ? nullptr : w->as<R>();
     kernels::rmsnorm_forward(T, C, data<R>(x), wv, R(eps), data<R>(out), rstd);
+    check_norm(x, w, T, rstd);
     record(Role::kNorm, {x}, out, {w}, [=, this](const AdjointRules& rules) {
       R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
       kernels::rmsnorm_backward(T, C, data<R>(x), wv, rstd, grad<R>(out),
@@ -56,6 +57,7 @@ Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) 
     R* scale = arena_->array<R>(static_cast<size_t>(T * o.groups));  // [T, groups]
     const R *wv = w == nullptr ? nullptr : w->as<R>(), *bv = bias == nullptr ? nullptr : bias->as<R>();
     kernels::group_norm_forward(shape, o.eps, data<R>(x), wv, bv, data<R>(out), mean, scale);
+    check_norm(x, w, T * o.groups, scale);
     record(Role::kNorm, {x}, out, {w, bias}, [=, this](const AdjointRules& rules) {
       const R* dy = grad<R>(out);
       R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;

@@ -1,0 +1,24 @@
+#include "cli/measured.h"
+
+#include <fmt/format.h>
+
+namespace hindscan::cli {
+
+Json interval_json(const std::optional<Interval>& v) {
+  return v ? Json::array().push(v->low).push(v->high) : Json(nullptr);
+}
+
+std::string interval_text(const std::optional<Interval>& v, int digits) {
+  return v ? fmt::format(" [{:.{}f}, {:.{}f}]", v->low, digits, v->high, digits) : "";
+}
+
+std::string describe(const LabelledScore& s) {
+  if (s.regression)
+    return fmt::format("RMSE {:.6g}{} on {} sequences", s.rmse, interval_text(s.interval, 6), s.examples);
+  const auto percent =
+      s.interval ? std::optional(Interval{100 * s.interval->low, 100 * s.interval->high}) : std::nullopt;
+  return fmt::format("accuracy {:.2f} %{}   loss {:.4f} nats on {} sequences", 100 * s.accuracy,
+                     interval_text(percent, 2), s.loss, s.examples);
+}
+
+}  // namespace hindscan::cli

@@ -1,0 +1,16 @@
+// Measured numbers with their 95 % intervals, in words and in JSON.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/interval.h"
+#include "io/json.h"
+#include "train/labelled.h"
+
+namespace hindscan::cli {
+
+Json interval_json(const std::optional<Interval>& v);                     // [low, high] or null
+std::string interval_text(const std::optional<Interval>& v, int digits);  // " [low, high]" or nothing
+std::string describe(const LabelledScore& score);
+
+}  // namespace hindscan::cli

@@ -1,0 +1,92 @@
+// Every architecture of the registry: each kind of edit is really made, and its effect is that of the definition.
+#include <gtest/gtest.h>
+
+#include "base/testing/compare.h"
+#include "eval/causal.h"
+#include "explain/target.h"
+
+namespace hindscan {
+namespace {
+
+constexpr int64_t kTokens = 12, kVocab = 60;
+
+std::vector<std::pair<std::string, Config>> all_models() {
+  std::vector<std::pair<std::string, Config>> out;
+  for (const std::string& name : architecture_names())
+    out.emplace_back(name, architecture_preset(name, {.d_model = 32, .n_layer = 3, .vocab_size = kVocab}));
+  out.emplace_back("xlstm_slstm", architecture_preset("xlstm", {.d_model = 32, .n_layer = 3, .vocab_size = kVocab}));
+  out.back().second.set_list("slstm_at", std::vector<int64_t>{0, 2});
+  return out;
+}
+
+// The published initialisation, then every parameter moved, so that none stays at zero or one.
+Model random_model(const Config& config) {
+  Model m = Model::create(config, DType::kF64, 3);
+  Rng rng(3, "edits");
+  for (size_t i = 0; i < m.weights().size(); ++i) {
+    Weight& w = m.weights()[i];
+    const double scale = w.matrix ? 0.7 / std::sqrt(static_cast<double>(w.cols())) : 0.15;
+    for (int64_t k = 0; k < w.size(); ++k) static_cast<double*>(w.data)[k] += scale * rng.normal();
+  }
+  return m;
+}
+
+ExplainRequest request_of(const Model& model) {
+  ExplainRequest r;
+  Rng rng(8, "tokens");
+  for (int64_t t = 0; t < kTokens; ++t) r.tokens.push_back(static_cast<int32_t>(rng.below(kVocab)));
+  r.methods = {Method::kFrozen};
+  r.causal_edits = 1000;
+  if (model.arch().sizes().labels > 0) r.target_id = 1;
+  return r;
+}
+
+TEST(CaseA12, EveryKindOfEditChangesEveryArchitecture) {
+  for (const auto& [name, config] : all_models()) {
+    for (const bool judged : {false, true}) {
+      Config c = config;
+      if (judged) {
+        c.set("pooling", std::string("mean"));
+        c.set("num_labels", int64_t{3});
+      }
+      const Model model = random_model(c);
+      const ExplainRequest r = request_of(model);
+      ExplainReport report = explain(model, r);
+      const std::vector<Edit> edits = add_causal(model, r, report);
+      ASSERT_EQ(edits.size(), static_cast<size_t>(3 * (kTokens - 1))) << name;
+      for (const Edit& e : edits) {
+        EXPECT_TRUE(e.changed) << name << ": " << edit_name(e.kind) << " at " << e.position;
+        EXPECT_NE(e.measured, 0) << name << ": " << edit_name(e.kind) << " at " << e.position;
+      }
+    }
+  }
+}
+
+// A token without a write leaves the state of every mixer that it would have had without its input.
+TEST(CaseA12, AMixerWhoseWritesCannotBeDroppedIsAnErrorOfTheProgram) {
+  const Model model = random_model(architecture_preset("lstm", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab}));
+  ExplainRequest r = request_of(model);
+  const ExplainReport report = explain(model, r);
+  std::vector<Edit> edits = {{EditKind::kDropWrite, 4, 0, 0}};
+  measure_edits(model, r, report, edits);
+  // The same by hand: an LSTM whose input is zero at that token.
+  CtxOptions options;
+  options.compute = DType::kF64;
+  options.tap = [](const TapView& view) {
+    if (view.name == "blocks.0.mixer.v") std::fill_n(static_cast<double*>(view.data) + 4 * view.C, view.C, 0.0);
+  };
+  Input input;
+  input.tokens = r.tokens;
+  const auto value = [&](CtxOptions o) {
+    Ctx ctx(input, std::move(o));
+    const Var h = model.arch().forward(ctx);
+    const double* last = ctx.data<double>(h) + (ctx.rows(h) - 1) * ctx.cols(h);
+    return target_value(model, report.target, {last, last + ctx.cols(h)});
+  };
+  CtxOptions plain;
+  plain.compute = DType::kF64;
+  EXPECT_TRUE(agree(edits[0].measured, value(options) - value(plain), tol::kF64Absolute));
+}
+
+}  // namespace
+}  // namespace hindscan
