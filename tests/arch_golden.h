@@ -97,6 +97,14 @@ class ArchGolden {
       }
       return out;
     }
+    for (const StoredView& view : w.views) {
+      if (!take(kind + view.name, used)) continue;
+      const std::vector<double> stored = file_.reals<double>(kind + view.name);
+      std::vector<double> out(static_cast<size_t>(w.size()));
+      for (size_t i = 0; i < out.size(); ++i)
+        out[i] = stored.at(static_cast<size_t>(view.place(static_cast<int64_t>(i))));
+      return out;
+    }
     return {};
   }
 

@@ -34,6 +34,7 @@ void leave_out(WeightTable& t, const Weight& weight) {
   Weight& w = t[static_cast<size_t>(weight.index)];
   for (const std::string& name : w.aliases) t.ignore(name);
   for (const std::string& name : w.transposed_aliases) t.ignore(name);
+  for (const StoredView& view : w.views) t.ignore(view.name);
   t.ignore(w.name);
   w.shape[0] = 0;
   w.init = Init::zeros();

@@ -70,4 +70,24 @@ std::string fla_name(const std::string& name) {
   return fmt::format("model.layers.{}.{}{}{}", p.layer, translated(part, p.part), rest.empty() ? "" : ".", rest);
 }
 
+std::string fla_finch_name(const std::string& name) {
+  static const Table time = {{"time_maa_x", "x_proj.0.mu"},
+                             {"time_decay", "w_proj.linear.lora.2.bias"},
+                             {"time_decay_w1", "w_proj.linear.lora.0.weight"},
+                             {"time_decay_w2", "w_proj.linear.lora.2.weight"},
+                             {"time_faaaa", "bonus"},
+                             {"receptance.weight", "r_proj.linear.weight"},
+                             {"key.weight", "k_proj.linear.weight"},
+                             {"value.weight", "v_proj.linear.weight"},
+                             {"gate.weight", "g_proj.linear.weight"}};
+  static const Table channel = {{"time_maa_k", "key.mu"},
+                                {"time_maa_r", "receptance.mu"},
+                                {"key.weight", "key.linear.weight"},
+                                {"receptance.weight", "receptance.linear.weight"}};
+  const Parts p = parts_of(name);
+  if (p.part == "ffn") return fmt::format("model.layers.{}.ffn.{}", p.layer, translated(channel, p.rest));
+  if (p.part != "att" || time.count(p.rest) == 0) return fla_name(name);
+  return fmt::format("model.layers.{}.attn.{}", p.layer, time.at(p.rest));
+}
+
 }  // namespace hindscan::rwkv

@@ -38,6 +38,16 @@ TEST(RwkvNames, Fla) {
   EXPECT_EQ(fla_name("blocks.2.ffn.key.weight"), "model.layers.2.ffn.key.weight");
 }
 
+TEST(CaseB, NamesOfFlasRwkv6) {
+  using rwkv::fla_finch_name;
+  EXPECT_EQ(fla_finch_name("blocks.2.att.receptance.weight"), "model.layers.2.attn.r_proj.linear.weight");
+  EXPECT_EQ(fla_finch_name("blocks.2.att.time_decay"), "model.layers.2.attn.w_proj.linear.lora.2.bias");
+  EXPECT_EQ(fla_finch_name("blocks.2.att.output.weight"), "model.layers.2.attn.o_proj.weight");
+  EXPECT_EQ(fla_finch_name("blocks.2.ffn.time_maa_r"), "model.layers.2.ffn.receptance.mu");
+  EXPECT_EQ(fla_finch_name("blocks.2.ffn.value.weight"), "model.layers.2.ffn.value.weight");
+  EXPECT_EQ(fla_finch_name("blocks.0.ln0.weight"), "model.layers.0.pre_norm.weight");
+}
+
 // fla stores the low-rank factors as torch's Linear does.
 TEST(RwkvNames, LowRankFactorsOfFlaAreTransposed) {
   const auto arch = make_architecture(architecture_preset("rwkv7", {.d_model = 64, .n_layer = 2, .vocab_size = 10}));

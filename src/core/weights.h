@@ -40,10 +40,18 @@ struct Init {
   static Init inv_softplus_dt(double lo, double hi, double floor) { return {Kind::kInvSoftplusDt, lo, hi, floor}; }
 };
 
+// A weight that some checkpoints keep as part of another tensor, or in another order.
+struct StoredView {
+  std::string name;
+  std::vector<int64_t> shape;             // of the stored tensor
+  std::function<int64_t(int64_t)> place;  // where element i of the weight lies in it
+};
+
 struct Weight {
   std::string name;                             // checkpoint key
   std::vector<std::string> aliases;             // other names under which checkpoints hold it
   std::vector<std::string> transposed_aliases;  // names under which the matrix is stored as [cols, rows]
+  std::vector<StoredView> views;
   std::vector<int64_t> shape;
   Init init;
   bool matrix = false;        // may be stored as bf16/f16; otherwise always compute type

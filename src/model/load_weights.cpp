@@ -50,17 +50,23 @@ void put(Weight& w, int64_t i, double v) {
 struct Match {
   Weight* weight;
   TensorStore::Entry entry;
-  bool transposed = false;  // stored as [cols, rows]
+  bool transposed = false;           // stored as [cols, rows]
+  const StoredView* view = nullptr;  // stored inside another tensor
+
+  bool in_order() const { return !transposed && view == nullptr; }
 
   DType type() const { return *float_type(entry.info->dtype); }
   // Where element i of the weight lies in the file.
-  int64_t place(int64_t i) const { return transposed ? i % weight->cols() * weight->rows() + i / weight->cols() : i; }
+  int64_t place(int64_t i) const {
+    if (view != nullptr) return view->place(i);
+    return transposed ? i % weight->cols() * weight->rows() + i / weight->cols() : i;
+  }
 };
 
 void store(const Match& m) {
   Weight& w = *m.weight;
   const DType type = m.type();
-  if (type == w.dtype && !m.transposed) {
+  if (type == w.dtype && m.in_order()) {
     if (!m.entry.bytes.empty()) std::memcpy(w.data, m.entry.bytes.data(), m.entry.bytes.size());
     return;
   }
@@ -69,7 +75,7 @@ void store(const Match& m) {
 
 bool same_values(const Match& a, const Match& b) {
   if (a.entry.info->dtype != b.entry.info->dtype) return false;
-  if (a.transposed == b.transposed)
+  if (a.in_order() && b.in_order())
     return std::equal(a.entry.bytes.begin(), a.entry.bytes.end(), b.entry.bytes.begin());
   const size_t size = dtype_size(a.type());
   for (int64_t i = 0; i < a.weight->size(); ++i) {
@@ -110,6 +116,7 @@ class Matcher {
       bool seen = try_name(w.name, false, found);
       for (const std::string& name : w.aliases) seen |= try_name(name, false, found);
       for (const std::string& name : w.transposed_aliases) seen |= try_name(name, true, found);
+      for (const StoredView& view : w.views) seen |= try_name(view.name, false, found, &view);
       if (!seen) problem("{} [{}] is missing", w.name, fmt::join(w.shape, ", "));
       matches.push_back(found);
     }
@@ -128,12 +135,13 @@ class Matcher {
   }
 
   // Whether there is such a tensor; `found` takes the first that fits.
-  bool try_name(const std::string& name, bool transposed, Match& found) {
-    const Match m{found.weight, files_.find(name), transposed};
+  bool try_name(const std::string& name, bool transposed, Match& found, const StoredView* view = nullptr) {
+    const Match m{found.weight, files_.find(name), transposed, view};
     if (!m.entry) return false;
     used_.insert(name);
     const Weight& w = *m.weight;
-    const std::vector<int64_t> expected = transposed ? std::vector<int64_t>{w.cols(), w.rows()} : w.shape;
+    const std::vector<int64_t> turned = {w.cols(), w.rows()};
+    const std::vector<int64_t>& expected = view != nullptr ? view->shape : transposed ? turned : w.shape;
     if (squeezed(m.entry.info->shape) != squeezed(expected)) {
       problem("{} must be [{}] but is [{}]", name, fmt::join(expected, ", "), fmt::join(m.entry.info->shape, ", "));
     } else if (!float_type(m.entry.info->dtype)) {

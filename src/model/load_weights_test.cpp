@@ -51,6 +51,21 @@ TEST(LoadWeights, NameAliasAndTransposedAliasGiveTheSameMatrix) {
   }
 }
 
+TEST(LoadWeights, PartsOfOneTensorInAnyOrder) {
+  WeightTable t;
+  for (int64_t part = 0; part < 2; ++part) {  // rows 1 and 0 of one tensor
+    Weight& w = t.add(part == 0 ? "first" : "second", {3}, Init::zeros());
+    w.views = {{"both", {2, 3}, [part](int64_t i) { return 3 * (1 - part) + i; }}};
+  }
+  TensorStore store("f");
+  store.add_floats("both", {2, 3}, kSix);
+  load_weights(store, {}, t);
+  EXPECT_EQ(values(*t.find("first")), (std::vector<float>{4, 5, 6}));
+  EXPECT_EQ(values(*t.find("second")), (std::vector<float>{1, 2, 3}));
+  store.replace("both", {3, 2}, kSix);
+  EXPECT_THROW(load_weights(store, {}, t), Error);
+}
+
 TEST(LoadWeights, TwoNamesOfOneMatrixMustAgree) {
   TensorStore store("f");
   store.add_floats("w", {2, 3}, kSix);

@@ -1,4 +1,4 @@
-"""Tiny random RWKV-7 model of flash-linear-attention itself: tests/golden/arch/rwkv7-fla.safetensors."""
+"""Tiny random RWKV-6 and RWKV-7 models of flash-linear-attention itself: tests/golden/arch/rwkv6-fla*.safetensors, rwkv7-fla.safetensors."""
 
 import torch
 
@@ -6,13 +6,13 @@ import public_triton
 
 args = public_triton.arguments(__doc__)
 
-from fla.layers import rwkv7  # noqa: E402
-from fla.models import RWKV7Config, RWKV7ForCausalLM  # noqa: E402
+from fla.layers import rwkv6, rwkv7  # noqa: E402
+from fla.models import RWKV6Config, RWKV6ForCausalLM, RWKV7Config, RWKV7ForCausalLM  # noqa: E402
 from fla_models import BASE, TIGHT, Family, write_public  # noqa: E402
 
 RULES = [
-    (r"w_lora\.lora\.2\.bias$", "uniform", -4.0, 1.0),
-    (r"\.x_[rwkvag]$", "uniform", 0.1, 0.9), (r"k_[ka]$", "normal", 0.9, 0.3), (r"r_k$", "normal", 0.0, 0.6),
+    (r"w_(proj\.linear|lora)\.lora\.2\.bias$", "uniform", -4.0, 1.0), (r"bonus$", "uniform", -1.0, 1.5),
+    (r"(\.mu|x_bias|\.x_[rwkvag])$", "uniform", 0.1, 0.9), (r"k_[ka]$", "normal", 0.9, 0.3), (r"r_k$", "normal", 0.0, 0.6),
     (r"[av]_lora\.lora\.2\.bias$", "normal", 0.0, 0.7),
 ]
 
@@ -26,6 +26,14 @@ def head_norm_scale(norm, y: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
     return scale.flatten(1)
 
 
+def factor6(attn, trace, m):
+    """Norm's scale times gate; the gate is what o_proj read over what the norm gave."""
+    seen = trace.seen[m]
+    normed = seen["g_norm"][1].detach().reshape(len(trace.results[m]), -1)
+    gate = seen["o_proj"][0][0][0].detach() / normed
+    return head_norm_scale(attn.g_norm, trace.results[m], normed) * gate
+
+
 def factor7(attn, trace, m):
     """Norm's scale times gate; the token's own value, added between the two, is no part of the map."""
     seen = trace.seen[m]
@@ -35,7 +43,11 @@ def factor7(attn, trace, m):
 
 def main() -> None:
     ranks7 = dict(head_dim=8, decay_low_rank_dim=5, a_low_rank_dim=4, v_low_rank_dim=3, gate_low_rank_dim=6)
+    six = Family(rwkv6, ("fused_recurrent_rwkv6", "chunk_rwkv6"), conv="", factor=factor6, rules=RULES)
     seven = Family(rwkv7, ("chunk_rwkv7",), conv="", factor=factor7, rules=RULES, train=True, kernels="chunk kernels")
+    base6 = dict(num_heads=2, proj_low_rank_dim=3, gate_low_rank_dim=5)
+    write_public("rwkv6-fla", RWKV6ForCausalLM, RWKV6Config(**{**BASE, **base6, "expand_k": 0.5, "norm_eps": 1e-3}), six, args.commit)
+    write_public("rwkv6-fla-ffn", RWKV6ForCausalLM, RWKV6Config(**{**BASE, **base6, "expand_k": 1.0, "intermediate_size": None, "hidden_ratio": 2.1, "num_hidden_layers": 1}), six, args.commit)
     write_public("rwkv7-fla", RWKV7ForCausalLM, RWKV7Config(**{**BASE, **ranks7, "intermediate_size": None, "hidden_ratio": 2.1, "norm_eps": 1e-3}), seven, args.commit)
 
 
