@@ -70,10 +70,11 @@ class ArchGolden {
     return one == nullptr ? 0 : one->as_double();
   }
   // A bar of float tests. Each was made for a reference whose own noise is at most `room`; it grows with the excess.
+  // Room of logits: a fifth under that noise, since each instruction set rounds in an order of its own.
   template <class R>
   Tolerance bar(const Tolerance& usual, const std::string& what) const {
     static const std::map<std::string, double> room = {
-        {"logits", 4e-7}, {"largest", 5e-7}, {"grads", 3e-6}, {"rows", 4e-6}};
+        {"logits", 3.2e-7}, {"largest", 5e-7}, {"grads", 3e-6}, {"rows", 4e-6}};
     return sizeof(R) == 8 ? usual : usual.times(std::max(1.0, noise(what) / room.at(what)));
   }
 

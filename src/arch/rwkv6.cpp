@@ -163,11 +163,8 @@ class Rwkv6 final : public rwkv::Model {
 std::unique_ptr<Architecture> make_fla(const Config& c) {
   constexpr int64_t kMost = int64_t{1} << 24;
   rwkv::BaseConfig base = rwkv::read_base(c, 3.5);
-  const auto part = [&](const char* key, double usual) {
-    return static_cast<int64_t>(static_cast<double>(base.d_model) * c.real(key, usual));
-  };
-  const int64_t heads = c.integer("num_heads", 1, kMost, 4), key_dim = part("expand_k", 0.5);
-  base.d_att = part("expand_v", 1.0);
+  const int64_t heads = c.integer("num_heads", 1, kMost, 4), key_dim = c.share("expand_k", base.d_model, 0.5, 0, kMost);
+  base.d_att = c.share("expand_v", base.d_model, 1.0, 0, kMost);
   check(key_dim > 0 && base.d_att > 0 && key_dim % heads == 0 && base.d_att % heads == 0, ErrorCode::kData,
         "[{}] expected \"num_heads\" that divides {} channels of keys and {} of values, found {}", c.label(), key_dim,
         base.d_att, heads);

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 // What no estimate counts: stacks and scratch of the threads, buffers of libraries, the program's own pages.
-constexpr int64_t kUncounted = int64_t{16} << 20;
+constexpr int64_t kUncounted = int64_t{36} << 20;
 
 std::string with_examples(const std::string& what, const std::vector<std::string>& examples) {
   std::string out = what + "\n\nExamples:\n";

@@ -13,6 +13,7 @@ std::set<std::string, std::less<>> declared_names(const WeightTable& table) {
     out.insert(table[k].name);
     out.insert(table[k].aliases.begin(), table[k].aliases.end());
     out.insert(table[k].transposed_aliases.begin(), table[k].transposed_aliases.end());
+    for (const StoredView& view : table[k].views) out.insert(view.name);
   }
   return out;
 }
