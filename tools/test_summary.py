@@ -2,16 +2,20 @@
 
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 
 SHOWN_LINES = 40
 
 
 def reason(case):
-    """Why a test skipped itself: its own 'skipped: ...' line, or GoogleTest's message."""
-    for line in (case.findtext("system-out") or "").splitlines():
-        if line.startswith("skipped:") or ": Skipped" in line:
-            return line.split("skipped:")[-1].strip()
-    return "skipped by itself"
+    """Why a test skipped itself: its own 'skipped: ...' line, or the line after GoogleTest's 'file:line: Skipped'."""
+    lines = (case.findtext("system-out") or "").splitlines()
+    for line, following in zip(lines, lines[1:] + [""]):
+        if line.startswith("skipped:"):
+            return line.removeprefix("skipped:").strip()
+        if line.endswith(": Skipped"):
+            return following.strip() or "no reason given"
+    return "no reason given"
 
 
 def main(path):
@@ -24,10 +28,11 @@ def main(path):
         print("\n".join("  " + line for line in lines[-SHOWN_LINES:]))
     if skipped:
         print("skipped")
-    for case in skipped:
-        print(f"  {case.get('name').split('  #')[0]}: {reason(case)}")
+    for why, count in Counter(reason(case) for case in skipped).most_common():
+        print(f"  {count:4}  {why}")
     slow = sorted(cases, key=lambda c: -float(c.get("time", 0)))[:3]
-    print("slowest  " + ", ".join(f"{c.get('name').split('  #')[0]} {float(c.get('time')):.0f} s" for c in slow))
+    if slow:
+        print("slowest  " + ", ".join(f"{c.get('name').split('  #')[0]} {float(c.get('time')):.0f} s" for c in slow))
     print(f"{len(cases) - len(failed) - len(skipped)} passed, {len(failed)} failed, {len(skipped)} skipped")
     return 1 if failed or not cases else 0
 
