@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/log.h"
@@ -69,10 +70,11 @@ void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::strin
   check(static_cast<int64_t>(tokenizer->plain_size()) <= vocab, ErrorCode::kData,
         "[{}] expected a tokenizer of at most {} tokens, found {}; it belongs to another model",
         path_.empty() ? "tokenizer.json" : path_, vocab, tokenizer->plain_size());
-  if (tokenizer->vocab_size() > vocab) {
-    log_info("{} added tokens have no row in the model's table of {}: they are refused in texts",
-             tokenizer->vocab_size() - vocab, vocab);
-  }
+  int64_t without_row = 0;
+  for (auto id = static_cast<int32_t>(std::min<int64_t>(vocab, INT32_MAX)); id < tokenizer->vocab_size(); ++id)
+    without_row += tokenizer->token_bytes(id).empty() ? 0 : 1;
+  if (without_row > 0)
+    log_info("{} added tokens have no row in the model's table of {}: they are refused in texts", without_row, vocab);
   tokenizer_ = std::move(tokenizer);
   tokenizer_json_ = std::move(json);
 }
