@@ -1,6 +1,10 @@
 #include "base/threads.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
+
+#include <chrono>
+#include <thread>
 
 namespace hindscan {
 namespace {
@@ -56,7 +60,16 @@ TEST(CaseD1, OneWaitIsNoReason) {  // a checkpoint that is written, a page that 
   }
 }
 
-TEST(CaseD1, WithoutTheProgramsWishNothingChanges) { reconsider_threads(); }
+TEST(CaseD1, WithoutTheProgramsWishNothingChanges) {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(before + 7);
+  for (int i = 0; i < 4; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(15));  // longer than a look
+    reconsider_threads();
+    EXPECT_EQ(omp_get_max_threads(), before + 7);
+  }
+  omp_set_num_threads(before);
+}
 
 }  // namespace
 }  // namespace hindscan

@@ -90,8 +90,17 @@ TEST(CaseD5, TheTextTheTargetAndBothSignsAreThere) {
   EXPECT_GT(explained(r).count(blue), plain.count(blue) + 200);
   r.methods[0].maps[0].layers[5] = -1;
   EXPECT_GT(explained(r).count(blue), plain.count(blue) + 400);
-  r.target.text = " a longer target than before";
-  EXPECT_NE(explain_png(r, 0), explain_png(report_of(12, 3), 0));
+  const std::string before = explain_png(r, 0);
+  ExplainReport changed = r;
+  changed.target.text = " noxt";
+  EXPECT_NE(explain_png(changed, 0), before);
+  changed = r;
+  changed.target.contrast_text = " othor";
+  EXPECT_NE(explain_png(changed, 0), before);
+  changed = r;
+  changed.tokens[3].text = " ward";
+  EXPECT_NE(explain_png(changed, 0), before);
+  EXPECT_EQ(explain_png(r, 0), before);
 }
 
 TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
