@@ -29,9 +29,11 @@ for file in "${outputs[@]}"; do
   holds test ! -e nowhere
 done
 
-# The program names its temporary file anew each time: what lies under the old scheme's names is not its own.
-for i in $(seq 0 4); do echo theirs >"fresh.npy.tmp-1-$i"; done
-write fresh.npy 0
-holds test "$(cat fresh.npy.tmp-1-*)" = "$(printf 'theirs\n%.0s' 1 2 3 4 5)"
+# The program draws the name of its temporary file: what lies under names of its process number is not its own.
+checks=$((checks + 1))
+bash -c 'for i in 0 1 2 3 4; do echo theirs >"fresh.npy.tmp-$$-$i"; done; exec "$@"' - \
+  "$HINDSCAN" matrix -m "$model" -p "a b c" --layer 0 -o fresh.npy >out 2>err </dev/null || fail "beside names of others"
+holds test -s fresh.npy
+holds test "$(cat fresh.npy.tmp-*)" = "$(printf 'theirs\n%.0s' 1 2 3 4 5)"
 holds test "$(find . -name '*.tmp-*' | wc -l)" = 5
 finish

@@ -4,13 +4,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 model=$(make_model)
 expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --json
 holds python3 -c 'import json
-for m in json.load(open("out"))["methods"]:
-    c = m["causal"]
-    if c is None:
-        continue
+causal = {m["name"]: m["causal"] for m in json.load(open("out"))["methods"] if m["causal"]}
+assert list(causal) == ["gradient-x-input", "frozen"], causal
+for name, c in causal.items():
     for value, interval in (("spearman", "spearman_interval"), ("sign_agreement", "sign_interval")):
         low, high = c[interval]
-        assert low <= c[value] <= high and high - low > 0.1, (m["name"], value, c)'
+        assert low <= c[value] <= high and high - low > 0.1, (name, value, c)'
 cp out first
 expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --json
 holds python3 -c 'import json

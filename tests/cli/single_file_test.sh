@@ -34,14 +34,4 @@ cp "$HINDSCAN_ROOT/tests/golden/torch/whole_module.pth" whole.pth
 expect_error 65 "never executed" info -m whole.pth
 cp "$HINDSCAN_ROOT/tests/golden/torch/legacy.pth" legacy.pth
 expect_error 65 "convert it to safetensors" info -m legacy.pth
-
-# A model another program trained, as its authors publish it.
-data=${HINDSCAN_DATA:-$HINDSCAN_ROOT/../shared/data}/weights/rwkv7-reverse
-if [[ -d $data ]]; then
-  printf '0123456789,#\n' >digits.txt
-  expect 0 run -m "$data/260123_reverse_L2_only_rwkv7.pth" --tokenizer digits.txt -p '12345,' -n 6 --greedy
-  out_has '54321#'
-  expect 0 info -m "$data/260123_reverse_L2_only_rwkv7.pth" --check
-  out_has 'rwkv7'
-fi
 finish
