@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kWholeText = 2000;  // longer texts show a window before the target
 constexpr int64_t kWindow = 300;
 constexpr int kTokenColumn = 18;
+constexpr double kAddsUp = 1e-3;  // what rounding leaves is far below, a part left out far above
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
@@ -180,16 +181,18 @@ std::string held(const ExplainReport& r) {
   return notes.empty() ? "" : fmt::format("held    {}\n", fmt::join(notes, ", "));
 }
 
+std::string layer_check(const ExplainReport& r) {
+  if (r.layers.empty()) return "";
+  const LayerReport& worst = *std::max_element(r.layers.begin(), r.layers.end(), [](const auto& a, const auto& b) {
+    return ascending(a.max_residual, b.max_residual);
+  });
+  return fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {}): {}\n",
+                     worst.max_residual, worst.layer,
+                     worst.max_residual < kAddsUp ? "it adds up" : "it does NOT add up");
+}
+
 std::string checks(const ExplainReport& r) {
-  std::string out;
-  if (!r.layers.empty()) {
-    const auto worst =
-        std::max_element(r.layers.begin(), r.layers.end(),
-                         [](const LayerReport& a, const LayerReport& b) { return a.max_residual < b.max_residual; });
-    out += fmt::format(
-        "check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {}): it adds up\n",
-        worst->max_residual, worst->layer);
-  }
+  std::string out = layer_check(r);
   for (const MethodReport& m : r.methods) {
     if (!m.causal || m.causal->edits == 0) continue;
     out += fmt::format(
