@@ -5,6 +5,8 @@
 #include <hindscan_paths.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/formats.h"
 #include "model/file_format.h"
 #include "model/model.h"
@@ -56,7 +58,8 @@ void copy_dir(const std::string& from, const std::string& to) {
     write_file_atomic(real_fs(), join_path(to, name), real_fs().read(join_path(from, name), 1 << 20));
 }
 
-TEST(FormatFiles, TheNewestVersionsAreKept) {
+TEST(FormatFiles, TheNewestVersionOfEachIsKept) {
+  std::set<std::string_view> kept = {format::kCheckpoint};  // below
   for (const auto& [file, name] : {std::pair{"state-2.safetensors", format::kState},
                                    {"model-1/model.safetensors", format::kModel},
                                    {"explain-2.json", format::kExplainJson},
@@ -65,9 +68,11 @@ TEST(FormatFiles, TheNewestVersionsAreKept) {
     const auto found = file_format(golden(file));
     ASSERT_TRUE(found) << file;
     EXPECT_EQ(found->name, name) << file;
+    kept.insert(name);
     EXPECT_THAT(found->weights, ::testing::MatchesRegex("xxh64:[0-9a-f]{16}")) << file;
   }
   EXPECT_THAT(real_fs().read(golden("checkpoint-2/train.json"), 1 << 20), HasSubstr(format::kCheckpoint));
+  EXPECT_EQ(kept, std::set<std::string_view>(std::begin(format::kFiles), std::end(format::kFiles)));
 }
 
 TEST(FormatFiles, AllFilesOfOneModelNameTheSameWeights) {

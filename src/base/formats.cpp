@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -40,9 +41,15 @@ int version(std::string_view name) {
 
 }  // namespace
 
+std::vector<std::string_view> all() {
+  std::vector<std::string_view> out(std::begin(kFiles), std::end(kFiles));
+  out.insert(out.end(), std::begin(kDocuments), std::end(kDocuments));
+  return out;
+}
+
 std::string_view current(std::string_view found) {
   if (const Older* o = older(found)) return o->today;
-  for (const char* name : kAll) {
+  for (const std::string_view name : all()) {
     if (!found.empty() && found != stem(found) && stem(found) == stem(name)) return name;
   }
   return {};

@@ -29,7 +29,7 @@ static Json libraries_json() {
 
 Json version_json() {
   Json formats = Json::array();
-  for (const char* name : format::kAll) formats.push(name);
+  for (const std::string_view name : format::all()) formats.push(std::string(name));
   Json out = Json::object();
   out.set("schema", format::kVersionJson).set("version", HINDSCAN_VERSION).set("commit", commit());
   out.set("compiler", compiler()).set("build_type", build_type());
