@@ -23,6 +23,51 @@ struct MatrixFlags {
   std::string output, map = "mean", fidelity = "core", estimator = "exact", sums = "auto", rows, cols, state_in;
 };
 
+void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
+  app.add_option("--layer", r.layer, "Layer, from 0; negative: from the last")->capture_default_str();
+  app.add_option("--map", f.map,
+                 "Over channels or heads: mean, abs (mean of |.|), positive (mean of (.)+), or the number of one")
+      ->capture_default_str();
+  app.add_option("--fidelity", f.fidelity,
+                 "core (the recurrence) or mixer (convolution, activation, norm and gate folded in)")
+      ->check(CLI::IsMember({"core", "mixer"}))
+      ->capture_default_str();
+  app.add_option("--mixer", r.mixer, "Which of the layer's token mixers, where it has several")
+      ->check(at_least(0))
+      ->capture_default_str();
+  app.add_option(
+         "--estimator", f.estimator,
+         "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
+      ->check(CLI::IsMember({"exact", "key-dropping"}))
+      ->capture_default_str();
+  app.add_option("--rows", f.rows, "Rows a:b (queries), negative numbers count from the end");
+  app.add_option("--cols", f.cols, "Columns c:d (sources)");
+  app.add_option("--blocks", r.blocks, "Sums over K x K blocks of tokens instead of entries")->check(at_least(0));
+  app.add_option(
+         "--sums", f.sums,
+         "Block sums of abs and positive: exact (every entry is computed), bounds (fast: lower and upper, .npz), "
+         "or auto (exact up to about half a minute)")
+      ->check(CLI::IsMember({"auto", "exact", "bounds"}))
+      ->capture_default_str();
+  app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
+  app.add_option("-o,--output", f.output,
+                 "File to write: .npy, .npz with block edges and bounds, or .png, a picture with axes and scale")
+      ->type_name("FILE")
+      ->required();
+}
+
+// What the flags ask for, before any file is read.
+void settle(const MatrixFlags& f, MatrixRequest& r) {
+  check(f.output.ends_with(".npy") || f.output.ends_with(".npz") || f.output.ends_with(".png"), ErrorCode::kUsage,
+        "[matrix] expected an output file ending in .npy, .npz or .png, found '{}'", f.output);
+  parse_map(f.map, r);
+  if (f.estimator == "key-dropping") r.estimator = Estimator::kKeyDropping;
+  r.sums = f.sums == "exact" ? Sums::kExact : f.sums == "bounds" ? Sums::kBounds : Sums::kAuto;
+  check(r.sums == Sums::kAuto || r.blocks > 0, ErrorCode::kUsage,
+        "[matrix] --sums {} says how block sums are made; add --blocks K", f.sums);
+  r.fidelity = f.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
+}
+
 // "a:b", "a:", ":b" or "a"; negative numbers count from the end.
 TokenRange parse_range(const std::string& text, const char* flag, int64_t length) {
   const auto number = [&](std::string_view s, int64_t fallback) {
@@ -135,55 +180,9 @@ int matrix_command(Arguments arguments) {
   MatrixRequest request;
   FeatureInput features;
   add_feature_input(line.app(), features);
-  line.app().add_option("--layer", request.layer, "Layer, from 0; negative: from the last")->capture_default_str();
-  line.app()
-      .add_option("--map", flags.map,
-                  "Over channels or heads: mean, abs (mean of |.|), positive (mean of (.)+), or the number of one")
-      ->capture_default_str();
-  line.app()
-      .add_option("--fidelity", flags.fidelity,
-                  "core (the recurrence) or mixer (convolution, activation, norm and gate folded in)")
-      ->check(CLI::IsMember({"core", "mixer"}))
-      ->capture_default_str();
-  line.app()
-      .add_option("--mixer", request.mixer, "Which of the layer's token mixers, where it has several")
-      ->check(at_least(0))
-      ->capture_default_str();
-  line.app()
-      .add_option(
-          "--estimator", flags.estimator,
-          "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
-      ->check(CLI::IsMember({"exact", "key-dropping"}))
-      ->capture_default_str();
-  line.app().add_option("--rows", flags.rows, "Rows a:b (queries), negative numbers count from the end");
-  line.app().add_option("--cols", flags.cols, "Columns c:d (sources)");
-  line.app()
-      .add_option("--blocks", request.blocks, "Sums over K x K blocks of tokens instead of entries")
-      ->check(at_least(0));
-  line.app()
-      .add_option(
-          "--sums", flags.sums,
-          "Block sums of abs and positive: exact (every entry is computed), bounds (fast: lower and upper, .npz), "
-          "or auto (exact up to about half a minute)")
-      ->check(CLI::IsMember({"auto", "exact", "bounds"}))
-      ->capture_default_str();
-  line.app()
-      .add_option("--state-in", flags.state_in, "Continue after the text that left this state")
-      ->type_name("FILE");
-  line.app()
-      .add_option("-o,--output", flags.output,
-                  "File to write: .npy, .npz with block edges and bounds, or .png, a picture with axes and scale")
-      ->type_name("FILE")
-      ->required();
+  add_flags(line.app(), flags, request);
   if (!line.parse(std::move(arguments))) return 0;
-  check(flags.output.ends_with(".npy") || flags.output.ends_with(".npz") || flags.output.ends_with(".png"),
-        ErrorCode::kUsage, "[matrix] expected an output file ending in .npy, .npz or .png, found '{}'", flags.output);
-  parse_map(flags.map, request);
-  if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
-  request.sums = flags.sums == "exact" ? Sums::kExact : flags.sums == "bounds" ? Sums::kBounds : Sums::kAuto;
-  check(request.sums == Sums::kAuto || request.blocks > 0, ErrorCode::kUsage,
-        "[matrix] --sums {} says how block sums are made; add --blocks K", flags.sums);
-  request.fidelity = flags.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
+  settle(flags, request);
 
   const Model model = line.load_model();
   const TextPlace place{.begins = flags.state_in.empty()};

@@ -63,7 +63,7 @@ Model labelled_model(const TrainOptions& o, Model base) {
         "[{}] expected a model of feature vectors, found a language model; begin with --config or --arch", o.model);
   Model model = Model::create(labelled_config(o, base.arch().hf_config()), DType::kF32, o.seed);
   take_weights(base.weights(), model.weights());
-  if (base.has_tokenizer()) attach_tokenizer(model, base.tokenizer_json(), join_path(o.model, "tokenizer.json"));
+  if (base.has_tokenizer()) model.set_tokenizer(base.tokenizer_json(), join_path(o.model, "tokenizer.json"));
   return model;
 }
 
@@ -79,7 +79,7 @@ Model new_model(const TrainOptions& o) {
   Config config = o.arch.empty() ? load_config(o.config) : preset_config(o, tokenizer, label);
   if (o.labelled()) config = labelled_config(o, std::move(config));
   Model model = Model::create(config, DType::kF32, o.seed);
-  if (!tokenizer.empty()) attach_tokenizer(model, std::move(tokenizer), label);
+  if (!tokenizer.empty()) model.set_tokenizer(std::move(tokenizer), label);
   return model;
 }
 

@@ -234,7 +234,7 @@ class Run {
 Model checkpoint_model(const Checkpoint& checkpoint) {
   Model model = Model::create(checkpoint_config(checkpoint), DType::kF32, 0);
   if (checkpoint.files.count("tokenizer.json")) {
-    attach_tokenizer(model, checkpoint.file("tokenizer.json"), join_path(checkpoint.path, "tokenizer.json"));
+    model.set_tokenizer(checkpoint.file("tokenizer.json"), join_path(checkpoint.path, "tokenizer.json"));
   }
   return model;
 }

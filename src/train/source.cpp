@@ -11,11 +11,6 @@
 
 namespace hindscan {
 
-void attach_tokenizer(Model& model, std::string json, const std::string& label) {
-  auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_json(json, label));
-  model.set_tokenizer(std::move(tokenizer), std::move(json));
-}
-
 TextEncoder make_encoder(const Model& model) {
   const Tokenizer& tokenizer = model.tokenizer();
   TextEncoder encoder;

@@ -10,7 +10,6 @@
 
 namespace hindscan {
 
-void attach_tokenizer(Model& model, std::string json, const std::string& label);
 TextEncoder make_encoder(const Model& model);
 // Of a resumed run: its texts only if they are given again, else the tokens that its first part left in the directory.
 std::unique_ptr<BatchSource> make_resumed_source(const TrainOptions& options, const std::string& data_hash, bool given,
