@@ -2,6 +2,7 @@
 
     bench/pairs.py BEFORE/bin AFTER/bin [--pairs 10] [--cpu 0] [--only bench_scan,bench_model]
 
+Build both with the bench/ sources of one of them: where a benchmark's own buffers lie moves short figures by a fifth.
 Per figure: the median of the ratios of times after / before over the pairs and its 95 % bootstrap interval. Exit 1 if an
 interval lies above 1.03 as a whole.
 """
