@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -74,6 +75,14 @@ int64_t resident_memory() {
   const std::string statm = first_line("/proc/self/statm");  // pages: size, resident, ...
   const int64_t pages = leading_number(statm, statm.find(' ') + 1);
   return pages == kUnknown ? 0 : pages * sysconf(_SC_PAGESIZE);
+}
+
+void keep_no_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLarge = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLarge);  // also ends its growth with what is freed
+  mallopt(M_TRIM_THRESHOLD, kLarge);
+#endif
 }
 
 int64_t available_memory() { return std::min({machine(), control_group(), address_space()}); }

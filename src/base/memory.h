@@ -11,4 +11,7 @@ int64_t available_memory();
 // What this process holds now, its program and libraries included; 0 where that cannot be read.
 int64_t resident_memory();
 
+// From now on large blocks go back to the system when they are freed, so that a limit can be held: a little slower.
+void keep_no_freed_memory();
+
 }  // namespace hindscan

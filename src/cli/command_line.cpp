@@ -126,6 +126,7 @@ void CommandLine::apply() {
   set_quiet(quiet_);
   set_log_format(log_ == "json" ? LogFormat::kJson : LogFormat::kText);
   set_log_sink([](LogLevel level, std::string_view text) { level == LogLevel::kWarning ? warning(text) : note(text); });
+  if (!mem_limit_.empty()) keep_no_freed_memory();
   if (threads_ > 0)
     omp_set_num_threads(threads_);
   else if (std::getenv("OMP_NUM_THREADS") == nullptr)

@@ -8,9 +8,11 @@
 #include <set>
 #include <utility>
 
+#include "base/memory.h"
 #include "base/rng.h"
 #include "base/signals.h"
 #include "eval/rank.h"
+#include "explain/explain_plan.h"
 #include "explain/mixer_view.h"
 #include "explain/target.h"
 
@@ -67,8 +69,10 @@ SequenceState advance(const Model& model, std::span<const int32_t> tokens, Seque
 }
 
 // The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the
-// value.
-std::set<std::string> write_taps(const Model& model, std::span<const int32_t> tokens) {
+// value. A few tokens show them all, unless the model reads texts of one length only.
+std::set<std::string> write_taps(const Model& model, const PassProbe& probe, std::span<const int32_t> window) {
+  constexpr size_t kFew = 16;
+  const std::span<const int32_t> tokens = probe.whole ? window : window.first(std::min(kFew, window.size()));
   Input input;
   input.tokens = tokens;
   CtxOptions options;
@@ -93,8 +97,8 @@ std::set<std::string> write_taps(const Model& model, std::span<const int32_t> to
 // Packed copies of the window; copy 0 is left as it is and gives the base value.
 class EditedBatch {
  public:
-  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes)
-      : window_(window), first_(first), writes_(writes) {
+  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes, Arena& arena)
+      : window_(window), first_(first), writes_(writes), arena_(arena) {
     add_tokens(-1);
   }
 
@@ -123,6 +127,7 @@ class EditedBatch {
     for (SequenceState& s : states) input.states.push_back(&s);
     CtxOptions options;
     options.compute = model.compute();
+    options.arena = &arena_;
     options.tap = [this](const TapView& view) { silence(view), compare(view); };
     Ctx ctx(input, std::move(options));
     visit(ctx, model.arch().forward(ctx));  // [tokens, d_model]
@@ -181,6 +186,7 @@ class EditedBatch {
   std::span<const int32_t> window_;
   int64_t first_;
   const std::set<std::string>& writes_;
+  Arena& arena_;  // of one batch after the other
   std::vector<int32_t> tokens_;
   std::vector<int64_t> cu_{0};
   std::vector<int64_t> silent_;  // packed positions whose write is dropped
@@ -193,8 +199,8 @@ bool all_zero(const SequenceState::Slot& slot) {
 // Every mixer has a write to drop, and its state is another one without any: else drop-write edits would measure zeros
 // that mean nothing.
 void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
-                   const std::set<std::string>& writes) {
-  EditedBatch batch(window, 0, writes);
+                   const std::set<std::string>& writes, Arena& arena) {
+  EditedBatch batch(window, 0, writes, arena);
   batch.add_without_any_write();
   batch.run(model, before);
   for (const std::string& name : writes) {
@@ -213,6 +219,22 @@ void verify_writes(const Model& model, std::span<const int32_t> window, const Se
   }
 }
 
+// As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.
+size_t copies_at_once(const Model& model, const ExplainRequest& r, const ExplainReport& report,
+                      const PassProbe& probe) {
+  const Window& w = report.window;
+  const EditCost cost = edit_cost(model, r, probe, w.first, w.last);
+  const int64_t limit = (r.mem_limit > 0 ? r.mem_limit : available_memory()) - score_bytes(model, r);
+  check(
+      cost.of(kFewestCopies) <= limit, ErrorCode::kResource,
+      "[causal] expected at least {} MiB for two copies of the last {} tokens, found {} MiB; raise the limit or leave "
+      "the edits out",
+      (cost.of(kFewestCopies) >> 20) + 1, w.last - w.first, std::max<int64_t>(limit, 0) >> 20);
+  const int64_t most =
+      std::min(kPackedTokens / (w.last - w.first), (limit - cost.fixed) / std::max<int64_t>(cost.each, 1));
+  return static_cast<size_t>(std::max(kFewestCopies, most));
+}
+
 }  // namespace
 
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
@@ -223,16 +245,18 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   const auto range = [&](int64_t a, int64_t b) {
     return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
   };
+  const PassProbe probe = probe_pass(model, walk_of(model, request));
+  const size_t at_once = copies_at_once(model, request, report, probe) - 1;  // beside the unedited one
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
-  const std::set<std::string> writes = write_taps(model, range(w.first, w.last));
+  const std::set<std::string> writes = write_taps(model, probe, range(w.first, w.last));
+  Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
-    verify_writes(model, range(w.first, w.last), before, writes);
-  const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPackedTokens / (w.last - w.first) - 1));
+    verify_writes(model, range(w.first, w.last), before, writes, arena);
   ProgressTask progress(request.progress, "causal check", "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
-    EditedBatch batch(range(w.first, w.last), w.first, writes);
+    EditedBatch batch(range(w.first, w.last), w.first, writes, arena);
     for (const Edit& e : some) batch.add(e);
     const std::vector<double> values = batch.values(model, before, report.target);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));

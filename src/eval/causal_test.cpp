@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/testing/compare.h"
+#include "explain/explain_plan.h"
 #include "explain/target.h"
 #include "explain/test_support.h"
 
@@ -107,6 +108,35 @@ TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
   EXPECT_EQ(predicted_changes(model, r, report, report.methods[1], edits)[0], -report.methods[1].scores()[4]);
   edits[0].kind = EditKind::kRemove;
   EXPECT_EQ(predicted_changes(model, r, report, report.methods[0], edits)[0], -report.methods[0].scores()[4]);
+}
+
+TEST(CaseD3, EditsHoldTheMemoryLimitOrAreRefusedWithWhatTheyTake) {
+  const Model model = tiny_model(DType::kF64);
+  ExplainRequest r = request_for(distinct_tokens(100));
+  ExplainReport report = explain(model, r);
+  std::vector<Edit> wide = draw_edits(model, r, report), narrow = wide;
+  measure_edits(model, r, report, wide);
+  const PassProbe probe = probe_pass(model, walk_of(model, r));
+  const EditCost cost = edit_cost(model, r, probe, report.window.first, report.window.last);
+  r.mem_limit = score_bytes(model, r) + cost.of(kFewestCopies);
+  measure_edits(model, r, report, narrow);  // two copies a pass instead of all
+  for (size_t i = 0; i < wide.size(); ++i)
+    EXPECT_TRUE(agree(narrow[i].measured, wide[i].measured, tol::kF64Absolute.times(10))) << i;
+  r.mem_limit -= 1;
+  try {
+    measure_edits(model, r, report, narrow);
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kResource);
+    EXPECT_NE(e.message().find("MiB for two copies of the last 100 tokens"), std::string::npos) << e.message();
+  }
+  try {  // and before the work, where the walk alone would fit
+    r.chunk = 4;
+    explain(model, r);
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kResource);
+  }
 }
 
 TEST(Causal, OneTokenHasNothingToEdit) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "explain/explain_plan.h"
 #include "explain/methods.h"
 #include "explain/report.h"
 #include "explain/reverse_walk.h"
@@ -15,20 +16,12 @@ namespace hindscan {
 
 namespace {
 
-constexpr int64_t kWindow = 512;  // tokens before the target whose adjoint is kept for causal checks
-constexpr int64_t kSmallestChunk = 16;
-constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
-constexpr double kWorthTiming = 3;                   // seconds of that guess
+constexpr double kWorthTiming = 3;  // seconds of a first guess
 
 int64_t feature_dim(const Model& model) { return model.arch().sizes().feature_dim; }
 
-int64_t length(const Model& model, const ExplainRequest& r) {
-  const int64_t F = feature_dim(model);
-  return F > 0 ? static_cast<int64_t>(r.features.size()) / F : static_cast<int64_t>(r.tokens.size());
-}
-
 int64_t resolve_target(const Model& model, const ExplainRequest& r) {
-  const int64_t T = length(model, r);
+  const int64_t T = explain_tokens(model, r);
   check(T > 0, ErrorCode::kUsage, "[explain] expected at least one token, found none; give a prompt");
   check(r.target == -1 || model.arch().sizes().labels == 0, ErrorCode::kUsage,
         "[explain] expected no target position, found {}: the model judges the whole text", r.target);
@@ -61,76 +54,16 @@ void check_request(const Model& model, const ExplainRequest& r) {
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 
-// Work of a token on the way back, recording it again included, in forward passes.
-double back_work(const ExplainRequest& r) { return 1 + 2.5 * static_cast<double>(r.methods.size()); }
-
-WalkPlan plan_of(const Model& model, const ExplainRequest& r) {
-  WalkPlan plan;
-  plan.tokens = r.tokens;
-  plan.features = r.features;
-  plan.feature_dim = feature_dim(model);
-  plan.state_in = r.state_in;
-  plan.chunk = r.chunk;
-  plan.progress = r.progress;
-  plan.back_work = back_work(r);
-  return plan;
-}
-
-// Numbers per token that stay for the whole text: scores of every method, their layer maps, and caches.
-int64_t kept_bytes(const Model& model, const ExplainRequest& r) {
-  const ArchitectureSizes sizes = model.arch().sizes();
-  const int64_t T = length(model, r), number = static_cast<int64_t>(dtype_size(model.compute()));
-  const int64_t maps = static_cast<int64_t>(r.methods.size()) + 2;
-  return T * (maps * (8 + 4 * sizes.n_layer) + 20 * sizes.n_layer) + (T / r.chunk + 1) * sizes.state_numbers * number +
-         3 * T * sizes.cache_per_token * number;
-}
-
-struct Plan {
-  PassProbe probe;
-  ExplainEstimate estimate;
-};
-
-// Tokens of the windows that the causal check runs.
-double edited_tokens(const ExplainRequest& r, const Plan& p, int64_t target) {
-  if (r.tokens.empty()) return 0;
-  const int64_t window = p.probe.whole ? target + 1 : std::min(target, kWindow) + 1;
-  return static_cast<double>(std::min<int64_t>(r.causal_edits, 3 * (window - 1)) * window);
-}
-
-// The chunk asked for, or the largest half of it that fits the limit; all tokens where the model needs them at once.
-Plan make_plan(const Model& model, const ExplainRequest& r, int64_t target) {
-  Plan p;
-  p.probe = probe_pass(model, plan_of(model, r));
-  check(
-      !p.probe.reordered || r.state_in == nullptr, ErrorCode::kUsage,
-      "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
-  ExplainEstimate& e = p.estimate;
-  e.tokens = p.probe.whole ? length(model, r) : target + 1;
-  const int64_t kept = kept_bytes(model, r), each = p.probe.bytes_per_token;
-  const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
-  e.chunk = p.probe.whole ? e.tokens : r.chunk;
-  while (!p.probe.whole && e.chunk > kSmallestChunk && kept + each * std::min(e.chunk, e.tokens) > limit)
-    e.chunk = (e.chunk + 1) / 2;
-  e.bytes = kept + each * std::min(e.chunk, e.tokens);
-  const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);
-  e.quadratic_layers = p.probe.quadratic_layers;
-  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
-  const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
-  e.causal_seconds = linear * edited_tokens(r, p, target) / (T * passes);
-  e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
-  return p;
-}
-
 template <class R>
 class Explainer {
  public:
-  Explainer(const Model& model, const ExplainRequest& request, const Plan& plan, int64_t target)
+  Explainer(const Model& model, const ExplainRequest& request, const ExplainPlan& plan, int64_t target)
       : model_(model), request_(request), plan_(plan), target_(target) {}
 
   ExplainReport run() {
     const int64_t tokens = plan_.estimate.tokens;
     report_.chunk = plan_.estimate.chunk;
-    WalkPlan plan = plan_of(model_, request_);
+    WalkPlan plan = walk_of(model_, request_);
     if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(tokens));
     plan.chunk = report_.chunk;
     ReverseWalk walk(model_, plan);
@@ -147,7 +80,7 @@ class Explainer {
   int64_t window_first() const { return plan_.probe.whole ? 0 : std::max<int64_t>(0, target_ - kWindow); }
 
   void start(const Views<R>& views) {
-    const WalkSizes sizes{length(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
+    const WalkSizes sizes{explain_tokens(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
                           window_first()};
     states_.resize(views.size());
     for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, 0, 0, view->notes});
@@ -236,7 +169,7 @@ class Explainer {
 
   const Model& model_;
   const ExplainRequest& request_;
-  const Plan& plan_;
+  const ExplainPlan& plan_;
   int64_t target_;
   ExplainReport report_;
   std::vector<R> seed_, frozen_seed_;        // [d_model]
@@ -254,7 +187,7 @@ double timed(const Model& model, const ExplainRequest& request, const PassProbe&
   few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
   few.features.resize(static_cast<size_t>(F * n));
   few.progress = nullptr;
-  const Plan plan{probe, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
+  const ExplainPlan plan{probe, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
   const auto start = std::chrono::steady_clock::now();
   Explainer<R>(model, few, plan, n - 1).run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -263,7 +196,7 @@ double timed(const Model& model, const ExplainRequest& request, const PassProbe&
 // Replaces the guess by what this machine makes of one token in 64, and what grows with the square of the tokens by
 // what four times as many take.
 template <class R>
-void time_it(const Model& model, const ExplainRequest& r, Plan& p) {
+void time_it(const Model& model, const ExplainRequest& r, ExplainPlan& p) {
   ExplainEstimate& e = p.estimate;
   if (e.seconds < kWorthTiming || p.probe.reordered) return;
   const int64_t few = std::clamp<int64_t>(e.tokens / 64, 8, 256);
@@ -280,8 +213,8 @@ void time_it(const Model& model, const ExplainRequest& r, Plan& p) {
   e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
 }
 
-Plan timed_plan(const Model& model, const ExplainRequest& r, int64_t target) {
-  Plan p = make_plan(model, r, target);
+ExplainPlan timed_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+  ExplainPlan p = make_explain_plan(model, r, target);
   if (model.compute() == DType::kF64)
     time_it<double>(model, r, p);
   else
@@ -309,7 +242,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
-  Plan plan = make_plan(model, request, target);
+  ExplainPlan plan = make_explain_plan(model, request, target);
   if (plan.estimate.bytes <= limit && request.on_estimate) plan = timed_plan(model, request, target);
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",

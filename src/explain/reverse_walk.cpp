@@ -91,13 +91,17 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
   probe.reordered =
       std::any_of(ctx.nodes().begin(), ctx.nodes().end(), [](const OpNode& n) { return n.role == Role::kOrder; });
   probe.quadratic_layers.clear();
+  probe.windows.clear();
   probe.pair_flops = 0;
+  probe.cached = 0;
   for (const MixerScope& scope : ctx.mixers()) {
     for (size_t i = scope.first; i < scope.last; ++i) {
       const MixerDetail* detail = ctx.nodes()[i].mixer.get();
       if (detail == nullptr || detail->kind != MixerDetail::Kind::kSoftmax) continue;
       const auto add = [&](const auto& d) {
-        if (d.window > 0) return;
+        const auto keys = d.kv_heads * (d.d + d.d_v) * static_cast<int64_t>(sizeof *d.k);
+        if (d.window > 0) return probe.windows.emplace_back(d.window, keys), void();
+        probe.cached += keys;
         probe.quadratic_layers.push_back(scope.layer);
         probe.pair_flops += 2.0 * static_cast<double>(d.heads * (d.d + d.d_v));
       };
@@ -108,6 +112,12 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
     }
   }
   return static_cast<int64_t>(ctx.peak_bytes());
+}
+
+int64_t PassProbe::state_bytes(int64_t tokens) const {
+  int64_t bytes = state;
+  for (const auto& [window, keys] : windows) bytes += std::min(window, tokens) * keys;
+  return bytes;
 }
 
 PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
@@ -121,6 +131,7 @@ PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
   sample.tokens = tokens;
   sample.features = features;
   PassProbe probe;
+  probe.state = model.arch().sizes().state_numbers * static_cast<int64_t>(dtype_size(model.compute()));
   try {
     const int64_t more = record_alone(model, sample.slice(0, kMore), probe),
                   few = record_alone(model, sample.slice(0, kFew), probe);

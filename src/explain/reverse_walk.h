@@ -71,6 +71,11 @@ struct PassProbe {
   bool reordered = false;       // tokens do not stay in the text's order
   std::vector<int> quadratic_layers;
   double pair_flops = 0;  // of attention without a window, per pair of tokens
+
+  int64_t state = 0;   // bytes of what a sequence carries, keys and values of attention apart
+  int64_t cached = 0;  // bytes of keys and values, per token
+  std::vector<std::pair<int64_t, int64_t>> windows;  // tokens and bytes of a token of those with a window
+  int64_t state_bytes(int64_t tokens) const;         // that do not grow after so many tokens
 };
 PassProbe probe_pass(const Model& model, const WalkPlan& plan);
 

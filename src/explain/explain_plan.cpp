@@ -1,0 +1,96 @@
+#include "explain/explain_plan.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "model/pass_cost.h"
+
+namespace hindscan {
+namespace {
+
+constexpr int64_t kSmallestChunk = 16;
+constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
+
+// Work of a token on the way back, recording it again included, in forward passes.
+double back_work(const ExplainRequest& r) { return 1 + 2.5 * static_cast<double>(r.methods.size()); }
+
+// Of the way back: one chunk on the tape, an eighth more for what ops take beside it, states at the borders, and what
+// each method carries from chunk to chunk. Keys and values stand in the state, the borders, the tape and the adjoints.
+int64_t walk_bytes(const PassProbe& probe, size_t methods, int64_t tokens, int64_t chunk) {
+  const auto M = static_cast<int64_t>(methods);
+  const int64_t tape = probe.bytes_per_token * std::min(chunk, tokens), state = probe.state_bytes(tokens);
+  return tape + tape / 8 + (tokens / chunk + 1 + 6 * M) * state + (4 + 2 * M) * probe.cached * tokens;
+}
+
+int64_t window_first(const PassProbe& probe, int64_t target) {
+  return probe.whole ? 0 : std::max<int64_t>(0, target - kWindow);
+}
+
+int64_t edits(const ExplainRequest& r, int64_t window) {
+  return r.tokens.empty() ? 0 : std::clamp<int64_t>(r.causal_edits, 0, 3 * (window - 1));
+}
+
+}  // namespace
+
+int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
+  const int64_t F = model.arch().sizes().feature_dim;
+  return F > 0 ? static_cast<int64_t>(r.features.size()) / F : static_cast<int64_t>(r.tokens.size());
+}
+
+WalkPlan walk_of(const Model& model, const ExplainRequest& r) {
+  WalkPlan plan;
+  plan.tokens = r.tokens;
+  plan.features = r.features;
+  plan.feature_dim = model.arch().sizes().feature_dim;
+  plan.state_in = r.state_in;
+  plan.chunk = r.chunk;
+  plan.progress = r.progress;
+  plan.back_work = back_work(r);
+  return plan;
+}
+
+int64_t score_bytes(const Model& model, const ExplainRequest& r) {
+  const ArchitectureSizes sizes = model.arch().sizes();
+  const int64_t L = sizes.n_layer, M = std::ssize(r.methods), adjoint = M * (kWindow + 1) * sizes.d_model * 8;
+  return explain_tokens(model, r) * ((M + 2) * (8 + 4 * L) + 20 * L + static_cast<int64_t>(sizeof(TokenReport))) +
+         adjoint;
+}
+
+EditCost edit_cost(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t first, int64_t last) {
+  const int64_t before = r.state_in == nullptr ? 0 : r.state_in->tokens, window = last - first;
+  const std::span<const int32_t> tokens = std::span(r.tokens).subspan(static_cast<size_t>(first));
+  const PassCost pass = running_cost(model, tokens.first(static_cast<size_t>(window)));
+  const int64_t state = probe.state_bytes(before + last) + probe.cached * (before + last);
+  // A copy starts from a state and leaves one; attention lines up its keys and values once more.
+  return {pass.fixed + 3 * state, pass.per_token * window + 3 * state};
+}
+
+ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+  ExplainPlan p;
+  p.probe = probe_pass(model, walk_of(model, r));
+  check(
+      !p.probe.reordered || r.state_in == nullptr, ErrorCode::kUsage,
+      "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
+  ExplainEstimate& e = p.estimate;
+  e.tokens = p.probe.whole ? explain_tokens(model, r) : target + 1;
+  const int64_t scores = score_bytes(model, r), limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
+  const auto bytes = [&](int64_t chunk) { return scores + walk_bytes(p.probe, r.methods.size(), e.tokens, chunk); };
+  e.chunk = p.probe.whole ? e.tokens : std::min(r.chunk, e.tokens);
+  for (int64_t half = (e.chunk + 1) / 2; !p.probe.whole && half >= kSmallestChunk; half = (half + 1) / 2) {
+    if (bytes(e.chunk) <= limit || bytes(half) >= bytes(e.chunk)) break;
+    e.chunk = half;
+  }
+  e.bytes = bytes(e.chunk);
+  const int64_t first = window_first(p.probe, target), count = edits(r, target + 1 - first);
+  if (count > 0)
+    e.bytes = std::max(e.bytes, scores + edit_cost(model, r, p.probe, first, target + 1).of(kFewestCopies));
+  const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);
+  e.quadratic_layers = p.probe.quadratic_layers;
+  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
+  const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
+  e.causal_seconds = linear * static_cast<double>(count * (target + 1 - first)) / (T * passes);
+  e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
+  return p;
+}
+
+}  // namespace hindscan

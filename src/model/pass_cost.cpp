@@ -1,0 +1,37 @@
+#include "model/pass_cost.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace hindscan {
+namespace {
+
+int64_t peak_of(const Model& model, std::span<const int32_t> tokens) {
+  Arena arena, scratch;
+  Input input;
+  input.tokens = tokens;
+  CtxOptions options;
+  options.compute = model.compute();
+  options.arena = &arena;
+  options.scratch = &scratch;
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  return static_cast<int64_t>(arena.peak() + scratch.peak());
+}
+
+}  // namespace
+
+PassCost running_cost(const Model& model, std::span<const int32_t> tokens) {
+  constexpr int64_t kFew = 16, kMore = 64;
+  const std::vector<int32_t> first(kMore, tokens.front());
+  try {
+    const int64_t more = peak_of(model, first), few = peak_of(model, std::span(first).first(kFew));
+    const int64_t each = std::max<int64_t>((more - few) / (kMore - kFew), 1);
+    return {std::max<int64_t>(more - each * kMore, 0), each};
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
+    return {0, peak_of(model, tokens) / std::ssize(tokens) + 1};
+  }
+}
+
+}  // namespace hindscan
