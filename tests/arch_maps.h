@@ -23,7 +23,7 @@ inline double state_share(const SequenceState& adjoint, const SequenceState& sta
 inline void expect_complete(const ArchGolden& golden, int64_t before) {
   const Model model = golden.model<double>();
   const Sequence& sequence = golden.sequences()[0];
-  SequenceState state;
+  SequenceState state = model.initial_state();
   if (before > 0) run<double>(model, sequence.part(0, before), &state);
   const Sequence part = sequence.from(before);
   SequenceState start = state;
@@ -68,7 +68,7 @@ struct Recorded {
   Ctx ctx;
 };
 
-// Row of the last token in every map of a mixer, [maps, T].
+// Row of the last token in every map of a mixer, [maps, T]; missing: of its output, what neither row nor start gives.
 template <class R>
 std::vector<R> last_row(const MixerView<R>& view, std::vector<double>& missing) {
   const int64_t T = view.tokens(), maps = view.maps();
@@ -78,6 +78,9 @@ std::vector<R> last_row(const MixerView<R>& view, std::vector<double>& missing) 
   view.weighted_output(w.data(), missing.data());
   RowCarry<R> carry;
   view.row(w.data(), carry, out.data(), missing.data());  // [T, maps]
+  std::vector<double> of_start(missing.size(), 0.0);
+  view.add_carried_in(carry, of_start.data());
+  for (size_t i = 0; i < missing.size(); ++i) missing[i] -= of_start[i];
   for (int64_t i = 0; i < T * maps; ++i)
     row[static_cast<size_t>(i % maps * T + i / maps)] = out[static_cast<size_t>(i)];
   return row;

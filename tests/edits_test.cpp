@@ -63,7 +63,7 @@ TEST(CaseA12, EveryKindOfEditChangesEveryArchitecture) {
 }
 
 // A token without a write leaves the state of every mixer that it would have had without its input.
-TEST(CaseA12, AMixerWhoseWritesCannotBeDroppedIsAnErrorOfTheProgram) {
+TEST(CaseA12, ADroppedWriteIsMeasuredAsTheRunWithoutThatInput) {
   const Model model = random_model(architecture_preset("lstm", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab}));
   ExplainRequest r = request_of(model);
   const ExplainReport report = explain(model, r);

@@ -1,7 +1,11 @@
 // What published layers do that their configuration does not tell, each against the public module's own numbers.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "arch_pass.h"
+#include "explain/report.h"
+#include "model/rwkv_state.h"
 
 namespace hindscan {
 namespace {
@@ -59,6 +63,90 @@ TEST(CaseB, XlstmKeepsItsLastNormWhateverAddOutNormSays) {
   const ArchGolden golden("xlstm");
   ASSERT_FALSE(golden.config().flag("add_out_norm", true));
   expect_logits(golden);
+}
+
+// mamba_ssm's create_block puts its attention and MLPs beside a mixer of any kind.
+TEST(CaseB, AttentionAndMlpsOfMambaSsmStandBesideEachOfItsMixers) {
+  for (const char* file : {"mamba-attn", "mamba2-attn", "mamba3-attn"}) {
+    const ArchGolden golden(file);
+    ASSERT_FALSE(golden.config().integers("attn_layer_idx", 0, 10).empty()) << file;
+    ASSERT_GT(golden.config().integer("d_intermediate", 0, 1000, 0), 0) << file;
+    EXPECT_NE(golden.model<double>().weights().size(), 0u);
+    expect_logits(golden);
+  }
+}
+
+const char* const kTunedStarts[] = {"rwkv5-state", "rwkv6-state", "rwkv7-state"};
+
+// State tuning writes where a text starts into the checkpoint itself.
+TEST(CaseB, TunedStatesInTheWeightsOfRwkvAreWhereTextsStart) {
+  for (const char* file : kTunedStarts) {
+    const ArchGolden golden(file);
+    expect_logits(golden);
+    Model without = golden.model<double>();
+    int states = 0;
+    for (size_t k = 0; k < without.weights().size(); ++k) {
+      Weight& w = without.weights()[k];
+      if (!w.name.ends_with("att.time_state")) continue;
+      std::fill_n(static_cast<double*>(w.data), w.size(), 0.0);
+      ++states;
+    }
+    EXPECT_EQ(states, 2);
+    EXPECT_FALSE(agree(run<double>(without, golden.sequences()[0]), golden.logits(0), tol::kBf16Storage)) << file;
+  }
+}
+
+// Such checkpoints lie beside configurations that do not tell of it.
+TEST(CaseB, TunedStatesAreFoundInAModelWhoseConfigurationHasNone) {
+  for (const char* file : kTunedStarts) {
+    const ArchGolden golden(file);
+    const std::string folder = ::testing::TempDir() + "tuned_" + file + fmt::format(".{}", ::getpid());
+    golden.model<float>().save(folder, DType::kF32);
+    Config config = golden.config();
+    config.erase("time_state");
+    write_file_atomic(real_fs(), folder + "/config.json", to_string(config_to_json(config)));
+    const Model model = Model::load(folder, {DType::kF64});
+    std::filesystem::remove_all(folder);
+    EXPECT_FALSE(model.initial_state().empty());
+    EXPECT_TRUE(agree(run<double>(model, golden.sequences()[0]), golden.logits(0), tol::kF64Logits)) << file;
+  }
+}
+
+// The same states in a file of their own, [H, V, K], for the model without them.
+TEST(CaseB, TunedStatesInAFileOfTheirOwnGiveThePublishedLogits) {
+  for (const char* file : kTunedStarts) {
+    const ArchGolden golden(file);
+    const Model tuned = golden.model<double>();
+    Config config = golden.config();
+    config.erase("time_state");
+    Model plain = Model::create(config, DType::kF64, 1);
+    TensorStore states("states.pth");
+    for (size_t k = 0; k < tuned.weights().size(); ++k) {
+      const Weight& from = tuned.weights()[k];
+      const auto* values = static_cast<const double*>(from.data);
+      if (Weight* to = plain.weights().find(from.name))
+        std::copy_n(values, from.size(), static_cast<double*>(to->data));
+      else
+        states.add_floats(from.name, {from.shape.begin(), from.shape.end()}, {values, values + from.size()});
+    }
+    EXPECT_EQ(states.size(), 2u);
+    std::optional<SequenceState> start = rwkv_tuned_state(states, plain);
+    ASSERT_TRUE(start.has_value());
+    EXPECT_TRUE(agree(run<double>(plain, golden.sequences()[0], &*start), golden.logits(0), tol::kF64Logits)) << file;
+  }
+}
+
+// What the weights start a text from has its own share of an explained target.
+TEST(CaseB, TunedStatesHaveAShareOfTheTarget) {
+  const ArchGolden golden("rwkv7-state");
+  const Model model = golden.model<double>();
+  ExplainRequest r;
+  r.tokens = golden.sequences()[0].tokens;
+  r.methods = {Method::kFrozen};
+  const MethodReport m = explain(model, r).methods[0];
+  ASSERT_TRUE(m.target_value.has_value());
+  EXPECT_NE(m.initial_state_share, 0);
+  EXPECT_TRUE(agree(m.sum + m.initial_state_share + m.bias_share, *m.target_value, tol::kF64Complete));
 }
 
 TEST(CaseB, GatedMlpOfMamba3IsAMultipleOf128Wide) {

@@ -80,7 +80,7 @@ std::string LanguageModel::explain(std::string_view text, const Explanation& opt
   return to_string(to_json(report));
 }
 
-int64_t LanguageModel::parameters() const { return impl_->model.weights().parameters(); }
+int64_t LanguageModel::parameters() const { return std::as_const(impl_->model).weights().parameters(); }
 
 const char* version() { return HINDSCAN_VERSION; }
 

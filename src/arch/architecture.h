@@ -19,9 +19,10 @@ struct ArchitectureSizes {
   int64_t attention_maps = 0;   // implicit attention matrices of the whole model (one per channel or head and layer)
   int64_t state_numbers = 0;    // numbers a sequence carries (attention: per token instead, see cache_per_token)
   int64_t cache_per_token = 0;  // numbers a sequence adds with every token, up to its windows
-  int64_t labels = 0;       // > 0: not a language model; forward gives one row a sequence, the head one number a label
-  int64_t feature_dim = 0;  // > 0: reads feature vectors of this size instead of tokens
-  bool regression = false;  // with labels: the numbers are predictions, not class scores
+  int64_t labels = 0;        // > 0: not a language model; forward gives one row a sequence, the head one number a label
+  int64_t feature_dim = 0;   // > 0: reads feature vectors of this size instead of tokens
+  bool tuned_start = false;  // texts start from a state that the weights hold
+  bool regression = false;   // with labels: the numbers are predictions, not class scores
 };
 
 // What `train --arch NAME` starts from; a family fills in its published proportions.

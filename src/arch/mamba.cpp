@@ -18,6 +18,7 @@ struct MambaConfig {
   kernels::Act act;  // after the convolution; the gate is silu
   double norm_eps;
   double mixer_norm_eps;  // < 0: no norms on dt, B, C
+  MambaSsm stack;         // of mamba_ssm: what its layers hold besides Mamba
 };
 
 struct MambaLayer {
@@ -27,15 +28,19 @@ struct MambaLayer {
 
 class Mamba final : public Architecture, public Mixer {
  public:
-  Mamba(MambaConfig c, std::string type, std::string act) : c_(c), type_(std::move(type)), act_(std::move(act)) {}
+  Mamba(const Config& source, MambaConfig c, std::string type, std::string act)
+      : source_(source),
+        c_(std::move(c)),
+        around_(c_.stack, source, c_.norm_eps),
+        type_(std::move(type)),
+        act_(std::move(act)) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embedding.weight"};
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      const std::string prefix = fmt::format("backbone.layers.{}.", l);
-      norms_.push_back(&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones()));
-      declare_mixer(t, prefix + "mixer.", l);
+      if (around_.attends(l)) layers_.emplace_back();
+      around_.declare(t, l, [&](const std::string& prefix) { declare_mixer(t, prefix, l); });
     }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
@@ -49,10 +54,8 @@ class Mamba final : public Architecture, public Mixer {
   Var forward(Ctx& ctx) const override {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(norms_[static_cast<size_t>(l)], x, c_.norm_eps);  // [T, d_model]
-        return c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));
-      });
+      h = around_.run(
+          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
@@ -60,18 +63,21 @@ class Mamba final : public Architecture, public Mixer {
   const Weight& head() const override { return *head_; }
 
   ArchitectureSizes sizes() const override {
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * c_.d_inner,
-            c_.n_layer * c_.d_inner * (c_.d_state + c_.d_conv - 1)};
+    const int64_t mamba = around_.mixers();
+    return {c_.vocab_size,
+            c_.d_model,
+            c_.n_layer,
+            mamba * c_.d_inner + around_.maps(),
+            mamba * mixer_sizes().state + around_.state_numbers(),
+            around_.cache_per_token()};
   }
 
   int64_t flops_per_token() const override {
-    const int64_t projections =
-        3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;
-    const int64_t scan = c_.d_inner * c_.d_state * 3 + c_.d_inner * c_.d_conv;
-    return 2 * (c_.n_layer * (projections + scan) + c_.vocab_size * c_.d_model);
+    return around_.mixers() * mixer_sizes().flops + around_.flops() + 2 * c_.vocab_size * c_.d_model;
   }
 
   Config hf_config() const override {
+    if (!around_.plain()) return source_;  // Hugging Face has no such layers
     Config out;
     out.set("model_type", type_);
     out.set("hidden_size", c_.d_model);
@@ -139,8 +145,10 @@ class Mamba final : public Architecture, public Mixer {
 
   const char* kind() const override { return "glr.element"; }
   Sizes mixer_sizes() const override {
-    const int64_t flops = (flops_per_token() - 2 * c_.vocab_size * c_.d_model) / std::max<int64_t>(1, c_.n_layer);
-    return {c_.d_inner, c_.d_inner * (c_.d_state + c_.d_conv - 1), flops};
+    const int64_t projections =
+        3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;
+    const int64_t scan = c_.d_inner * c_.d_state * 3 + c_.d_inner * c_.d_conv;
+    return {c_.d_inner, c_.d_inner * (c_.d_state + c_.d_conv - 1), 2 * (projections + scan)};
   }
 
  private:
@@ -149,9 +157,10 @@ class Mamba final : public Architecture, public Mixer {
     return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps);
   }
 
+  Config source_;
   MambaConfig c_;
+  MambaSsmLayers around_;
   std::string type_, act_;
-  std::vector<Weight*> norms_;
   std::vector<MambaLayer> layers_;
   Weight* embeddings_ = nullptr;
   Weight* norm_f_ = nullptr;
@@ -183,6 +192,7 @@ MambaConfig read_hf(const Config& c, bool falcon) {
   m.act = nn::read_act(c, "hidden_act", "silu");
   m.norm_eps = c.real("layer_norm_epsilon", 0, 1, 1e-5);
   m.mixer_norm_eps = falcon ? c.real("mixer_rms_eps", 0, 1, 1e-6) : -1;
+  m.stack = {.d_model = m.d_model, .n_layer = m.n_layer, .vocab_size = m.vocab_size};
   return m;
 }
 
@@ -203,8 +213,7 @@ MambaConfig read_mamba_ssm(const Config& c) {
   m.act = kernels::Act::kSilu;
   m.norm_eps = kMambaSsmEps;
   m.mixer_norm_eps = -1;
-  check(s.d_mlp == 0 && s.attention.empty(), ErrorCode::kData,
-        "[{}] expected layers of Mamba alone, found \"attn_layer_idx\" or \"d_intermediate\"", c.label());
+  m.stack = s;
   return m;
 }
 
@@ -214,12 +223,12 @@ bool is_mamba_ssm_config(const Config& c) { return c.has("d_model") && c.has("n_
 
 std::unique_ptr<Architecture> make_mamba(const Config& c) {
   const bool mamba_ssm = is_mamba_ssm(c);
-  return std::make_unique<Mamba>(mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba",
+  return std::make_unique<Mamba>(c, mamba_ssm ? read_mamba_ssm(c) : read_hf(c, false), "mamba",
                                  c.text("hidden_act", "silu"));
 }
 
 std::unique_ptr<Architecture> make_falcon_mamba(const Config& c) {
-  return std::make_unique<Mamba>(read_hf(c, true), "falcon_mamba", c.text("hidden_act", "silu"));
+  return std::make_unique<Mamba>(c, read_hf(c, true), "falcon_mamba", c.text("hidden_act", "silu"));
 }
 
 Config mamba_preset(const PresetSizes& sizes) {

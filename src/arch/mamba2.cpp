@@ -20,16 +20,7 @@ struct Mamba2Config {
   bool use_bias, use_conv_bias, tie_embeddings, norm, norm_before_gate, D_per_channel;
   kernels::Act act;  // after the convolution; gates are silu
   double norm_eps, gated_norm_eps, dt_low, dt_high;
-  MambaSsm stack;  // of mamba_ssm: layers besides Mamba-2
-  MambaSsmAttention attention;
-  bool is_attention(int64_t layer) const {
-    return std::binary_search(stack.attention.begin(), stack.attention.end(), layer);
-  }
-  int64_t mamba_layers() const {
-    int64_t n = 0;
-    for (int64_t l = 0; l < n_layer; ++l) n += is_attention(l) ? 0 : 1;
-    return n;
-  }
+  MambaSsm stack;  // of mamba_ssm: what its layers hold besides Mamba-2
   int64_t heads() const { return d_ssm / head_dim; }
   int64_t d_mlp() const { return d_inner - d_ssm; }
   int64_t d_xbc() const { return d_ssm + 2 * n_groups * d_state; }
@@ -40,34 +31,17 @@ struct Mamba2Layer {
                    *out_proj, *out_bias = nullptr;
 };
 
-// Around the mixer.
-struct Mamba2Block {
-  Weight *norm, *norm2 = nullptr;
-  MambaSsmAttentionWeights attention = {};
-  MambaSsmMlp mlp = {};
-};
-
 class Mamba2 final : public Architecture, public Mixer {
  public:
-  Mamba2(const Config& source, Mamba2Config c) : source_(source), c_(std::move(c)) {}
+  Mamba2(const Config& source, Mamba2Config c)
+      : source_(source), c_(std::move(c)), around_(c_.stack, source, c_.norm_eps) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embeddings.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embedding.weight"};
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      const std::string prefix = fmt::format("backbone.layers.{}.", l);
-      Mamba2Block b{&t.add(prefix + "norm.weight", {c_.d_model}, Init::ones())};
-      if (c_.is_attention(l)) {
-        b.attention = declare_mamba_ssm_attention(t, prefix + "mixer.", c_.stack, c_.attention);
-        layers_.emplace_back();
-      } else {
-        declare_mixer(t, prefix + "mixer.", l);
-      }
-      if (c_.stack.d_mlp > 0) {
-        b.norm2 = &t.add(prefix + "norm2.weight", {c_.d_model}, Init::ones());
-        b.mlp = declare_mamba_ssm_mlp(t, prefix + "mlp.", c_.stack);
-      }
-      blocks_.push_back(b);
+      if (around_.attends(l)) layers_.emplace_back();
+      around_.declare(t, l, [&](const std::string& prefix) { declare_mixer(t, prefix, l); });
     }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
@@ -80,16 +54,8 @@ class Mamba2 final : public Architecture, public Mixer {
   Var forward(Ctx& ctx) const override {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
-        const Mamba2Block& w = blocks_[static_cast<size_t>(l)];
-        const bool attends = c_.is_attention(l);
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);                                       // [T, d_model]
-        const Var y = c.add(x, c.mixer(attends ? "softmax" : kind(), u, [&](Ctx& m, Var in) {  // [T, d_model]
-          return attends ? mamba_ssm_attention(m, w.attention, c_.attention, in) : mix(m, l, in);
-        }));
-        if (w.norm2 == nullptr) return y;
-        return c.add(y, mamba_ssm_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps)));  // [T, d_model]
-      });
+      h = around_.run(
+          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
@@ -103,19 +69,16 @@ class Mamba2 final : public Architecture, public Mixer {
     return out;
   }
   ArchitectureSizes sizes() const override {
-    const MambaSsmAttention& a = c_.attention;
-    const int64_t mamba = c_.mamba_layers(), attending = c_.n_layer - mamba;
-    ArchitectureSizes s{c_.vocab_size, c_.d_model, c_.n_layer, mamba * c_.heads() + attending * a.heads};
-    s.state_numbers = mamba * mixer_sizes().state + attending * std::max<int64_t>(0, a.d_conv - 1) * a.d_qkv();
-    s.cache_per_token = attending * 2 * a.kv_heads * a.head_dim;
-    return s;
+    const int64_t mamba = around_.mixers();
+    return {c_.vocab_size,
+            c_.d_model,
+            c_.n_layer,
+            mamba * c_.heads() + around_.maps(),
+            mamba * mixer_sizes().state + around_.state_numbers(),
+            around_.cache_per_token()};
   }
   int64_t flops_per_token() const override {
-    const MambaSsmAttention& a = c_.attention;
-    const int64_t mamba = c_.mamba_layers(), attending = c_.n_layer - mamba;
-    return mamba * mixer_sizes().flops +
-           attending * 2 * (c_.d_model * (a.d_qkv() + a.heads * a.head_dim) + a.d_conv * a.d_qkv()) +
-           c_.n_layer * nn::gated_mlp_flops(c_.d_model, c_.stack.d_mlp) + 2 * c_.vocab_size * c_.d_model;
+    return around_.mixers() * mixer_sizes().flops + around_.flops() + 2 * c_.vocab_size * c_.d_model;
   }
 
   void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
@@ -188,8 +151,8 @@ class Mamba2 final : public Architecture, public Mixer {
 
   Config source_;
   Mamba2Config c_;
+  MambaSsmLayers around_;
   std::vector<Mamba2Layer> layers_;
-  std::vector<Mamba2Block> blocks_;
   Weight *embeddings_ = nullptr, *norm_f_ = nullptr, *head_ = nullptr;
 };
 
@@ -230,6 +193,7 @@ Mamba2Config read_hf(const Config& c) {
   m.norm_eps = m.gated_norm_eps = c.real("layer_norm_epsilon", 0, 1, 1e-5);
   read_limits(c, "time_step_limit", m);
   check_sizes(c, m);
+  m.stack = {.d_model = m.d_model, .n_layer = m.n_layer, .vocab_size = m.vocab_size};
   check(c.integer("num_heads", 1, kMaxDim, m.heads()) == m.heads(), ErrorCode::kData,
         "[{}] expected \"num_heads\" {}, found {}", c.label(), m.heads(),
         c.integer("num_heads", 1, kMaxDim, m.heads()));
@@ -259,7 +223,6 @@ Mamba2Config read_mamba_ssm(const Config& c) {
   read_limits(c, "ssm_cfg.dt_limit", m);
   check_sizes(c, m);
   m.stack = s;
-  if (!s.attention.empty()) m.attention = read_mamba_ssm_attention(c, s);
   return m;
 }
 

@@ -13,27 +13,30 @@ namespace hindscan {
 namespace {
 
 struct Mamba3Config {
-  int64_t d_model, n_layer, vocab_size, d_inner, d_state, n_groups, head_dim, ranks, angles, d_mlp;
+  int64_t d_model, n_layer, vocab_size, d_inner, d_state, n_groups, head_dim, ranks, angles;
   bool mimo, out_norm, pairwise, tie_embeddings;
+  MambaSsm stack;
   int64_t heads() const { return d_inner / head_dim; }
   int64_t d_bc() const { return ranks * n_groups * d_state; }
   int64_t d_in_proj() const { return 2 * d_inner + 2 * d_bc() + 3 * heads() + angles; }
 };
 
 struct Mamba3Layer {
-  Weight *norm, *in_proj, *dt_bias, *B_bias, *C_bias, *B_norm, *C_norm, *D, *out_proj;
-  Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr, *norm2 = nullptr, *fc1 = nullptr,
-         *fc2 = nullptr;
+  Weight *in_proj, *dt_bias, *B_bias, *C_bias, *B_norm, *C_norm, *D, *out_proj;
+  Weight *mimo_x = nullptr, *mimo_z = nullptr, *mimo_o = nullptr, *out_norm = nullptr;
 };
 
 class Mamba3 final : public Architecture, public Mixer {
  public:
-  Mamba3(const Config& source, Mamba3Config c) : source_(source), c_(c) {}
+  Mamba3(const Config& source, Mamba3Config c) : source_(source), c_(std::move(c)), around_(c_.stack, source, kEps) {}
 
   void declare(WeightTable& t) override {
     embeddings_ = &t.add_matrix("backbone.embedding.weight", {c_.vocab_size, c_.d_model}, Init::normal(0.02));
     embeddings_->aliases = {"backbone.embeddings.weight"};
-    for (int64_t l = 0; l < c_.n_layer; ++l) declare_layer(t, fmt::format("backbone.layers.{}.", l), l);
+    for (int64_t l = 0; l < c_.n_layer; ++l) {
+      if (around_.attends(l)) layers_.emplace_back();
+      around_.declare(t, l, [&](const std::string& prefix) { declare_mixer(t, prefix, l); });
+    }
     norm_f_ = &t.add("backbone.norm_f.weight", {c_.d_model}, Init::ones());
     head_ = embeddings_;
     if (c_.tie_embeddings)
@@ -45,12 +48,8 @@ class Mamba3 final : public Architecture, public Mixer {
   Var forward(Ctx& ctx) const override {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
-      const Mamba3Layer& w = layers_[static_cast<size_t>(l)];
-      h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
-        const Var y = c.add(x, c.mixer(kind(), c.rmsnorm(w.norm, x, kEps),
-                                       [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
-        return c_.d_mlp == 0 ? y : c.add(y, mlp(c, w, c.rmsnorm(w.norm2, y, kEps)));
-      });
+      h = around_.run(
+          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, kEps);  // [T, d_model]
   }
@@ -59,11 +58,16 @@ class Mamba3 final : public Architecture, public Mixer {
   Config hf_config() const override { return source_; }
   std::vector<KeyNote> unused_keys() const override { return mamba_keys(); }
   ArchitectureSizes sizes() const override {
-    return {c_.vocab_size, c_.d_model, c_.n_layer, c_.n_layer * mixer_sizes().maps, c_.n_layer * mixer_sizes().state};
+    const int64_t mamba = around_.mixers();
+    return {c_.vocab_size,
+            c_.d_model,
+            c_.n_layer,
+            mamba * mixer_sizes().maps + around_.maps(),
+            mamba * mixer_sizes().state + around_.state_numbers(),
+            around_.cache_per_token()};
   }
   int64_t flops_per_token() const override {
-    return c_.n_layer * (mixer_sizes().flops + nn::gated_mlp_flops(c_.d_model, c_.d_mlp)) +
-           2 * c_.vocab_size * c_.d_model;
+    return around_.mixers() * mixer_sizes().flops + around_.flops() + 2 * c_.vocab_size * c_.d_model;
   }
 
   void declare_mixer(WeightTable& t, const std::string& m, int64_t) override {
@@ -120,23 +124,12 @@ class Mamba3 final : public Architecture, public Mixer {
   }
 
  private:
-  static constexpr double kEps = 1e-5;
+  static constexpr double kEps = kMambaSsmEps;
 
   static Init linear_init(int64_t fan_in, int64_t residual_layers) {
     return Init::uniform(1.0 / std::sqrt(static_cast<double>(fan_in * std::max<int64_t>(1, residual_layers))));
   }
-  int64_t residual_layers() const { return c_.n_layer * (c_.d_mlp > 0 ? 2 : 1); }
-
-  void declare_layer(WeightTable& t, const std::string& p, int64_t layer) {
-    Weight* norm = &t.add(p + "norm.weight", {c_.d_model}, Init::ones());
-    declare_mixer(t, p + "mixer.", layer);
-    Mamba3Layer& w = layers_.back();
-    w.norm = norm;
-    if (c_.d_mlp == 0) return;
-    w.norm2 = &t.add(p + "norm2.weight", {c_.d_model}, Init::ones());
-    w.fc1 = &t.add_matrix(p + "mlp.fc1.weight", {2 * c_.d_mlp, c_.d_model}, linear_init(c_.d_model, 1));
-    w.fc2 = &t.add_matrix(p + "mlp.fc2.weight", {c_.d_model, c_.d_mlp}, linear_init(c_.d_mlp, residual_layers()));
-  }
+  int64_t residual_layers() const { return c_.n_layer * (c_.stack.d_mlp > 0 ? 2 : 1); }
 
   // B or C: norm per group, one copy a head, learned bias, turned by the phase.
   Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
@@ -165,14 +158,9 @@ class Mamba3 final : public Architecture, public Mixer {
     return c_.mimo ? c.rank_reduce(*w.mimo_o, all, H, c_.ranks) : all;  // [T, H*P]
   }
 
-  Var mlp(Ctx& c, const Mamba3Layer& w, Var x) const {
-    const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, c_.d_mlp);                          // [T, d_mlp]
-    const Var gate = c.linear_rows(*w.fc1, nullptr, x, c_.d_mlp, c_.d_mlp);                    // [T, d_mlp]
-    return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));  // [T, d_model]
-  }
-
   Config source_;
   Mamba3Config c_;
+  MambaSsmLayers around_;
   std::vector<Mamba3Layer> layers_;
   Weight *embeddings_ = nullptr, *norm_f_ = nullptr, *head_ = nullptr;
 };
@@ -180,8 +168,6 @@ class Mamba3 final : public Architecture, public Mixer {
 Mamba3Config read_mamba3(const Config& c) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
   const MambaSsm s = read_mamba_ssm_stack(c, "Mamba3");
-  check(s.attention.empty(), ErrorCode::kData, "[{}] expected layers of Mamba-3 alone, found \"attn_layer_idx\"",
-        c.label());
   Mamba3Config m{};
   m.d_model = s.d_model;
   m.n_layer = s.n_layer;
@@ -198,7 +184,7 @@ Mamba3Config read_mamba3(const Config& c) {
   check(fraction == 0.5 || fraction == 1, ErrorCode::kData, "[{}] expected \"rope_fraction\" 0.5 or 1, found {}",
         c.label(), fraction);
   m.angles = static_cast<int64_t>(static_cast<double>(m.d_state) * fraction) / 2;
-  m.d_mlp = s.d_mlp;
+  m.stack = s;
   m.tie_embeddings = s.tie_embeddings;
   check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0,
         ErrorCode::kData,

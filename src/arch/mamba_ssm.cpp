@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/parts.h"
+
 namespace hindscan {
 
 namespace {
@@ -70,6 +72,7 @@ MambaSsm read_mamba_ssm_stack(const Config& c, const char* layer) {
   s.tie_embeddings = c.flag("tie_embeddings", true);
   s.attention = c.integers("attn_layer_idx", 0, std::max<int64_t>(0, s.n_layer - 1));
   std::sort(s.attention.begin(), s.attention.end());
+  s.attention.erase(std::unique(s.attention.begin(), s.attention.end()), s.attention.end());
   check(c.text("ssm_cfg.layer", "Mamba1") == layer, ErrorCode::kData,
         "[{}] expected \"ssm_cfg.layer\" {}, found \"{}\"", c.label(), layer,
         c.text("ssm_cfg.layer", "Mamba1").substr(0, 60));
@@ -78,19 +81,19 @@ MambaSsm read_mamba_ssm_stack(const Config& c, const char* layer) {
   return s;
 }
 
-MambaSsmMlp declare_mamba_ssm_mlp(WeightTable& t, const std::string& p, const MambaSsm& s) {
+static MambaSsmMlp declare_mamba_ssm_mlp(WeightTable& t, const std::string& p, const MambaSsm& s) {
   return {&t.add_matrix(p + "fc1.weight", {2 * s.d_mlp, s.d_model}, uniform_of(s.d_model)),
           &t.add_matrix(p + "fc2.weight", {s.d_model, s.d_mlp}, uniform_of(s.d_mlp, branch_scale(s)))};
 }
 
-Var mamba_ssm_mlp(Ctx& c, const MambaSsmMlp& w, Var x) {
+static Var mamba_ssm_mlp(Ctx& c, const MambaSsmMlp& w, Var x) {
   const int64_t d_mlp = w.fc2->cols();
   const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, d_mlp);                             // [T, d_mlp]
   const Var gate = c.linear_rows(*w.fc1, nullptr, x, d_mlp, d_mlp);                          // [T, d_mlp]
   return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));  // [T, d_model]
 }
 
-MambaSsmAttention read_mamba_ssm_attention(const Config& c, const MambaSsm& s) {
+static MambaSsmAttention read_mamba_ssm_attention(const Config& c, const MambaSsm& s) {
   MambaSsmAttention a{};
   a.heads = c.integer("attn_cfg.num_heads", 1, 65536);
   a.kv_heads = c.integer("attn_cfg.num_heads_kv", 1, a.heads, a.heads);
@@ -110,8 +113,8 @@ MambaSsmAttention read_mamba_ssm_attention(const Config& c, const MambaSsm& s) {
   return a;
 }
 
-MambaSsmAttentionWeights declare_mamba_ssm_attention(WeightTable& t, const std::string& p, const MambaSsm& s,
-                                                     const MambaSsmAttention& a) {
+static MambaSsmAttentionWeights declare_mamba_ssm_attention(WeightTable& t, const std::string& p, const MambaSsm& s,
+                                                            const MambaSsmAttention& a) {
   const int64_t rows = a.d_qkv(), Q = a.heads * a.head_dim;
   MambaSsmAttentionWeights w;
   w.in = &t.add_matrix(p + "in_proj.weight", {rows, s.d_model}, uniform_of(s.d_model));
@@ -126,7 +129,7 @@ MambaSsmAttentionWeights declare_mamba_ssm_attention(WeightTable& t, const std::
 }
 
 // Rows of in_proj: q | k | v.
-Var mamba_ssm_attention(Ctx& c, const MambaSsmAttentionWeights& w, const MambaSsmAttention& a, Var x) {
+static Var mamba_ssm_attention(Ctx& c, const MambaSsmAttentionWeights& w, const MambaSsmAttention& a, Var x) {
   const int64_t Q = a.heads * a.head_dim, KV = a.kv_heads * a.head_dim;
   Var qkv = c.linear(*w.in, w.in_bias, x);  // [T, Q + 2 KV]
   if (w.conv != nullptr) qkv = c.causal_conv1d(*w.conv, w.conv_bias, qkv);
@@ -139,6 +142,54 @@ Var mamba_ssm_attention(Ctx& c, const MambaSsmAttentionWeights& w, const MambaSs
                c.tap("k", turned(c.split(qkv, Q, KV), a.kv_heads)), c.tap("v", c.split(qkv, Q + KV, KV))};
   in.scale = a.scale;
   return c.linear(*w.out, w.out_bias, c.softmax_attention(in));  // [T, d_model]
+}
+
+MambaSsmLayers::MambaSsmLayers(MambaSsm stack, const Config& config, double norm_eps)
+    : stack_(std::move(stack)), norm_eps_(norm_eps) {
+  if (!stack_.attention.empty()) attention_ = read_mamba_ssm_attention(config, stack_);
+}
+
+bool MambaSsmLayers::attends(int64_t layer) const {
+  return std::binary_search(stack_.attention.begin(), stack_.attention.end(), layer);
+}
+
+int64_t MambaSsmLayers::mixers() const { return stack_.n_layer - attending(); }
+
+void MambaSsmLayers::declare(WeightTable& t, int64_t layer, const std::function<void(const std::string&)>& own_mixer) {
+  const std::string p = fmt::format("backbone.layers.{}.", layer);
+  Layer w{&t.add(p + "norm.weight", {stack_.d_model}, Init::ones())};
+  if (attends(layer))
+    w.attention = declare_mamba_ssm_attention(t, p + "mixer.", stack_, attention_);
+  else
+    own_mixer(p + "mixer.");
+  if (stack_.d_mlp > 0) {
+    w.norm2 = &t.add(p + "norm2.weight", {stack_.d_model}, Init::ones());
+    w.mlp = declare_mamba_ssm_mlp(t, p + "mlp.", stack_);
+  }
+  layers_.push_back(w);
+}
+
+Var MambaSsmLayers::run(Ctx& ctx, int64_t layer, const char* kind, const std::function<Var(Ctx&, Var)>& own_mixer,
+                        Var h) const {
+  return ctx.block(static_cast<int>(layer), h, [this, layer, kind, own_mixer](Ctx& c, Var x) {
+    const Layer& w = layers_[static_cast<size_t>(layer)];
+    const bool attention = attends(layer);
+    const Var u = c.rmsnorm(w.norm, x, norm_eps_);                                         // [T, d_model]
+    const Var y = c.add(x, c.mixer(attention ? "softmax" : kind, u, [&](Ctx& m, Var in) {  // [T, d_model]
+      return attention ? mamba_ssm_attention(m, w.attention, attention_, in) : own_mixer(m, in);
+    }));
+    return w.norm2 == nullptr ? y : c.add(y, mamba_ssm_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, norm_eps_)));
+  });
+}
+
+int64_t MambaSsmLayers::state_numbers() const {
+  return attending() * std::max<int64_t>(0, attention_.d_conv - 1) * attention_.d_qkv();
+}
+
+int64_t MambaSsmLayers::flops() const {
+  const MambaSsmAttention& a = attention_;
+  const int64_t attention = 2 * (stack_.d_model * (a.d_qkv() + a.heads * a.head_dim) + a.d_conv * a.d_qkv());
+  return attending() * attention + stack_.n_layer * nn::gated_mlp_flops(stack_.d_model, stack_.d_mlp);
 }
 
 }  // namespace hindscan

@@ -1,6 +1,7 @@
 // Configurations of mamba_ssm ("d_model", "n_layer", "ssm_cfg"): what its stacks of Mamba, Mamba-2 and Mamba-3 layers
 // share, and the layers they may hold besides. Maths and names: mamba_ssm's mixer_seq_simple.py, mha.py, mlp.py.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct MambaSsm {
   int64_t d_model, n_layer, vocab_size;  // vocab_size with its padding
   int64_t d_mlp = 0;                     // width of the gated MLP after every mixer; 0: none
   bool tie_embeddings = true;
-  std::vector<int64_t> attention;  // layers that hold softmax attention instead of the mixer
+  std::vector<int64_t> attention = {};  // in order: layers that hold softmax attention instead of the mixer
 };
 
 // Whether these are its keys, rather than Hugging Face's.
@@ -31,8 +32,6 @@ std::vector<KeyNote> hf_mamba_keys();  // those, and mamba_ssm's own keys where 
 struct MambaSsmMlp {
   Weight *fc1 = nullptr, *fc2 = nullptr;
 };
-MambaSsmMlp declare_mamba_ssm_mlp(WeightTable& t, const std::string& prefix, const MambaSsm& stack);
-Var mamba_ssm_mlp(Ctx& c, const MambaSsmMlp& w, Var x);  // [T, d_model]
 
 // Softmax attention over one projection, which a short convolution without activation may follow.
 struct MambaSsmAttention {
@@ -45,9 +44,35 @@ struct MambaSsmAttention {
 struct MambaSsmAttentionWeights {
   Weight *in = nullptr, *in_bias = nullptr, *conv = nullptr, *conv_bias = nullptr, *out = nullptr, *out_bias = nullptr;
 };
-MambaSsmAttention read_mamba_ssm_attention(const Config& config, const MambaSsm& stack);  // "attn_cfg"
-MambaSsmAttentionWeights declare_mamba_ssm_attention(WeightTable& t, const std::string& prefix, const MambaSsm& stack,
-                                                     const MambaSsmAttention& a);
-Var mamba_ssm_attention(Ctx& c, const MambaSsmAttentionWeights& w, const MambaSsmAttention& a, Var x);  // [T, d_model]
+
+// The layers of a stack around its mixers: norms, attention in the mixer's place where "attn_layer_idx" says so, MLPs.
+// Hugging Face's stacks are such with neither.
+class MambaSsmLayers {
+ public:
+  MambaSsmLayers(MambaSsm stack, const Config& config, double norm_eps);  // reads "attn_cfg". Error(kData).
+  bool attends(int64_t layer) const;
+  bool plain() const { return stack_.attention.empty() && stack_.d_mlp == 0; }
+  int64_t mixers() const;  // layers with the family's own mixer
+  // Layer after layer; own_mixer(prefix) declares the family's, where there is one.
+  void declare(WeightTable& t, int64_t layer, const std::function<void(const std::string& prefix)>& own_mixer);
+  Var run(Ctx& c, int64_t layer, const char* kind, const std::function<Var(Ctx&, Var)>& own_mixer, Var x) const;
+  // Of the attention and MLPs alone.
+  int64_t maps() const { return attending() * attention_.heads; }
+  int64_t state_numbers() const;
+  int64_t cache_per_token() const { return attending() * 2 * attention_.kv_heads * attention_.head_dim; }
+  int64_t flops() const;
+
+ private:
+  struct Layer {
+    Weight *norm, *norm2 = nullptr;
+    MambaSsmAttentionWeights attention = {};
+    MambaSsmMlp mlp = {};
+  };
+  int64_t attending() const { return static_cast<int64_t>(stack_.attention.size()); }
+  MambaSsm stack_;
+  MambaSsmAttention attention_{};
+  double norm_eps_;
+  std::vector<Layer> layers_;
+};
 
 }  // namespace hindscan

@@ -56,6 +56,7 @@ class Rwkv5 final : public rwkv::Model {
       w.mix_g = &add_vector(t, p + "time_mix_g", rwkv::mix_share(0.5 * d.one_to_zero()));
       w.gate = &projection(t, p + "gate", Init::orthogonal(0.1));
     }
+    w.time_state = add_time_state(t, p, N);
     layers_.push_back(w);
   }
 
@@ -81,6 +82,7 @@ class Rwkv5 final : public rwkv::Model {
     wkv.g = c.decay_map(DecayMap::kNegExp, kNoVar, w.time_decay);                        // [T, d_att] or [T, H]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.current;
+    wkv.initial = w.time_state;
     Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);  // [T, d_att]
     if (w.gate != nullptr) {
       const Var z = c.linear(*w.gate, nullptr, mixed(c, x, before, w.mix_g));  // [T, d_att]
@@ -93,6 +95,7 @@ class Rwkv5 final : public rwkv::Model {
   struct Layer {
     Weight *mix_k, *mix_v, *mix_r, *time_decay, *current, *receptance, *key, *value, *output;
     Weight *mix_g = nullptr, *gate = nullptr;
+    const Weight* time_state;
     LayerNorm ln_x;
   };
 

@@ -74,6 +74,7 @@ class Rwkv6 final : public rwkv::Model {
     w.output = &add_matrix(t, p + "output.weight", C, A, Init::zeros());
     w.ln_x = add_norm(t, p + "ln_x", A, rwkv::head_norm(d));
     add_fla_mixes(w, d);
+    w.time_state = add_time_state(t, p, K / base_.heads());
     layers_.push_back(w);
   }
 
@@ -111,6 +112,7 @@ class Rwkv6 final : public rwkv::Model {
     wkv.g = c.tap("g", c.decay_map(DecayMap::kNegExp, decay, w.time_decay));  // [T, key_dim]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.time_faaaa;
+    wkv.initial = w.time_state;
     const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);             // [T, d_att]
     const Var z = c.activation(Act::kSilu, c.linear(*w.gate, nullptr, in[4]));  // [T, d_att]
     return c.linear(*w.output, constant(layer), c.gate(y, z));                  // [T, d_model]
@@ -121,6 +123,7 @@ class Rwkv6 final : public rwkv::Model {
     std::array<Weight*, kMixes> maa;
     Weight *maa_x, *maa_w1, *maa_w2, *time_decay, *decay_w1, *decay_w2, *time_faaaa, *receptance, *key, *value, *gate,
         *output;
+    const Weight* time_state;
     LayerNorm ln_x;
   };
 
@@ -169,6 +172,7 @@ std::unique_ptr<Architecture> make_fla(const Config& c) {
         "[{}] expected \"num_heads\" that divides {} channels of keys and {} of values, found {}", c.label(), key_dim,
         base.d_att, heads);
   base.head_size = base.d_att / heads;
+  base.time_state = c.flag("time_state", false);
   check(c.flag("norm_bias", true), ErrorCode::kData, "[{}] expected norms with biases, found \"norm_bias\" false",
         c.label());
   return std::make_unique<Rwkv6>(base, FinchConfig{key_dim, c.integer("proj_low_rank_dim", 1, kMost, 32),

@@ -78,6 +78,7 @@ class Rwkv7 final : public rwkv::Model {
     w.value = &add_matrix(t, p + "value.weight", A, C, Init::orthogonal(1));
     w.output = &add_matrix(t, p + "output.weight", C, A, Init::zeros());
     w.ln_x = add_norm(t, p + "ln_x", A, rwkv::head_norm(d));
+    w.time_state = add_time_state(t, p, base_.head_size);
     layers_.push_back(w);
   }
 
@@ -119,6 +120,7 @@ class Rwkv7 final : public rwkv::Model {
     wkv.k = c.tap("k", c.mix(k, c.modulate(a, k), *w.k_a, kNoVar, false));  // k (1 + (a - 1) k_a)
     wkv.v = c.tap("v", v);
     wkv.g = c.tap("g", g);
+    wkv.initial = w.time_state;
     wkv.b = c.scale(-1, c.modulate(a, kk));                                        // [T, d_att]
     wkv.c = c.modulate(c.decay_map(DecayMap::kExp, c.scale(-1, g), nullptr), kk);  // kk / w: the decay comes first
     const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                // [T, d_att]
@@ -134,6 +136,7 @@ class Rwkv7 final : public rwkv::Model {
   struct Layer {
     Weight *x_r, *x_w, *x_k, *x_v, *x_a, *x_g, *g1, *g2, *k_k, *k_a, *r_k, *receptance, *key, *value, *output;
     LowRank decay, a, v;
+    const Weight* time_state;
     LayerNorm ln_x;
   };
 

@@ -34,7 +34,8 @@ BaseConfig read_base(const Config& c, double ffn_ratio) {
 }
 
 BaseConfig read_heads(const Config& c, double ffn_ratio) {
-  const BaseConfig b = read_base(c, ffn_ratio);
+  BaseConfig b = read_base(c, ffn_ratio);
+  b.time_state = c.flag("time_state", false);
   check(c.integer("num_heads", 1, kMaxDim, b.heads()) == b.heads(), ErrorCode::kData,
         "[{}] expected \"num_heads\" {} of {} channels, found {}", c.label(), b.heads(), b.head_size,
         c.integer("num_heads", 1, kMaxDim, b.heads()));
@@ -55,6 +56,7 @@ void write_base(const BaseConfig& b, const std::string& type, Config& out) {
   if (!b.embedding_norm) out.set("embedding_norm", false);
   if (b.head_bias) out.set("head_bias", true);
   if (b.layer_constant) out.set("layer_constant", true);
+  if (b.time_state) out.set("time_state", true);
 }
 
 Config preset(const std::string& type, const PresetSizes& sizes) {
@@ -87,6 +89,11 @@ Weight& Model::add_matrix(WeightTable& t, const std::string& name, int64_t out, 
 
 Model::LayerNorm Model::add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const {
   return {&add(t, name + ".weight", {channels}, std::move(init)), &add(t, name + ".bias", {channels}, Init::zeros())};
+}
+
+const Weight* Model::add_time_state(WeightTable& t, const std::string& prefix, int64_t K) const {
+  if (!base_.time_state) return nullptr;
+  return &add(t, prefix + "time_state", {base_.heads(), base_.head_size, K}, Init::zeros());
 }
 
 Var Model::layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
@@ -172,6 +179,7 @@ ArchitectureSizes Model::sizes() const {
   s.n_layer = base_.n_layer;
   s.attention_maps = base_.n_layer * m.maps;
   s.state_numbers = base_.n_layer * (m.state + 2 * base_.d_model);  // and the last token of both mixes
+  s.tuned_start = base_.time_state;
   return s;
 }
 

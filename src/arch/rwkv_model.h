@@ -20,6 +20,7 @@ struct BaseConfig {
   bool head_bias = false;
   bool layer_constant = false;  // a constant vector is added to the residual stream after every time mix
   bool tie_embeddings = false;
+  bool time_state = false;  // the state before a text is a weight (state tuning)
   int64_t heads() const { return d_att / head_size; }
 };
 
@@ -70,6 +71,8 @@ class Model : public Architecture {
     return add(t, name, {1, 1, base_.d_model}, std::move(init));  // the published shape
   }
   LayerNorm add_norm(WeightTable& t, const std::string& name, int64_t channels, Init init) const;
+  // What the heads' state is before a text, null for zeros; K: channels of a key.
+  const Weight* add_time_state(WeightTable& t, const std::string& prefix, int64_t K) const;
   Var layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;                 // [T, C]
   Var head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const;                  // [T, d_att], per head
   Var mixed(Ctx& c, Var x, Var previous, const Weight* mu, Var delta = kNoVar) const;  // [T, C]

@@ -163,7 +163,7 @@ Model CommandLine::load_model(bool refuse_non_finite) const {
         model_positional_, name_, shell_quote(model_positional_));
   check_loading(model_path());
   Model model = Model::load(model_path(), options);
-  const std::string damaged = refuse_non_finite ? find_non_finite(model.weights()) : "";
+  const std::string damaged = refuse_non_finite ? find_non_finite(std::as_const(model).weights()) : "";
   check(damaged.empty(), ErrorCode::kData, "[{}] expected finite weights, found {}; fetch the file again", model.path(),
         damaged);
   return model;

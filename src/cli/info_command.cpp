@@ -9,7 +9,6 @@
 #include "io/printable.h"
 #include "model/config_json.h"
 #include "model/file_format.h"
-#include "model/weights_hash.h"
 
 namespace hindscan::cli {
 namespace {
@@ -73,7 +72,7 @@ Json to_json(const Model& model, bool checked, const std::string& damaged) {
   Json out = Json::object();
   out.set("schema", format::kInfoJson)
       .set("model", model.path())
-      .set("weights", weights_hash(model.weights()))
+      .set("weights", model.weights_hash())
       .set("config", config_to_json(model.arch().hf_config()))
       .set("unknown_config_keys", model.unknown_keys());
   out.set("parameters", c.parameters).set("bytes", c.bytes).set("layers", s.n_layer).set("d_model", s.d_model);
@@ -111,7 +110,7 @@ void print(const Model& model, bool with_tensors) {
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
   out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
             static_cast<double>(c.bytes) / 1e6, stored(model.weights()).size());
-  out.print("weights     {}\n", weights_hash(model.weights()));
+  out.print("weights     {}\n", model.weights_hash());
   if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
   if (s.feature_dim == 0) {
     const std::string problem =

@@ -13,7 +13,6 @@
 #include "explain/token_text.h"
 #include "io/json.h"
 #include "io/npy.h"
-#include "model/weights_hash.h"
 #include "viewer/matrix_picture.h"
 
 namespace hindscan::cli {
@@ -125,7 +124,7 @@ void write(const Model& model, const MatrixResult& m, const std::string& path) {
   const std::vector<uint64_t> shape = {static_cast<uint64_t>(m.rows), static_cast<uint64_t>(m.cols)};
   if (path.ends_with(".npy")) return write_npy(real_fs(), path, npy_array("values", shape, m.values));
   const std::string_view format = format::kMatrixNpz;
-  const std::string hash = weights_hash(model.weights());
+  const std::string hash = model.weights_hash();
   const std::u32string format_text(format.begin(), format.end()), weights(hash.begin(), hash.end());
   std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights)};
   if (!m.values.empty()) arrays.push_back(npy_array("values", shape, m.values));

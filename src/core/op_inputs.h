@@ -71,6 +71,7 @@ struct GlrHeads {
   Var previous = kNoVar;          // with current: weight [T, H] of the previous token's k v^T, written before the decay
                                   // of this token (Mamba-3's two taps); carries k and v of the last token
   double scale = 1;               // of q
+  const Weight* initial = nullptr;  // [H, V, K] S^T before the first token of a text; none: zeros
 };
 
 // The current token beside a recurrence of heads, after its norm (RWKV-7): (sum over the head of q u k) v.

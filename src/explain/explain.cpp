@@ -238,6 +238,12 @@ std::string to_text(const ExplainEstimate& e) {
 }
 
 ExplainReport explain(const Model& model, const ExplainRequest& request) {
+  const SequenceState from_weights = request.state_in == nullptr ? model.initial_state() : SequenceState();
+  if (!from_weights.empty()) {  // it has a share of the target as any state before the text has
+    ExplainRequest with_start = request;
+    with_start.state_in = &from_weights;
+    return explain(model, with_start);
+  }
   const auto start = std::chrono::steady_clock::now();
   check_request(model, request);
   const int64_t target = resolve_target(model, request);

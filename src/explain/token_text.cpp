@@ -1,7 +1,6 @@
 #include "explain/token_text.h"
 
 #include "base/utf8.h"
-#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -23,7 +22,7 @@ static std::string target_text(const Model& model, TargetKind kind, int32_t id) 
 
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
   report.model = model.name();
-  report.weights = weights_hash(model.weights());
+  report.weights = model.weights_hash();
   report.tokens.clear();
   for (int32_t id : request.tokens) report.tokens.push_back(token_report(model, id));
   const int64_t width = model.arch().sizes().feature_dim;

@@ -89,7 +89,6 @@ void HeadView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) c
 template <class R>
 void HeadView<R>::add_carried_in(const RowCarry<R>& carry, double* out) const {
   const auto& d = d_.dims;
-  if (state_ == nullptr) return;  // S0 is the state with what two taps still had to write
   for (int64_t i = 0; i < d.R * d.H * d.K; ++i) {
     const int64_t read = i / (d.H * d.K), h = i / d.K % d.H;
     const double a = static_cast<double>(carry.numbers[static_cast<size_t>(i)]);

@@ -1,6 +1,8 @@
 // Hugging Face directories: config.json, weights, tokenizer.json; and models that are one file.
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "io/vocabulary_file.h"
 #include "model/config_json.h"
@@ -9,7 +11,6 @@
 #include "model/load_weights.h"
 #include "model/model.h"
 #include "model/rwkv_file.h"
-#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -23,6 +24,11 @@ bool file_exists(const std::string& path) {
 std::optional<Config> generation_config(const std::string& directory) {
   const std::string path = join_path(directory, "generation_config.json");
   return file_exists(path) ? std::optional(load_config(path)) : std::nullopt;
+}
+
+bool has_tuned_states(const TensorStore& files) {
+  const std::vector<std::string> names = files.names();
+  return std::any_of(names.begin(), names.end(), [](const std::string& n) { return n.ends_with(".time_state"); });
 }
 
 // What a single file says of itself, by the kinds that have no config.json.
@@ -67,14 +73,13 @@ Model Model::load_dir(const std::string& directory, const LoadOptions& options) 
   Model m;
   m.configure(load_config(config_path), generation_config(directory));
   TensorStore files = TensorStore::open_dir(directory);
-  check_weights_hash(files);
-  m.take_weights(files, options);
+  m.take_weights(files, options, check_weights_hash(files));
   return m;
 }
 
 Model Model::load_file(const std::string& path, const LoadOptions& options) {
   TensorStore files = TensorStore::open_file(path);
-  check_weights_hash(files);
+  const CheckedHash checked = check_weights_hash(files);
   const std::string beside = join_path(parent_dir(path), "config.json");
   std::optional<Config> config = config_of_tensors(files, files.format());
   if (!config && file_exists(beside)) config = load_config(beside);
@@ -84,7 +89,7 @@ Model Model::load_file(const std::string& path, const LoadOptions& options) {
         path);
   Model m;
   m.configure(std::move(*config), generation_config(parent_dir(path)));
-  m.take_weights(files, options);
+  m.take_weights(files, options, checked);
   return m;
 }
 
@@ -108,11 +113,16 @@ void Model::say_foreign_tokenizer() const {
                 rows);
 }
 
-void Model::take_weights(TensorStore& files, const LoadOptions& options) {
+void Model::take_weights(TensorStore& files, const LoadOptions& options, const CheckedHash& checked) {
+  if (!arch_->sizes().tuned_start && has_tuned_states(files)) {  // beside a configuration that does not tell of them
+    config_.set("time_state", true);
+    arch_ = make_architecture(config_);
+  }
   weights_.expect_from(files.label(), files.size());
   arch_->declare(weights_);
   use_declared_names(weights_, files);
   load_weights(files, options.dtype, weights_);
+  if (is_as_checked(weights_, files, checked)) hash_->set(checked.text);
 }
 
 void Model::find_tokenizer(const std::string& directory, bool single_file) {

@@ -84,6 +84,21 @@ void Model::set_tokenizer(std::string json, const std::string& label) {
   set_tokenizer(std::move(tokenizer), std::move(json));
 }
 
+// A pass over no tokens leaves what it starts from.
+SequenceState Model::initial_state() const {
+  SequenceState state;
+  if (!arch_->sizes().tuned_start) return state;
+  Input input;
+  input.cu_seqlens = {0, 0};
+  input.states = {&state};
+  CtxOptions options;
+  options.compute = compute();
+  Ctx ctx(input, std::move(options));
+  arch_->forward(ctx);
+  ctx.commit();
+  return state;
+}
+
 DType Model::compute() const {
   return weights_.size() > 0 && weights_[0].dtype == DType::kF64 ? DType::kF64 : DType::kF32;
 }

@@ -14,6 +14,7 @@
 #include "io/tensor_store.h"
 #include "io/tokenizer.h"
 #include "model/generation.h"
+#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -41,8 +42,13 @@ class Model {
   Model to(DType dtype) const;  // a copy with other storage (kF64: for the reference mode)
 
   const Architecture& arch() const { return *arch_; }
-  WeightTable& weights() { return weights_; }
+  WeightTable& weights() {  // to be changed: what was known of their hash is forgotten
+    hash_->forget();
+    return weights_;
+  }
   const WeightTable& weights() const { return weights_; }
+  // weights_hash() of the table as it was loaded or last changed, computed at the first call.
+  std::string weights_hash() const { return hash_->of(weights_); }
   const Config& config() const { return config_; }
   const GenerationAdvice& generation() const { return generation_; }
   const std::vector<std::string>& unknown_keys() const { return unknown_keys_; }  // of the configuration: not used
@@ -54,7 +60,9 @@ class Model {
   const std::string& tokenizer_problem() const { return tokenizer_problem_; }  // why there is none; or empty
   const std::string& path() const { return path_; }
   std::string name() const;  // the last part of the path, or of a run directory "runs/x/model": "x"
-  DType compute() const;     // kF64 for f64 weights, else kF32
+  // What a text starts from: empty but for models whose weights hold it.
+  SequenceState initial_state() const;
+  DType compute() const;  // kF64 for f64 weights, else kF32
 
   // Text -> ids; error for an id outside the vocabulary (Error(kUsage)).
   void check_tokens(std::span<const int32_t> tokens) const;
@@ -66,7 +74,7 @@ class Model {
   void find_tokenizer(const std::string& directory, bool single_file);
   void try_tokenizer(const std::string& directory, bool single_file);
   void say_foreign_tokenizer() const;
-  void take_weights(TensorStore& files, const LoadOptions& options);
+  void take_weights(TensorStore& files, const LoadOptions& options, const CheckedHash& checked = {});
   // Reads the architecture, and what the publisher says of generating.
   void configure(Config config, const std::optional<Config>& generation);
   Config config_;
@@ -74,6 +82,7 @@ class Model {
   std::vector<std::string> unknown_keys_;
   std::unique_ptr<Architecture> arch_;
   WeightTable weights_;
+  std::unique_ptr<KnownHash> hash_ = std::make_unique<KnownHash>();
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::string tokenizer_json_;
   std::string path_, tokenizer_problem_;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "base/error.h"
+#include "base/testing/compare.h"
 
 namespace hindscan {
 namespace {
@@ -21,8 +24,9 @@ Model make(const char* type) {
   return model;
 }
 
-// What a model carries after some tokens, written as a file of tuned states: [H, V, K].
-TensorStore file_of(const SequenceState& state, int64_t layers) {
+// What a model carries after some tokens, written as a file of tuned states: [H, V, K], or [H, K, V] of halves as
+// web-rwkv has it.
+TensorStore file_of(const SequenceState& state, int64_t layers, bool web_rwkv = false) {
   TensorStore out("state.pth");
   for (int64_t l = 0; l < layers; ++l) {
     const auto& slot = state.slots().at(fmt::format("blocks.{}.mixer.glr", l));
@@ -31,8 +35,21 @@ TensorStore file_of(const SequenceState& state, int64_t layers) {
     std::vector<float> values(static_cast<size_t>(H * N * N));
     for (int64_t h = 0; h < H; ++h) {
       for (int64_t k = 0; k < N; ++k) {
-        for (int64_t v = 0; v < N; ++v) values[static_cast<size_t>((h * N + v) * N + k)] = from[(h * N + k) * N + v];
+        for (int64_t v = 0; v < N; ++v) {
+          const int64_t at = web_rwkv ? (h * N + k) * N + v : (h * N + v) * N + k;
+          values[static_cast<size_t>(at)] = from[(h * N + k) * N + v];
+        }
       }
+    }
+    if (web_rwkv) {
+      std::vector<uint8_t> halves(2 * values.size());
+      for (size_t i = 0; i < values.size(); ++i) {
+        const uint16_t half = float_to_f16(values[i]);
+        std::memcpy(halves.data() + 2 * i, &half, 2);
+      }
+      const std::string name = fmt::format("blocks.{}.att.time_state", l);
+      out.add({name, TensorDType::kF16, {static_cast<uint64_t>(H), 8, 8}, 0, halves.size()}, std::move(halves));
+      continue;
     }
     out.add_floats(fmt::format("blocks.{}.att.time_state", l), {static_cast<uint64_t>(H), 8, 8}, values);
   }
@@ -40,7 +57,7 @@ TensorStore file_of(const SequenceState& state, int64_t layers) {
 }
 
 TEST(CaseB, TunedStatesOfRwkvAreInitialStates) {
-  for (const char* type : {"rwkv5", "rwkv6"}) {
+  for (const char* type : {"rwkv5", "rwkv6", "rwkv7"}) {
     const Model model = make(type);
     SequenceState after;
     const std::vector<int32_t> tokens = {3, 1, 4, 1, 5};
@@ -60,13 +77,29 @@ TEST(CaseB, TunedStatesOfRwkvAreInitialStates) {
   }
 }
 
+// Keys before values there; as many numbers, so only the number type tells.
+TEST(CaseB, TunedStatesThatWebRwkvConvertedAreTurnedBack) {
+  const Model model = make("rwkv7");
+  SequenceState after;
+  const std::vector<int32_t> tokens = {3, 1, 4, 1, 5};
+  Runner(model).step(tokens, after);
+  const std::optional<SequenceState> plain = rwkv_tuned_state(file_of(after, kLayers), model);
+  const std::optional<SequenceState> converted = rwkv_tuned_state(file_of(after, kLayers, true), model);
+  for (const auto& [name, slot] : plain->slots()) {
+    const auto* a = static_cast<const float*>(converted->get(name, slot.shape, slot.dtype));
+    const auto* b = static_cast<const float*>(plain->get(name, slot.shape, slot.dtype));
+    const size_t n = slot.bytes.size() / sizeof(float);
+    EXPECT_TRUE(agree(std::span(a, n), std::span(b, n), tol::kF16Storage)) << name;
+  }
+}
+
 TEST(CaseB, StatesOfOtherModelsAreRefused) {
   const Model model = make("rwkv6");
   SequenceState after;
   const int32_t token = 3;
   Runner(model).step({&token, 1}, after);
   EXPECT_THROW(rwkv_tuned_state(file_of(after, 1), model), Error);
-  EXPECT_THROW(rwkv_tuned_state(file_of(after, kLayers), make("rwkv7")), Error);
+  EXPECT_THROW(rwkv_tuned_state(file_of(after, kLayers), make("rwkv")), Error);
   TensorStore other("x.pth");
   other.add_floats("blocks.0.att.key", {1}, {0});
   EXPECT_FALSE(rwkv_tuned_state(other, model).has_value());

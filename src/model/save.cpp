@@ -2,7 +2,6 @@
 #include "io/safetensors.h"
 #include "model/config_json.h"
 #include "model/model.h"
-#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -91,7 +90,7 @@ void Model::save(const std::string& directory, DType dtype, uint64_t shard_bytes
   Fs& fs = real_fs();
   make_dirs(fs, directory);
   const Model stored = to(dtype);
-  const std::string hash = weights_hash(stored.weights());
+  const std::string hash = stored.weights_hash();
   std::vector<std::vector<TensorToWrite>> shards = cut(tensors_of(stored.weights()), shard_bytes);
   if (shards.size() > 1) {
     write_shards(fs, directory, std::move(shards), hash);

@@ -8,7 +8,6 @@
 #include "kernels/finite.h"
 #include "model/model.h"
 #include "model/rwkv_state.h"
-#include "model/weights_hash.h"
 
 namespace hindscan {
 
@@ -34,7 +33,7 @@ void save_state(Fs& fs, const std::string& path, const SequenceState& state, con
   write_safetensors(fs, path, std::move(tensors),
                     {{"format", format::kState},
                      {"model", model_hash(model)},
-                     {"weights", weights_hash(model.weights())},
+                     {"weights", model.weights_hash()},
                      {"tokens", std::to_string(state.tokens)}});
 }
 

@@ -1,6 +1,7 @@
 #include "model/weights_hash.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/formats.h"
 #include "base/hash.h"
@@ -64,18 +65,51 @@ std::string weights_hash(const TensorStore& files) {
 }
 
 std::string model_hash(const Model& model) {
-  return marked(xxh64(weights_hash(model.weights()) + to_string(config_to_json(model.arch().hf_config()))));
+  return marked(xxh64(model.weights_hash() + to_string(config_to_json(model.arch().hf_config()))));
 }
 
-void check_weights_hash(const TensorStore& files) {
+CheckedHash check_weights_hash(const TensorStore& files) {
   const std::string format = files.metadata(kFormatKey), said = files.metadata(kWeightsKey);
   if (!format.empty()) format::expect(files.label(), format::kModel, format);
-  if (said.empty()) return;
+  if (said.empty()) return {};
   const std::string found = weights_hash(files);
   check(said == found, ErrorCode::kData,
         "[{}] expected weights of hash {}, as the file says, found {}: damaged, or changed after it was written; fetch "
         "it again, or save the changed tensors without {}",
         files.label(), said, found, kWeightsKey);
+  return {found, files.names()};
+}
+
+bool is_as_checked(const WeightTable& weights, const TensorStore& files, const CheckedHash& checked) {
+  if (checked.text.empty() || checked.names != files.names()) return false;
+  size_t used = 0;
+  for (size_t k = 0; k < weights.size(); ++k) {
+    const Weight& w = weights[k];
+    if (w.size() == 0) continue;
+    const TensorStore::Entry e = files.find(w.name);
+    if (!e || e.info->dtype != tensor_dtype_of(w.dtype) ||
+        !std::equal(w.shape.begin(), w.shape.end(), e.info->shape.begin(), e.info->shape.end(),
+                    [](int64_t a, uint64_t b) { return std::cmp_equal(a, b); }))
+      return false;
+    ++used;
+  }
+  return used == files.size();
+}
+
+std::string KnownHash::of(const WeightTable& weights) {
+  const std::lock_guard lock(mutex_);
+  if (!text_) text_ = weights_hash(weights);
+  return *text_;
+}
+
+void KnownHash::set(std::string text) {
+  const std::lock_guard lock(mutex_);
+  text_ = std::move(text);
+}
+
+void KnownHash::forget() {
+  const std::lock_guard lock(mutex_);
+  text_.reset();
 }
 
 std::vector<std::pair<std::string, std::string>> model_metadata(const std::string& hash) {

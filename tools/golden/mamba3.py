@@ -114,8 +114,33 @@ def rows_of(mixers: list, run) -> dict[str, torch.Tensor]:
     return out
 
 
-def write(name: str, d_intermediate: int, d_model: int, ssm_cfg: dict) -> None:
-    config = dict(d_model=d_model, d_intermediate=d_intermediate, n_layer=2, vocab_size=29, ssm_cfg=ssm_cfg, attn_layer_idx=[], attn_cfg={},
+def attention_row(query, key, scale) -> torch.Tensor:
+    """The last token's weights, [H, T]."""
+    scores = torch.einsum("hd,htd->ht", query[0, :, -1], key[0]) * (scale or query.shape[-1] ** -0.5)
+    return torch.softmax(scores, -1).detach()
+
+
+def attention_rows(run) -> list[torch.Tensor]:
+    """Of every attention layer of one pass."""
+    original, found = F.scaled_dot_product_attention, []
+
+    def attention(query, key, value, is_causal, scale):
+        assert is_causal
+        found.append(attention_row(query, key, scale))
+        return original(query, key, value, is_causal=True, scale=scale)
+
+    F.scaled_dot_product_attention = attention
+    try:
+        run()
+    finally:
+        F.scaled_dot_product_attention = original
+    return found
+
+
+def write(name: str, d_intermediate: int, d_model: int, ssm_cfg: dict, attention: dict | None = None) -> None:
+    """attention: attn_cfg of the last layer."""
+    config = dict(d_model=d_model, d_intermediate=d_intermediate, n_layer=2, vocab_size=29, ssm_cfg=ssm_cfg,
+                  attn_layer_idx=[1] if attention else [], attn_cfg=attention or {},
                   rms_norm=True, residual_in_fp32=True, fused_add_norm=True, pad_vocab_size_multiple=8, tie_embeddings=True)
     mimo.pairwise, kept = ssm_cfg.get("rotate_pairwise", False), {}
     with public_triton.in_double():
@@ -126,14 +151,18 @@ def write(name: str, d_intermediate: int, d_model: int, ssm_cfg: dict) -> None:
         return model(tokens[None]).logits[0]
 
     def more(tokens):
-        out = rows_of([layer.mixer for layer in model.backbone.layers], lambda: forward(tokens))
+        out = rows_of([layer.mixer for layer in model.backbone.layers if isinstance(layer.mixer, mamba3.Mamba3)], lambda: forward(tokens))
         if not kept:  # the first run is the one in double
             kept.update(out)
         return out
 
     op = FILES["mamba3_MIMO_step_ref" if ssm_cfg["is_mimo"] else "mamba3_siso_step_ref"]
-    write_case(name, config, parameters, forward, lambda _: [r[-1] for key, r in kept.items() if key.startswith("core_rows")], seed=SEED,
-               vocab=29, double=public_triton.in_double, more=more, difference=joint_difference_error, noisy=True,
+
+    def rows(tokens):
+        own = [r[-1] for key, r in kept.items() if key.startswith("core_rows")]
+        return own + attention_rows(lambda: forward(tokens)) if attention else own
+
+    write_case(name, config, parameters, forward, rows, seed=SEED, vocab=29, double=public_triton.in_double, more=more, difference=joint_difference_error, noisy=True,
                reference=f"state-spaces/mamba {args.commit}, MambaLMHeadModel with its own trunk, step reference of {op}")
 
 
@@ -143,6 +172,7 @@ def main() -> None:
     write("mamba3-norm", 0, 16, dict(base, d_state=6, rope_fraction=1.0, ngroups=2, is_outproj_norm=True))
     write("mamba3-mimo", 0, 16, dict(base, d_state=8, rope_fraction=1.0, is_mimo=True, mimo_rank=3))
     write("mamba3-mimo-norm", 0, 16, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True))
+    write("mamba3-attn", 24, 8, dict(base, d_state=8, rope_fraction=0.5), dict(causal=True, num_heads=2, num_heads_kv=1, head_dim=6, d_conv=3))
     # Pairs side by side, which no published module asks for: the reference's own order.
     write("mamba3-mimo-pairwise", 0, 16, dict(base, d_state=8, rope_fraction=0.5, is_mimo=True, mimo_rank=2, is_outproj_norm=True, rotate_pairwise=True))
 

@@ -24,13 +24,32 @@ struct HeadOp {
     return {pass.dims, ctx.data<R>(in.previous) + g.begin * in.heads, k_before + static_cast<int64_t>(s) * pass.qk(),
             v_before + static_cast<int64_t>(s) * pass.vw()};
   }
+  // Whether a segment starts from the weight that holds where texts start.
+  bool starts_text(const Ctx& ctx, const Segment& g) const {
+    return in.initial != nullptr && state.in<R>(ctx, g) == nullptr;
+  }
+  void load_initial(R* S) const;
   void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const;
 
  private:
   void delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R>& g) const;
   void tap_gradients(Ctx& ctx, const Segment& g, const R* ds) const;
   void log_bonus_gradient(const R* du, R* dbonus) const;
+  // Places of one number in the weight [H, V, K] and in the state [H, K, V].
+  template <class F>
+  void each_of_initial(F&& f) const {
+    for (int64_t i = 0; i < in.heads * in.V * in.K; ++i) {
+      const int64_t h = i / (in.V * in.K), v = i / in.K % in.V, k = i % in.K;
+      f(i, (h * in.K + k) * in.V + v);
+    }
+  }
 };
+
+template <class R>
+void HeadOp<R>::load_initial(R* S) const {
+  const R* from = in.initial->as<R>();  // [H, V, K]
+  each_of_initial([&](int64_t of_weight, int64_t of_state) { S[of_state] = from[of_weight]; });
+}
 
 // b = -beta k, c = k, s = beta: decay role of k and beta from db, dc; write role of beta from ds.
 template <class R>
@@ -110,6 +129,10 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
                                   S0 + static_cast<int64_t>(s) * state.size(), dy + g.begin * pass.vw(), here);
     }
     if (on.value) state.store_adjoint(ctx, g, dS);
+    if (on.value && rules.weights && starts_text(ctx, g)) {
+      R* d = table->of<R>(*in.initial);  // [H, V, K]
+      each_of_initial([&](int64_t of_weight, int64_t of_state) { d[of_weight] += dS[of_state]; });
+    }
     if (!two_taps()) continue;
     if (on.write) tap_gradients(ctx, g, grads.ds);
     const ArenaScope scope(scratch);
@@ -174,8 +197,12 @@ Var Ctx::glr(const GlrHeads& in) {
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       const ArenaScope scope(scratch_);
+      const bool starts_text = op.starts_text(*this, g);  // before the state of a pass in place has its slot
       R* S = g.carries_out ? carry_out<R>(g.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
-      op.state.load(*this, g, S);
+      if (starts_text)
+        op.load_initial(S);
+      else
+        op.state.load(*this, g, S);
       if (op.two_taps()) {
         R *k = op.k_before + static_cast<int64_t>(s) * qk, *v = op.v_before + static_cast<int64_t>(s) * vw;
         op.k_prev.load(*this, g, k);
@@ -198,7 +225,7 @@ Var Ctx::glr(const GlrHeads& in) {
       if (x != kNoVar) inputs.push_back(x);
     }
     record(
-        Role::kGlr, std::move(inputs), out, {in.bonus},
+        Role::kGlr, std::move(inputs), out, {in.bonus, in.initial},
         [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); },
         detail_of(op, *this));
   });

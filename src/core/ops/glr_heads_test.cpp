@@ -31,7 +31,7 @@ struct Builder {
 struct Shape {
   int64_t H, G, K, V, R = 1;
   bool decay = true, row = false, s = false, beta = false, bc = false, current = false, previous = false, bonus = false,
-       log_bonus = false;
+       log_bonus = false, initial = false;
   Read read = Read::kAfter;
   double scale = 1;
 };
@@ -47,11 +47,11 @@ MixerCase make(const std::string& name, const Shape& p) {
   const int64_t current = p.current ? b.add(p.H, kUnit) : -1, previous = p.previous ? b.add(p.H, kUnit) : -1;
   b.c.value_first = v;
   b.c.value_count = b.c.out = p.R * p.H * p.V;
-  if (p.bonus) {
-    b.c.declare = [p](WeightTable& t) {
-      t.add("bonus", p.log_bonus ? std::vector<int64_t>{p.H} : std::vector<int64_t>{p.H, p.K}, Init::normal(1));
-    };
-  }
+  b.c.declare = [p](WeightTable& t) {
+    const std::vector<int64_t> of_bonus = p.log_bonus ? std::vector<int64_t>{p.H} : std::vector<int64_t>{p.H, p.K};
+    if (p.bonus) t.add("bonus", of_bonus, Init::normal(1));
+    if (p.initial) t.add("initial", {p.H, p.V, p.K}, Init::normal(1));
+  };
   b.c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
     const auto cut = [&](int64_t at, int64_t width) { return at < 0 ? kNoVar : ctx.split(x, at, width); };
     GlrHeads in{};
@@ -61,6 +61,7 @@ MixerCase make(const std::string& name, const Shape& p) {
     in.b = cut(bb, p.H * p.K), in.c = cut(cc, p.H * p.K);
     in.current = cut(current, p.H), in.previous = cut(previous, p.H);
     in.bonus = p.bonus ? &w[0] : nullptr, in.read = p.read, in.scale = p.scale;
+    in.initial = p.initial ? &w[p.bonus ? 1 : 0] : nullptr;
     return ctx.glr(in);
   };
   if (!p.decay && !p.beta && !p.bc) b.c.empty_paths.push_back(MixerPath::kDecay);
@@ -81,6 +82,11 @@ std::vector<MixerCase> all_cases() {
   cases.push_back(make("gated delta rule, groups", {.H = 4, .G = 2, .K = 3, .V = 2, .beta = true, .scale = 0.6}));
   cases.push_back(make("gated delta rule per channel", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .beta = true}));
   cases.push_back(make("row + rank 1", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bc = true}));
+  cases.push_back(
+      make("row + rank 1 from a start", {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bc = true, .initial = true}));
+  cases.push_back(
+      make("row before with bonus from a start",
+           {.H = 2, .G = 2, .K = 3, .V = 2, .row = true, .bonus = true, .initial = true, .read = Read::kBefore}));
   cases.push_back(make("current", {.H = 2, .G = 1, .K = 3, .V = 2, .current = true}));
   cases.push_back(make("two taps", {.H = 4, .G = 2, .K = 2, .V = 3, .current = true, .previous = true, .scale = 0.8}));
   cases.push_back(
