@@ -12,13 +12,15 @@ std::string interval_text(const std::optional<Interval>& v, int digits) {
   return v ? fmt::format(" [{:.{}f}, {:.{}f}]", v->low, digits, v->high, digits) : "";
 }
 
+std::string percent_text(const std::optional<Interval>& share, int digits) {
+  return share ? interval_text(Interval{100 * share->low, 100 * share->high}, digits) : "";
+}
+
 std::string describe(const LabelledScore& s) {
   if (s.regression)
     return fmt::format("RMSE {:.6g}{} on {} sequences", s.rmse, interval_text(s.interval, 6), s.examples);
-  const auto percent =
-      s.interval ? std::optional(Interval{100 * s.interval->low, 100 * s.interval->high}) : std::nullopt;
   return fmt::format("accuracy {:.2f} %{}   loss {:.4f} nats on {} sequences", 100 * s.accuracy,
-                     interval_text(percent, 2), s.loss, s.examples);
+                     percent_text(s.interval, 2), s.loss, s.examples);
 }
 
 }  // namespace hindscan::cli

@@ -11,6 +11,7 @@ namespace hindscan::cli {
 
 Json interval_json(const std::optional<Interval>& v);                     // [low, high] or null
 std::string interval_text(const std::optional<Interval>& v, int digits);  // " [low, high]" or nothing
+std::string percent_text(const std::optional<Interval>& share, int digits);
 std::string describe(const LabelledScore& score);
 
 }  // namespace hindscan::cli

@@ -220,7 +220,7 @@ void print(const TrainReport& r, bool json) {
                               .set("nats_per_token_interval", interval_json(r.held_out->interval))
                               .set("bits_per_byte", r.held_out->bits_per_byte));
     }
-    if (r.accuracy) out.set("accuracy", *r.accuracy);
+    if (r.task) out.set("accuracy", r.task->accuracy()).set("accuracy_interval", interval_json(r.task->interval()));
     if (r.labelled) out.set("held_out", to_json(*r.labelled));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
@@ -234,7 +234,9 @@ void print(const TrainReport& r, bool json) {
     out.print("held out    {:.4f} nats/token{}   {:.4f} bits/byte\n", r.held_out->nats_per_token,
               interval_text(r.held_out->interval, 4), r.held_out->bits_per_byte);
   if (r.labelled) out.print("held out    {}\n", describe(*r.labelled));
-  if (r.accuracy) out.print("accuracy    {:.1f} %\n", *r.accuracy * 100);
+  if (r.task)
+    out.print("accuracy    {:.1f} %{} of {} questions\n", 100 * r.task->accuracy(), percent_text(r.task->interval(), 1),
+              r.task->asked);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
   if (r.model_dir.empty()) return;
   out.print("model       {}   next: hindscan {} -m {} -p TEXT\n", printable(r.model_dir).text,

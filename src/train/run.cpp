@@ -16,7 +16,6 @@
 #include "train/log_file.h"
 #include "train/new_model.h"
 #include "train/source.h"
-#include "train/tasks.h"
 
 namespace hindscan {
 namespace {
@@ -162,9 +161,9 @@ class Run {
   void evaluate_now(int64_t tokens) {
     if (o_.labelled()) return evaluate_labels(tokens);
     if (!o_.task.empty()) {
-      report_.accuracy = task_accuracy(trainer_.model(), *make_task(o_.task), o_.length, kTaskTests);
-      log_.accuracy(trainer_.steps_done(), *report_.accuracy);
-      if (events_.on_accuracy) events_.on_accuracy(trainer_.steps_done(), *report_.accuracy);
+      report_.task = task_score(trainer_.model(), *make_task(o_.task), o_.length, kTaskTests);
+      log_.accuracy(trainer_.steps_done(), report_.task->accuracy());
+      if (events_.on_accuracy) events_.on_accuracy(trainer_.steps_done(), report_.task->accuracy());
     }
     if (!held_out_) return;
     try {

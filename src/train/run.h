@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "train/evaluate.h"
 #include "train/labelled.h"
+#include "train/tasks.h"
 #include "train/trainer.h"
 
 namespace hindscan {
@@ -29,7 +30,7 @@ struct TrainReport {
   std::optional<double> loss;  // of the last step; none when there was none left to do
   double seconds = 0;          // of this process
   std::optional<HeldOut> held_out;
-  std::optional<double> accuracy;         // of a task
+  std::optional<TaskScore> task;
   std::optional<LabelledScore> labelled;  // of a classifier on held-out sequences
   std::string checkpoint;                 // the last one
   bool classifier = false;

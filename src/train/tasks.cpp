@@ -148,11 +148,11 @@ std::unique_ptr<Task> make_task(const std::string& name) {
   fail(ErrorCode::kUsage, "[task] expected one of {}, found \"{}\"", fmt::join(task_names(), ", "), name);
 }
 
-double task_accuracy(const Model& model, const Task& task, int64_t length, int64_t sequences) {
+TaskScore task_score(const Model& model, const Task& task, int64_t length, int64_t sequences) {
   constexpr uint64_t kTestSeed = 0x7e57;  // mixed with the sequence number: another list than any training seed's
   const TaskBatch batch = task.generate(kTestSeed, 0, sequences, length);
   Runner runner(model);
-  int64_t right = 0;
+  TaskScore out{0, std::ssize(batch.gold)};
   const int64_t vocab = model.arch().sizes().vocab_size;
   for (int64_t s = 0; s < sequences; ++s) {
     SequenceState state;
@@ -162,11 +162,11 @@ double task_accuracy(const Model& model, const Task& task, int64_t length, int64
         const auto at = static_cast<size_t>(s * length + first + t);
         if (batch.mask[at] == 0) continue;
         const float* best = std::max_element(logits + t * vocab, logits + (t + 1) * vocab);
-        right += best - (logits + t * vocab) == batch.targets[at];
+        out.right += best - (logits + t * vocab) == batch.targets[at];
       }
     });
   }
-  return static_cast<double>(right) / static_cast<double>(batch.gold.size());
+  return out;
 }
 
 TaskSource::TaskSource(std::unique_ptr<Task> task, const TrainOptions& o)

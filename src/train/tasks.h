@@ -2,9 +2,11 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/interval.h"
 #include "model/model.h"
 #include "train/data.h"
 
@@ -53,8 +55,13 @@ class Task {
 std::vector<std::string> task_names();
 std::unique_ptr<Task> make_task(const std::string& name);  // Error(kUsage) lists the names
 
-// Share of the task's questions answered right, on `sequences` new ones.
-double task_accuracy(const Model& model, const Task& task, int64_t length, int64_t sequences);
+struct TaskScore {
+  int64_t right = 0, asked = 0;  // questions
+  double accuracy() const { return asked == 0 ? 0 : static_cast<double>(right) / static_cast<double>(asked); }
+  std::optional<Interval> interval() const { return share_interval(right, asked); }  // as if they were independent
+};
+// On `sequences` new sequences.
+TaskScore task_score(const Model& model, const Task& task, int64_t length, int64_t sequences);
 
 class TaskSource final : public BatchSource {
  public:

@@ -24,4 +24,10 @@ holds test -z "$(grep -i nan out)"
 holds test -z "$(grep -F '[' out)"
 expect 0 score -m "$model" --tokens 5,6 --json
 holds python3 -c 'import json; s = json.load(open("out")); assert s["nll_interval"] is s["nll_standard_error"] is None'
+expect 0 train --task reset --arch rnn --d-model 8 --n-layer 1 --sequences 1 --length 24 --steps 1 --out run --json
+holds python3 -c 'import json
+r = json.load(open("out")); low, high = r["accuracy_interval"]
+assert low <= r["accuracy"] <= high and high - low > 0.005, r'
+expect 0 train --resume run
+holds grep -Eq '^accuracy +[0-9.]+ % \[[0-9.]+, [0-9.]+\] of [0-9]+ questions$' out
 finish
