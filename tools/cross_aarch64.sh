@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Cross-compiles everything for 64-bit ARM in a Debian 12 of its own, so that the host keeps its packages. Nothing is run: this says that
-# every source compiles and links there, not that results are right.
+# Cross-compiles everything for 64-bit ARM in a Debian 12 of its own, so that the host keeps its packages. Nothing is run: an end without
+# error says that every source compiles and links there, not that results are right. Seen so far: CONTRIBUTING.md, preset aarch64.
 # tools/cross_aarch64.sh [FOLDER]: as root; FOLDER (default build/aarch64-root) keeps the system between calls.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
