@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/rng.h"
@@ -25,6 +26,7 @@ TEST(Rank, SpearmanIsOneForAnyIncreasingRelation) {
 
 TEST(Rank, SignAgreementSkipsWhatDidNotChange) {
   EXPECT_TRUE(agree(*sign_agreement(Values{1, -1, 5, 0}, Values{2, 3, 0, 1}), 1.0 / 3, tol::kF64Ulp));
+  EXPECT_EQ(*sign_agreement(Values{0, 0}, Values{1, -1}), 0);  // nothing was predicted
   EXPECT_FALSE(sign_agreement(Values{1}, Values{0}));
 }
 
@@ -77,6 +79,27 @@ TEST(CaseD10, TheBootstrapIntervalHoldsTheCorrelationAndShrinksWithMoreGroups) {
   }
   const Interval honest = *spearman_interval(a, b, together), sure = *spearman_interval(a, b, apart);
   EXPECT_GT(honest.high - honest.low, 1.7 * (sure.high - sure.low));
+}
+
+// Of samples with a known correlation: it lies below the interval in one of forty, above in one of forty.
+TEST(CaseD10, TheBootstrapIntervalMissesOnEitherSideAboutEquallyRarely) {
+  const double truth = 6 / M_PI * std::asin(0.5 / std::sqrt(2.0));  // Spearman's of x and x + noise of the same size
+  int below = 0, above = 0;
+  for (uint64_t sample = 0; sample < 100; ++sample) {
+    Rng rng(sample, "coverage");
+    Values a, b;
+    std::vector<int64_t> groups;
+    for (int64_t i = 0; i < 60; ++i) {
+      a.push_back(rng.normal());
+      b.push_back(a.back() + rng.normal());
+      groups.push_back(i);
+    }
+    const Interval interval = *spearman_interval(a, b, groups);
+    below += truth < interval.low;
+    above += truth > interval.high;
+  }
+  EXPECT_LE(below, 7);
+  EXPECT_LE(above, 7);
 }
 
 TEST(CaseD10, SignsHaveAnIntervalOfTheirOwn) {

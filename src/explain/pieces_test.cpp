@@ -47,6 +47,8 @@ TEST(CaseA9, CharactersAreNeverCut) {
 TEST(CaseA9, BytesThatMakeNoCharacterStandAlone) {
   EXPECT_EQ(joined({"a", "\xc3", "b", "\xa9", "\xa9"}, PieceBy::kToken), (Strings{"a", "\xc3", "b", "\xa9", "\xa9"}));
   EXPECT_EQ(joined({"a", "\xe6", "\x97"}, PieceBy::kWord), (Strings{"a", "\xe6", "\x97"}));
+  EXPECT_EQ(joined({"\U0001f1ea", "\U0001f1fa", "\xff", "\U0001f1eb", "\U0001f1f7"}, PieceBy::kToken),
+            (Strings{"\U0001f1ea\U0001f1fa", "\xff", "\U0001f1eb\U0001f1f7"}));  // two flags
 }
 
 TEST(CaseA9, TokensWithoutTextAreShownById) {
@@ -59,6 +61,7 @@ TEST(CaseA9, WordsAreJoined) {
             (Strings{"The", " unbelievable", " cat's", " hat", ".", " Don't", "!"}));
   EXPECT_EQ(joined({"a", " ", "b", "c", " ", " ", "d"}, PieceBy::kWord), (Strings{"a", " bc", "  d"}));
   EXPECT_EQ(joined({"the ", "cat ", "'sat'"}, PieceBy::kWord), (Strings{"the ", "cat ", "'sat'"}));
+  EXPECT_EQ(joined({"the ", "'", "sat", "'"}, PieceBy::kWord), (Strings{"the ", "'", "sat", "'"}));
   EXPECT_EQ(joined({"na\xc3", "\xaf", "ve"}, PieceBy::kWord), (Strings{"na\u00efve"}));
   EXPECT_EQ(joined({"\u6771\u4eac", "\u306b", "\u884c\xe3\x81", "\x8f"}, PieceBy::kWord),
             (Strings{"\u6771\u4eac", "\u306b", "\u884c\u304f"}));
@@ -73,6 +76,10 @@ TEST(CaseA9, SentencesAreJoined) {
   EXPECT_EQ(joined({"3", ".", "14", " is", " pi", ". ", "So"}, PieceBy::kSentence), (Strings{"3.14 is pi. ", "So"}));
   EXPECT_EQ(joined({"\u732b", "\u3002", "\u72ac", "\u3002"}, PieceBy::kSentence),
             (Strings{"\u732b\u3002", "\u72ac\u3002"}));
+  EXPECT_EQ(joined({"\u732b\u3002", "\u300d", "\u72ac"}, PieceBy::kSentence),
+            (Strings{"\u732b\u3002\u300d", "\u72ac"}));
+  EXPECT_EQ(joined({"So", " do", " I", ".", " He", " too", "."}, PieceBy::kSentence),
+            (Strings{"So do I.", " He too."}));
 }
 
 TEST(CaseA9, ScoresAndLayersAreSummed) {

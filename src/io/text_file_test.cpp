@@ -57,9 +57,13 @@ TEST(CaseA10, Utf16IsNamedOrConverted) {
     EXPECT_THROW(text_of(wide(u"\ufeff" + text.substr(0, 15), big), TextUse::kVocabulary),
                  Error);  // ends in half a pair
     EXPECT_THROW(text_of(marked + "x", TextUse::kVocabulary), Error);
+    // Half a pair before a character that is none's other half.
+    for (const char16_t after : {u'a', u'\ue000'})
+      EXPECT_THROW(text_of(wide({u'\ufeff', 0xd83d, after}, big), TextUse::kVocabulary), Error);
   }
   EXPECT_THAT(refusal(std::string("\xff\xfe\0\0a\0\0\0", 8)), HasSubstr("UTF-32"));
   EXPECT_EQ(text_of(std::string("a\0b", 3)), std::string("a\0b", 3));  // a zero here and there is no UTF-16
+  EXPECT_EQ(text_of(std::string("abc\0defghi", 10)), std::string("abc\0defghi", 10));
 }
 
 TEST(CaseD9, CompressedFilesAndDocumentsAreNamed) {

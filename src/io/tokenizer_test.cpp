@@ -144,6 +144,31 @@ TEST(Tokenizer, InvalidBytesPassNormalisationUnchanged) {
   EXPECT_EQ(through("\xED\xA0\x80 e\xCC\x81\xF0\x9F"), "\xED\xA0\x80 \xC3\xA9\xF0\x9F");
 }
 
+// Of a vocabulary without the bytes of "\u00fc" (C3 BC); "<s>" is an added token before it in the text.
+TEST(CaseA11, CharactersWithoutTokensAreStoodInForCountedAndPlaced) {
+  for (const bool own : {false, true}) {
+    Json model = *tiny().find("model"), vocab = Json::object();
+    for (const auto& [token, id] : model.find("vocab")->members()) {
+      if (token != symbols_of_bytes("\xC3") && token != symbols_of_bytes("\xBC")) vocab.set(token, id);
+    }
+    vocab.set("<unk>", 256);
+    model.set("vocab", vocab);
+    if (own) model.set("unk_token", "<unk>");
+    const Json added =
+        Json::object().set("id", 257).set("content", "<s>").set("special", true).set("normalized", false);
+    const Json json = tiny().set("model", model).set("added_tokens", Json::array().push(added));
+    const Tokenizer tokenizer = Tokenizer::from_json(to_string(json), "t");
+    UnknownText unknown;
+    const std::vector<int32_t> ids = tokenizer.encode("a<s>f\u00fcr\u00fc", kWholeText, &unknown);
+    EXPECT_EQ(unknown.count, 2);
+    EXPECT_EQ(unknown.first, 5u);
+    EXPECT_EQ(unknown.sample, "\u00fc");
+    EXPECT_EQ(unknown.stands_in, own ? "<unk>" : "U+FFFD");
+    const std::string in_place = own ? "<unk><unk>" : "\uFFFD";
+    EXPECT_EQ(tokenizer.decode(ids), "a<s>f" + in_place + "r" + in_place);
+  }
+}
+
 TEST(Tokenizer, LongRunsOfMarksAreOrderedQuickly) {
   Json json = tiny();
   json.set("normalizer", Json::object().set("type", "NFC"));

@@ -115,7 +115,7 @@ TEST(Generate, EndsAtTheEndOfTextToken) {
 
 TEST(CaseA6, EveryOneOfSeveralEndTokensEndsTheText) {
   Config config = tiny().config();
-  config.set_list<int64_t>("eos_token_id", {17, 3, 99999, -1});  // the last two are no tokens
+  config.set_list<int64_t>("eos_token_id", {17, 3, 4096, 99999, -1});  // the last three are no tokens
   const Model model = Model::create(config, DType::kF32, 5);
   EXPECT_EQ(end_of_text_ids(model), (std::vector<int32_t>{3, 17}));
   config.set_list<int64_t>("eos_token_id", {});

@@ -66,6 +66,19 @@ TEST(CaseA8, WhatDoesNotShowIsAskedFor) {
   EXPECT_EQ(choice(odd, {.header = "no"}), "1 2");
 }
 
+TEST(CaseA8, WhatNeverChangesIsNoLabelAndWhatHasNoWordsNoText) {
+  std::string same, hashes, rare = "odd\ta text\nrare\tanother\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string mood = i % 2 ? "pos" : "neg", number = std::to_string(1000 + i);
+    same += "train\t" + mood + "\ta film of " + number + " long scenes and a song\n";
+    hashes += "0123456789abcdef0123456789abcdef" + number + "\t" + mood + "\tx" + number + "\n";
+    rare += mood + "\ta film of " + number + " scenes\n";
+  }
+  EXPECT_EQ(choice(same), "2 3");
+  EXPECT_THAT(choice(hashes, {.label_column = 2}), HasSubstr("add --text-column M"));
+  EXPECT_EQ(choice(rare), "1 2");  // two labels come once: the first is no more a header than the other
+}
+
 TEST(CaseA8, TheModelsLabelsSettleIt) {
   const std::string two = "good\tsome text\nbad\tsome text\n";
   EXPECT_EQ(choice(two, {.known_labels = {"bad", "good"}}), "1 2");

@@ -81,4 +81,6 @@ says $'f\ufffdr'
 holds grep -q "1 character of the text has no token .* the first is '.*' at byte 1; the model has never seen" err
 expect 0 "${explain[@]}" -p $'f\u00fcr'
 says $'f\u00fcr'
+expect 0 train --config tiny.json --tokenizer lacking/tokenizer.json --data latin1.txt --steps 1 --sequences 1 --length 4 --out latin --json
+holds grep -q "2 characters of the text have no token .* read as U+FFFD" err
 finish
