@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/budget.h"
 #include "base/formats.h"
 #include "base/order.h"
 #include "base/signals.h"
@@ -34,7 +35,7 @@ struct Sequences {
 };
 
 std::vector<std::vector<int32_t>> read_lines(const Model& model, const std::string& path) {
-  const std::string text = read_text_file(path, uint64_t{1} << 32);
+  const std::string text = read_text_file(path, Budget::of_machine(path).left());
   std::vector<std::vector<int32_t>> out;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());

@@ -12,7 +12,6 @@
 namespace hindscan::cli {
 namespace {
 
-constexpr uint64_t kMaxInput = uint64_t{4} << 30;
 constexpr const char* kStandardInput = "/dev/stdin";
 
 // A pipe or a file was put there; a terminal or /dev/null is no offer of a text.
@@ -21,9 +20,9 @@ bool input_is_offered() {
   return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
-std::string read_source(bool piped, const std::string& file) {
+std::string read_source(bool piped, const std::string& file, uint64_t most) {
   const std::string name = piped ? "standard input" : file;
-  TextFile out = text_of_bytes(read_file(piped ? kStandardInput : file, kMaxInput), name);
+  TextFile out = text_of_bytes(read_file(piped ? kStandardInput : file, most), name);
   if (out.crlf > 0) note(fmt::format("{}: {} line ends CR LF are read as LF", name, out.crlf));
   check(!out.text.empty(), ErrorCode::kData, "[{}] expected some text, found none; give at least one character", name);
   return std::move(out.text);
@@ -62,18 +61,19 @@ Prompt CommandLine::read_prompt(const Model& model, TextPlace place) const {
   const bool offered = given == 0 && input_is_offered();
   check(given == 1 || offered, ErrorCode::kUsage,
         "expected one of -p TEXT, -f FILE or --tokens 1,2,3, found none; a text may also come through a pipe");
+  const auto most = static_cast<uint64_t>(memory_limit());
   Prompt out;
   if (tokens_option_->count() > 0) {
     out.from_tokens = true;
     const bool from_file = tokens_.starts_with('@');
     const std::string file = from_file ? tokens_.substr(1) : "";
-    out.tokens = parse_tokens(from_file ? read_file(file == "-" ? kStandardInput : file, kMaxInput) : tokens_);
+    out.tokens = parse_tokens(from_file ? read_file(file == "-" ? kStandardInput : file, most) : tokens_);
     model.check_tokens(out.tokens);
     return out;
   }
   const bool piped = offered || text_ == "-" || file_ == "-";
   if (offered) note("reading the text from standard input");
-  out.text = piped || !file_.empty() ? read_source(piped, file_) : text_;
+  out.text = piped || !file_.empty() ? read_source(piped, file_, most) : text_;
   check(!out.text.empty(), ErrorCode::kUsage, "[prompt] expected some text, found none; give at least one character");
   if (piped || !file_.empty() || newline_ == "drop") end_text(out.text, piped);
   say_invalid(out.text);

@@ -81,7 +81,10 @@ void check_run_dir(Fs& fs, const std::string& run_dir) {
 void keep_inputs(Fs& fs, TrainOptions& options) {
   for (const Input& in : kInputs) {
     std::string& path = options.*in.path;
-    if (!path.empty()) path = keep(fs, join_path(options.out, kFolder), in.name, path);
+    if (path.empty()) continue;
+    const std::string copy = keep(fs, join_path(options.out, kFolder), in.name, path);
+    options.given[copy] = path;
+    path = copy;
   }
 }
 
@@ -98,6 +101,7 @@ void take_inputs(Fs& fs, const TrainOverrides& given, TrainOptions& options) {
           "[{}] expected the {} inside the run directory, found none; it began with '{}', which is not opened unasked: "
           "add {} FILE",
           options.out, in.what, path, in.flag);
+    if (again) options.given[inside] = *again;
     path = inside;
   }
   options.log.clear();

@@ -35,7 +35,7 @@ void add_texts(const LabelledRows& rows, const Model& model, int64_t max_length,
 
 void add_features(const LabelledFiles& files, const LabelledRows& rows, int64_t dim, int64_t max_length,
                   LabelledSet& out) {
-  FeatureArray f = read_features(files.features);
+  FeatureArray f = read_features(files.features_at.empty() ? files.features : files.features_at, files.features);
   check(f.count == std::ssize(rows.lines), ErrorCode::kData,
         "[{}] expected as many labels as there are sequences in {}, found {} and {}", files.labels, files.features,
         rows.lines.size(), f.count);
@@ -171,6 +171,7 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
   LabelledFiles with_labels = files;
   if (!sizes.regression) with_labels.known_labels = label_names(model);
   const LabelledRows rows = read_labelled(with_labels);
+  for (const std::string& note : rows.notes) log_info("{}", note);
   LabelledSet out;
   if (sizes.feature_dim > 0)
     add_features(files, rows, sizes.feature_dim, max_length, out);

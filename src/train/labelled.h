@@ -20,6 +20,7 @@ struct LabelledFiles {
   std::string header = "auto";                // whether the first row of a table names its columns: yes, no
   std::string text_field = "text", label_field = "label";  // of an object, or names in a header
   std::vector<std::string> known_labels = {};              // of the model, where there is one
+  std::string labels_at = {}, features_at = {};            // copies that are read in their place
 };
 LabelledFiles training_files(const TrainOptions& options);
 LabelledFiles held_out_files(const TrainOptions& options);
@@ -32,6 +33,7 @@ struct LabelledRows {
   std::vector<int64_t> lines;       // [N] where they stand, from 1
   int64_t outputs = 1;              // numbers a sequence, with labels of an npy [N, outputs]
   bool fractional = false;          // the labels are numbers with a fraction: a regression
+  std::vector<std::string> notes;   // how the file was read
 };
 void check_kinds(const LabelledFiles&
                      files);  // Error(kUsage) unless an array of labels stands beside features, and nothing else does
@@ -41,7 +43,8 @@ struct FeatureArray {
   std::vector<float> values;  // [count, length, dim]
   int64_t count = 0, length = 1, dim = 0;
 };
-FeatureArray read_features(const std::string& path);  // float32, float64 or uint8; Error(kData) if not finite
+// float32, float64 or uint8; Error(kData) if not finite. name: what messages call it, if not its path.
+FeatureArray read_features(const std::string& path, const std::string& name = "");
 
 // What a model of these labels is; pooling is left as it is.
 ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64_t feature_dim);

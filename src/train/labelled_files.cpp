@@ -55,10 +55,11 @@ std::string column_name(const std::vector<TableRow>& rows, const Columns& c, siz
   return fmt::format("column {}{}", column + 1, c.header ? fmt::format(" \"{}\"", rows[0].cells[column]) : "");
 }
 
-void say_columns(const LabelledFiles& files, const std::vector<TableRow>& rows, const Columns& c, size_t count) {
-  log_info("{}: {} sequences; the label is {}, the text {}{}", files.labels, count, column_name(rows, c, c.label),
-           c.rest ? "the rest of the line" : column_name(rows, c, c.text),
-           c.header ? fmt::format("; line {} names the columns", rows[0].line) : "");
+std::string columns_note(const LabelledFiles& files, const std::vector<TableRow>& rows, const Columns& c,
+                         size_t count) {
+  return fmt::format("{}: {} sequences; the label is {}, the text {}{}", files.labels, count,
+                     column_name(rows, c, c.label), c.rest ? "the rest of the line" : column_name(rows, c, c.text),
+                     c.header ? fmt::format("; line {} names the columns", rows[0].line) : "");
 }
 
 std::string rest_of(const TableRow& row, size_t label) {
@@ -83,7 +84,7 @@ LabelledRows read_table(const LabelledFiles& files, const std::vector<TableRow>&
     out.texts.push_back(c.rest ? rest_of(row, label) : row.cells[c.text]);
     out.lines.push_back(row.line);
   }
-  say_columns(files, rows, c, out.labels.size());
+  out.notes.push_back(columns_note(files, rows, c, out.labels.size()));
   out.fractional = are_fractional(out.labels);
   return out;
 }
@@ -117,8 +118,8 @@ LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) 
     out.lines.push_back(number);
     numbers &= json.find(files.label_field)->is_number();
   }
-  log_info("{}: {} sequences; the label is \"{}\", the text \"{}\"", files.labels, out.labels.size(), files.label_field,
-           files.text_field);
+  out.notes.push_back(fmt::format("{}: {} sequences; the label is \"{}\", the text \"{}\"", files.labels,
+                                  out.labels.size(), files.label_field, files.text_field));
   out.fractional = numbers && are_fractional(out.labels);
   return out;
 }
@@ -172,10 +173,28 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
 }  // namespace
 
 LabelledFiles training_files(const TrainOptions& o) {
-  return {o.labels, o.features, o.label_column, o.text_column, o.header, o.text_field, o.label_field};
+  return {o.given_name(o.labels),
+          o.given_name(o.features),
+          o.label_column,
+          o.text_column,
+          o.header,
+          o.text_field,
+          o.label_field,
+          {},
+          o.labels,
+          o.features};
 }
 LabelledFiles held_out_files(const TrainOptions& o) {
-  return {o.valid, o.valid_features, o.label_column, o.text_column, o.header, o.text_field, o.label_field};
+  return {o.given_name(o.valid),
+          o.given_name(o.valid_features),
+          o.label_column,
+          o.text_column,
+          o.header,
+          o.text_field,
+          o.label_field,
+          {},
+          o.valid,
+          o.valid_features};
 }
 
 void check_kinds(const LabelledFiles& files) {
@@ -190,7 +209,13 @@ LabelledRows read_labelled(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
   const bool objects = files.labels.ends_with(".jsonl") || files.labels.ends_with(".ndjson");
   const uint64_t most = Budget::of_machine(files.labels).left();
-  const std::string content = array ? read_file(files.labels, most) : read_text_file(files.labels, most);
+  std::string content = read_file(files.labels_at.empty() ? files.labels : files.labels_at, most);
+  int64_t crlf = 0;
+  if (!array) {
+    TextFile text = text_of_bytes(std::move(content), files.labels);
+    content = std::move(text.text);
+    crlf = text.crlf;
+  }
   const auto table = [&] {
     return files.labels.ends_with(".csv") ? parse_csv(content, files.labels) : parse_tsv(content);
   };
@@ -198,13 +223,15 @@ LabelledRows read_labelled(const LabelledFiles& files) {
                      : objects ? read_jsonl(files, content)
                                : read_table(files, table());
   out.path = files.labels;
+  if (crlf > 0) out.notes.push_back(fmt::format("{}: {} line ends CR LF are read as LF", out.path, crlf));
   check(!out.labels.empty(), ErrorCode::kData, "[{}] expected labelled sequences, found none", files.labels);
   return out;
 }
 
-FeatureArray read_features(const std::string& path) {
+FeatureArray read_features(const std::string& file, const std::string& name) {
+  const std::string& path = name.empty() ? file : name;
   Budget budget = Budget::of_machine(path);
-  const std::string content = read_file(path, budget.left());
+  const std::string content = read_file(file, budget.left());
   const NpyArray a = parse_npy(as_bytes(content), path);
   const size_t rank = a.shape.size();
   check(rank == 2 || rank == 3, ErrorCode::kData,

@@ -34,7 +34,7 @@ Config preset_config(const TrainOptions& o, const std::string& tokenizer, const 
 
 // The labels' classifier over a configuration, which may say how it pools.
 Config labelled_config(const TrainOptions& o, Config base) {
-  const int64_t dim = o.features.empty() ? 0 : read_features(o.features).dim;
+  const int64_t dim = o.features.empty() ? 0 : read_features(o.features, o.given_name(o.features)).dim;
   ClassifierOptions c = label_options(read_labelled(training_files(o)), o.regression, dim);
   c.pooling = o.pooling.empty() ? base.text("pooling", c.pooling) : o.pooling;
   c.feature_bias = base.flag("feature_bias", true);

@@ -94,6 +94,11 @@ void need(bool ok, const char* what) { check(ok, ErrorCode::kUsage, "[train] {}"
 
 std::string TrainOptions::log_path() const { return log.empty() ? join_path(out, "log.jsonl") : log; }
 
+const std::string& TrainOptions::given_name(const std::string& path) const {
+  const auto found = given.find(path);
+  return found == given.end() ? path : found->second;
+}
+
 void TrainOptions::check_ranges() const {
   constexpr int64_t kMany = int64_t{1} << 40;
   need(!out.empty(), "expected a run directory; add --out DIR");

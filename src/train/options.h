@@ -2,6 +2,7 @@
 // resume.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct TrainOptions {
   bool regression = false;  // labels are numbers to predict even if all are whole
   std::string valid;        // held-out text, or labels of held-out sequences; empty: none
   std::string valid_features;
+  std::map<std::string, std::string> given;  // what the user called a file that is read from its copy; not stored
+  const std::string& given_name(const std::string& path) const;
   // Where to
   std::string out;  // run directory: checkpoints, token cache, kept inputs, log, and model/ when the run ends
   std::string log;  // JSONL; empty: <out>/log.jsonl

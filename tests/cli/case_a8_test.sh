@@ -26,8 +26,9 @@ with open("unsure.tsv", "w") as f:
 PY
 
 expect 0 "${learn[@]}" --labels three.tsv --out three --json
-holds grep -q 'labels.tsv: 80 sequences; the label is column 2 "sentiment", the text column 3 "review"; line 1 names the columns' err
-holds grep -q 'labels.tsv: 2 classes: neg, pos' err
+holds grep -q 'note: three.tsv: 80 sequences; the label is column 2 "sentiment", the text column 3 "review"; line 1 names the columns' err
+holds test "$(grep -c '80 sequences' err)" = 1 # by the user's name, once
+holds grep -q 'note: three.tsv: 2 classes: neg, pos' err
 expect 0 classify -m three/model --labels three.tsv --json
 holds python3 -c 'import json; assert json.load(open("out"))["accuracy"] > 0.95'
 expect 0 "${learn[@]}" --labels bare.tsv --valid bare.tsv --out bare --json
@@ -35,7 +36,7 @@ holds grep -q 'the label is column 2, the text column 3' err
 holds grep -q '2 classes: 0.0, 1.0' err
 holds python3 -c 'import json; assert json.load(open("out"))["held_out"]["accuracy"] > 0.95'
 expect 0 "${learn[@]}" --labels quoted.csv --out quoted --json
-holds grep -q 'labels.csv: 80 sequences; the label is column 2 "sentiment", the text column 1 "review"' err
+holds grep -q 'note: quoted.csv: 80 sequences; the label is column 2 "sentiment", the text column 1 "review"' err
 expect 0 classify -m quoted/model --labels quoted.csv --json
 holds python3 -c 'import json; d = json.load(open("out")); assert d["accuracy"] > 0.95 and d["examples"] == 80'
 

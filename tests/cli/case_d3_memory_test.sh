@@ -28,6 +28,9 @@ for limit in 20 50 100 150 250; do
   bounded "$limit" logits -m "$model" -f long.txt -o l.npy
 done
 expect_error 71 "[--mem-limit] expected at least" explain -m "$model" -p "The cat" --mem-limit 1M
+head -c 60M /dev/zero | tr '\0' a >big.txt
+expect_error 71 "[big.txt] expected at most" logits -m "$model" -f big.txt --mem-limit 100M
+expect_error 71 "[big.txt] expected at most" logits -m "$model" --tokens @big.txt --mem-limit 100M
 ((held >= 4)) || fail "expected some requests to be done, found $held"
 ((refused >= 4)) || fail "expected some requests to be refused, found $refused"
 finish
