@@ -234,6 +234,7 @@ function table(head, rows, textColumn) {
   const put = (tr, tag, c, i) => {
     const cell = c instanceof Node ? make(tag, undefined, 'bar') : make(tag, c, i === textColumn ? 'text' : extra.includes(head[i]) ? 'wide' : '');
     if (c instanceof Node) cell.append(c);
+    if (tag === 'td' && typeof head[i] === 'string') cell.dataset.of = head[i];  // its column, for a screen too narrow for columns
     tr.append(cell);
   };
   head.forEach((h, i) => put(row, 'th', h, i));

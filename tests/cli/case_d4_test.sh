@@ -53,12 +53,14 @@ assert len({p[0] for p in parts}) == 1, parts
 assert int(parts[0][1]) >= int(parts[1][1]) > int(parts[2][1]) >= 1, parts
 PY
 # On a phone (a frame, for no window is that narrow) nothing is wider than the screen, and the axes are drawn.
-with_script phone "parent.postMessage(document.documentElement.scrollWidth + '|' + innerWidth + '|' + document.querySelectorAll('#sources th .axis text').length, '*');"
+with_script phone "parent.postMessage(document.documentElement.scrollWidth + '|' + innerWidth + '|' + document.querySelectorAll('#sources th .axis text').length + '|' + (document.getElementById('methods').scrollWidth - document.getElementById('methods').clientWidth) + '|' + getComputedStyle(document.querySelector('#methods tbody td:nth-child(2)'), '::before').content, '*');"
 echo '<title></title><script>onmessage = e => document.title = e.data</script><iframe style="width: 375px; height: 1200px; border: 0" src="phone.html"></iframe>' >frame.html
 found=$(title_of frame)
 holds python3 - "$found" <<'PY'
 import sys
-wide, screen, axis = map(int, sys.argv[1].split("|"))
+*numbers, name = sys.argv[1].split("|")
+wide, screen, axis, hidden = map(int, numbers)
 assert wide <= screen == 375 and axis == 3, sys.argv[1]
+assert hidden == 0 and name == '"sum"', sys.argv[1]  # the checks do not scroll sideways; each number names its column
 PY
 finish
