@@ -5,19 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/printable.h"
+#include "explain/pieces.h"
 
 namespace hindscan::cli {
 namespace {
 
-constexpr size_t kNamed = 3;           // words of one sign
+constexpr size_t kNamed = 3;  // words of one sign
+constexpr int kNameColumns = 40;
 constexpr double kWorthNaming = 0.05;  // share of all that counted
-
-std::string quoted(std::string_view bytes) {
-  const size_t begin = bytes.find_first_not_of(' ');  // a leading space is the tokenizer's, not the reader's
-  const std::string_view shown = begin == std::string_view::npos ? bytes : bytes.substr(begin);
-  return "\"" + printable(shown, 40).text + "\"";
-}
 
 std::string percent(double p) {
   if (p > 0.995) return "over 99 %";
@@ -25,7 +20,7 @@ std::string percent(double p) {
 }
 
 std::string name_of(const std::string& text, int32_t id) {
-  return text.empty() ? fmt::format("token {}", id) : quoted(text);
+  return text.empty() ? fmt::format("token {}", id) : quoted(text, kNameColumns);
 }
 
 std::string predicted(const TargetReport& t) {
@@ -55,7 +50,7 @@ struct Words {
     std::string out;
     for (size_t i = 0; i < order.size(); ++i) {
       out += i == 0 ? "" : i + 1 == order.size() ? " and " : ", ";
-      out += quoted(pieces[order[i]].bytes);
+      out += quoted(pieces[order[i]].bytes, kNameColumns);
     }
     return out;
   }

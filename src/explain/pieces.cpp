@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "io/printable.h"
 #include "io/unicode_class.h"
 
 namespace hindscan {
@@ -183,6 +184,11 @@ std::vector<double> piece_layers(const Piece& piece, const ScoreMap& map) {
   for (size_t at = 0; T > 0 && at < map.layers.size(); at += T)
     out.push_back(piece_sum<float>(piece, std::span(map.layers).subspan(at, T)));
   return out;
+}
+
+std::string quoted(std::string_view bytes, int columns) {
+  const size_t begin = std::min(bytes.find_first_not_of(' '), bytes.size());
+  return "\"" + printable(begin < bytes.size() ? bytes.substr(begin) : bytes, columns).text + "\"";
 }
 
 }  // namespace hindscan

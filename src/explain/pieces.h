@@ -26,6 +26,9 @@ std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin,
 
 std::string_view bytes_of(const TokenReport& token);
 
+// At most `columns` wide and between marks; a leading space is the tokenizer's, not the reader's.
+std::string quoted(std::string_view bytes, int columns);
+
 // Sums over the tokens of one piece; values [T].
 template <class T>
 double piece_sum(const Piece& piece, std::span<const T> values) {

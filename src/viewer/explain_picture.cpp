@@ -18,6 +18,7 @@ constexpr double kWidth = 760, kGap = 14;
 constexpr size_t kWrittenOut = 400;  // more pieces than this become a ribbon
 constexpr size_t kNamedColumns = 60;
 constexpr size_t kLastPieces = 120, kPeaks = 24, kLevels = 6;
+constexpr int kNameColumns = 24;
 constexpr int kColumns = 380;  // two points wide: one strong token among thousands is seen
 
 struct Column {
@@ -31,17 +32,17 @@ std::string_view trimmed(std::string_view s) {
   return s;
 }
 
-std::string shortened(std::string_view bytes) { return printable(trimmed(bytes), 24).text; }
+std::string shortened(std::string_view bytes) { return printable(trimmed(bytes), kNameColumns).text; }
 
-std::string quoted(std::string_view text) { return fmt::format("\u201c{}\u201d", shortened(text)); }
 std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
 
 std::string title(const ExplainReport& r) {
   const TargetReport& t = r.target;
   if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
-  const std::string what = quoted(t.kind == TargetKind::kClass ? t.text : name_of(t.id, t.text));
+  const std::string what = quoted(t.kind == TargetKind::kClass ? t.text : name_of(t.id, t.text), kNameColumns);
   const char* how = t.kind == TargetKind::kClass ? "Which words speak for the class" : "Which words speak for";
-  const std::string than = t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text)) : "";
+  const std::string than =
+      t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text), kNameColumns) : "";
   return fmt::format("{} {}{}", how, what, than);
 }
 
@@ -151,7 +152,7 @@ class Drawing {
     const double below = y_ + kLevel * kLevels;
     std::vector<std::vector<Label>> levels(kLevels);
     for (const size_t i : strongest(kPeaks)) {
-      Label label{fmt::format("{} {:+.2g}", quoted(pieces_[i].bytes), scores_[i])};
+      Label label{fmt::format("{} {:+.2g}", quoted(pieces_[i].bytes, kNameColumns), scores_[i])};
       const double width = page_.measure(label.text, {.size = 11}).width;
       label.at = (static_cast<double>(i) + 0.5) / static_cast<double>(pieces_.size()) * kWidth;
       label.left = std::clamp(label.at - width / 2, 0.0, kWidth - width);

@@ -1,0 +1,92 @@
+// Every architecture as a classifier: judgements of whole texts add up, with one definition of their residual.
+#include <gtest/gtest.h>
+
+#include "base/testing/compare.h"
+#include "explain/families_test_support.h"
+#include "explain/matrix.h"
+#include "explain/methods.h"
+#include "explain/orders.h"
+#include "explain/target.h"
+
+namespace hindscan {
+namespace {
+
+class JudgementFamilies : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(All, JudgementFamilies, ::testing::ValuesIn(all_cases()),
+                         [](const auto& name) { return name.param; });
+
+// A view whose row finds nothing: what is missing is the whole output, and one definition of the residual says 1.
+class FindsNothing final : public MixerView<double> {
+ public:
+  FindsNothing(const Ctx& ctx, const MixerScope& scope, size_t core, const MixerView<double>& real)
+      : MixerView(ctx, scope, core), real_(real) {
+    mixer = real.mixer;
+  }
+  int64_t maps() const override { return real_.maps(); }
+  int64_t channels() const override { return real_.channels(); }
+  void row(const double*, RowCarry<double>&, double* out, double*) const override {
+    std::fill_n(out, tokens() * maps(), 0.0);
+  }
+  void add_carried_in(const RowCarry<double>&, double*) const override {}
+  void row_times_mean(const double*, RowCarry<double>&, double*) const override {}
+  void weighted_output(const double* w, double* out) const override { real_.weighted_output(w, out); }
+  void forward_residual(std::vector<double>&, double*) const override {}
+
+ private:
+  const MixerView<double>& real_;
+};
+
+TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) {
+  Config config = config_of(GetParam());
+  config.set("pooling", std::string("mean"));
+  config.set("num_labels", int64_t{4});
+  Model model = random_model(config, DType::kF64);
+  for (size_t i = 0; i < model.weights().size(); ++i) {  // a skip that lets nothing through
+    Weight& w = model.weights()[i];
+    if (w.name.ends_with(".D")) std::fill_n(static_cast<double*>(w.data), w.size(), 0.0);
+  }
+  Recorded pass(model, request_of(model, 7));
+  const auto real = mixer_views<double>(pass.ctx);
+  Views<double> views;
+  for (const auto& view : real)
+    views.push_back(std::make_unique<FindsNothing>(pass.ctx, pass.ctx.mixers()[view->mixer], view->ops().core, *view));
+  const Orders orders = Orders::of<double>(pass.ctx, pass.h);
+  const Chunk<double> chunk{pass.ctx, pass.h, 0, kTokens, 0, {}, {}, views, orders};
+  RowScan<double> scan({kTokens, kTokens, static_cast<int64_t>(views.size()), 0});
+  scan.back(chunk);
+  const std::vector<double> residuals = scan.residuals();
+  for (size_t l = 0; l < residuals.size(); ++l)
+    EXPECT_TRUE(agree(residuals[l], 1.0, tol::kF64Absolute)) << real[l]->kind << " " << l;
+}
+
+// Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
+TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
+  for (const bool features : {false, true}) {
+    Config config = config_of(GetParam());
+    config.set("pooling", std::string(features ? "mean" : "max"));
+    config.set("num_labels", int64_t{features ? 2 : 4});
+    if (features) {
+      config.set("problem_type", std::string("regression"));
+      config.set("feature_dim", int64_t{5});
+    }
+    const Model model = random_model(config, DType::kF64);
+    ExplainRequest r = request_of(model, 7);
+    r.target_id = 1;
+    const ExplainReport report = explain(model, r);
+    EXPECT_EQ(report.target.kind, features ? TargetKind::kNumber : TargetKind::kClass);
+    EXPECT_EQ(report.target.contrast_id.has_value(), !features);
+    EXPECT_EQ(report.chunk, kTokens);
+    EXPECT_EQ(report.tokens.size(), static_cast<size_t>(kTokens));
+    const MethodReport& frozen = method_of(report, Method::kFrozen);
+    EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
+    EXPECT_GT(largest(frozen.scores()), 1e-9);
+    EXPECT_FALSE(report.layers.empty());
+    for (const LayerReport& layer : report.layers)
+      EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+    r.target = 3;
+    EXPECT_THROW(explain(model, r), Error);
+  }
+}
+
+}  // namespace
+}  // namespace hindscan

@@ -1,0 +1,131 @@
+// Every architecture: rows agree with matrices, blocks with entries, and what key dropping leaves out is measured.
+#include <gtest/gtest.h>
+
+#include "base/testing/compare.h"
+#include "explain/families_test_support.h"
+#include "explain/matrix.h"
+#include "explain/methods.h"
+#include "explain/orders.h"
+#include "explain/target.h"
+
+namespace hindscan {
+namespace {
+
+class MatrixFamilies : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(All, MatrixFamilies, ::testing::ValuesIn(all_cases()),
+                         [](const auto& name) { return name.param; });
+
+TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const Model model = random_model(config_of(GetParam()), dtype);
+    ExplainRequest r = request_of(model, 2000);
+    if (model.arch().sizes().labels > 0) GTEST_SKIP() << "the explained row is a mean of rows";
+    r.methods = {Method::kRow};
+    const ExplainReport report = explain(model, r);
+    int mixer = 0;
+    for (size_t l = 0; l < report.layers.size(); ++l) {
+      mixer = l > 0 && report.layers[l].layer == report.layers[l - 1].layer ? mixer + 1 : 0;
+      for (Fidelity fidelity : {Fidelity::kCore, Fidelity::kMixer}) {
+        if (fidelity == Fidelity::kMixer && report.layers[l].kind == "nonlinear") continue;
+        MatrixRequest q;
+        q.tokens = r.tokens;
+        q.features = r.features;
+        q.layer = report.layers[l].layer;
+        q.mixer = mixer;
+        q.fidelity = fidelity;
+        q.chunk = 6;
+        q.rows = TokenRange{kTokens - 1, kTokens};
+        const MatrixResult got = matrix(model, q);
+        EXPECT_EQ(got.kind, report.layers[l].kind);
+        const std::vector<float>& rows = report.methods[0].maps[fidelity == Fidelity::kCore ? 0 : 1].layers;
+        const auto row = rows.begin() + static_cast<std::ptrdiff_t>(l) * kTokens;
+        EXPECT_TRUE(agree(std::vector<double>{row, row + kTokens},
+                          std::vector<double>{got.values.begin(), got.values.end()}, tol::kF32Scores))
+            << fmt::format("{} of layer {} at fidelity {}", got.kind, q.layer, static_cast<int>(fidelity));
+      }
+    }
+  }
+}
+
+TEST_P(MatrixFamilies, BlocksAreSumsOfEntries) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.features = r.features;
+  q.layer = mixer_layer(model, r);
+  const MatrixResult all = matrix(model, q);
+  q.blocks = 4;
+  const MatrixResult blocks = matrix(model, q);
+  std::vector<double> sums(16, 0.0);
+  for (size_t i = 0; i < static_cast<size_t>(kTokens * kTokens); ++i) {
+    const auto block = [&](size_t t) {
+      return static_cast<size_t>(std::upper_bound(blocks.edges.begin(), blocks.edges.end(), static_cast<int64_t>(t)) -
+                                 blocks.edges.begin()) -
+             1;
+    };
+    sums[block(i / kTokens) * 4 + block(i % kTokens)] += static_cast<double>(all.values[i]);
+  }
+  EXPECT_TRUE(agree(sums, std::vector<double>{blocks.values.begin(), blocks.values.end()}, tol::kF32Scores.times(0.5)))
+      << "blocks";
+}
+
+TEST_P(MatrixFamilies, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  ExplainRequest r = request_of(model, 7);
+  r.methods = {Method::kRow};
+  const ExplainReport exact = explain(model, r);
+  const bool rank1 =
+      std::any_of(exact.layers.begin(), exact.layers.end(), [](const LayerReport& l) { return l.kind == "glr.rank1"; });
+  r.estimator = Estimator::kKeyDropping;
+  if (!rank1) {
+    EXPECT_THROW(explain(model, r), Error);
+    return;
+  }
+  const ExplainReport report = explain(model, r);
+  const MethodReport& row = report.methods[0];
+  ASSERT_TRUE(row.estimator);
+  EXPECT_EQ(row.maps[0].fidelity, "core-key-dropping");
+  EXPECT_EQ(row.maps[1].scores, exact.methods[0].scores());
+  const EstimatorError& e = row.estimator->total;
+  EXPECT_GT(e.relative_l2(), 0);
+  EXPECT_LT(e.cosine(), 1);
+  EXPECT_GT(e.spurious(), 0);
+  EXPECT_LT(e.spurious(), 1);
+}
+
+// q_t (product of the decays) s_j k_j, the transition's rank-1 term left out.
+std::vector<double> dropped_row(const HeadDetail<double>& d) {
+  const auto [T, H, G, K, V, R] = d.dims;
+  std::vector<double> out(static_cast<size_t>(T * H), 0.0);
+  for (int64_t j = 0; j < T; ++j) {
+    for (int64_t i = 0; i < H * K; ++i) {
+      const int64_t h = i / K, from = (j * G + h / (H / G)) * K + i % K, to = ((T - 1) * G + h / (H / G)) * K + i % K;
+      double decay = 0;
+      for (int64_t t = j + 1; t < T && d.coeffs.g != nullptr; ++t)
+        decay += d.coeffs.decay == kernels::glr::DecayShape::kRow ? d.coeffs.g[t * H * K + i] : d.coeffs.g[t * H + h];
+      const double write = d.coeffs.s == nullptr ? 1 : d.coeffs.s[j * H + h];
+      out[static_cast<size_t>(j * H + h)] += d.coeffs.q[to] * std::exp(decay) * write * d.coeffs.k[from];
+    }
+  }
+  return out;
+}
+
+TEST_P(MatrixFamilies, KeyDroppingRowsAreTheirDefinition) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  Recorded pass(model, r);
+  for (const auto& view : mixer_views<double>(pass.ctx, Estimator::kKeyDropping)) {
+    if (!view->has_key_dropping()) continue;
+    const HeadDetail<double>& detail = static_cast<const HeadView<double>&>(*view).detail();
+    std::vector<double> w(kTokens, 0.0), row(static_cast<size_t>(kTokens * view->maps())),
+        missing(static_cast<size_t>(view->channels()));
+    w.back() = 1;
+    RowCarry<double> carry;
+    view->row(w.data(), carry, row.data(), missing.data());
+    EXPECT_TRUE(agree(dropped_row(detail), row, tol::kF64Scores)) << fmt::format("layer {}", view->layer);
+  }
+}
+
+}  // namespace
+}  // namespace hindscan
