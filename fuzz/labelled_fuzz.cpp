@@ -1,24 +1,13 @@
 // First byte: kind of file and options. The rest: labelled texts as columns, objects or an array, and vectors.
-#include <unistd.h>
-
 #include <cmath>
-#include <cstdlib>
 
 #include "fuzz_util.h"
+#include "temp_folder.h"
 #include "train/labelled.h"
 
 using namespace hindscan;
 
 namespace {
-
-struct Folder {
-  std::string path = "/tmp/hindscan-labelled-fuzz-XXXXXX";
-  Folder() { require(::mkdtemp(path.data()) != nullptr); }
-  ~Folder() {
-    for (const std::string& name : real_fs().list(path)) real_fs().unlink(join_path(path, name));
-    ::rmdir(path.c_str());
-  }
-};
 
 // As many labels as lines, and what they make of a model has names for all of them.
 void check_rows(const LabelledFiles& files) {
@@ -51,14 +40,10 @@ void allow_question(F work) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const Folder folder;
+  static const TempFolder folder;
   if (size == 0) return 0;
   constexpr const char* kKinds[] = {"x.tsv", "x.csv", "x.jsonl", "x.npy"};
-  const std::string path = join_path(folder.path, kKinds[data[0] & 3u]);
-  Fs& fs = real_fs();
-  const int handle = fs.open(path, OpenMode::kTruncate);
-  write_all(fs, handle, {data + 1, size - 1});
-  fs.close(handle);
+  const std::string path = folder.write(kKinds[data[0] & 3u], {data + 1, size - 1});
   LabelledFiles files;
   files.labels = path;
   files.label_column = data[0] >> 2 & 3u;

@@ -175,6 +175,7 @@ def npy_seeds():
     for descr, size in {"<f4": 4, "<f8": 8, "<i4": 4, "<i8": 8, "|u1": 1}.items():
         yield npy_file(descr, "(2, 3)", bytes(6 * size))
     yield from (npy_file("<f4", "()", bytes(4)), npy_file("<f4", "(3,)", bytes(12)), npy_file("<f4", "(0, 5)", b""), npy_file(">f4", "(1,)", bytes(4)))
+    yield from (npy_file("<U3", "()", "a/2".encode("utf-32-le")), npy_file("<U0", "()", b""), npy_file("<U201", "()", bytes(804)))
     yield from (npy_file("<f4", "(4294967296, 4294967296, 4)", b""), b"{'descr': '|u1', 'fortran_order': False, 'shape': (48,), }", b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }")
 
 

@@ -1,4 +1,8 @@
-// A .npy file; and the bytes alone as the dictionary of a well-formed header before 48 bytes of data.
+// A .npy file; the bytes alone as the dictionary of a well-formed header before 48 bytes of data; and both as the text
+// "format" of a sound .npz.
+#include <array>
+
+#include "archive.h"
 #include "fuzz_util.h"
 #include "io/npy.h"
 #include "io/npy_header.h"
@@ -17,14 +21,22 @@ void check_file(std::span<const uint8_t> file) {
   require(again.type == a.type && again.shape == a.shape && again.bytes.size() == a.bytes.size());
 }
 
+void check_text(std::string_view file) {
+  const std::string npz = archive(std::array{Entry{"format.npy", file}});
+  require(npz_text(as_bytes(npz), "format", "fuzz").size() <= 200);
+  require(npz_text(as_bytes(npz), "weights", "fuzz").empty());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   allow_refusal([&] { check_file({data, size}); });
+  allow_refusal([&] { check_text(as_text(data, size)); });
   std::string file("\x93NUMPY\x01", 7);
   file += {'\0', static_cast<char>(size & 255u), static_cast<char>(size >> 8)};
   file += as_text(data, size);
   file += std::string(48, '\1');
   allow_refusal([&] { check_file(as_bytes(file)); });
+  allow_refusal([&] { check_text(file); });
   return 0;
 }

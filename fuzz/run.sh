@@ -20,7 +20,7 @@ declare -A parser=(
   [torch_file]="src/io/zip_reader.cpp src/io/torch_pickle.cpp src/io/torch_file.cpp"
   [rwkv_bin]="src/io/rwkv_bin.cpp src/io/rwkv_bin_names.cpp src/model/rwkv_file.cpp"
   [rwkv_vocab]="src/io/vocabulary_file.cpp src/io/longest_match.cpp"
-  [npy]="src/io/npy.cpp"
+  [npy]="src/io/npy_read.cpp src/io/zip_reader.cpp"
   [state_file]="src/model/state_file.cpp"
   [checkpoint]="src/train/options.cpp"
   [labelled]="src/train/labelled_files.cpp"
@@ -33,6 +33,7 @@ cov=$(tool llvm-cov)
 export CXX=${CXX:-$(tool clang++)}
 (cd "$root" && cmake --preset fuzz -B "$build" -DCMAKE_CXX_COMPILER="$CXX" >/dev/null)
 cmake --build "$build" --parallel "${HINDSCAN_JOBS:-2}" --target "${targets[@]/%/_fuzz}"
+[[ -w /dev/shm ]] && export TMPDIR=/dev/shm # targets that write files are five times as fast
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
 for target in "${targets[@]}"; do
@@ -52,6 +53,6 @@ for target in "${targets[@]}"; do
   "$profdata" merge -o "$work/run.profdata" "$work/run.profraw"
   sources=()
   for file in ${parser[$target]}; do sources+=("$root/$file"); done
-  "$cov" export -summary-only -instr-profile="$work/run.profdata" "$binary" "${sources[@]}" >"$work/coverage.json"
-  python3 "$root/fuzz/coverage.py" "$work/coverage.json"
+  "$cov" export -summary-only -instr-profile="$work/run.profdata" "$binary" >"$work/coverage.json"
+  python3 "$root/fuzz/coverage.py" "$work/coverage.json" "${sources[@]}"
 done

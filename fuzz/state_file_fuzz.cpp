@@ -1,11 +1,8 @@
 // A .state file of one small model; and the bytes as the tensors of one whose metadata are right.
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "fuzz_util.h"
 #include "io/safetensors.h"
 #include "model/model.h"
+#include "temp_folder.h"
 
 using namespace hindscan;
 
@@ -23,22 +20,6 @@ const Model& model() {
   return m;
 }
 
-struct Folder {
-  std::string path = "/tmp/hindscan-state-fuzz-XXXXXX";
-  Folder() { require(::mkdtemp(path.data()) != nullptr); }
-  ~Folder() {
-    ::unlink((path + "/s").c_str());
-    ::rmdir(path.c_str());
-  }
-};
-
-void write(const std::string& path, std::string_view bytes) {
-  Fs& fs = real_fs();
-  const int handle = fs.open(path, OpenMode::kTruncate);
-  write_all(fs, handle, as_bytes(bytes));
-  fs.close(handle);
-}
-
 // What was accepted: a token after it is read, or it is refused.
 void check_state(const std::string& path) {
   SequenceState state = load_state(path, model());
@@ -50,11 +31,11 @@ void check_state(const std::string& path) {
 // The metadata a state of this model has, from a real one.
 const std::string& metadata() {
   static const std::string text = [] {
-    const Folder folder;
+    const TempFolder folder;
     SequenceState state;
-    save_state(real_fs(), folder.path + "/s", state, model());
+    save_state(real_fs(), folder.file("s"), state, model());
     std::string out;
-    for (const auto& [key, value] : SafetensorsFile::open(folder.path + "/s").metadata())
+    for (const auto& [key, value] : SafetensorsFile::open(folder.file("s")).metadata())
       out += fmt::format("{}\"{}\":\"{}\"", out.empty() ? "" : ",", key, value);
     return "\"__metadata__\":{" + out + "}";
   }();
@@ -65,16 +46,14 @@ const std::string& metadata() {
 
 // Header members, a NUL byte, data.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const Folder folder;
-  const std::string path = folder.path + "/s";
-  write(path, as_text(data, size));
-  allow_refusal([&] { check_state(path); });
+  static const TempFolder folder;
   const std::string_view input = as_text(data, size);
+  allow_refusal([&] { check_state(folder.write("s", as_bytes(input))); });
   const size_t end = std::min(input.find('\0'), size);
   const std::string header = fmt::format("{{{}{}{}}}", metadata(), end > 0 ? "," : "", input.substr(0, end));
   std::string file;
   for (int i = 0; i < 8; ++i) file += static_cast<char>(header.size() >> (8 * i) & 255u);
-  write(path, file + header + std::string(input.substr(std::min(end + 1, size))));
-  allow_refusal([&] { check_state(path); });
+  file += header + std::string(input.substr(std::min(end + 1, size)));
+  allow_refusal([&] { check_state(folder.write("s", as_bytes(file))); });
   return 0;
 }
