@@ -1,14 +1,19 @@
-# hs_embed(target NAME=file ...): a source that defines `const Asset k<NAME>` with each file's text and SHA-256.
-# Written when configuring, and again when a file changes.
-function(hs_embed target)
+# hs_embed(target folder NAME=file,file ...): a source that defines `const Asset k<NAME>` with the text of the folder's
+# files, one after the other, and its SHA-256. Written when configuring, and again when a file changes.
+function(hs_embed target folder)
   set(out "#include \"viewer/assets.h\"\n\nnamespace hindscan::viewer {\n")
   foreach(entry ${ARGN})
     string(REGEX MATCH "^([^=]+)=(.*)$" matched "${entry}")
     set(name ${CMAKE_MATCH_1})
-    set(file ${CMAKE_MATCH_2})
-    set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
-    file(SHA256 "${file}" digest)
-    file(READ "${file}" hex HEX)
+    string(REPLACE "," ";" files "${CMAKE_MATCH_2}")
+    set(text "")
+    foreach(file ${files})
+      set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${folder}/${file}")
+      file(READ "${folder}/${file}" part)
+      string(APPEND text "${part}")
+    endforeach()
+    string(SHA256 digest "${text}")
+    string(HEX "${text}" hex)
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
     string(APPEND out "static const char text_${name}[] = {${bytes}};\n"
       "const Asset k${name} = {{text_${name}, sizeof text_${name}}, \"${digest}\"};\n")

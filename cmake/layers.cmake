@@ -71,9 +71,8 @@ function(hs_private_dependencies name library)
     target_link_libraries(${library} PRIVATE PkgConfig::UTF8PROC)
   elseif(name STREQUAL "viewer")
     target_link_libraries(${library} PRIVATE PkgConfig::PANGOCAIRO)
-    set(pages ${PROJECT_SOURCE_DIR}/src/viewer)
-    hs_embed(${library} Shell=${pages}/shell.html Script=${pages}/app.js
-      Style=${pages}/style.css)
+    hs_embed(${library} ${PROJECT_SOURCE_DIR}/src/viewer/page Shell=shell.html Style=style.css
+      Script=data.js,pieces.js,colors.js,strip.js,ribbon.js,tables.js,control.js,start.js)
   elseif(name STREQUAL "api")
     target_compile_definitions(${library} PRIVATE HINDSCAN_VERSION="${PROJECT_VERSION}")
   elseif(name STREQUAL "cli")

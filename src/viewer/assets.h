@@ -9,8 +9,8 @@ struct Asset {
   std::string_view sha256;  // hex
 };
 
-extern const Asset kShell;   // shell.html
-extern const Asset kScript;  // app.js
-extern const Asset kStyle;   // style.css
+extern const Asset kShell;   // page/shell.html
+extern const Asset kScript;  // page/*.js, one after the other
+extern const Asset kStyle;   // page/style.css
 
 }  // namespace hindscan::viewer

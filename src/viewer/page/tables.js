@@ -1,0 +1,86 @@
+// Tables whose rows may hold bars, and be picked: strongest sources, the selected token, the checks.
+const extra = ['share', 'strongest in layer'];  // columns that a narrow screen goes without
+function table(head, rows, textColumn) {
+  const out = make('table'), row = make('tr');
+  const put = (tr, tag, c, i) => {
+    const cell = c instanceof Node ? make(tag, undefined, 'bar') : make(tag, c, i === textColumn ? 'text' : extra.includes(head[i]) ? 'wide' : '');
+    if (c instanceof Node) cell.append(c);
+    if (tag === 'td' && typeof head[i] === 'string') cell.dataset.of = head[i];  // its column, for a screen too narrow for columns
+    tr.append(cell);
+  };
+  head.forEach((h, i) => put(row, 'th', h, i));
+  const thead = make('thead'), body = make('tbody');
+  thead.append(row);
+  rows.forEach(r => {
+    const tr = make('tr');
+    r.cells.forEach((c, i) => put(tr, 'td', c, i));
+    if (r.pick !== undefined) {
+      tr.className = 'pick';
+      tr.onclick = () => select(r.pick, state.layer);
+    }
+    body.append(tr);
+  });
+  out.append(thead, body);
+  return out;
+}
+function svg(name, attributes) {
+  const e = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+  return e;
+}
+const W = 160;  // of a bar; 0 lies in its middle, or at the left when only sizes are shown
+const zero = () => state.magnitude ? 0 : W / 2;
+function axis(low, high) {
+  const out = svg('svg', {viewBox: '0 0 ' + W + ' 14', class: 'axis'});
+  const put = (x, anchor, text) => {
+    const t = svg('text', {x, y: 11, 'text-anchor': anchor});
+    t.textContent = text;
+    out.append(t);
+  };
+  if (!state.magnitude) put(0, 'start', low);
+  put(zero(), state.magnitude ? 'start' : 'middle', '0');
+  put(W, 'end', high);
+  return out;
+}
+const axisOf = top => axis(number(-top, 2), number(top, 2));
+function bar(relative) {
+  const out = svg('svg', {viewBox: '0 0 ' + W + ' 12', preserveAspectRatio: 'none'}), v = Math.max(-1, Math.min(1, relative || 0));
+  const w = Math.abs(v) * (W - zero()), left = v < 0 && !state.magnitude;
+  out.append(svg('line', {x1: zero(), x2: zero(), y1: 0, y2: 12}),
+    svg('rect', {x: left ? zero() - w : zero(), width: w, y: 1, height: 10, fill: css(arms[isDark() ? 'dark' : 'light'][left ? 2 : 1])}));
+  return out;
+}
+function paintSources() {
+  const scores = units.map(unit => unitScore(unit, view().scores)), layers = view().layers, top = peak(scores) || 1;
+  let total = 0;
+  for (const s of scores) total += Math.abs(s) || 0;
+  const order = scores.map((s, u) => u).filter(u => scores[u]).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a]) || a - b).slice(0, 20);
+  const strongest = unit => {
+    const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
+    return String(sizes.indexOf(Math.max(...sizes)));
+  };
+  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : targeted() ? 'Bars to the right raise the target, bars to the left lower it.' : 'Bars to the right: positive weight; to the left: negative.';
+  $('sources').replaceChildren(table([state.by, axisOf(top), 'score', 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
+    order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
+}
+function paintDetail() {
+  const t = state.token, scores = view().scores, layers = view().layers;
+  $('detail').textContent = 'Token ' + t + ' of ' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
+    (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
+  $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
+    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), number(v.scores[t])]}))), 0));
+  if (!layers) return $('by-layer').replaceChildren();
+  const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
+  $('by-layer').replaceChildren(make('p', 'By layer', 'legend'), table(['layer', axisOf(top), view().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
+}
+const interval = (range, spelled) => range ? ' [' + range.map(spelled).join(', ') + ']' : '';  // 95 %
+function paintChecks() {
+  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
+    report.methods.map(m => ({cells: [m.name, number(m.sum), number(m.initial_state_share), number(m.bias_share), number(m.skip_share), number(m.target_value),
+      m.residual === null ? 'none' : number(m.residual), m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) + interval(m.causal.spearman_interval, v => v.toFixed(2)) : '\u2013',
+      m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' + interval(m.causal.sign_interval, v => (100 * v).toFixed(0)) : '\u2013', m.label || '']})), 0));
+  const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through (summed over layers, each counts again) ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
+  $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'A residual says whether the parts add up, not whether they are true; methods without one are no decomposition of the target. \u201cNo token\u201d is the part that the biases carry, which depends on the text as well. Edits are tokens before the last one, really replaced or removed and run again; the 95 % intervals are those of these edits of one text. Methods whose scores do not know the target predict no sign and have no figures. ' +
+    report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
+  $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.kind, number(l.max_residual)]})), 1));
+}
