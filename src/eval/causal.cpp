@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
-#include <functional>
-#include <set>
 #include <utility>
 
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/signals.h"
+#include "eval/edited_batch.h"
 #include "eval/rank.h"
+#include "eval/writes.h"
 #include "explain/explain_plan.h"
-#include "explain/mixer_view.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -66,157 +64,6 @@ SequenceState advance(const Model& model, std::span<const int32_t> tokens, Seque
   model.arch().forward(ctx);
   ctx.commit();
   return state;
-}
-
-// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the
-// value. A few tokens show them all, unless the model reads texts of one length only.
-std::set<std::string> write_taps(const Model& model, const PassProbe& probe, std::span<const int32_t> window) {
-  constexpr size_t kFew = 16;
-  const std::span<const int32_t> tokens = probe.whole ? window : window.first(std::min(kFew, window.size()));
-  Input input;
-  input.tokens = tokens;
-  CtxOptions options;
-  options.record = true;
-  options.compute = model.compute();
-  Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
-  std::set<std::string> names;
-  const auto collect = [&](const auto& views) {
-    for (const auto& view : views) {
-      const bool key = view->kind.starts_with("glr.") && view->kind != "glr.channel";
-      names.insert(ctx.mixers()[view->mixer].where + (key ? ".k" : ".v"));
-    }
-  };
-  if (model.compute() == DType::kF64)
-    collect(mixer_views<double>(ctx));
-  else
-    collect(mixer_views<float>(ctx));
-  return names;
-}
-
-// Packed copies of the window; copy 0 is left as it is and gives the base value.
-class EditedBatch {
- public:
-  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes, Arena& arena)
-      : window_(window), first_(first), writes_(writes), arena_(arena) {
-    add_tokens(-1);
-  }
-
-  void add(const Edit& e) {
-    const int64_t at = e.position - first_, start = cu_.back();
-    add_tokens(e.kind == EditKind::kRemove ? at : -1);
-    if (e.kind == EditKind::kReplace) tokens_[static_cast<size_t>(start + at)] = e.replacement;
-    if (e.kind == EditKind::kDropWrite) silent_.push_back(start + at);
-  }
-
-  void add_without_any_write() {
-    for (size_t t = 0; t < window_.size(); ++t) silent_.push_back(cu_.back() + static_cast<int64_t>(t));
-    add_tokens(-1);
-  }
-
-  // h of a pass over all copies, whose states are in `states` afterwards.
-  void run(
-      const Model& model, const SequenceState& before,
-      const std::function<void(Ctx& ctx, Var h)>& visit = [](Ctx&, Var) {}) {
-    states.assign(cu_.size() - 1, before);
-    silenced.clear();
-    changed.assign(cu_.size() - 1, 0);
-    Input input;
-    input.tokens = tokens_;
-    input.cu_seqlens = cu_;
-    for (SequenceState& s : states) input.states.push_back(&s);
-    CtxOptions options;
-    options.compute = model.compute();
-    options.arena = &arena_;
-    options.tap = [this](const TapView& view) { silence(view), compare(view); };
-    Ctx ctx(input, std::move(options));
-    visit(ctx, model.arch().forward(ctx));  // [tokens, d_model]
-    ctx.commit();
-  }
-
-  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
-  std::vector<double> values(const Model& model, const SequenceState& before, const TargetReport& target) {
-    std::vector<double> out;
-    run(model, before, [&](Ctx& ctx, Var h) {
-      const bool judged = target.kind != TargetKind::kToken;
-      const int64_t C = ctx.cols(h);
-      for (size_t s = 1; s < cu_.size(); ++s) {
-        const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
-        std::vector<double> row(static_cast<size_t>(C));  // [d_model]
-        for (int64_t c = 0; c < C; ++c)
-          row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c]
-                                                                     : static_cast<double>(ctx.data<float>(h)[at + c]);
-        out.push_back(target_value(model, target, row));
-      }
-    });
-    return out;
-  }
-
-  std::vector<SequenceState> states;  // [copies]
-  std::set<std::string> silenced;     // writes that were there to drop
-  std::vector<char> changed;          // [copies] some mixer gave out another number than in copy 0
-
- private:
-  void add_tokens(int64_t without) {
-    for (int64_t t = 0; t < static_cast<int64_t>(window_.size()); ++t) {
-      if (t != without) tokens_.push_back(window_[static_cast<size_t>(t)]);
-    }
-    cu_.push_back(static_cast<int64_t>(tokens_.size()));
-  }
-
-  void silence(const TapView& view) {
-    if (writes_.count(std::string(view.name)) == 0) return;
-    if (view.T != cu_.back()) return;  // tokens in another order: this is none of them
-    silenced.insert(std::string(view.name));
-    const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
-    for (int64_t t : silent_) std::memset(static_cast<char*>(view.data) + static_cast<size_t>(t) * row, 0, row);
-  }
-
-  void compare(const TapView& view) {
-    if (!view.name.ends_with(".mixer.out") || view.T != cu_.back()) return;
-    const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
-    const char* data = static_cast<const char*>(view.data);
-    for (size_t s = 1; s < changed.size(); ++s) {
-      const auto rows = static_cast<size_t>(cu_[s + 1] - cu_[s]);
-      if (rows != window_.size() || std::memcmp(data + static_cast<size_t>(cu_[s]) * row, data, rows * row) != 0)
-        changed[s] = 1;
-    }
-  }
-
-  std::span<const int32_t> window_;
-  int64_t first_;
-  const std::set<std::string>& writes_;
-  Arena& arena_;  // of one batch after the other
-  std::vector<int32_t> tokens_;
-  std::vector<int64_t> cu_{0};
-  std::vector<int64_t> silent_;  // packed positions whose write is dropped
-};
-
-bool all_zero(const SequenceState::Slot& slot) {
-  return std::all_of(slot.bytes.begin(), slot.bytes.end(), [](char c) { return c == 0; });
-}
-
-// Every mixer has a write to drop, and its state is another one without any: else drop-write edits would measure zeros
-// that mean nothing.
-void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
-                   const std::set<std::string>& writes, Arena& arena) {
-  EditedBatch batch(window, 0, writes, arena);
-  batch.add_without_any_write();
-  batch.run(model, before);
-  for (const std::string& name : writes) {
-    const std::string mixer = name.substr(0, name.rfind('.') + 1);
-    check(batch.silenced.count(name) > 0, ErrorCode::kInternal,
-          "[causal] expected the write {} to drop, found none; please report this", name);
-    bool written = false, dropped = false;
-    for (const auto& [slot, with] : batch.states[0].slots()) {
-      const auto without = batch.states[1].slots().find(slot);
-      if (!slot.starts_with(mixer) || without == batch.states[1].slots().end()) continue;
-      written |= !all_zero(with);
-      dropped |= with.bytes != without->second.bytes;
-    }
-    check(dropped || !written, ErrorCode::kInternal,
-          "[causal] expected another state of {} without its writes, found the same; please report this", mixer);
-  }
 }
 
 // As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.

@@ -1,0 +1,48 @@
+// Copies of a few tokens, each edited in one place, as sequences of one pass. Copy 0 is left as it is.
+#pragma once
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eval/causal.h"
+
+namespace hindscan {
+
+class EditedBatch {
+ public:
+  // window: tokens [first, ...) of the text. writes: taps whose zeros take a token's write away.
+  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes, Arena& arena)
+      : window_(window), first_(first), writes_(writes), arena_(arena) {
+    add_tokens(-1);
+  }
+  void add(const Edit& e);
+  void add_without_any_write();
+
+  // h of a pass over all copies, whose states are in `states` afterwards.
+  void run(
+      const Model& model, const SequenceState& before,
+      const std::function<void(Ctx& ctx, Var h)>& visit = [](Ctx&, Var) {});
+  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
+  std::vector<double> values(const Model& model, const SequenceState& before, const TargetReport& target);
+
+  std::vector<SequenceState> states;  // [copies]
+  std::set<std::string> silenced;     // writes that were there to drop
+  std::vector<char> changed;          // [copies] some mixer gave out another number than in copy 0
+
+ private:
+  void add_tokens(int64_t without);
+  void silence(const TapView& view);
+  void compare(const TapView& view);
+
+  std::span<const int32_t> window_;
+  int64_t first_;
+  const std::set<std::string>& writes_;
+  Arena& arena_;  // of one batch after the other
+  std::vector<int32_t> tokens_;
+  std::vector<int64_t> cu_{0};
+  std::vector<int64_t> silent_;  // packed positions whose write is dropped
+};
+
+}  // namespace hindscan

@@ -1,0 +1,20 @@
+// What drop-write edits drop: found in every mixer of a model, and checked to be what the mixer's state is made of.
+#pragma once
+#include <set>
+#include <span>
+#include <string>
+
+#include "explain/reverse_walk.h"
+
+namespace hindscan {
+
+// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the
+// value.
+std::set<std::string> write_taps(const Model& model, const PassProbe& probe, std::span<const int32_t> window);
+
+// Error(kInternal) unless every tap is there and its mixer's state is another one without any write: else drop-write
+// edits would measure zeros that mean nothing.
+void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
+                   const std::set<std::string>& writes, Arena& arena);
+
+}  // namespace hindscan

@@ -1,0 +1,58 @@
+#include "eval/writes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "explain/explain_plan.h"
+#include "explain/test_support.h"
+
+namespace hindscan {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// What verify_writes says of these taps in a model that is as it should be.
+std::string said_of(const Model& model, const std::set<std::string>& writes) {
+  const std::vector<int32_t> window = distinct_tokens(9);
+  Arena arena;
+  try {
+    verify_writes(model, window, {}, writes, arena);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInternal);
+    return e.what();
+  }
+  return "";
+}
+
+std::set<std::string> taps_of(const Model& model) {
+  const ExplainRequest r = request_for(distinct_tokens(9));
+  return write_taps(model, probe_pass(model, walk_of(model, r)), r.tokens);
+}
+
+TEST(CaseA12, WritesThatAreThereAndMakeTheStateAreFound) {
+  const Model model = tiny_model(DType::kF32);
+  const std::set<std::string> taps = taps_of(model);
+  EXPECT_EQ(std::ssize(taps), model.arch().sizes().n_layer);
+  EXPECT_EQ(said_of(model, taps), "");
+}
+
+TEST(CaseA12, AWriteThatIsNotThereIsAnErrorOfTheProgram) {
+  const Model model = tiny_model(DType::kF32);
+  std::set<std::string> taps = taps_of(model);
+  const std::string mixer = taps.begin()->substr(0, taps.begin()->rfind('.'));
+  taps.insert(mixer + ".nothing");
+  EXPECT_THAT(said_of(model, taps), AllOf(HasSubstr(mixer + ".nothing to drop, found none"), HasSubstr("report")));
+}
+
+// What a mixer gives out is read from its state: without it the state is the same.
+TEST(CaseA12, AWriteWhoseAbsenceChangesNoStateIsAnErrorOfTheProgram) {
+  const Model model = tiny_model(DType::kF32);
+  const std::string first = *taps_of(model).begin(), mixer = first.substr(0, first.rfind('.') + 1);
+  EXPECT_THAT(
+      said_of(model, {mixer + "out"}),
+      AllOf(HasSubstr("another state of " + mixer + " without its writes, found the same"), HasSubstr("report")));
+}
+
+}  // namespace
+}  // namespace hindscan
