@@ -10,10 +10,43 @@
 namespace hindscan {
 namespace {
 
-constexpr double kFirstShown = 2.0;     // seconds
-constexpr double kBarInterval = 0.1;    // seconds
-constexpr double kLineInterval = 10.0;  // seconds
+constexpr double kFirstShown = 2.0;   // seconds
+constexpr double kBarInterval = 0.1;  // seconds
 constexpr int kBarWidth = 30;
+
+std::string bar_of(double share) {
+  const auto full = static_cast<int>(share * kBarWidth);
+  return fmt::format("  {:#<{}}{:-<{}}", "", full, "", kBarWidth - full);
+}
+
+std::string line_of(const ProgressState& s, bool bar) {
+  const auto done = static_cast<double>(s.done), total = static_cast<double>(s.total);
+  const double rate = s.seconds > 0 ? static_cast<double>(s.done - std::min(s.first, s.done)) / s.seconds : 0;
+  std::string out = s.what;
+  if (s.total > 0) {
+    const double share = std::min(done / total, 1.0);
+    if (bar) out += bar_of(share);
+    out += fmt::format("  {:.0f}%  {}/{} {}", std::floor(share * 100), format_count(done), format_count(total), s.unit);
+    out += fmt::format("  {} {}/s", format_count(rate), s.unit);
+    if (rate > 0) out += fmt::format("  ETA {}", format_duration((total - std::min(done, total)) / rate));
+  } else {
+    out += fmt::format("  {} {}  {} {}/s", format_count(done), s.unit, format_count(rate), s.unit);
+  }
+  if (!s.note.empty()) out.append("  ").append(s.note);
+  return out;
+}
+
+std::string redrawn(const ProgressState& s, int columns) {
+  if (s.finished) return "\r\x1b[K";
+  // One column stays free: a full line makes some terminals wrap.
+  return fmt::format("\r{}\x1b[K", line_of(s, true).substr(0, static_cast<size_t>(std::max(columns - 1, 1))));
+}
+
+std::string printed(const ProgressState& s) {
+  if (!s.finished) return line_of(s, false) + "\n";
+  return fmt::format("{}: {} {} in {}\n", s.what, format_count(static_cast<double>(s.done - s.first)), s.unit,
+                     format_duration(s.seconds));
+}
 
 }  // namespace
 
@@ -52,66 +85,42 @@ std::string format_duration(double seconds) {
   return fmt::format("{}h{:02}m", s / 3600, s % 3600 / 60);
 }
 
-double ProgressPrinter::seconds_since(Clock::time_point start) const {
-  return std::chrono::duration<double>(now_() - start).count();
-}
-
-void ProgressPrinter::begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) {
+void TimedProgress::begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) {
   if (depth_++ > 0) return;
-  what_ = what;
-  unit_ = unit;
-  total_ = total;
-  first_ = done_ = done;
-  start_ = drawn_ = now_();
+  state_ = {std::string(what), std::string(unit), total, done, done, 0, {}, false};
+  start_ = shown_at_ = now_();
   shown_ = false;
 }
 
-void ProgressPrinter::advance(uint64_t done, std::string_view note) {
-  if (mode_ == ProgressMode::kNone || depth_ != 1) return;
-  done_ = done;
-  const double seconds = seconds_since(start_);
-  const double interval = !shown_ ? kFirstShown : mode_ == ProgressMode::kBar ? kBarInterval : kLineInterval;
-  if (seconds_since(drawn_) < interval) return;
-  drawn_ = now_();
+void TimedProgress::advance(uint64_t done, std::string_view note) {
+  if (depth_ != 1) return;
+  state_.done = done;
+  const Clock::time_point now = now_();
+  if (std::chrono::duration<double>(now - shown_at_).count() < (shown_ ? every_ : kFirstShown)) return;
+  shown_at_ = now;
   shown_ = true;
-  if (mode_ == ProgressMode::kBar) {
-    // One column stays free: a full line makes some terminals wrap.
-    std::string text = line(seconds, note).substr(0, static_cast<size_t>(std::max(columns_ - 1, 1)));
-    write_(fmt::format("\r{}\x1b[K", text));
-  } else {
-    write_(line(seconds, note) + "\n");
-  }
+  show(now, note);
 }
 
-void ProgressPrinter::end() {
+void TimedProgress::end() {
   if (depth_ == 0 || --depth_ > 0 || !shown_) return;
-  if (mode_ == ProgressMode::kBar) {
-    write_("\r\x1b[K");
-  } else {
-    write_(fmt::format("{}: {} {} in {}\n", what_, format_count(static_cast<double>(done_ - first_)), unit_,
-                       format_duration(seconds_since(start_))));
-  }
+  state_.finished = true;
+  show(now_(), {});
 }
 
-std::string ProgressPrinter::line(double seconds, std::string_view note) const {
-  const auto done = static_cast<double>(done_);
-  const double rate = seconds > 0 ? static_cast<double>(done_ - std::min(first_, done_)) / seconds : 0;
-  std::string out = what_;
-  if (total_ > 0) {
-    const auto total = static_cast<double>(total_);
-    const double share = std::min(done / total, 1.0);
-    if (mode_ == ProgressMode::kBar) {
-      const auto full = static_cast<int>(share * kBarWidth);
-      out += fmt::format("  {:#<{}}{:-<{}}", "", full, "", kBarWidth - full);
-    }
-    out += fmt::format("  {:.0f}%  {}/{} {}", std::floor(share * 100), format_count(done), format_count(total), unit_);
-    out += fmt::format("  {} {}/s", format_count(rate), unit_);
-    if (rate > 0) out += fmt::format("  ETA {}", format_duration((total - std::min(done, total)) / rate));
-  } else {
-    out += fmt::format("  {} {}  {} {}/s", format_count(done), unit_, format_count(rate), unit_);
-  }
-  if (!note.empty()) out.append("  ").append(note);
-  return out;
+void TimedProgress::show(Clock::time_point now, std::string_view note) {
+  state_.seconds = std::chrono::duration<double>(now - start_).count();
+  state_.note = note;
+  show_(state_);
+}
+
+std::unique_ptr<TimedProgress> progress_text(ProgressMode mode, std::function<void(std::string_view)> write,
+                                             int columns, TimedProgress::Now now) {
+  if (mode == ProgressMode::kNone) return nullptr;
+  const bool bar = mode == ProgressMode::kBar;
+  return std::make_unique<TimedProgress>(
+      bar ? kBarInterval : kProgressLineSeconds,
+      [=](const ProgressState& s) { write(bar ? redrawn(s, columns) : printed(s)); }, std::move(now));
 }
 
 }  // namespace hindscan

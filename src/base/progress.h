@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,39 +63,51 @@ class JoinedProgress : public ProgressSink {
   int depth_ = 0;
 };
 
-enum class ProgressMode { kNone, kLines, kBar };
+// How far the outermost task is.
+struct ProgressState {
+  std::string what, unit;
+  uint64_t total = 0;            // 0: unknown
+  uint64_t first = 0, done = 0;  // first > 0: resumed work
+  double seconds = 0;
+  std::string_view note;
+  bool finished = false;
+};
 
-// Bar where file descriptor fd is a terminal that can redraw a line, lines on one that cannot, else nothing.
-ProgressMode progress_mode(int fd);
-
-// Draws the outermost task as a bar that redraws itself or as a line every ten seconds; work under two seconds shows
-// nothing.
-class ProgressPrinter : public ProgressSink {
+// Shows the outermost task every so many seconds and at its end; work under two seconds shows nothing.
+class TimedProgress : public ProgressSink {
  public:
   using Clock = std::chrono::steady_clock;
-  using Write = std::function<void(std::string_view)>;
   using Now = std::function<Clock::time_point()>;
-  ProgressPrinter(ProgressMode mode, Write write, int columns = 80, Now now = Clock::now)
-      : mode_(mode), write_(std::move(write)), columns_(columns), now_(std::move(now)) {}
+  using Show = std::function<void(const ProgressState&)>;
+  TimedProgress(double every, Show show, Now now = Clock::now)
+      : every_(every), show_(std::move(show)), now_(std::move(now)) {}
 
   void begin(std::string_view what, std::string_view unit, uint64_t total, uint64_t done) override;
   void advance(uint64_t done, std::string_view note) override;
   void end() override;
 
  private:
-  std::string line(double seconds, std::string_view note) const;
-  double seconds_since(Clock::time_point start) const;
+  void show(Clock::time_point now, std::string_view note);
 
-  ProgressMode mode_;
-  Write write_;
-  int columns_;
+  double every_;
+  Show show_;
   Now now_;
   int depth_ = 0;
-  std::string what_, unit_;
-  uint64_t total_ = 0, first_ = 0, done_ = 0;
-  Clock::time_point start_{}, drawn_{};
+  ProgressState state_;
+  Clock::time_point start_{}, shown_at_{};
   bool shown_ = false;
 };
+
+inline constexpr double kProgressLineSeconds = 10;  // between lines, of text or of a log
+
+enum class ProgressMode { kNone, kLines, kBar };
+
+// Bar where file descriptor fd is a terminal that can redraw a line, lines on one that cannot, else nothing.
+ProgressMode progress_mode(int fd);
+
+// Text for a person: a bar that redraws itself, or a line every ten seconds; null where there is nothing to show.
+std::unique_ptr<TimedProgress> progress_text(ProgressMode mode, std::function<void(std::string_view)> write,
+                                             int columns = 80, TimedProgress::Now now = TimedProgress::Clock::now);
 
 std::string format_count(double value);       // 950, 14.2k, 1.3M
 std::string format_duration(double seconds);  // 12s, 3m05s, 1h02m

@@ -10,9 +10,9 @@ namespace {
 
 struct Screen {
   std::vector<std::string> writes;
-  ProgressPrinter::Clock::time_point time{};
-  ProgressPrinter printer(ProgressMode mode, int columns = 200) {
-    return ProgressPrinter(
+  TimedProgress::Clock::time_point time{};
+  std::unique_ptr<TimedProgress> printer(ProgressMode mode, int columns = 200) {
+    return progress_text(
         mode, [this](std::string_view text) { writes.emplace_back(text); }, columns, [this] { return time; });
   }
   void wait(int milliseconds) { time += std::chrono::milliseconds(milliseconds); }
@@ -21,9 +21,9 @@ struct Screen {
 TEST(Progress, WorkUnderTwoSecondsShowsNothing) {
   for (ProgressMode mode : {ProgressMode::kBar, ProgressMode::kLines}) {
     Screen screen;
-    ProgressPrinter printer = screen.printer(mode);
+    const auto printer = screen.printer(mode);
     {
-      ProgressTask task(&printer, "scan", "tok", 10);
+      ProgressTask task(printer.get(), "scan", "tok", 10);
       for (int i = 0; i < 10; ++i) {
         screen.wait(190);
         task.step();
@@ -35,9 +35,9 @@ TEST(Progress, WorkUnderTwoSecondsShowsNothing) {
 
 TEST(Progress, BarShowsRateAndEtaAndClearsItself) {
   Screen screen;
-  ProgressPrinter printer = screen.printer(ProgressMode::kBar);
+  const auto printer = screen.printer(ProgressMode::kBar);
   {
-    ProgressTask task(&printer, "scoring", "tok", 40000);
+    ProgressTask task(printer.get(), "scoring", "tok", 40000);
     screen.wait(10000);
     task.set(10000, "ppl 21.5");
     screen.wait(50);
@@ -81,8 +81,8 @@ TEST(CaseD2, PiecesOfWorkAreOneBarThatCountsEachTokenOnce) {
 
 TEST(Progress, BarFitsTheTerminal) {
   Screen screen;
-  ProgressPrinter printer = screen.printer(ProgressMode::kBar, 20);
-  ProgressTask task(&printer, "scoring", "tok", 40000);
+  const auto printer = screen.printer(ProgressMode::kBar, 20);
+  ProgressTask task(printer.get(), "scoring", "tok", 40000);
   screen.wait(3000);
   task.set(1);
   EXPECT_EQ(screen.writes.at(0), "\rscoring  ----------\x1b[K");
@@ -90,9 +90,9 @@ TEST(Progress, BarFitsTheTerminal) {
 
 TEST(Progress, ResumedWorkCountsOnlyItsOwnStepsInTheRate) {
   Screen screen;
-  ProgressPrinter printer = screen.printer(ProgressMode::kLines);
+  const auto printer = screen.printer(ProgressMode::kLines);
   {
-    ProgressTask task(&printer, "train", "step", 1000, 900);
+    ProgressTask task(printer.get(), "train", "step", 1000, 900);
     screen.wait(10000);
     task.set(950);
     screen.wait(5000);
@@ -105,11 +105,11 @@ TEST(Progress, ResumedWorkCountsOnlyItsOwnStepsInTheRate) {
 
 TEST(Progress, OnlyTheOutermostTaskIsDrawn) {
   Screen screen;
-  ProgressPrinter printer = screen.printer(ProgressMode::kLines);
-  ProgressTask outer(&printer, "outer", "layer", 4);
+  const auto printer = screen.printer(ProgressMode::kLines);
+  ProgressTask outer(printer.get(), "outer", "layer", 4);
   screen.wait(5000);
   {
-    ProgressTask inner(&printer, "inner", "tok", 10);
+    ProgressTask inner(printer.get(), "inner", "tok", 10);
     screen.wait(5000);
     inner.step();
   }
@@ -120,11 +120,12 @@ TEST(Progress, OnlyTheOutermostTaskIsDrawn) {
 
 TEST(Progress, UnknownTotalAndNullSink) {
   Screen screen;
-  ProgressPrinter printer = screen.printer(ProgressMode::kLines);
-  ProgressTask task(&printer, "reading", "tok", 0);
+  const auto printer = screen.printer(ProgressMode::kLines);
+  ProgressTask task(printer.get(), "reading", "tok", 0);
   screen.wait(4000);
   task.step(8000);
   EXPECT_EQ(screen.writes.at(0), "reading  8.0k tok  2.0k tok/s\n");
+  EXPECT_EQ(screen.printer(ProgressMode::kNone), nullptr);
   ProgressTask silent(nullptr, "nothing", "tok", 1);
   silent.step();
 }

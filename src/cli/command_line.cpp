@@ -132,14 +132,14 @@ void CommandLine::apply() {
   else if (std::getenv("OMP_NUM_THREADS") == nullptr)
     share_cores();
   if (log_format() == LogFormat::kJson) {
-    if (progress_flag_ != "none" && !quiet_) progress_ = std::make_unique<ProgressLog>();
+    if (progress_flag_ != "none" && !quiet_) progress_ = progress_log();
     return;
   }
   ProgressMode mode = ProgressMode::kNone;
   if (progress_flag_ == "bar") mode = ProgressMode::kBar;
   if (progress_flag_ == "plain") mode = ProgressMode::kLines;
   if (progress_flag_ == "auto" && !quiet_) mode = progress_mode(STDERR_FILENO);  // nothing when piped
-  progress_ = std::make_unique<ProgressPrinter>(mode, write_error, terminal_columns(STDERR_FILENO));
+  progress_ = progress_text(mode, write_error, terminal_columns(STDERR_FILENO));
 }
 
 HeatmapStyle CommandLine::style() const {

@@ -11,15 +11,15 @@ namespace hindscan::cli {
 namespace {
 
 using ::testing::HasSubstr;
-using Clock = ProgressLog::Clock;
+using Clock = TimedProgress::Clock;
 
 TEST(ProgressLog, SaysNothingOfShortWorkAndEveryTenSecondsOfLong) {
   Clock::time_point now{};
   const auto at = [&](int seconds) { now = Clock::time_point(std::chrono::seconds(seconds)); };
-  ProgressLog log([&] { return now; });
+  const auto log = progress_log([&] { return now; });
   ::testing::internal::CaptureStderr();
   {
-    ProgressTask task(&log, "reading", "tok", 100);
+    ProgressTask task(log.get(), "reading", "tok", 100);
     at(1);
     task.step(10);
   }
@@ -27,10 +27,10 @@ TEST(ProgressLog, SaysNothingOfShortWorkAndEveryTenSecondsOfLong) {
   ::testing::internal::CaptureStderr();
   at(0);
   {
-    ProgressTask task(&log, "reading", "tok", 100);
+    ProgressTask task(log.get(), "reading", "tok", 100);
     for (int s = 1; s <= 25; ++s) {
       at(s);
-      { ProgressTask(&log, "inner", "tok", 5).step(); }
+      { ProgressTask(log.get(), "inner", "tok", 5).step(); }
       task.set(static_cast<uint64_t>(s));
     }
   }
