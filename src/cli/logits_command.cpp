@@ -6,11 +6,15 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/streams.h"
+#include "explain/reverse_walk.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "model/pass_cost.h"
 
 namespace hindscan::cli {
 namespace {
+
+constexpr int64_t kRunChunk = 512;
 
 Json json_of(std::span<const float> last) {
   Json out = Json::array();
@@ -23,6 +27,18 @@ void print(std::span<const float> last) {
   std::string text;
   for (size_t id = 0; id < last.size(); ++id) text += fmt::format("{} {:.9g}\n", id, last[id]);
   Out::get().write(text);
+}
+
+// Beside the model and the text: the numbers that are kept, a pass over a chunk, a block of rows, and the state before
+// the chunk and after it, to which attention adds its keys and values lined up.
+int64_t bytes_of(const Model& model, std::span<const int32_t> tokens, const SequenceState& state, int64_t rows_kept) {
+  WalkPlan plan;
+  plan.tokens = tokens;
+  const PassProbe probe = probe_pass(model, plan);
+  const PassCost pass = running_cost(model, tokens);
+  const int64_t T = std::ssize(tokens), end = state.tokens + T, chunk = std::min(T, kRunChunk);
+  return rows_kept * model.arch().head().rows() * static_cast<int64_t>(sizeof(float)) + pass.of(chunk) +
+         logit_row_bytes(model, chunk) + 2 * probe.state_bytes(end) + 3 * probe.cached * end;
 }
 
 }  // namespace
@@ -45,19 +61,19 @@ int logits_command(Arguments arguments) {
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model, {.begins = state_in.empty()});
   const uint64_t T = prompt.tokens.size(), V = static_cast<uint64_t>(model.arch().head().rows());
+  check(T > 0, ErrorCode::kData, "[logits] expected at least one token, found none; give a longer text");
   const uint64_t rows_kept = output.empty() ? 1 : T;
-  const double bytes = static_cast<double>(rows_kept) * static_cast<double>(V) * 4;
-  const auto limit = static_cast<double>(line.memory_limit());
-  check(bytes <= limit, ErrorCode::kResource,
-        "[logits] {} x {} numbers need {:.2f} GB, {:.2f} GB may be used; use a shorter text, or 'hindscan score' for "
-        "log-probabilities of the text itself",
-        rows_kept, V, bytes / 1e9, limit / 1e9);
-
   SequenceState state;
   if (!state_in.empty()) state = load_state(state_in, model);
+  const int64_t bytes = bytes_of(model, prompt.tokens, state, static_cast<int64_t>(rows_kept));
+  const int64_t limit = line.memory_limit();
+  check(bytes <= limit, ErrorCode::kResource,
+        "[logits] {} x {} numbers and the pass over the text need {} MiB, {} MiB may be used; use a shorter text, or "
+        "'hindscan score' for log-probabilities of the text itself",
+        rows_kept, V, (bytes >> 20) + 1, limit >> 20);
   std::vector<float> values(rows_kept * V);  // [T or 1, vocab]
   ProgressTask progress(line.progress(), "logits", "tok", T);
-  Runner runner(model);
+  Runner runner(model, kRunChunk);
   runner.logits(prompt.tokens, state, [&](int64_t first, int64_t count, const float* rows) {
     if (output.empty()) {
       std::copy_n(rows + static_cast<uint64_t>(count - 1) * V, V, values.data());

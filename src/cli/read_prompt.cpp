@@ -13,6 +13,9 @@ namespace hindscan::cli {
 namespace {
 
 constexpr const char* kStandardInput = "/dev/stdin";
+// What a byte of text may take while it becomes ids: itself, its normal form, four bytes an id and the places to merge
+// at, in arrays that double as they grow. A byte of --tokens takes less.
+constexpr int64_t kBytesPerByte = 16;
 
 // A pipe or a file was put there; a terminal or /dev/null is no offer of a text.
 bool input_is_offered() {
@@ -61,7 +64,7 @@ Prompt CommandLine::read_prompt(const Model& model, TextPlace place) const {
   const bool offered = given == 0 && input_is_offered();
   check(given == 1 || offered, ErrorCode::kUsage,
         "expected one of -p TEXT, -f FILE or --tokens 1,2,3, found none; a text may also come through a pipe");
-  const auto most = static_cast<uint64_t>(memory_limit());
+  const auto most = static_cast<uint64_t>(memory_limit() / kBytesPerByte);
   Prompt out;
   if (tokens_option_->count() > 0) {
     out.from_tokens = true;

@@ -14,11 +14,12 @@ constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first gu
 // Work of a token on the way back, recording it again included, in forward passes.
 double back_work(const ExplainRequest& r) { return 1 + 2.5 * static_cast<double>(r.methods.size()); }
 
-// Of the way back: one chunk on the tape, an eighth more for what ops take beside it, states at the borders, and what
-// each method carries from chunk to chunk. Keys and values stand in the state, the borders, the tape and the adjoints.
+// Of the way back: one chunk on the tape with an adjoint of each array, an eighth more for what ops take beside it,
+// states at the borders, and what each method carries from chunk to chunk. Keys and values stand in the state, the
+// borders, the tape and the adjoints.
 int64_t walk_bytes(const PassProbe& probe, size_t methods, int64_t tokens, int64_t chunk) {
   const auto M = static_cast<int64_t>(methods);
-  const int64_t tape = probe.bytes_per_token * std::min(chunk, tokens), state = probe.state_bytes(tokens);
+  const int64_t tape = 2 * probe.tape * std::min(chunk, tokens), state = probe.state_bytes(tokens);
   return tape + tape / 8 + (tokens / chunk + 1 + 6 * M) * state + (4 + 2 * M) * probe.cached * tokens;
 }
 

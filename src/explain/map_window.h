@@ -17,6 +17,7 @@ class MapWindow {
   // Adds rows [from, to) of the pass; with fold also what the ops around the core do.
   void append(Ctx& ctx, const MixerView<R>& view, int64_t from, int64_t to);
   int64_t tokens() const { return tokens_; }
+  void expect(int64_t tokens) { expected_ = tokens; }  // in all: the arrays never grow beyond them
   virtual int64_t maps() const = 0;
   // Entries of one map or of a reduction over maps, zero above the diagonal, in tokens of the window ([I, J],
   // overwritten). A gate, slope and convolution of every channel fold in before the reduction.
@@ -34,13 +35,15 @@ class MapWindow {
   virtual int64_t reads() const { return 1; }  // and writes a token
   // One map of one read and write, nothing folded in.
   virtual void one(int64_t map, int64_t read, int64_t write, TokenRange I, TokenRange J, R* out) const = 0;
-  static void append_rows(const R* from, int64_t first, int64_t last, int64_t C, std::vector<R>& to) {
-    if (from != nullptr) to.insert(to.end(), from + first * C, from + last * C);
+  void append_rows(const R* from, int64_t first, int64_t last, int64_t C, std::vector<R>& to) const {
+    if (from == nullptr) return;
+    to.reserve(static_cast<size_t>(expected_ * C));
+    to.insert(to.end(), from + first * C, from + last * C);
   }
   static const R* maybe(const std::vector<R>& v) { return v.empty() ? nullptr : v.data(); }
 
   bool fold_;
-  int64_t tokens_ = 0;
+  int64_t tokens_ = 0, expected_ = 0;
   int64_t out_channels_ = 0, value_channels_ = 0, K_ = 0;  // of all reads and of all writes; taps
   std::vector<R> gate_, slope_, conv_;  // [T, out_channels], [T, value_channels], [value_channels, K]
 };

@@ -57,6 +57,23 @@ bool has_bounds(const MapWindow<R>& window, const MatrixRequest& r, const Matrix
   return window.block_bounds(r.map, edges, 1, &lower, &upper);
 }
 
+// The result, what it is added up in, and one tile with what its maps are added up in.
+template <class R>
+int64_t entry_bytes(const MatrixRequest& r, const MatrixPlan& p, const MatrixEstimate& e) {
+  const int64_t result = e.bounded ? 2 * (sizeof(float) + sizeof(R)) : sizeof(float);
+  const int64_t sums = r.blocks > 0 && !e.bounded ? sizeof(double) : 0;
+  const int64_t exact = r.estimator == Estimator::kExact ? 0 : sizeof(float);
+  const int64_t tile = std::min(p.rows.end - p.rows.begin, kTile) * std::min(p.cols.end - p.cols.begin, kTile);
+  return e.rows * e.cols * (result + sums + exact) + tile * static_cast<int64_t>(2 * sizeof(R) + sizeof(double));
+}
+
+// A recorded chunk, a quarter more for what ops take beside it, and the state before it and after it, to which
+// attention adds its keys and values lined up.
+int64_t reading_bytes(const PassProbe& pass, int64_t chunk, int64_t end) {
+  const int64_t tape = pass.tape * chunk;
+  return tape + tape / 4 + 2 * pass.state_bytes(end) + 3 * pass.cached * end;
+}
+
 template <class R>
 MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   const LayerProbe<R> probe = probe_layer<R>(model, r, p);
@@ -75,12 +92,10 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
         "[matrix] there are bounds of block sums of abs and positive at core fidelity in layers with one decay per "
         "channel "
         "and state; ask for exact sums");
-  e.bytes = e.rows * e.cols *
-                (e.bounded                          ? 4
-                 : r.estimator == Estimator::kExact ? 1
-                                                    : 2) *
-                static_cast<int64_t>(sizeof(R)) +
-            static_cast<int64_t>(probe.window->bytes()) / probe.tokens * window + chunk * probe.pass.bytes_per_token;
+  const int64_t coefficients = static_cast<int64_t>(probe.window->bytes()) / probe.tokens;
+  e.bytes = entry_bytes<R>(r, p, e) + coefficients * window + reading_bytes(probe.pass, chunk, p.window.end);
+  if (p.fold)  // what stands around the core goes back through it, and is kept for the chunk
+    e.bytes += chunk * (coefficients + probe.pass.tape / model.arch().sizes().n_layer);
   if (probe.pass.reordered)
     e.bytes += 2 * p.T * p.T * static_cast<int64_t>(sizeof(double));  // the whole matrix is put in order
   const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;

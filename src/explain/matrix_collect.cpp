@@ -41,7 +41,10 @@ namespace {
 template <class R>
 void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const MatrixRequest& r, const MatrixPlan& p,
                    Collected<R>& c) {
-  if (c.parts.empty()) c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
+  if (c.parts.empty()) {
+    c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
+    c.parts[0].window->expect(p.window.end - p.window.begin);
+  }
   const Part<R>& part = c.parts[0];
   part.window->append(ctx, view, std::max(part.begin, first) - first,
                       std::min(part.end, first + view.tokens()) - first);

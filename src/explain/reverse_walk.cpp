@@ -135,12 +135,11 @@ PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
   try {
     const int64_t more = record_alone(model, sample.slice(0, kMore), probe),
                   few = record_alone(model, sample.slice(0, kFew), probe);
-    probe.bytes_per_token =
-        2 * std::max<int64_t>((more - few) / (kMore - kFew), 1);  // every array has an adjoint of its size
+    probe.tape = std::max<int64_t>((more - few) / (kMore - kFew), 1);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
     const int64_t T = plan.length();
-    probe.bytes_per_token = 2 * (record_alone(model, plan.slice(0, T), probe) / T + 1);
+    probe.tape = record_alone(model, plan.slice(0, T), probe) / T + 1;
   }
   return probe;
 }

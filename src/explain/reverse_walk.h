@@ -66,9 +66,9 @@ class ReverseWalk {
 
 // What a short pass over the first tokens shows of the cost of a long one.
 struct PassProbe {
-  int64_t bytes_per_token = 0;  // recorded, with adjoints
-  bool whole = false;           // cannot be walked in chunks
-  bool reordered = false;       // tokens do not stay in the text's order
+  int64_t tape = 0;        // bytes of a recorded token, without adjoints
+  bool whole = false;      // cannot be walked in chunks
+  bool reordered = false;  // tokens do not stay in the text's order
   std::vector<int> quadratic_layers;
   double pair_flops = 0;  // of attention without a window, per pair of tokens
 

@@ -34,4 +34,14 @@ PassCost running_cost(const Model& model, std::span<const int32_t> tokens) {
   }
 }
 
+int64_t logit_rows(const Model& model, int64_t chunk) {
+  constexpr int64_t kAtOnce = int64_t{1} << 24;  // 64 MiB
+  return std::clamp<int64_t>(kAtOnce / model.arch().head().rows(), 1, chunk);
+}
+
+int64_t logit_row_bytes(const Model& model, int64_t chunk) {
+  const int64_t each = model.compute() == DType::kF64 ? sizeof(float) + sizeof(double) : sizeof(float);
+  return logit_rows(model, chunk) * model.arch().head().rows() * each;
+}
+
 }  // namespace hindscan

@@ -6,6 +6,7 @@
 #include "kernels/finite.h"
 #include "kernels/gemm.h"
 #include "model/model.h"
+#include "model/pass_cost.h"
 
 namespace hindscan {
 
@@ -98,9 +99,7 @@ std::span<const float> Runner::step(std::span<const int32_t> tokens, SequenceSta
 
 void Runner::logits(std::span<const int32_t> tokens, SequenceState& state,
                     const std::function<void(int64_t, int64_t, const float*)>& sink) {
-  constexpr int64_t kLogitsAtOnce = int64_t{1} << 24;  // 64 MiB
-  const int64_t V = model_.arch().head().rows();
-  const int64_t block = std::clamp<int64_t>(kLogitsAtOnce / V, 1, chunk_);
+  const int64_t V = model_.arch().head().rows(), block = logit_rows(model_, chunk_);
   std::vector<float> rows(static_cast<size_t>(block * V));  // [block, vocab]
   chunks(tokens, state, [&](Ctx& ctx, Var h, int64_t first, int64_t n) {
     for (int64_t r = 0; r < n; r += block) {

@@ -11,12 +11,12 @@ from pathlib import Path
 D_MODEL, LAYERS, VOCAB, D_INNER, D_STATE, D_CONV, DT_RANK = 16, 2, 4096, 32, 4, 4, 2
 
 
-def tensors(rng):
+def tensors(rng, vocab):
     def normal(name, shape, scale):
         count = math.prod(shape)
         return name, shape, [rng.gauss(0, scale) for _ in range(count)]
 
-    yield normal("backbone.embeddings.weight", [VOCAB, D_MODEL], 1.0)
+    yield normal("backbone.embeddings.weight", [vocab, D_MODEL], 1.0)
     yield "backbone.norm_f.weight", [D_MODEL], [1.0] * D_MODEL
     for layer in range(LAYERS):
         prefix = f"backbone.layers.{layer}."
@@ -63,15 +63,16 @@ def write_safetensors(path, items, fault):
 def main():
     folder, tokenizer = Path(sys.argv[1]), Path(sys.argv[2])
     fault = sys.argv[3] if len(sys.argv) > 3 else ""
+    vocab = 60000 if fault == "many-words" else VOCAB
     folder.mkdir(parents=True, exist_ok=True)
     config = {
-        "model_type": "mamba", "hidden_size": D_MODEL, "num_hidden_layers": LAYERS, "vocab_size": VOCAB,
+        "model_type": "mamba", "hidden_size": D_MODEL, "num_hidden_layers": LAYERS, "vocab_size": vocab,
         "intermediate_size": D_INNER, "state_size": D_STATE, "conv_kernel": D_CONV, "time_step_rank": DT_RANK,
         "use_bias": False, "use_conv_bias": True, "tie_word_embeddings": True, "layer_norm_epsilon": 1e-5,
         "hidden_act": "silu",
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config) if fault != "bad-config" else '{"model_type": ')
-    write_safetensors(folder / "model.safetensors", list(tensors(random.Random(1))), fault)
+    write_safetensors(folder / "model.safetensors", list(tensors(random.Random(1), vocab)), fault)
     shutil.copy(tokenizer, folder / "tokenizer.json")
     if fault == "bad-tokenizer":
         (folder / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "b"]]}}')
