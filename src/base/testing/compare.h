@@ -30,6 +30,7 @@ std::vector<double> doubles(const X& x) {
 }
 
 inline double ulp32(double x) {
+  if (!std::isfinite(x)) return x;  // has no exponent
   const double magnitude = std::max(std::abs(x), double{std::numeric_limits<float>::min()});
   return std::ldexp(1.0, std::ilogb(magnitude) - 23);
 }
