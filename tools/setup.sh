@@ -91,16 +91,19 @@ configure_build() {
 
 # build_targets TARGET...: quiet when there is little to do.
 build_targets() {
-  local memory jobs cores
+  local memory jobs cores steps
   cores=$(nproc)
   memory=$(awk '/MemAvailable/ { print int($2 / 1500000) }' /proc/meminfo)
   jobs=$((memory < 1 ? 1 : memory < cores ? memory : cores))
   if [[ ! -x $program ]]; then
-    say "building in $build; the first time takes a few minutes"
+    say "building in $build; the first time takes minutes"
     if [[ -t 2 ]]; then
       ninja -C "$build" -j "$jobs" "$@" >&2 && return 0
       exit 70
     fi
+  else
+    steps=$(ninja -C "$build" -n "$@" 2>/dev/null | grep -c '^\[' || true)
+    ((steps < 10)) || say "building $steps files that are new or changed; this takes a while"
   fi
   ninja -C "$build" -j "$jobs" --quiet "$@" >"$build.log" 2>&1 </dev/null && return 0
   grep -v '^ninja: Entering' "$build.log" | tail -n 60 >&2
@@ -116,7 +119,7 @@ set_up() {
   install_packages "${libraries[@]}"
   mkdir -p "$root/build" || { say "cannot write to $root; clone it to a folder of your own"; exit 73; }
   exec 9>"$root/build/.lock" || { say "cannot write to $root/build; was it built by another user?"; exit 73; }
-  flock 9
+  flock -n 9 || { say "waiting for another run.sh or test.sh that builds here"; flock 9; }
   configure_build "$tests"
   build_targets "$@"
   exec 9>&-

@@ -262,8 +262,10 @@ Config hybrid_preset(const PresetSizes& sizes) {
   c.set("blocks.ssm.head_dim", head);
   c.set("blocks.ssm.state_size", int64_t{64});
   c.set("blocks.ssm.n_groups", int64_t{1});
-  c.set("blocks.attn.model_type", std::string("attention"));
-  c.set("blocks.attn.num_attention_heads", sizes.d_model / head);
+  if (sizes.n_layer > 3) {
+    c.set("blocks.attn.model_type", std::string("attention"));
+    c.set("blocks.attn.num_attention_heads", sizes.d_model / head);
+  }
   c.set("blocks.mlp.model_type", std::string("mlp"));
   c.set("blocks.mlp.intermediate_size", 2 * sizes.d_model);
   c.set("tie_word_embeddings", true);

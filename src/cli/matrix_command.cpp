@@ -149,8 +149,8 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
-  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]", flags.output, m.layer, flags.map,
-                   flags.fidelity, m.rows, m.cols));
+  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]{}{}", flags.output, m.layer, flags.map,
+                   flags.fidelity, m.rows, m.cols, m.notes.empty() ? "" : "; ", m.notes));
   if (m.estimator) {
     note(fmt::format(
         "key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",

@@ -29,7 +29,7 @@ struct TrainFlags {
 void add_data_flags(CLI::App& app, TrainFlags& f) {
   TrainOptions& o = f.options;
   app.option_defaults()->group("What and where");
-  app.add_option("-m,--model", o.model, "Start from this model directory")->type_name("DIR");
+  app.add_option("-m,--model", o.model, "Start from this model directory or file")->type_name("PATH");
   app.add_option("--config", o.config, "Or from fresh weights of this config.json")->type_name("FILE");
   app.add_option("--arch", o.arch, "Or from fresh weights of a family, e.g. mamba2, rwkv7, hybrid")->type_name("NAME");
   app.add_option("--d-model", o.d_model, "With --arch: channels")
@@ -239,8 +239,10 @@ void print(const TrainReport& r, bool json) {
               r.task->asked);
   if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
   if (r.model_dir.empty()) return;
-  out.print("model       {}   next: hindscan {} -m {} -p TEXT\n", printable(r.model_dir).text,
-            r.classifier ? "classify" : "run", printable(shell_quote(r.model_dir)).text);
+  // The alphabet of a generated task has no words, a model of vectors no text.
+  const char* input = r.reads_features ? "--features FILE" : r.task ? "--tokens 1,2,3" : "-p TEXT";
+  out.print("model       {}   next: hindscan {} -m {} {}\n", printable(r.model_dir).text,
+            r.classifier ? "classify" : "run", printable(shell_quote(r.model_dir)).text, input);
 }
 
 }  // namespace

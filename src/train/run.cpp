@@ -81,6 +81,7 @@ class Run {
     if (report_.end == TrainReport::End::kFinished) finish();
     if (report_.end != TrainReport::End::kFinished) log_.note(trainer_.steps_done(), "stop", stop_reason());
     report_.classifier = o_.labelled();
+    report_.reads_features = !o_.features.empty();
     report_.steps = trainer_.steps_done();
     report_.skipped = trainer_.skipped();
     report_.seconds = since(start_);

@@ -33,7 +33,7 @@ struct TrainReport {
   std::optional<TaskScore> task;
   std::optional<LabelledScore> labelled;  // of a classifier on held-out sequences
   std::string checkpoint;                 // the last one
-  bool classifier = false;
+  bool classifier = false, reads_features = false;
   std::string model_dir;  // written when the run is finished
 };
 

@@ -98,4 +98,13 @@ out = process.communicate(timeout=60)[0].decode()
 sys.exit(process.returncode != 130 or "checkpoint" not in out)
 PY
 expect 0 train --resume signalled --max-seconds 0.01
+
+# What it says to do next works, and a preset knows all of its own keys.
+expect 0 train --arch hybrid --d-model 16 --n-layer 2 --task induction --steps 1 --length 32 --batch 1 --out hybrid
+holds test ! -s err
+out_has "--tokens 1,2,3"
+expect 0 run -m hybrid/model --tokens 1,2,3 -n 1
+expect 0 train --arch lstm --d-model 16 --n-layer 1 --task induction --steps 1 --length 32 --batch 1 --out lstm
+expect 0 matrix -m lstm/model --tokens 1,2,3 -o lstm.npy
+holds grep -q "frozen gates" err
 finish
