@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "arch_pass.h"
+#include "base/log.h"
 #include "base/mmap.h"
 #include "model/config_json.h"
 
@@ -256,6 +258,47 @@ Config llama(const std::string& keys) {
   for (const char* key : {"hidden_size", "intermediate_size", "vocab_size"}) c.set(key, int64_t{24});
   for (const char* key : {"num_hidden_layers", "num_attention_heads"}) c.set(key, int64_t{2});
   return c;
+}
+
+// What a configuration makes the program say, or refuse.
+std::string said(const std::string& model_type, const std::function<void(Config&)>& change) {
+  Config c = architecture_preset(model_type, {.d_model = 16, .n_layer = 2, .vocab_size = 24});
+  change(c);
+  std::string out;
+  set_log_sink([&out](LogLevel, std::string_view text) { out += text; });
+  try {
+    Model::create(c, DType::kF32, 1);
+  } catch (const Error& e) {
+    out += e.code() == ErrorCode::kData ? "refused: " + e.message() : "another code: " + e.message();
+  }
+  set_log_sink(nullptr);
+  return out;
+}
+
+TEST(CaseA5, ACopyOfAKeyThatSaysAnotherThingIsNoticed) {
+  EXPECT_EQ(said("mamba", [](Config& c) { c.set("d_model", 16.0), c.set("n_layer", int64_t{2}); }), "");
+  EXPECT_NE(said("mamba", [](Config& c) { c.set("d_model", int64_t{32}); }).find("hidden_size"), std::string::npos);
+  EXPECT_NE(said("mamba", [](Config& c) { c.set("n_layer", int64_t{3}); }).find("n_layer"), std::string::npos);
+  const auto pattern = [](Config& c) {
+    c.set_list("block_types", std::vector<std::string>{"recurrent", "attention"});
+    c.set_list("_block_types", std::vector<std::string>{"attention", "recurrent"});
+  };
+  EXPECT_NE(said("recurrent_gemma", pattern).find("_block_types"), std::string::npos);
+  EXPECT_NE(said("gru", [](Config& c) { c.set("pooling", "mean"); }).find("pooling"), std::string::npos);
+}
+
+TEST(CaseA5, ADivisorOfNothingIsRefused) {
+  for (const char* type : {"rwkv5", "rwkv6"}) {
+    for (const double divisor : {0.0, -1.0, -8.0})
+      EXPECT_EQ(said(type, [&](Config& c) { c.set("head_size_divisor", divisor); }).rfind("refused", 0), 0u) << divisor;
+  }
+}
+
+TEST(CaseA5, AHybridsBlocksAreToldByName) {
+  EXPECT_EQ(said("hybrid", [](Config&) {}), "");  // describes a block that no layer of two has
+  const std::string twice =
+      said("hybrid", [](Config& c) { c.set_list("layers", std::vector<std::string>{"ssm+ssm"}); });
+  EXPECT_EQ(twice.rfind("refused", 0), 0u) << twice;
 }
 
 TEST(CaseA5, ScaledPositionsAreReadInTheOldAndTheNewForm) {

@@ -1,6 +1,8 @@
 // Every architecture of the registry: each kind of edit is really made, and its effect is that of the definition.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/testing/compare.h"
 #include "eval/causal.h"
 #include "explain/target.h"
@@ -63,6 +65,37 @@ TEST(CaseA12, EveryKindOfEditChangesEveryArchitecture) {
 }
 
 // A token without a write leaves the state of every mixer that it would have had without its input.
+// Gates that keep a carried state for ever write nothing: no fault of the program.
+TEST(CaseA12, AStateThatIsKeptAsItIsMeasuresNothing) {
+  constexpr int64_t kD = 16;
+  Model model = random_model(architecture_preset("gru", {.d_model = kD, .n_layer = 2, .vocab_size = kVocab}));
+  size_t gates = 0;
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    Weight& w = model.weights()[i];
+    if (w.size() != 3 * kD || w.name.find("bias") == std::string::npos) continue;
+    std::fill_n(static_cast<double*>(w.data) + kD, kD, 1000.0);  // of r, z, n: z
+    ++gates;
+  }
+  ASSERT_GE(gates, 2u);
+  ExplainRequest r = request_of(model);
+  SequenceState state;
+  Input input;
+  input.tokens = r.tokens;
+  input.states = {&state};
+  CtxOptions options;
+  options.compute = DType::kF64;
+  Ctx ctx(input, std::move(options));
+  model.arch().forward(ctx);
+  ctx.commit();
+  ASSERT_FALSE(state.empty());
+  const SequenceState names = state;
+  for (const auto& [name, slot] : names.slots())
+    std::fill_n(static_cast<double*>(state.put(name, slot.shape, slot.dtype)), slot.bytes.size() / sizeof(double), 0.5);
+  r.state_in = &state;
+  ExplainReport report = explain(model, r);
+  for (const Edit& e : add_causal(model, r, report)) EXPECT_EQ(e.measured, 0) << edit_name(e.kind);
+}
+
 TEST(CaseA12, ADroppedWriteIsMeasuredAsTheRunWithoutThatInput) {
   const Model model = random_model(architecture_preset("lstm", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab}));
   ExplainRequest r = request_of(model);

@@ -130,6 +130,15 @@ class Unknown {
 
 }  // namespace
 
+// 2 and 2.0 are the same.
+static bool same_value(const ConfigValue& a, const ConfigValue& b) {
+  const auto number = [](const ConfigValue& v) {
+    const int64_t* whole = v.as<int64_t>();
+    return whole != nullptr ? ConfigValue(static_cast<double>(*whole)) : v;
+  };
+  return number(a) == number(b);
+}
+
 std::span<const KeyNote> common_keys() { return kCommon; }
 std::span<const KeyNote> fla_keys() { return kFla; }
 
@@ -156,6 +165,16 @@ std::vector<std::string> unknown_keys(const Config& config, const Architecture& 
   Unknown unknown(*config.asked(), std::move(listed));
   unknown.search(config.root(), "");
   return std::move(unknown.keys);
+}
+
+std::vector<std::string> differing_copies(const Config& config, const Architecture& architecture) {
+  std::vector<std::string> out;
+  for (const KeyNote& note : architecture.unused_keys()) {
+    if (note.copy_of == nullptr || !config.has(note.key) || !config.has(note.copy_of)) continue;
+    if (!same_value(*config.find(note.key), *config.find(note.copy_of)))
+      out.push_back(fmt::format("\"{}\" is not what \"{}\" says, which was used", note.key, note.copy_of));
+  }
+  return out;
 }
 
 }  // namespace hindscan

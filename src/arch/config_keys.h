@@ -14,6 +14,7 @@ class Architecture;
 struct KeyNote {
   std::string key;
   const char* why;
+  const char* copy_of = nullptr;  // the key that is read, where this one repeats it
 };
 
 std::span<const KeyNote> common_keys();  // of every Hugging Face configuration
@@ -22,5 +23,7 @@ std::span<const KeyNote> fla_keys();     // of every configuration of flash-line
 void refuse_common_keys(const Config& config);
 // Keys of a configuration that records which were asked for; a nested one as "outer.inner".
 std::vector<std::string> unknown_keys(const Config& config, const Architecture& architecture);
+// Copies that say another thing than the key that is read, as sentences.
+std::vector<std::string> differing_copies(const Config& config, const Architecture& architecture);
 
 }  // namespace hindscan

@@ -138,6 +138,12 @@ class Hybrid final : public Architecture {
   Config hf_config() const override { return source_; }
   std::vector<KeyNote> unused_keys() const override {
     std::vector<KeyNote> out;
+    const ConfigValue* blocks = source_.find("blocks");
+    const auto* described = blocks == nullptr ? nullptr : blocks->as<ConfigValue::Object>();
+    for (const auto& [name, settings] : described == nullptr ? ConfigValue::Object() : *described) {
+      const bool used = std::any_of(blocks_.begin(), blocks_.end(), [&](const auto& b) { return b->name == name; });
+      if (!used) out.push_back({"blocks." + name, "no layer has this block"});
+    }
     for (const auto& block : blocks_) {
       if (!block->family) continue;
       for (const KeyNote& note : block->family->unused_keys())
@@ -199,7 +205,12 @@ class Hybrid final : public Architecture {
     LayerStep step;
     for (size_t at = 0; at <= text.size();) {
       const size_t end = std::min(text.find('+', at), text.size());
-      step.parts.push_back(parse_part(text.substr(at, end - at)));
+      const Part part = parse_part(text.substr(at, end - at));
+      const bool again =
+          std::any_of(step.parts.begin(), step.parts.end(), [&](const Part& p) { return p.block == part.block; });
+      check(!again, ErrorCode::kData, "[{}] expected a block once in one of \"layers\", found \"{}\"", source_.label(),
+            text);
+      step.parts.push_back(part);
       at = end + 1;
     }
     return step;

@@ -48,9 +48,9 @@ std::vector<KeyNote> mamba_keys() {
 
 std::vector<KeyNote> hf_mamba_keys() {
   std::vector<KeyNote> out = mamba_keys();
-  out.push_back({"d_model", "a copy of hidden_size"});
-  out.push_back({"n_layer", "a copy of num_hidden_layers"});
-  out.push_back({"d_inner", "a copy of intermediate_size"});
+  out.push_back({"d_model", "a copy of hidden_size", "hidden_size"});
+  out.push_back({"n_layer", "a copy of num_hidden_layers", "num_hidden_layers"});
+  out.push_back({"d_inner", "a copy of intermediate_size", "intermediate_size"});
   out.push_back({"pad_vocab_size_multiple", "vocab_size is padded already"});
   for (const char* key : {"ssm_cfg", "rms_norm", "norm_before_gate"})
     out.push_back({key, "Hugging Face's class never reads it"});

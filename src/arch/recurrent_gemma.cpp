@@ -102,7 +102,7 @@ class RecurrentGemma final : public Architecture {
   }
   Config hf_config() const override { return source_; }
   std::vector<KeyNote> unused_keys() const override {
-    return {{"_block_types", "a copy of block_types"},
+    return {{"_block_types", "a copy of block_types", "block_types"},
             {"w_init_variance_scale", "where fresh weights start"},
             {"final_w_init_variance_scale", "where fresh weights start"}};
   }

@@ -115,7 +115,7 @@ std::unique_ptr<Architecture> make_rwkv5(const Config& c) {
   const std::string version = c.text("version", "5.2");
   check(version == "5.2" || version == "5.1", ErrorCode::kData, "[{}] expected \"version\" 5.1 or 5.2, found \"{}\"",
         c.label(), version);
-  return std::make_unique<Rwkv5>(base, version == "5.2", c.real("head_size_divisor", 8));
+  return std::make_unique<Rwkv5>(base, version == "5.2", c.real("head_size_divisor", 1e-3, 1e6, 8));
 }
 
 Config rwkv5_preset(const PresetSizes& sizes) { return rwkv::preset("rwkv5", sizes); }

@@ -186,7 +186,7 @@ std::unique_ptr<Architecture> make_rwkv6(const Config& c) {
   if (c.has("expand_k") || c.has("expand_v") || c.has("proj_low_rank_dim")) return make_fla(c);
   const rwkv::BaseConfig base = rwkv::read_heads(c, 3.5);
   const bool large = base.d_model >= 4096;  // the 7 B models have ranks twice as large
-  const double divisor = c.real("head_size_divisor", 8);
+  const double divisor = c.real("head_size_divisor", 1e-3, 1e6, 8);
   const int64_t mix_rank = c.integer("mix_lora", 1, kMost, large ? 64 : 32);
   const int64_t decay_rank = c.integer("decay_lora", 1, kMost, large ? 128 : 64);
   const double eps = c.real("group_norm_eps", 1e-5 * divisor * divisor);

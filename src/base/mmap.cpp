@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <list>
 #include <new>
 #include <utility>
 
@@ -45,6 +47,8 @@ struct stat stat_input(const InputFd& fd, const std::string& path) {
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) fail_errno(errno, "stat", path, FileUse::kInput);
   check(!S_ISDIR(info.st_mode), ErrorCode::kData, "[{}] expected a file, found a directory", path);
+  const bool ends = !S_ISCHR(info.st_mode) || info.st_rdev == makedev(1, 3) || ::isatty(fd.get()) != 0;
+  check(ends, ErrorCode::kData, "[{}] expected a file or a pipe, found a device that never ends", path);
   return info;
 }
 
@@ -66,18 +70,26 @@ size_t read_fully(int fd, const std::string& path, uint8_t* out, size_t size) {
   return done;
 }
 
-// `expected`: the size when it is known, so that no second copy is made while it grows.
+// `expected`: the size when it is known. A text of unknown length is joined of parts that are freed one by one, so that
+// no second copy of it is ever there.
 std::string read_stream(int fd, const std::string& path, uint64_t limit, uint64_t expected = 0) {
-  std::string text;
-  for (;;) {
-    const size_t old = text.size();
-    text.resize(old + std::max<size_t>({size_t{1} << 16, old / 2, old == 0 ? expected + 1 : 0}));
-    const size_t n = read_fully(fd, path, reinterpret_cast<uint8_t*>(text.data()) + old, text.size() - old);
-    const bool end = old + n < text.size();
-    text.resize(old + n);
-    check_limit(path, text.size(), limit);
-    if (end) return text;
+  constexpr size_t kPart = size_t{1} << 20;
+  std::list<std::string> parts;
+  size_t total = 0;
+  for (bool end = false; !end;) {
+    std::string part(parts.empty() && expected > 0 ? expected + 1 : kPart, '\0');
+    const size_t n = read_fully(fd, path, reinterpret_cast<uint8_t*>(part.data()), part.size());
+    end = n < part.size();
+    part.resize(n);
+    total += n;
+    check_limit(path, total, limit);
+    parts.push_back(std::move(part));
   }
+  if (parts.size() == 1) return std::move(parts.front());
+  std::string text;
+  text.reserve(total);
+  for (; !parts.empty(); parts.pop_front()) text += parts.front();
+  return text;
 }
 
 uint8_t* allocate(const std::string& path, size_t size) {
@@ -94,7 +106,9 @@ FileBytes FileBytes::load(const std::string& path, LoadMode mode, uint64_t limit
   FileBytes file;
   if (!S_ISREG(info.st_mode)) {
     check(mode == LoadMode::kRead, ErrorCode::kData, "[{}] expected a regular file to map", path);
-    const std::string text = read_stream(fd.get(), path, limit);
+    // Both copies are there for a moment.
+    const std::string text =
+        read_stream(fd.get(), path, std::min(limit, static_cast<uint64_t>(available_memory()) / 2));
     file.data_ = allocate(path, text.size());
     file.size_ = text.size();
     std::copy(text.begin(), text.end(), file.data_);

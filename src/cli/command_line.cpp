@@ -99,12 +99,23 @@ bool CommandLine::parse(std::vector<std::string> arguments) {
   } catch (const CLI::ParseError& e) {
     fail(ErrorCode::kUsage, "{}; see 'hindscan {} --help'", e.what(), name_);
   }
+  refuse_empty_values();
   const std::vector<std::string> extra = app_.remaining();
   if (!extra.empty()) unknown_argument(extra.front());
   check(model_option_.empty() || model_positional_.empty(), ErrorCode::kUsage,
         "expected one model, found '{}' and '{}'; text goes after -p", model_option_, model_positional_);
   apply();
   return true;
+}
+
+// What a shell makes of -m "$MODEL" without a MODEL is no wish for the default.
+void CommandLine::refuse_empty_values() const {
+  for (const CLI::Option* o : app_.get_options()) {
+    for (const std::string& value : o->results()) {
+      check(!value.empty(), ErrorCode::kUsage,
+            "{}: expected something after it, found an empty text; see 'hindscan {} --help'", o->get_name(), name_);
+    }
+  }
 }
 
 void CommandLine::unknown_argument(const std::string& argument) const {
@@ -231,6 +242,16 @@ CLI::Validator at_least(int64_t least) {
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
             const bool good = error == std::errc() && end == text.data() + text.size() && value >= least;
             return good ? std::string() : fmt::format("expected {} or more, found {}", least, text);
+          },
+          ""};
+}
+
+CLI::Validator seed_number() {
+  return {[](const std::string& text) {
+            uint64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool good = error == std::errc() && end == text.data() + text.size();
+            return good ? std::string() : fmt::format("expected a number in 0..{}, found {}", UINT64_MAX, text);
           },
           ""};
 }

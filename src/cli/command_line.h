@@ -39,6 +39,9 @@ class CommandLine {
   Model load_model(bool refuse_non_finite = true) const;
   // One of -p, -f and --tokens, or what comes through a pipe; Error(kUsage) for none or several.
   Prompt read_prompt(const Model& model, TextPlace place = kWholeText) const;
+  // Before the work: Error(kUsage) where `output` would replace the model, the text, the ids or other inputs,
+  // Error(kCannotCreate) where its folder is missing.
+  void check_output(const std::string& output, std::vector<std::string> inputs = {}) const;
   size_t prompts_given() const;  // of -p, -f and --tokens
   // Bytes a request may take beside the program and the model that is loaded; Error(kResource) when these alone are
   // more than --mem-limit.
@@ -46,6 +49,7 @@ class CommandLine {
 
  private:
   void update_usage();
+  void refuse_empty_values() const;
   void apply();
   void end_text(std::string& text, bool piped) const;
   void check_loading(const std::string& model) const;
@@ -65,6 +69,7 @@ class CommandLine {
 
 std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)
 CLI::Validator at_least(int64_t least);                    // of a whole number
+CLI::Validator seed_number();                              // a whole number of 64 bits, none that would be cut to them
 int64_t parse_bytes(const std::string& text);              // "512M", "4G"; Error(kUsage)
 DType parse_dtype(const std::string& text);                // Error(kUsage)
 

@@ -55,7 +55,7 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
-  app.add_option("-s,--seed", r.seed, "Of the edits")->capture_default_str();
+  app.add_option("-s,--seed", r.seed, "Of the edits")->check(seed_number())->capture_default_str();
   app.add_option("--chunk", r.chunk, "Tokens kept in memory at a time")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
@@ -64,6 +64,7 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   app.add_option("-o,--output", f.outputs, "out.html, out.json, out.npz or out.png (may be repeated)")
       ->type_name("FILE")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
@@ -87,8 +88,11 @@ void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const 
 
 // One token: its text, or its id for a model without a tokenizer.
 int32_t single_token(const Model& model, const std::string& text, const char* flag) {
-  if (model.arch().sizes().labels > 0) return parse_tokens(text).front();  // the number of a class
-  if (!model.has_tokenizer()) return parse_tokens(text).front();
+  if (model.arch().sizes().labels > 0 || !model.has_tokenizer()) {  // the number of a class, or of a token
+    const std::vector<int32_t> ids = parse_tokens(text);
+    check(ids.size() == 1, ErrorCode::kUsage, "[{}] expected one number, found {}", flag, ids.size());
+    return ids[0];
+  }
   const std::vector<int32_t> ids = encode_text(model, text, kInsideText);
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> pieces;
@@ -157,6 +161,7 @@ int explain_command(Arguments arguments) {
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
           "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);
+    line.check_output(path, {flags.features.file, flags.state_in});
   }
 
   const Model model = line.load_model();

@@ -57,6 +57,7 @@ int logits_command(Arguments arguments) {
   if (!line.parse(std::move(arguments))) return 0;
   check(output.empty() || output.ends_with(".npy"), ErrorCode::kUsage,
         "[logits] expected an output file ending in .npy, found '{}'", output);
+  line.check_output(output, {state_in});
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model, {.begins = state_in.empty()});

@@ -182,6 +182,7 @@ int matrix_command(Arguments arguments) {
   add_flags(line.app(), flags, request);
   if (!line.parse(std::move(arguments))) return 0;
   settle(flags, request);
+  line.check_output(flags.output, {features.file, flags.state_in});
 
   const Model model = line.load_model();
   const TextPlace place{.begins = flags.state_in.empty()};

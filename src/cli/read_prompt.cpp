@@ -67,6 +67,8 @@ Prompt CommandLine::read_prompt(const Model& model, TextPlace place) const {
   const auto most = static_cast<uint64_t>(memory_limit() / kBytesPerByte);
   Prompt out;
   if (tokens_option_->count() > 0) {
+    check(app_.count("--newline") == 0, ErrorCode::kUsage,
+          "[--newline] expected a text, whose end it is about, found --tokens");
     out.from_tokens = true;
     const bool from_file = tokens_.starts_with('@');
     const std::string file = from_file ? tokens_.substr(1) : "";

@@ -28,6 +28,7 @@ void add_flags(CLI::App& app, RunFlags& f) {
       ->capture_default_str();
   app.add_option("--stop", g.stop, "Stop before this text (may be repeated)")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--ignore-end", g.ignore_end, "Go on after the end-of-text token");
   app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")
@@ -62,7 +63,9 @@ void add_flags(CLI::App& app, RunFlags& f) {
   app.add_option("--frequency-penalty", g.sampling.frequency_penalty, "Subtracted for every time it was seen");
   app.add_option("--penalty-window", g.sampling.penalty_window, "Tokens the penalties look back; -1: all")
       ->capture_default_str();
-  app.add_option("-s,--seed", g.sampling.seed, "The same seed gives the same text")->capture_default_str();
+  app.add_option("-s,--seed", g.sampling.seed, "The same seed gives the same text")
+      ->check(seed_number())
+      ->capture_default_str();
 }
 
 Json to_json(const Model& model, const Prompt& prompt, const Generated& g) {
@@ -123,6 +126,7 @@ int run_command(Arguments arguments) {
   RunFlags flags;
   add_flags(line.app(), flags);
   if (!line.parse(std::move(arguments))) return 0;
+  line.check_output(flags.state_out);
   if (flags.greedy) flags.generate.sampling.temperature = 0;
   flags.generate.commit_last = !flags.state_out.empty();
   Sampler(flags.generate.sampling);  // refuses bad values before the model is loaded

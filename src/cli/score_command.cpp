@@ -161,6 +161,7 @@ int score_command(Arguments arguments) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   if (!line.parse(std::move(arguments))) return 0;
+  line.check_output(flags.state_out);
 
   const Model model = line.load_model();
   const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});

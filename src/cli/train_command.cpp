@@ -95,7 +95,7 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--beta2", o.beta2, "AdamW")->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "On matrices and embeddings")->capture_default_str();
   app.add_option("--clip", o.clip, "Largest gradient norm; 0: no clipping")->capture_default_str();
-  app.add_option("-s,--seed", o.seed, "Of weights, order and tasks")->capture_default_str();
+  app.add_option("-s,--seed", o.seed, "Of weights, order and tasks")->check(seed_number())->capture_default_str();
   app.add_option("--gemm", f.gemm, "Products in bf16 or f32; weights are f32")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();

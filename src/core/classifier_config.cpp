@@ -4,7 +4,7 @@ namespace hindscan {
 
 static constexpr int64_t kMaxDim = int64_t{1} << 24;
 
-bool is_classifier(const Config& c) { return c.has("pooling") && c.has("num_labels"); }
+bool is_classifier(const Config& c) { return c.has("num_labels") && c.has("pooling"); }
 
 ClassifierOptions classifier_options(const Config& c) {
   ClassifierOptions o;

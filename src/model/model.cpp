@@ -23,6 +23,8 @@ void Model::configure(Config config, const std::optional<Config>& generation) {
   arch_ = make_architecture(config);
   generation_ = read_generation(config, generation, arch_->sizes().vocab_size);
   unknown_keys_ = hindscan::unknown_keys(config, *arch_);
+  for (const std::string& difference : differing_copies(config, *arch_))
+    log_warning("[{}] {}", config_.label(), difference);
   if (unknown_keys_.empty()) return;
   constexpr size_t kShown = 10, kLetters = 60;
   std::vector<std::string> shown;

@@ -18,9 +18,11 @@ class Reader {
         keys_(keys),
         group_(group_of(c)),
         type_(c.text(group_ + "rope_type", c.text(group_ + "type", "default"))) {
-    base_ = c.real(group_ + "rope_theta", 1, kMost, c.real(keys.base, 1, kMost, keys.default_base));
-    const double partial =
-        c.real(group_ + "partial_rotary_factor", 0, 1, c.real(keys.partial, 0, 1, keys.default_partial));
+    check(type_ == c.text(group_ + "type", type_), ErrorCode::kData,
+          "[{}] expected one kind of positions, found \"rope_type\" {} and \"type\" {}", c.label(), type_,
+          c.text(group_ + "type", type_));
+    base_ = one_of_two("rope_theta", keys.base, 1, kMost, keys.default_base);
+    const double partial = one_of_two("partial_rotary_factor", keys.partial, 0, 1, keys.default_partial);
     dim_ = static_cast<int64_t>(static_cast<double>(head_dim) * partial);
     check(dim_ % 2 == 0, ErrorCode::kData, "[{}] expected an even number of rotary channels in heads of {}, found {}",
           c.label(), head_dim, dim_);
@@ -49,12 +51,27 @@ class Reader {
   }
 
  private:
+  // The older and the newer name of the object; empty counts as absent.
   static std::string group_of(const Config& c) {
-    const ConfigValue* scaling = c.find("rope_scaling");
-    const auto* object = scaling == nullptr ? nullptr : scaling->as<ConfigValue::Object>();
-    check(scaling == nullptr || object != nullptr, ErrorCode::kData, "[{}] \"rope_scaling\" must be an object",
-          c.label());
-    return object != nullptr && !object->empty() ? "rope_scaling." : "rope_parameters.";
+    const auto object = [&c](const char* key) {
+      const ConfigValue* value = c.find(key);
+      const auto* members = value == nullptr ? nullptr : value->as<ConfigValue::Object>();
+      check(value == nullptr || members != nullptr, ErrorCode::kData, "[{}] \"{}\" must be an object", c.label(), key);
+      return members != nullptr && !members->empty() ? members : nullptr;
+    };
+    const auto *scaling = object("rope_scaling"), *parameters = object("rope_parameters");
+    check(scaling == nullptr || parameters == nullptr || *scaling == *parameters, ErrorCode::kData,
+          "[{}] expected one of \"rope_scaling\" and \"rope_parameters\", found both, and they differ", c.label());
+    return scaling != nullptr ? "rope_scaling." : "rope_parameters.";
+  }
+
+  // A number that stands inside the object, beside it under `outer`, or in both places.
+  double one_of_two(const char* inner, const std::string& outer, double low, double high, double fallback) const {
+    const double beside = c_.real(outer, low, high, fallback), inside = c_.real(group_ + inner, low, high, beside);
+    check(inside == beside || !c_.has(outer), ErrorCode::kData,
+          "[{}] expected one value for both, found \"{}{}\" {} and \"{}\" {}", c_.label(), group_, inner, inside, outer,
+          beside);
+    return inside;
   }
 
   double number(const char* key, double low, double fallback) const {

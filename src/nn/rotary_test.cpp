@@ -71,6 +71,27 @@ TEST(CaseA5, YarnScalesWhatTurns) {
 }
 
 // Llama 3.1: wavelengths below 2048 tokens stay, those beyond 8192 are stretched 8 times.
+TEST(CaseA5, TwoSpellingsOfTheSamePositionsAgreeOrAreRefused) {
+  const auto refused = [](auto&& change) {
+    Config c = yarn();
+    change(c);
+    try {
+      read_rotary(c, kDim);
+    } catch (const Error& e) {
+      return e.code() == ErrorCode::kData;
+    }
+    return false;
+  };
+  EXPECT_FALSE(refused([](Config& c) { c.set("rope_scaling.type", "yarn"); }));
+  EXPECT_TRUE(refused([](Config& c) { c.set("rope_scaling.type", "linear"); }));
+  EXPECT_FALSE(refused([](Config& c) { c.set("rope_parameters", *c.find("rope_scaling")); }));
+  EXPECT_TRUE(refused([](Config& c) { c.set("rope_parameters.rope_type", "linear"); }));
+  EXPECT_FALSE(refused([](Config& c) { c.set("rope_theta", 500.0), c.set("rope_scaling.rope_theta", int64_t{500}); }));
+  EXPECT_TRUE(refused([](Config& c) { c.set("rope_theta", 500.0), c.set("rope_scaling.rope_theta", 501.0); }));
+  EXPECT_TRUE(refused([](Config& c) { c.set("rope_parameters", int64_t{5}); }));
+  EXPECT_TRUE(refused([](Config& c) { c.set("rope_parameters", ConfigValue::List{"yarn"}); }));
+}
+
 TEST(CaseA5, Llama3StretchesLongWavelengths) {
   Config c("llama3");
   c.set("rope_theta", 500000.0);

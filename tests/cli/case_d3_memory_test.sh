@@ -55,6 +55,17 @@ expect_error 71 "[--mem-limit] expected at least" explain -m "$model" -p "The ca
 head -c 60M /dev/zero | tr '\0' a >big.txt
 expect_error 71 "[big.txt] expected at most" logits -m "$model" -f big.txt --mem-limit 100M
 expect_error 71 "[big.txt] expected at most" logits -m "$model" --tokens @big.txt --mem-limit 100M
+# A pipe has no size to look at before: no more of it is held than the limit allows.
+checks=$((checks + 1))
+yes hello | python3 -B "$HINDSCAN_ROOT/tests/cli/measure.py" "$(python3 -c 'print(300 * 1.048576 * 1.1)')" 600 \
+  "$HINDSCAN" logits -m "$model" --mem-limit 300M -t 1 >out 2>err
+(($? == 71)) || fail "a pipe without an end"
+for device in /dev/zero /dev/urandom /dev/full; do
+  expect_error 65 "[$device] expected a file or a pipe, found a device" score -m "$model" -f "$device"
+  expect_error 65 "[$device] expected a file or a pipe, found a device" info -m "$device"
+  expect_error 65 "[$device] expected a file or a pipe, found a device" run -m "$model" -p a --state-in "$device"
+done
+expect_error 65 "[/dev/null] expected some text" score -m "$model" -f /dev/null
 ((held >= 4)) || fail "expected some requests to be done, found $held"
 ((refused >= 4)) || fail "expected some requests to be refused, found $refused"
 
