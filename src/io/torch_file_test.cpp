@@ -126,7 +126,7 @@ TEST(TorchFile, ChangedBytesAreRefusedOrHarmless) {
 // ---- files made by hand ----
 
 void put(std::string& out, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255u);
+  for (int i = 0; i < bytes; ++i) out += static_cast<char>(i < 8 ? value >> (8 * i) & 255u : 0);
 }
 
 struct Entry {
