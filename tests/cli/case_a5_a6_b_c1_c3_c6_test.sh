@@ -49,11 +49,14 @@ with b '{"time_step_limit": [0.0, Infinity]}'
 holds grep -qF Infinity b/config.json
 expect 0 info -m b
 
-# C1: memory follows the size of the file, not key length times elements. ulimit is in KiB.
+# C1: memory follows the size of the file, not key length times elements. A sanitizer's own memory is no measure.
+at_most_1500_mb() {
+  ! "$HINDSCAN" --version --json | grep -q '"Release"' || ulimit -v 1500000
+}
 with c1 '{}'
 python3 -c 'import json; c = json.load(open("c1/config.json")); c["k" * 100000] = [0] * 20000; json.dump(c, open("c1/config.json", "w"))'
 checks=$((checks + 1))
-(ulimit -v 1500000; "$HINDSCAN" info -m c1 -t 1 >out 2>err) || fail "a long key over a long list took more than 1.5 GB"
+(at_most_1500_mb; "$HINDSCAN" info -m c1 -t 1 >out 2>err) || fail "a long key over a long list took more than 1.5 GB"
 
 # C3: sizes are compared with the weights before they take memory.
 with c3 '{"model_type": "hybrid", "layers": [], "blocks": {}}'
@@ -65,7 +68,7 @@ c["blocks"] = {"moe": {"model_type": "moe", "intermediate_size": 16, "num_expert
 json.dump(c, open("c3/config.json", "w"))
 PY
 checks=$((checks + 1))
-(ulimit -v 1500000; "$HINDSCAN" info -m c3 -t 1 >out 2>err)
+(at_most_1500_mb; "$HINDSCAN" info -m c3 -t 1 >out 2>err)
 (($? == 65)) || fail "20 x 65,536 experts: expected exit 65"
 holds grep -qF "far fewer tensors" err
 with c3 '{"num_hidden_layers": 10000}'
