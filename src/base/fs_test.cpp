@@ -151,7 +151,7 @@ TEST_F(FsTest, ErrorCodesOfInput) {
   write_file_atomic(real_fs(), path("big"), std::string(100, 'x'));
   EXPECT_EQ(code_of([&] { read_file(path("big"), 99); }), ErrorCode::kResource);
   EXPECT_EQ(code_of([&] { FileBytes::load(path("big"), LoadMode::kRead, 99); }), ErrorCode::kResource);
-  EXPECT_EQ(code_of([&] { read_file("/dev/zero", 1 << 20); }), ErrorCode::kResource);
+  EXPECT_EQ(code_of([&] { read_file("/dev/zero", 1 << 20); }), ErrorCode::kData);
 }
 
 TEST_F(FsTest, BothLoadModesGiveTheBytes) {

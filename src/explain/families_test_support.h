@@ -14,7 +14,7 @@ inline constexpr const char* kParallel =
     "parallel_blocks";  // mixers side by side in a block, shared weights, one after another
 
 inline Config parallel_blocks() {
-  Config c = architecture_preset("hybrid", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab});
+  Config c = architecture_preset("hybrid", {.d_model = 32, .n_layer = 4, .vocab_size = kVocab});  // with attention
   c.set_list("layers", std::vector<std::string>{"ssm+attn+delta", "mlp", "delta", "attn@0"});
   c.set("blocks.delta.model_type", std::string("gated_deltanet"));
   c.set("blocks.delta.head_dim", int64_t{8});
