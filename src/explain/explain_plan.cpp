@@ -39,13 +39,7 @@ int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
 }
 
 WalkPlan walk_of(const Model& model, const ExplainRequest& r) {
-  WalkPlan plan;
-  plan.tokens = r.tokens;
-  plan.features = r.features;
-  plan.feature_dim = model.arch().sizes().feature_dim;
-  plan.state_in = r.state_in;
-  plan.chunk = r.chunk;
-  plan.progress = r.progress;
+  WalkPlan plan = plan_reading(model, r);
   plan.back_work = back_work(r);
   return plan;
 }

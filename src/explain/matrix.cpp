@@ -25,7 +25,7 @@ struct LayerProbe {
 template <class R>
 LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   LayerProbe<R> probe;
-  WalkPlan plan = walk_of(model, r);
+  WalkPlan plan = plan_reading(model, r);
   plan.state_in = nullptr;
   plan.progress = nullptr;
   probe.pass = probe_pass(model, plan);

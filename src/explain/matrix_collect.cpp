@@ -6,17 +6,6 @@
 
 namespace hindscan {
 
-WalkPlan walk_of(const Model& model, const MatrixRequest& r) {
-  WalkPlan plan;
-  plan.tokens = r.tokens;
-  plan.features = r.features;
-  plan.feature_dim = model.arch().sizes().feature_dim;
-  plan.state_in = r.state_in;
-  plan.chunk = r.chunk;
-  plan.progress = r.progress;
-  return plan;
-}
-
 template <class R>
 const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& views, const MatrixRequest& r,
                               const MatrixPlan& p) {
@@ -71,7 +60,7 @@ void collect_whole(Ctx& ctx, Var h, const MixerView<R>& view, const MatrixReques
 template <class R>
 Collected<R> collect(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool whole) {
   Collected<R> c;
-  WalkPlan plan = walk_of(model, r);
+  WalkPlan plan = plan_reading(model, r);
   if (whole)
     plan.chunk = p.T;
   else if (plan.feature_dim == 0)

@@ -10,8 +10,6 @@
 
 namespace hindscan {
 
-WalkPlan walk_of(const Model& model, const MatrixRequest& r);
-
 // The mixer asked for. Error(kUsage) when the layer has none, not so many, or not such a map.
 template <class R>
 const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& views, const MatrixRequest& r,

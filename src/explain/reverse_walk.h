@@ -27,6 +27,19 @@ struct WalkPlan {
   Input slice(int64_t first, int64_t count) const;  // without states
 };
 
+// What a request of either kind asks to be read.
+template <class Request>
+WalkPlan plan_reading(const Model& model, const Request& r) {
+  WalkPlan plan;
+  plan.tokens = r.tokens;
+  plan.features = r.features;
+  plan.feature_dim = model.arch().sizes().feature_dim;
+  plan.state_in = r.state_in;
+  plan.chunk = r.chunk;
+  plan.progress = r.progress;
+  return plan;
+}
+
 // States before each chunk. Caches that only grow are kept once, each border knowing how much of them it had.
 class Borders {
  public:

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "base/testing/compare.h"
+#include "kernels/differences_test_support.h"
 #include "kernels/nonlinear_recurrence.h"
 
 namespace hindscan::kernels {
@@ -14,28 +15,6 @@ Numbers random_numbers(int64_t n, uint64_t seed) {
   Rng rng(seed);
   Numbers out(static_cast<size_t>(n));
   for (double& x : out) x = 0.7 * rng.normal();
-  return out;
-}
-
-double dot(const Numbers& a, const Numbers& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-template <class Loss>
-Numbers differences(Numbers& at, const Loss& loss) {
-  constexpr double h = 1e-3;
-  Numbers out;
-  for (double& x : at) {
-    const double kept = x;
-    const auto shifted = [&](double step) {
-      x = kept + step;
-      return loss();
-    };
-    out.push_back((8 * (shifted(h) - shifted(-h)) - (shifted(2 * h) - shifted(-2 * h))) / (12 * h));
-    x = kept;
-  }
   return out;
 }
 

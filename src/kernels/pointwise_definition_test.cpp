@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/testing/compare.h"
+#include "kernels/differences_test_support.h"
 #include "kernels/pointwise.h"
 #include "kernels/pointwise_coef.h"
 #include "kernels/pointwise_coef_rotate.h"
@@ -14,29 +15,6 @@ namespace {
 
 Vec<double> numbers(int64_t n, unsigned seed, float scale = 1) { return widen(random_floats(n, seed, scale)); }
 Vec<double> none(int64_t n) { return Vec<double>(static_cast<size_t>(n), 0.0); }
-
-double dot(const Vec<double>& a, const Vec<double>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-// loss() reads `at`: fourth-order central differences.
-template <class Loss>
-Vec<double> differences(Vec<double>& at, const Loss& loss) {
-  constexpr double h = 1e-3;
-  Vec<double> out;
-  for (double& x : at) {
-    const double kept = x;
-    const auto shifted = [&](double step) {
-      x = kept + step;
-      return loss();
-    };
-    out.push_back((8 * (shifted(h) - shifted(-h)) - (shifted(2 * h) - shifted(-2 * h))) / (12 * h));
-    x = kept;
-  }
-  return out;
-}
 
 TEST(PointwiseDefinition, FactorsAndDotProductsPerHead) {
   for (const int64_t d : {1, 3}) {

@@ -170,32 +170,23 @@ LabelledRows read_label_array(const LabelledFiles& files, const std::string& con
   return out;
 }
 
+LabelledFiles files_of(const TrainOptions& o, const std::string& labels, const std::string& features) {
+  return {o.given_name(labels),
+          o.given_name(features),
+          o.label_column,
+          o.text_column,
+          o.header,
+          o.text_field,
+          o.label_field,
+          {},
+          labels,
+          features};
+}
+
 }  // namespace
 
-LabelledFiles training_files(const TrainOptions& o) {
-  return {o.given_name(o.labels),
-          o.given_name(o.features),
-          o.label_column,
-          o.text_column,
-          o.header,
-          o.text_field,
-          o.label_field,
-          {},
-          o.labels,
-          o.features};
-}
-LabelledFiles held_out_files(const TrainOptions& o) {
-  return {o.given_name(o.valid),
-          o.given_name(o.valid_features),
-          o.label_column,
-          o.text_column,
-          o.header,
-          o.text_field,
-          o.label_field,
-          {},
-          o.valid,
-          o.valid_features};
-}
+LabelledFiles training_files(const TrainOptions& o) { return files_of(o, o.labels, o.features); }
+LabelledFiles held_out_files(const TrainOptions& o) { return files_of(o, o.valid, o.valid_features); }
 
 void check_kinds(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
