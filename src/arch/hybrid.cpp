@@ -140,9 +140,10 @@ class Hybrid final : public Architecture {
     std::vector<KeyNote> out;
     const ConfigValue* blocks = source_.find("blocks");
     const auto* described = blocks == nullptr ? nullptr : blocks->as<ConfigValue::Object>();
-    for (const auto& [name, settings] : described == nullptr ? ConfigValue::Object() : *described) {
-      const bool used = std::any_of(blocks_.begin(), blocks_.end(), [&](const auto& b) { return b->name == name; });
-      if (!used) out.push_back({"blocks." + name, "no layer has this block"});
+    for (const auto& entry : described == nullptr ? ConfigValue::Object() : *described) {
+      const bool used =
+          std::any_of(blocks_.begin(), blocks_.end(), [&](const auto& b) { return b->name == entry.first; });
+      if (!used) out.push_back({"blocks." + entry.first, "no layer has this block"});
     }
     for (const auto& block : blocks_) {
       if (!block->family) continue;
