@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fs.h"
 #include "io/crc32.h"
 
 namespace hindscan {

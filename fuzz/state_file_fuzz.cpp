@@ -35,7 +35,8 @@ const std::string& metadata() {
     SequenceState state;
     save_state(real_fs(), folder.file("s"), state, model());
     std::string out;
-    for (const auto& [key, value] : SafetensorsFile::open(folder.file("s")).metadata())
+    const SafetensorsFile file = SafetensorsFile::open(folder.file("s"));
+    for (const auto& [key, value] : file.metadata())
       out += fmt::format("{}\"{}\":\"{}\"", out.empty() ? "" : ",", key, value);
     return "\"__metadata__\":{" + out + "}";
   }();

@@ -21,8 +21,8 @@ Tokenizer make_fixed(bool nfc) {
     merges.push(merge);
   }
   for (const char* content : {"<s>", "  ", "aab"}) {
-    added.push(
-        Json::object().set("id", id++).set("content", content).set("normalized", nfc).set("rstrip", id % 2 == 0));
+    const bool rstrip = id % 2 == 0;
+    added.push(Json::object().set("id", id++).set("content", content).set("normalized", nfc).set("rstrip", rstrip));
   }
   Json json = Json::object();
   json.set("model", Json::object().set("vocab", vocab).set("merges", merges)).set("added_tokens", added);
