@@ -95,10 +95,11 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   const PassProbe probe = probe_pass(model, walk_of(model, request));
   const size_t at_once = copies_at_once(model, request, report, probe) - 1;  // beside the unedited one
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
-  const std::set<std::string> writes = write_taps(model, probe, range(w.first, w.last));
+  const std::span<const int32_t> few = first_few(probe, range(w.first, w.last));
+  const std::set<std::string> writes = write_taps(model, few);
   Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
-    verify_writes(model, range(w.first, w.last), SequenceState(), writes, arena);  // beside a huge one they may vanish
+    verify_writes(model, few, SequenceState(), writes, arena);  // beside a huge state they may vanish
   ProgressTask progress(request.progress, "causal check", "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
@@ -106,6 +107,7 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
     EditedBatch batch(range(w.first, w.last), w.first, writes, arena);
     for (const Edit& e : some) batch.add(e);
     const std::vector<double> values = batch.values(model, before, report.target);
+    verify_found(batch.silenced, writes);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
     for (size_t e = 0; e < some.size(); ++e) {
       const double change = values[e + 1] - values[0];

@@ -11,11 +11,14 @@ static bool all_zero(const SequenceState::Slot& slot) {
   return std::all_of(slot.bytes.begin(), slot.bytes.end(), [](char c) { return c == 0; });
 }
 
-std::set<std::string> write_taps(const Model& model, const PassProbe& probe, std::span<const int32_t> window) {
-  constexpr size_t kFew = 16;  // show them all, unless the model reads texts of one length only
-  const std::span<const int32_t> tokens = probe.whole ? window : window.first(std::min(kFew, window.size()));
+std::span<const int32_t> first_few(const PassProbe& probe, std::span<const int32_t> window) {
+  constexpr size_t kFew = 16;
+  return probe.whole ? window : window.first(std::min(kFew, window.size()));
+}
+
+std::set<std::string> write_taps(const Model& model, std::span<const int32_t> window) {
   Input input;
-  input.tokens = tokens;
+  input.tokens = window;
   CtxOptions options;
   options.record = true;
   options.compute = model.compute();
@@ -35,15 +38,20 @@ std::set<std::string> write_taps(const Model& model, const PassProbe& probe, std
   return names;
 }
 
+void verify_found(const std::set<std::string>& found, const std::set<std::string>& writes) {
+  for (const std::string& name : writes)
+    check(found.count(name) > 0, ErrorCode::kInternal,
+          "[causal] expected the write {} to drop, found none; please report this", name);
+}
+
 void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
                    const std::set<std::string>& writes, Arena& arena) {
   EditedBatch batch(window, 0, writes, arena);
   batch.add_without_any_write();
   batch.run(model, before);
+  verify_found(batch.silenced, writes);
   for (const std::string& name : writes) {
     const std::string mixer = name.substr(0, name.rfind('.') + 1);
-    check(batch.silenced.count(name) > 0, ErrorCode::kInternal,
-          "[causal] expected the write {} to drop, found none; please report this", name);
     bool written = false, dropped = false;
     for (const auto& [slot, with] : batch.states[0].slots()) {
       const auto without = batch.states[1].slots().find(slot);
