@@ -152,7 +152,8 @@ def rwkv_bin_seeds():
     low = b"".join(tensor(half + n, [2, 1], 0, bytes(8)) for n in (b"a1", b"g1")) + tensor(b"blocks.1.att.v1", [2, 1], 0, bytes(8))
     reverser = b"".join(tensor(n, [2], 0, bytes(8)) for n in (b"e.weight", b"rwkv1.x_r", b"rosa1.o.bias", b"rosa1.rosa_qkv.emb", b"lno.bias", b"ln1a.bias", b"ffn1.x_k"))
     gated = tensor(half + b"gate.weight", [2], 0, bytes(8))
-    for body in (v4 + sizes, v5 + sizes, v5 + sizes + gated, v6 + sizes, v7 + sizes + low, blocks, reverser):
+    empty = tensor(b"emb.weight", [2, 2], 0, bytes(16)) + tensor(half + b"key.weight", [0, 1 << 25], 0, b"") + tensor(b"blocks.0.ffn.key.weight", [2, 2], 0, bytes(16))
+    for body in (v4 + sizes, v5 + sizes, v5 + sizes + gated, v5 + empty + gated, v6 + sizes, v7 + sizes + low, blocks, reverser):
         yield header + body
         yield body
 

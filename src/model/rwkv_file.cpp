@@ -45,6 +45,8 @@ class RwkvFile {
           name);
     check(e.info->shape.size() == rank, ErrorCode::kData, "[{}] '{}': expected {} dimensions, found [{}]", t_.label(),
           name, rank, fmt::join(e.info->shape, ", "));
+    check(e.info->elements() > 0, ErrorCode::kData, "[{}] '{}': expected numbers, found a shape of none: [{}]",
+          t_.label(), name, fmt::join(e.info->shape, ", "));  // of which no byte of the file vouches for the rest
     return e.info->shape[i];
   }
 
@@ -83,6 +85,9 @@ class RwkvFile {
   void spread_decays(uint64_t heads, uint64_t head_size) {
     for (uint64_t l = 0; l < layers_; ++l) {
       const std::string p = fmt::format("blocks.{}.att.", l);
+      const uint64_t width = dim(p + "key.weight", 0, 2);
+      check(width == heads * head_size, ErrorCode::kData, "[{}] '{}key.weight': expected {} channels, found {}",
+            t_.label(), p, heads * head_size, width);
       const TensorStore::Entry decay = t_.find(p + "time_decay"), first = t_.find(p + "time_first");
       if (!decay || !first) return;  // the loader names what is missing
       const std::vector<float> w = floats_of(decay), log_u = floats_of(first);

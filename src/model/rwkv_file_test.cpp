@@ -237,6 +237,36 @@ TEST(RwkvNames, DamagedShapesAreNamed) {
   }
 }
 
+// What is made of a layer grows with its own bytes, not with a width that some shape says.
+TEST(CaseC6, DecaysAreSpreadOverNoMoreChannelsThanTheFileHolds) {
+  const auto refused = [](std::vector<uint64_t> first, std::vector<uint64_t> second) {
+    TensorStore store("f");
+    const auto add = [&](const std::string& name, const std::vector<uint64_t>& shape) {
+      uint64_t elements = 1;
+      for (const uint64_t n : shape) elements *= n;
+      store.add_floats(name, shape, std::vector<float>(elements, 1.0f));
+    };
+    for (const char* name : {"emb.weight", "blocks.0.ffn.key.weight", "blocks.0.att.gate.weight"}) add(name, {4, 4});
+    add("blocks.0.att.ln_x.weight", {4});
+    for (const std::string block : {"blocks.0.att.", "blocks.1.att."}) {
+      add(block + "time_decay", {1});
+      add(block + "time_first", {1});
+    }
+    add("blocks.0.att.key.weight", first);
+    add("blocks.1.att.key.weight", second);
+    try {
+      rwkv_config(store, false);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kData);
+      return e.message();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused({4, 4}, {4, 4}), "");
+  EXPECT_THAT(refused({uint64_t{1} << 40, 0}, {4, 4}), HasSubstr("expected numbers, found a shape of none"));
+  EXPECT_THAT(refused({4, 4}, {2, 4}), HasSubstr("'blocks.1.att.key.weight': expected 4 channels, found 2"));
+}
+
 TEST(RwkvNames, AUsedRosaTableIsRefused) {
   TensorStore store("f");
   store.add_floats("e.weight", {2, 2}, {1, 2, 3, 4});
