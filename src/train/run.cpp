@@ -1,7 +1,6 @@
 #include "train/run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "base/error.h"
@@ -15,45 +14,14 @@
 #include "train/lock.h"
 #include "train/log_file.h"
 #include "train/new_model.h"
+#include "train/save_plan.h"
 #include "train/source.h"
 
 namespace hindscan {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int64_t kTaskTests = 500;  // sequences, none of which is trained on
 Fs& file_system(const TrainEvents& events) { return events.fs != nullptr ? *events.fs : real_fs(); }
-double since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
-
-// When to save: every so many steps, every so many seconds, and after a failure not before some time has passed.
-class SavePlan {
- public:
-  explicit SavePlan(const TrainOptions& o) : options_(o) {}
-  bool due(int64_t step) const {
-    if (step == saved_step_ || Clock::now() < retry_at_) return false;
-    if (failures_ > 0) return true;
-    const bool by_steps = options_.checkpoint_steps > 0 && step % options_.checkpoint_steps == 0;
-    return by_steps || (options_.checkpoint_seconds > 0 && since(saved_at_) >= options_.checkpoint_seconds);
-  }
-  bool saved(int64_t step) const { return step == saved_step_; }
-  void succeeded(int64_t step) {
-    saved_step_ = step;
-    saved_at_ = Clock::now();
-    failures_ = 0;
-    retry_at_ = {};
-  }
-  int64_t failed() {
-    const int64_t seconds = std::min<int64_t>(15 << std::min(failures_++, 6), 900);
-    retry_at_ = Clock::now() + std::chrono::seconds(seconds);
-    return seconds;
-  }
-
- private:
-  const TrainOptions& options_;
-  int64_t saved_step_ = -1;
-  Clock::time_point saved_at_ = Clock::now(), retry_at_{};
-  int failures_ = 0;
-};
 
 class Run {
  public:
@@ -84,7 +52,7 @@ class Run {
     report_.reads_features = !o_.features.empty();
     report_.steps = trainer_.steps_done();
     report_.skipped = trainer_.skipped();
-    report_.seconds = since(start_);
+    report_.seconds = SavePlan::since(start_);
     return report_;
   }
 
@@ -108,7 +76,7 @@ class Run {
   bool should_stop() {
     if (stop_requested()) {
       stopped_by(stop_signal());
-    } else if (o_.max_seconds > 0 && since(start_) >= o_.max_seconds) {
+    } else if (o_.max_seconds > 0 && SavePlan::since(start_) >= o_.max_seconds) {
       report_.end = TrainReport::End::kTimeLimit;
     } else if (o_.stop_after > 0 && trainer_.steps_done() >= o_.stop_after) {
       report_.end = TrainReport::End::kStopAfter;
@@ -227,7 +195,7 @@ class Run {
   std::optional<HeldOutSet> held_out_;
   std::optional<LabelledSet> labelled_;
   TrainReport report_;
-  Clock::time_point start_ = Clock::now();
+  SavePlan::Clock::time_point start_ = SavePlan::Clock::now();
   double smooth_ = 0;
 };
 
