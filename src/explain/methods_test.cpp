@@ -1,0 +1,140 @@
+// gradient-x-input against finite differences and its own paths, row and rollout against explicit matrices.
+#include <gtest/gtest.h>
+
+#include "base/testing/compare.h"
+#include "explain/report.h"
+#include "explain/target.h"
+#include "explain/test_support.h"
+
+namespace hindscan {
+namespace {
+
+double target_value(const Model& model, const std::vector<int32_t>& tokens, const TargetReport& like) {
+  ExplainRequest r = request_for(tokens);
+  r.methods = {Method::kRollout};
+  r.target_id = like.id;
+  r.contrast = Contrast::kId;
+  r.contrast_id = *like.contrast_id;
+  return explain(model, r).target.value();
+}
+
+TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
+  Model model = tiny_model(DType::kF64);
+  for (int64_t T : {1, 2, 17}) {
+    const std::vector<int32_t> tokens = distinct_tokens(T);
+    ExplainRequest r = request_for(tokens, 5);
+    r.methods = {Method::kGradientXInput};
+    const ExplainReport report = explain(model, r);
+    Weight& table = *model.weights().find(embedding_table(model).name);
+    const int64_t C = table.cols();
+    for (int64_t j = 0; j < T; ++j) {
+      double* row = static_cast<double*>(table.data) + tokens[static_cast<size_t>(j)] * C;
+      double score = 0;
+      for (int64_t c = 0; c < C; ++c) {
+        const double keep = row[c], step = 1e-6;
+        row[c] = keep + step;
+        const double up = target_value(model, tokens, report.target);
+        row[c] = keep - step;
+        const double down = target_value(model, tokens, report.target);
+        row[c] = keep;
+        const double slope = (up - down) / (2 * step), got = report.methods[0].adjoint[static_cast<size_t>(j * C + c)];
+        ASSERT_TRUE(agree(got, slope, tol::kCentralDifference)) << "T " << T << " token " << j;
+        score += keep * slope;
+      }
+      ASSERT_TRUE(agree(report.methods[0].scores()[static_cast<size_t>(j)], score, tol::kCentralDifference));
+    }
+  }
+}
+
+TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    const Model model = tiny_model(dtype);
+    const std::vector<int32_t> tokens = distinct_tokens(63);
+    ExplainRequest r = request_for(tokens, 11);
+    r.methods = {Method::kGradientXInput};
+    const ExplainReport report = explain(model, r);
+    const MethodReport& m = report.methods[0];
+    const auto check_against = [&]<class R>(R) {
+      Recorded pass(model, tokens);
+      const std::vector<double> seed = target_seed(model, report.target);
+      R* dh = pass.ctx.grad<R>(pass.h);
+      std::copy(seed.begin(), seed.end(), dh + 62 * static_cast<int64_t>(seed.size()));
+      pass.ctx.backward(exact_rules());
+      const Tolerance bar = dtype == DType::kF64 ? tol::kKeptAsFloat : tol::kKeptAsFloat.times(100);
+      for (size_t l = 0; l < 3; ++l) {
+        const Var in = pass.ctx.mixers()[l].in;
+        for (size_t t = 0; t < 63; ++t) {
+          double exact = 0, split = 0;
+          for (int64_t c = 0; c < pass.ctx.cols(in); ++c) {
+            const size_t i = t * static_cast<size_t>(pass.ctx.cols(in)) + static_cast<size_t>(c);
+            exact += static_cast<double>(pass.ctx.data<R>(in)[i]) * static_cast<double>(pass.ctx.grad<R>(in)[i]);
+          }
+          for (size_t p = 0; p < kMixerPaths; ++p) split += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
+          ASSERT_TRUE(agree(split, exact, bar)) << "layer " << l << " token " << t;
+          ASSERT_TRUE(agree(static_cast<double>(m.maps[0].layers[l * 63 + t]), exact, bar));
+        }
+      }
+    };
+    if (dtype == DType::kF64)
+      check_against(double{});
+    else
+      check_against(float{});
+    for (size_t t = 0; t < 63; ++t) {
+      double selection = 0;
+      for (size_t p = 1; p < kMixerPaths; ++p) {
+        for (size_t l = 0; l < 3; ++l) selection += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
+      }
+      ASSERT_TRUE(agree(m.selection[t], selection, tol::kKeptAsFloat.times(10)));
+    }
+    for (size_t p = 0; p < kMixerPaths; ++p) {
+      EXPECT_NE(m.shares[p].value, 0.0) << m.shares[p].name;
+      const double total = std::accumulate(m.paths.begin() + static_cast<int64_t>(p * 189),
+                                           m.paths.begin() + static_cast<int64_t>((p + 1) * 189), 0.0);
+      EXPECT_TRUE(agree(m.shares[p].value, total, tol::kKeptAsFloat.times(10)));
+    }
+  }
+}
+
+TEST(RowAndRollout, EqualExplicitMatrices) {
+  for (DType dtype : {DType::kF64, DType::kF32}) {
+    for (int64_t T : {1, 2, 17, 63}) {
+      const Model model = tiny_model(dtype), reference = tiny_model(DType::kF64);
+      const std::vector<int32_t> tokens = distinct_tokens(T);
+      const ExplainReport report = explain(model, request_for(tokens, 9));
+      const MethodReport &row = method_of(report, Method::kRow), &rollout = method_of(report, Method::kRollout);
+      Recorded pass(reference, tokens);
+      const size_t n = static_cast<size_t>(T);
+      std::vector<double> r(n, 0.0), mean_core(n, 0.0), mean_mixer(n, 0.0);
+      r.back() = 1;
+      const auto same = [](double v) { return v; };
+      const auto views = mixer_views<double>(pass.ctx);
+      for (size_t l = 3; l-- > 0;) {
+        const ElementView<double>& view = element_view(views, l);
+        const std::vector<double> core = channel_mean(brute_alpha(view), T, same),
+                                  mixer = channel_mean(brute_mixer(pass.ctx, view), T, same);
+        std::vector<double> next = r;
+        for (size_t i = 0; i < n; ++i) {
+          for (size_t j = 0; j <= i; ++j) next[j] += r[i] * core[i * n + j];
+        }
+        r = next;
+        for (size_t j = 0; j < n; ++j) {
+          const double a = core[(n - 1) * n + j], b = mixer[(n - 1) * n + j];
+          mean_core[j] += a / 3;
+          mean_mixer[j] += b / 3;
+          ASSERT_TRUE(agree(static_cast<double>(row.maps[0].layers[l * n + j]), a, tol::kF32Shares))
+              << "core, layer " << l;
+          ASSERT_TRUE(agree(static_cast<double>(row.maps[1].layers[l * n + j]), b, tol::kF32Shares))
+              << "mixer, layer " << l;
+        }
+      }
+      const Tolerance bar = dtype == DType::kF64 ? tol::kMeanOfFloats : tol::kF32Scores;
+      EXPECT_TRUE(agree(rollout.scores(), r, dtype == DType::kF64 ? tol::kF64Scores : tol::kF32Scores)) << "rollout";
+      EXPECT_TRUE(agree(row.maps[0].scores, mean_core, bar)) << "row core";
+      EXPECT_TRUE(agree(row.maps[1].scores, mean_mixer, bar)) << "row mixer";
+      EXPECT_FALSE(row.residual || row.target_value || rollout.residual || rollout.target_value);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hindscan
