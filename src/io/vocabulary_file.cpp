@@ -1,7 +1,6 @@
 #include "io/vocabulary_file.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "base/budget.h"
@@ -11,6 +10,7 @@
 #include "base/utf8.h"
 #include "io/byte_level.h"
 #include "io/json.h"
+#include "io/python_literal.h"
 #include "io/text_file.h"
 
 namespace hindscan {
@@ -26,72 +26,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   return out;
 }
 
-std::optional<uint32_t> number_of(std::string_view digits, int base = 10) {
-  uint32_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
-}
-
-// A Python string or bytes literal as repr() writes it -> its bytes (of a string: UTF-8).
-class PythonLiteral {
- public:
-  static std::optional<std::string> read(std::string_view literal) { return PythonLiteral(literal).run(); }
-
- private:
-  explicit PythonLiteral(std::string_view literal) : in_(literal) {}
-
-  std::optional<std::string> run() {
-    is_bytes_ = in_.starts_with('b');
-    if (is_bytes_) in_.remove_prefix(1);
-    if (in_.size() < 2 || (in_[0] != '\'' && in_[0] != '"') || in_.back() != in_[0]) return std::nullopt;
-    const char quote = in_[0];
-    in_ = in_.substr(1, in_.size() - 2);
-    while (!in_.empty()) {
-      const char c = in_[0];
-      if (c == quote) return std::nullopt;
-      in_.remove_prefix(1);
-      if (c != '\\') {
-        out_ += c;
-      } else if (!escape()) {
-        return std::nullopt;
-      }
-    }
-    return out_;
-  }
-
-  bool escape() {
-    if (in_.empty()) return false;
-    const char c = in_[0];
-    in_.remove_prefix(1);
-    constexpr std::string_view kFrom = "\\'\"ntr", kTo = "\\'\"\n\t\r";
-    if (const size_t i = kFrom.find(c); i != std::string_view::npos) {
-      out_ += kTo[i];
-      return true;
-    }
-    if (c == 'x') return code(2);
-    if (is_bytes_) return false;
-    return (c == 'u' && code(4)) || (c == 'U' && code(8));
-  }
-
-  bool code(size_t digits) {
-    if (in_.size() < digits) return false;
-    const auto value = number_of(in_.substr(0, digits), 16);
-    if (!value || *value > 0x10FFFF || (*value >= 0xD800 && *value < 0xE000)) return false;
-    in_.remove_prefix(digits);
-    if (is_bytes_) {
-      out_ += static_cast<char>(*value);
-    } else {
-      append_utf8(out_, *value);
-    }
-    return true;
-  }
-
-  std::string_view in_;
-  std::string out_;
-  bool is_bytes_ = false;
-};
-
 struct WorldLine {
   uint32_t id, length;
   std::string_view literal;
@@ -100,7 +34,7 @@ struct WorldLine {
 std::optional<WorldLine> world_line(std::string_view line) {
   const size_t first = line.find(' '), last = line.rfind(' ');
   if (first == std::string_view::npos || last == first) return std::nullopt;
-  const auto id = number_of(line.substr(0, first)), length = number_of(line.substr(last + 1));
+  const auto id = number_of_digits(line.substr(0, first)), length = number_of_digits(line.substr(last + 1));
   const std::string_view literal = line.substr(first + 1, last - first - 1);
   const bool quoted = literal.size() >= 2 && (literal.back() == '\'' || literal.back() == '"');
   if (!id || !length || !quoted) return std::nullopt;
@@ -150,7 +84,7 @@ class Characters {
       if (value.is(Json::Type::kInt)) {
         add(value.as_int() < 0 ? limit::kTokens : static_cast<uint64_t>(value.as_int()), key);
       } else {
-        add(number_of(key).value_or(limit::kTokens), text_of(value));
+        add(number_of_digits(key).value_or(limit::kTokens), text_of(value));
       }
     }
   }
@@ -196,7 +130,7 @@ std::vector<std::string> parse_rwkv_vocabulary(std::string_view text, const std:
   for (const std::string_view line : lines_of(text)) {
     ++number;
     const auto fields = world_line(line);
-    const auto bytes = fields ? PythonLiteral::read(fields->literal) : std::nullopt;
+    const auto bytes = fields ? read_python_literal(fields->literal) : std::nullopt;
     check(bytes && bytes->size() == fields->length && !bytes->empty() && bytes->size() <= limit::kTokenBytes,
           ErrorCode::kData,
           "[{}] line {}: expected an id, a quoted text and its length in bytes, found '{}'; fetch the file again",
