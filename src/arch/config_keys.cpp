@@ -153,7 +153,7 @@ void refuse_common_keys(const Config& c) {
   }
   const ConfigValue* pruned = c.find("pruned_heads");
   const auto* heads = pruned == nullptr ? nullptr : pruned->as<ConfigValue::Object>();
-  check(heads == nullptr || heads->empty(), ErrorCode::kData,
+  check(pruned == nullptr || (heads != nullptr && heads->empty()), ErrorCode::kData,
         "[{}] expected every attention head, found \"pruned_heads\"", c.label());
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/checked.h"
 
@@ -30,16 +31,22 @@ void Config::record_into(const Config& whole, std::string_view path) {
   asked_ = whole.asked_;
 }
 
-static const ConfigValue* part_of(const ConfigValue& value, std::string_view name) {
-  if (const auto* object = value.as<ConfigValue::Object>()) {
-    const auto it = object->find(name);
-    return it == object->end() ? nullptr : &it->second;
-  }
-  const auto* list = value.as<ConfigValue::List>();
+static std::optional<size_t> index_of(std::string_view name) {
   size_t i = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), i);
-  const bool index = error == std::errc() && end == name.data() + name.size();
-  return list != nullptr && index && i < list->size() ? &(*list)[i] : nullptr;
+  return error == std::errc() && end == name.data() + name.size() ? std::optional(i) : std::nullopt;
+}
+
+static const char* type_name(const ConfigValue& value) {
+  constexpr const char* kNames[] = {"null",     "true or false", "an integer", "a number",
+                                    "a string", "a list",        "an object"};
+  static_assert(std::variant_size_v<decltype(ConfigValue::data)> == std::size(kNames));
+  return kNames[value.data.index()];
+}
+
+[[noreturn]] static void wrong(const std::string& label, std::string_view key, std::string_view expected,
+                               const ConfigValue& found) {
+  fail(ErrorCode::kData, "[{}] \"{}\" must be {} but is {}; correct the file", label, key, expected, type_name(found));
 }
 
 const ConfigValue* Config::find(std::string_view key) const {
@@ -47,10 +54,20 @@ const ConfigValue* Config::find(std::string_view key) const {
   size_t dot = key.find('.');
   const auto first = root_.find(key.substr(0, dot));
   const ConfigValue* at = first == root_.end() ? nullptr : &first->second;
-  while (at != nullptr && dot != std::string_view::npos) {
+  while (at != nullptr && !at->is_null() && dot != std::string_view::npos) {
+    const std::string_view outer = key.substr(0, dot);
     const size_t begin = dot + 1;
     dot = key.find('.', begin);
-    at = part_of(*at, key.substr(begin, dot == std::string_view::npos ? dot : dot - begin));
+    const std::string_view name = key.substr(begin, dot == std::string_view::npos ? dot : dot - begin);
+    const std::optional<size_t> index = index_of(name);
+    if (const auto* object = at->as<ConfigValue::Object>()) {
+      const auto it = object->find(name);
+      at = it == object->end() ? nullptr : &it->second;
+    } else if (const auto* list = index ? at->as<ConfigValue::List>() : nullptr) {
+      at = *index < list->size() ? &(*list)[*index] : nullptr;
+    } else {
+      wrong(label_, outer, index ? "a list or an object" : "an object", *at);
+    }
   }
   return at != nullptr && !at->is_null() ? at : nullptr;
 }
@@ -82,7 +99,7 @@ int64_t Config::to_integer(std::string_view key, const ConfigValue& value, int64
   const std::optional<int64_t> whole = integer != nullptr                              ? *integer
                                        : real != nullptr && *real == std::floor(*real) ? checked_int(*real)
                                                                                        : std::nullopt;
-  check(whole.has_value(), ErrorCode::kData, "[{}] \"{}\" must be an integer; correct the file", label_, key);
+  if (!whole) wrong(label_, key, "an integer", value);
   check(*whole >= low && *whole <= high, ErrorCode::kData, "[{}] \"{}\" must be in {}..{} but is {}; correct the file",
         label_, key, low, high, *whole);
   return *whole;
@@ -103,7 +120,7 @@ int64_t Config::integer(std::string_view key, int64_t low, int64_t high, int64_t
 double Config::to_real(std::string_view key, const ConfigValue& value) const {
   if (const double* real = value.as<double>()) return *real;
   if (const int64_t* integer = value.as<int64_t>()) return static_cast<double>(*integer);
-  fail(ErrorCode::kData, "[{}] \"{}\" must be a number; correct the file", label_, key);
+  wrong(label_, key, "a number", value);
 }
 
 double Config::real(std::string_view key, double fallback) const {
@@ -132,7 +149,7 @@ bool Config::flag(std::string_view key, bool fallback) const {
   const ConfigValue* value = find(key);
   if (value == nullptr) return fallback;
   const bool* flag = value->as<bool>();
-  check(flag != nullptr, ErrorCode::kData, "[{}] \"{}\" must be true or false; correct the file", label_, key);
+  if (flag == nullptr) wrong(label_, key, "true or false", *value);
   return *flag;
 }
 
@@ -140,7 +157,7 @@ std::string Config::text(std::string_view key, std::string_view fallback) const 
   const ConfigValue* value = find(key);
   if (value == nullptr) return std::string(fallback);
   const std::string* text = value->as<std::string>();
-  check(text != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a string; correct the file", label_, key);
+  if (text == nullptr) wrong(label_, key, "a string", *value);
   return *text;
 }
 
@@ -149,7 +166,7 @@ const ConfigValue::List& Config::list(std::string_view key) const {
   const ConfigValue* value = find(key);
   if (value == nullptr) return kNone;
   const auto* list = value->as<ConfigValue::List>();
-  check(list != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a list; correct the file", label_, key);
+  if (list == nullptr) wrong(label_, key, "a list", *value);
   return *list;
 }
 
@@ -171,7 +188,7 @@ std::vector<std::string> Config::texts(std::string_view key) const {
   std::vector<std::string> out;
   for (const ConfigValue& item : list(key)) {
     const std::string* text = item.as<std::string>();
-    check(text != nullptr, ErrorCode::kData, "[{}] \"{}\" must be a list of strings; correct the file", label_, key);
+    if (text == nullptr) wrong(label_, key, "a list of strings", item);
     out.push_back(*text);
   }
   return out;

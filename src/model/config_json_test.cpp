@@ -7,6 +7,8 @@
 
 #include <cmath>
 
+#include "model/model.h"
+
 namespace hindscan {
 namespace {
 
@@ -47,6 +49,39 @@ TEST(ConfigJson, WritingAndReadingGivesTheSameConfig) {
     EXPECT_EQ(config_from_json(config_to_json(c), "again"), c) << text;
     EXPECT_EQ(read(to_string(config_to_json(c))), c) << text;
   }
+}
+
+// What lies below a key must not vanish with it.
+TEST(CaseA5, AnObjectOrListOfAnotherTypeIsAnError) {
+  const auto said = [](const std::string& text, const std::string& key) -> std::string {
+    try {
+      read(text).has(key);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kData);
+      return e.message();
+    }
+    return "accepted";
+  };
+  const char* keys[] = {"5", "1.5", "true", R"("x")", "[1]"};
+  const char* names[] = {"an integer", "a number", "true or false", "a string", "a list"};
+  for (size_t i = 0; i < std::size(keys); ++i) {
+    EXPECT_EQ(said(fmt::format(R"({{"ssm_cfg": {}}})", keys[i]), "ssm_cfg.d_state"),
+              fmt::format("[test] \"ssm_cfg\" must be an object but is {}; correct the file", names[i]));
+  }
+  EXPECT_THAT(said(R"({"a": {"b": 3}})", "a.b.c"), ::testing::HasSubstr("\"a.b\" must be an object but is an integer"));
+  EXPECT_THAT(said(R"({"limit": 3})", "limit.0"), ::testing::HasSubstr("\"limit\" must be a list or an object"));
+  for (const char* good : {R"({"ssm_cfg": null})", R"({})", R"({"ssm_cfg": {}})", R"({"ssm_cfg": {"d_state": null}})"})
+    EXPECT_EQ(said(good, "ssm_cfg.d_state"), "accepted");
+  EXPECT_EQ(said(R"({"limit": [1]})", "limit.3"), "accepted");
+}
+
+TEST(CaseA5, SettingsOfMambaSsmThatAreNoObjectAreRefused) {
+  for (const char* ssm : {"5", R"("Mamba1")", "[]", "true"}) {
+    const Config c = read(fmt::format(R"({{"d_model": 8, "n_layer": 1, "vocab_size": 19, "ssm_cfg": {}}})", ssm));
+    EXPECT_THROW(Model::create(c, DType::kF32, 1), Error) << ssm;
+  }
+  EXPECT_NO_THROW(
+      Model::create(read(R"({"d_model": 8, "n_layer": 1, "vocab_size": 19, "ssm_cfg": {}})"), DType::kF32, 1));
 }
 
 TEST(ConfigJson, AListIsWrittenAsOne) {
