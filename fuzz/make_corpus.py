@@ -109,6 +109,10 @@ def tokenizer_seeds():
         yield b"N" + text.encode()
     yield b"T\xff\xfe a\xcc\x81\xed\xa0\x80\xf0\x9f"
     yield b"T" + b"aab <s>  " * 30
+    yield json.dumps({"bos_token": "<q>", "eos_token": {"content": "<s>", "rstrip": True}, "add_prefix_space": False, "a_new_key": 1,
+                      "added_tokens_decoder": {"300": {"content": "ab", "lstrip": True, "normalized": True}, "7": {"content": "<s>"}},
+                      "extra_special_tokens": {"image_token": "<i>"}, "additional_special_tokens": ["x", {"content": " y"}]}).encode()
+    yield json.dumps({"<q>": 265, "<r>": 266}).encode()
 
 
 def pickle_seeds():

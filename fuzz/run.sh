@@ -14,12 +14,15 @@ declare -A parser=(
   [safetensors]="src/io/safetensors_header.cpp src/io/safetensors_parse.cpp"
   [config]="src/io/json.cpp src/io/json_parse.cpp src/io/json_write.cpp src/io/json_reader.cpp
     src/core/config.cpp src/model/config_json.cpp src/arch/registry.cpp"
-  [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
+  [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/tokenizer_load_model.cpp src/io/tokenizer_load_added.cpp
+    src/io/tokenizer_keys.cpp src/io/unknown_keys.cpp src/io/tokenizer_companions.cpp src/io/tokenizer_config_keys.cpp
+    src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
     src/io/split_regex.cpp src/io/split_emit.h src/io/added_tokens.cpp src/io/bpe.cpp src/io/bpe.h src/io/nfc.cpp
     src/io/unicode_class.cpp src/io/byte_level.cpp"
-  [torch_file]="src/io/zip_reader.cpp src/io/torch_pickle.cpp src/io/torch_file.cpp"
+  [torch_file]="src/io/zip_reader.cpp src/io/torch_pickle.cpp src/io/pickle_globals.cpp src/io/pickle_objects.cpp src/io/pickle_stack.cpp
+    src/io/torch_file.cpp"
   [rwkv_bin]="src/io/rwkv_bin.cpp src/io/rwkv_bin_names.cpp src/model/rwkv_file.cpp"
-  [rwkv_vocab]="src/io/vocabulary_file.cpp src/io/longest_match.cpp"
+  [rwkv_vocab]="src/io/vocabulary_file.cpp src/io/python_literal.cpp src/io/longest_match.cpp"
   [npy]="src/io/npy_read.cpp"
   [state_file]="src/model/state_file.cpp"
   [checkpoint]="src/train/options.cpp"

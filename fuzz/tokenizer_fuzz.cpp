@@ -1,15 +1,16 @@
 // "T" or "N" + text: encode it with a fixed tokenizer, without or with NFC. Otherwise: tokenizer.json, a NUL byte, text
-// to encode with it.
+// to encode with it; and the same JSON as every file beside a fixed tokenizer.
 #include "fuzz_util.h"
 #include "io/byte_level.h"
 #include "io/json.h"
 #include "io/tokenizer.h"
+#include "io/tokenizer_companions.h"
 
 using namespace hindscan;
 
 namespace {
 
-Tokenizer make_fixed(bool nfc) {
+Json fixed_json(bool nfc) {
   Json vocab = Json::object(), merges = Json::array(), added = Json::array();
   int id = 0;
   for (int b = 0; b < 256; ++b) vocab.set(symbols_of_bytes(std::string(1, static_cast<char>(b))), id++);
@@ -28,8 +29,10 @@ Tokenizer make_fixed(bool nfc) {
   json.set("model", Json::object().set("vocab", vocab).set("merges", merges)).set("added_tokens", added);
   json.set("pre_tokenizer", Json::object().set("type", "ByteLevel").set("add_prefix_space", false));
   if (nfc) json.set("normalizer", Json::object().set("type", "NFC"));
-  return Tokenizer::from_json(to_string(json), "fixed");
+  return json;
 }
+
+Tokenizer make_fixed(bool nfc) { return Tokenizer::from_json(to_string(fixed_json(nfc)), "fixed"); }
 
 constexpr size_t kMaxText = 400;
 
@@ -65,8 +68,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             text.find("<s>") != std::string_view::npos);
     return 0;
   }
+  const size_t end = std::min(input.find('\0'), input.size());
+  const auto beside = [&](bool old) {
+    TokenizerCompanions files{"fuzz"};
+    const Json json = parse_json(input.substr(0, end), "fuzz");
+    if (old) {
+      files.added_tokens = json;
+    } else {
+      files.config = files.special_tokens = json;
+    }
+    Json changed = fixed_json(false);
+    if (put_in_companions(changed, "fuzz", files))
+      check_encoding(Tokenizer::from_json(to_string(changed), "fuzz"), "a <s>b");
+  };
+  allow_refusal([&] { beside(false); });
+  allow_refusal([&] { beside(true); });
   allow_refusal([&] {
-    const size_t end = std::min(input.find('\0'), input.size());
     const Tokenizer tokenizer = Tokenizer::from_json(input.substr(0, end), "fuzz");
     const std::string_view text = input.substr(std::min(end + 1, input.size()));
     check_encoding(tokenizer, text.empty() ? "It's  12 \xC3\xA9\xFF\n" : text);

@@ -56,7 +56,7 @@ void AddedTokenMatcher::add(const AddedToken& token, std::string_view content) {
     }
     node = next;
   }
-  if (nodes_[node].token >= 0) return;  // the first of two equal contents wins
+  if (nodes_[node].token >= 0) return;  // of two that normalise to the same; Hugging Face takes either, by chance
   nodes_[node].token = static_cast<int32_t>(tokens_.size());
   tokens_.push_back(token);
   starts_[static_cast<unsigned char>(content[0])] = true;
@@ -81,22 +81,22 @@ AddedTokenMatcher::Match AddedTokenMatcher::longest_at(std::string_view text, si
 
 void AddedTokenMatcher::split(std::string_view text, const std::function<void(std::string_view)>& text_part,
                               const std::function<void(int32_t)>& token) const {
-  size_t done = 0;
+  size_t done = 0, spaces_end = 0;
   for (size_t pos = 0; pos < text.size();) {
-    if (!starts_[static_cast<unsigned char>(text[pos])]) {
-      ++pos;
-      continue;
-    }
-    Match match = longest_at(text, pos);
+    Match match = starts_[static_cast<unsigned char>(text[pos])] ? longest_at(text, pos) : Match();
     if (match.token < 0) {
       ++pos;
       continue;
     }
     const AddedToken& found = tokens_[static_cast<size_t>(match.token)];
+    // As Hugging Face has it: the next may begin inside what this one strips, `done` then goes back to its end, and of
+    // one whose text was all stripped before nothing is left.
     pos = match.end;
     if (found.single_word && !is_single_word(text, match.begin, match.end)) continue;
-    if (found.lstrip) match.begin = spaces_before(text, match.begin, done);
-    if (found.rstrip) pos = match.end = spaces_after(text, match.end);
+    if (found.lstrip) match.begin = std::max(done, spaces_before(text, match.begin, done));
+    if (found.rstrip && match.end >= spaces_end) spaces_end = spaces_after(text, match.end);
+    if (found.rstrip) match.end = spaces_end;  // a run is walked once
+    if (match.begin >= match.end) continue;
     if (match.begin > done) text_part(text.substr(done, match.begin - done));
     token(found.id);
     done = match.end;

@@ -1,10 +1,12 @@
-// Strict parser: simdjson's DOM (iterative, validates UTF-8), copied into Json with the checks it does not do.
+// Strict parser: simdjson's DOM (iterative, validates UTF-8), copied into Json with the checks it does not do. A byte
+// order mark at the beginning is skipped.
 #include <simdjson.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/mmap.h"
+#include "io/byte_order_mark.h"
 #include "io/json.h"
 
 namespace hindscan {
@@ -85,11 +87,21 @@ void draw(std::string_view text, std::string_view label) {
   budget.take(values, sizeof(Json) + kTapeBytes, "JSON values");
 }
 
+// Whose characters are no bytes: one of the first two is zero, or its mark stands there.
+bool is_utf16_or_32(std::string_view text) {
+  if (text.size() < 2) return false;
+  const std::string_view mark = text.substr(0, 2);
+  return mark == "\xff\xfe" || mark == "\xfe\xff" || mark[0] == '\0' || mark[1] == '\0';
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view label) {
   check(text.size() <= kJsonBytes, ErrorCode::kResource, "[{}] expected at most {} bytes of JSON, found {}", label,
         kJsonBytes, text.size());
+  text = without_byte_order_mark(text);
+  check(!is_utf16_or_32(text), ErrorCode::kData,
+        "[{}] expected JSON in UTF-8, found UTF-16 or UTF-32; convert it (iconv -f utf-16 -t utf-8)", label);
   draw(text, label);
   dom::parser parser;
   simdjson::error_code error = parser.allocate(std::max<size_t>(text.size(), 32), kJsonDepth);

@@ -138,7 +138,9 @@ TEST(Json, RefusesHostileText) {
                                "\"\xC0\xAF\"",
                                "\"\xED\xA0\x80\"",
                                "\"\xF4\x90\x80\x80\"",
-                               "\xEF\xBB\xBF{}",
+                               "\xEF\xBB\xBF",
+                               "\xEF\xBB\xBF\xEF\xBB\xBF{}",
+                               "{\xEF\xBB\xBF}",
                                "// c\n{}",
                                "{\"a\":1,\"a\":1}",
                                "[{\"k\":1,\"\\u006b\":2}]",
@@ -149,6 +151,14 @@ TEST(Json, RefusesHostileText) {
   for (const std::string& text : cases) EXPECT_NE(refusal(text), "accepted") << text.substr(0, 60);
   EXPECT_THAT(refusal("{\"key\":1,\"key\":2}"), HasSubstr("'key' twice"));
   EXPECT_THAT(refusal(deep + std::string(1'000'000, ']')), HasSubstr("at most 64 deep"));
+}
+
+// Python's json refuses the mark in a text and takes it in bytes; config.json, tokenizers, indices and labels all come
+// through here.
+TEST(Json, AByteOrderMarkIsSkippedAndUtf16IsNamed) {
+  EXPECT_EQ(to_string(parse_json("\xEF\xBB\xBF{\"a\":1}", "t")), "{\"a\":1}");
+  EXPECT_THAT(refusal(std::string("\xFF\xFE{\0}\0", 6)), HasSubstr("found UTF-16"));
+  EXPECT_THAT(refusal(std::string("\0{\0}", 4)), HasSubstr("found UTF-16"));
 }
 
 TEST(Json, EveryTruncationIsRefused) {

@@ -8,12 +8,11 @@
 #include "base/log.h"
 #include "base/mmap.h"
 #include "base/utf8.h"
+#include "io/byte_order_mark.h"
 #include "io/file_kind.h"
 
 namespace hindscan {
 namespace {
-
-constexpr std::string_view kMark = "\xef\xbb\xbf";
 
 struct Wide {
   size_t unit = 2;  // bytes
@@ -105,7 +104,7 @@ TextFile text_of_bytes(std::string bytes, const std::string& label, TextUse use)
   } else {
     out.text = std::move(bytes);
   }
-  if (out.text.starts_with(kMark)) out.text.erase(0, kMark.size());
+  out.text.erase(0, out.text.size() - without_byte_order_mark(out.text).size());
   if (use == TextUse::kProse || every_line_ends_with_cr(out.text)) out.crlf = join_line_ends(out.text);
   return out;
 }

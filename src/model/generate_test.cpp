@@ -1,5 +1,6 @@
 #include "model/generate.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
 
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/log.h"
 #include "base/mmap.h"
 #include "base/testing/compare.h"
 #include "io/vocabulary_file.h"
@@ -149,6 +151,27 @@ TEST(CaseA6, GenerationConfigSaysWhatEndsATextAndHowToSample) {
   EXPECT_EQ(read_generation(model, generation, 10).sampling, "--greedy");
   generation.set("eos_token_id", "end");
   EXPECT_THROW(read_generation(model, generation, 10), Error);
+}
+
+TEST(CaseA6, WhatTheGenerationConfigAsksForAndRunDoesNotDoIsSaid) {
+  Config model;
+  const auto said = [&](const std::string& key, ConfigValue value) {
+    Config generation("generation_config.json");
+    generation.set(key, std::move(value));
+    std::vector<std::string> remarks;
+    const LogSink before = set_log_sink([&](LogLevel, std::string_view text) { remarks.emplace_back(text); });
+    read_generation(model, generation, 10);
+    set_log_sink(before);
+    return remarks.size() == 1 ? remarks[0] : fmt::format("{} remarks", remarks.size());
+  };
+  EXPECT_THAT(said("num_beams", int64_t{4}), ::testing::HasSubstr("also asks for num_beams"));
+  EXPECT_THAT(said("no_repeat_ngram_size", int64_t{3}), ::testing::HasSubstr("no_repeat_ngram_size"));
+  EXPECT_THAT(said("suppress_tokens", ConfigValue::List{int64_t{1}}), ::testing::HasSubstr("suppress_tokens"));
+  EXPECT_THAT(said("a_new_key", 1.0), ::testing::HasSubstr("1 key that this version does not know"));
+  EXPECT_EQ(said("num_beams", int64_t{1}), "0 remarks");
+  EXPECT_EQ(said("typical_p", 1.0), "0 remarks");
+  EXPECT_EQ(said("suppress_tokens", ConfigValue::List{}), "0 remarks");
+  EXPECT_EQ(said("max_new_tokens", int64_t{20}), "0 remarks");
 }
 
 TEST(Generate, TokensBeyondTheTokenizersVocabularyHaveNoText) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "io/tokenizer_companions.h"
 #include "io/vocabulary_file.h"
 #include "model/config_json.h"
 #include "model/embedded_model.h"
@@ -46,8 +47,7 @@ Model Model::load(const std::string& path, const LoadOptions& options) {
                               : load_file(found.path, options);
   m.path_ = found.path;
   if (!options.tokenizer.empty()) {
-    m.set_tokenizer(tokenizer_json_of_vocabulary(read_vocabulary_file(options.tokenizer), options.tokenizer),
-                    options.tokenizer);
+    m.set_tokenizer(read_tokenizer(options.tokenizer), options.tokenizer);
   } else if (built_in) {
     m.set_tokenizer(std::string(embedded_english().tokenizer), path);
   } else {
@@ -132,9 +132,8 @@ void Model::find_tokenizer(const std::string& directory, bool single_file) {
   }
   const std::string own = join_path(directory, "tokenizer.json");
   const std::string vocabulary = file_exists(own) ? "" : find_vocabulary(directory, single_file);
-  if (file_exists(own)) set_tokenizer(read_vocabulary_file(own), own);
-  if (!vocabulary.empty())
-    set_tokenizer(tokenizer_json_of_vocabulary(read_vocabulary_file(vocabulary), vocabulary), vocabulary);
+  if (file_exists(own)) set_tokenizer(read_tokenizer(own), own);
+  if (!vocabulary.empty()) set_tokenizer(read_tokenizer(vocabulary), vocabulary);
 }
 
 }  // namespace hindscan

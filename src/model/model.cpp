@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/log.h"
+#include "io/unknown_keys.h"
 #include "model/config_json.h"
 
 namespace hindscan {
@@ -25,15 +26,7 @@ void Model::configure(Config config, const std::optional<Config>& generation) {
   unknown_keys_ = hindscan::unknown_keys(config, *arch_);
   for (const std::string& difference : differing_copies(config, *arch_))
     log_warning("[{}] {}", config_.label(), difference);
-  if (unknown_keys_.empty()) return;
-  constexpr size_t kShown = 10, kLetters = 60;
-  std::vector<std::string> shown;
-  for (const std::string& key : unknown_keys_) {
-    if (shown.size() < kShown) shown.push_back(key.size() > kLetters ? key.substr(0, kLetters) + "..." : key);
-  }
-  log_info("[{}] {} key{} that this version does not know {} not used: {}{}", config_.label(), unknown_keys_.size(),
-           unknown_keys_.size() == 1 ? "" : "s", unknown_keys_.size() == 1 ? "was" : "were", fmt::join(shown, ", "),
-           unknown_keys_.size() > kShown ? ", ..." : "");
+  note_unknown_keys(config_.label(), unknown_keys_);
 }
 
 Model Model::to(DType dtype) const {

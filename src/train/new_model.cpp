@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "io/vocabulary_file.h"
+#include "io/tokenizer_companions.h"
 #include "model/config_json.h"
 #include "train/labelled.h"
 #include "train/source.h"
@@ -14,8 +14,7 @@ namespace {
 
 // Tokenizer text of fresh weights and what to call it in messages; empty: none.
 std::pair<std::string, std::string> new_tokenizer(const TrainOptions& o) {
-  if (!o.tokenizer.empty())
-    return {tokenizer_json_of_vocabulary(read_vocabulary_file(o.tokenizer), o.tokenizer), o.tokenizer};
+  if (!o.tokenizer.empty()) return {read_tokenizer(o.tokenizer), o.tokenizer};
   if (!o.task.empty() && !o.labelled()) return {make_task(o.task)->tokenizer_json(), o.task};
   return {};
 }

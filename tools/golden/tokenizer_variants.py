@@ -1,9 +1,9 @@
 """Token ids of random strings under variants of models/english/tokenizer.json, by the `tokenizers` package.
 
-Writes tests/golden/tokenizer_variants.json: a list of {name, patch, cases}; `patch` replaces top-level sections.
+Writes tests/golden/tokenizer_variants.json: a list of {name, patch, cases}; `patch` replaces top-level sections, and of
+"model" the keys it names.
 """
 
-import copy
 import json
 import random
 
@@ -92,6 +92,12 @@ def variants(base):
     yield "added_nfc", {**tokens, "normalizer": {"type": "NFC"}}
     yield "added", tokens
     yield "template", {**tokens, "post_processor": template(more[2], more[0])}
+    yield "nfc_in_sequence", {"normalizer": {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": [{"type": "NFC"}]}]}}
+    yield "ignore_merges", {"model": {"ignore_merges": True, "merges": base["model"]["merges"][:40]}}
+    letters = {symbol: i for i, symbol in enumerate(["<unk>", "a", "b", "t", "h", "e", "\u0120", "ab", "\u0120t", "<unk>a"])}
+    small = {"vocab": letters, "merges": ["a b", "\u0120 t", "<unk> a"], "unk_token": "<unk>"}
+    few = {"added_tokens": [added(len(letters), "<a>"), added(len(letters) + 1, "the", single_word=True)]}
+    yield "unknown", {**few, "model": {**small, "fuse_unk": False}}
 
 
 def main():
@@ -99,7 +105,8 @@ def main():
     rng = random.Random(7)
     result = []
     for name, patch in variants(base):
-        tokenizer = Tokenizer.from_str(json.dumps({**copy.deepcopy(base), **patch}))
+        model = {**base["model"], **patch.get("model", {})}
+        tokenizer = Tokenizer.from_str(json.dumps({**base, **patch, "model": model}))
         texts = ["".join(rng.choices(PIECES, k=rng.randint(0, 12))) for _ in range(CASES)]
         cases = [{"text": text, "ids": tokenizer.encode(text).ids} for text in texts]
         result.append({"name": name, "patch": patch, "cases": cases})

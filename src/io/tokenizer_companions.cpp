@@ -1,0 +1,238 @@
+#include "io/tokenizer_companions.h"
+
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <map>
+#include <tuple>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "io/tokenizer_config_keys.h"
+#include "io/tokenizer_loader.h"
+#include "io/vocabulary_file.h"
+
+namespace hindscan {
+namespace {
+
+bool same_marks(const AddedToken& a, const AddedToken& b) {
+  const auto marks = [](const AddedToken& t) {
+    return std::tuple(t.special, t.normalized, t.single_word, t.lstrip, t.rstrip);
+  };
+  return marks(a) == marks(b);
+}
+
+// The "added_tokens" of a tokenizer.json while tokens are put into it.
+class AddedList {
+ public:
+  explicit AddedList(const JsonReader& tokenizer) {
+    for (const auto& [name, id] : tokenizer.get_object("model").get_object("vocab").value().members()) {
+      vocab_.add(name, id.is(Json::Type::kInt) ? static_cast<int32_t>(id.as_int()) : 0);
+    }
+    vocab_.sort();
+    next_ = vocab_.size();
+    if (!tokenizer.has("added_tokens")) return;
+    for (const Json& item : tokenizer.get_array("added_tokens")) {
+      const JsonReader config(item, tokenizer.where("added_tokens"));
+      AddedToken token = read_added_token(config);
+      token.id = static_cast<int32_t>(config.get_int("id", 0, INT32_MAX - 1));
+      keep(std::move(token));
+    }
+  }
+
+  // As transformers adds them: `wins` says whose marks hold when the token is there.
+  void put(AddedToken token, bool wins) {
+    if (token.content.empty()) return;
+    const auto it = place_.find(token.content);
+    if (it != place_.end()) {
+      token.id = tokens_[it->second].id;
+      if (!wins || same_marks(token, tokens_[it->second])) return;
+      tokens_[it->second] = token;
+    } else {
+      const int32_t known = vocab_.find(token.content);
+      token.id = known >= 0 ? known : static_cast<int32_t>(next_);
+      keep(token);
+    }
+    put_.push_back(std::move(token.content));
+  }
+
+  const std::vector<std::string>& put_in() const { return put_; }
+
+  Json json() const {
+    Json out = Json::array();
+    for (const AddedToken& t : tokens_) {
+      Json item = Json::object().set("id", t.id).set("content", t.content).set("single_word", t.single_word);
+      item.set("lstrip", t.lstrip).set("rstrip", t.rstrip).set("normalized", t.normalized).set("special", t.special);
+      out.push(std::move(item));
+    }
+    return out;
+  }
+
+ private:
+  void keep(AddedToken token) {
+    next_ = std::max(next_, int64_t{token.id} + 1);
+    place_.insert_or_assign(token.content, tokens_.size());
+    tokens_.push_back(std::move(token));
+  }
+
+  VocabIndex vocab_;
+  int64_t next_ = 0;
+  std::vector<AddedToken> tokens_;
+  std::map<std::string, size_t> place_;
+  std::vector<std::string> put_;
+};
+
+// A text alone is a special token without marks.
+AddedToken named_token(const Json& value, const JsonReader& config, const std::string& key) {
+  if (value.is_object()) return read_added_token(JsonReader(value, config.where(key)));
+  check(value.is_string(), ErrorCode::kData, "[{}] expected a token, found {}", config.where(key), value.type_name());
+  AddedToken token;
+  token.content = value.as_string();
+  token.special = true;
+  return token;
+}
+
+void put_special_tokens(AddedList& list, const JsonReader& config) {
+  const auto put = [&](const std::string& key, const Json& value) {
+    AddedToken token = named_token(value, config, key);
+    token.special = true;
+    list.put(std::move(token), false);
+  };
+  constexpr const char* kFirst[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                    "pad_token", "cls_token", "mask_token"};
+  for (const char* key : kFirst) {
+    if (config.has(key)) put(key, *config.value().find(key));
+  }
+  for (const auto& [key, value] : config.value().members()) {
+    if (names_a_special_token(key) && (value.is_string() || value.is_object())) put(key, value);
+  }
+  const std::string more = config.has("extra_special_tokens") ? "extra_special_tokens" : "additional_special_tokens";
+  const Json* tokens = config.value().find(more);
+  if (tokens == nullptr) return;
+  if (tokens->is_object()) {
+    for (const auto& [name, token] : tokens->members()) put(more, token);
+  } else if (config.has(more)) {
+    for (const Json& token : config.get_array(more)) put(more, token);
+  }
+}
+
+// {"50254": {"content": ...}}: the ids order the tokens, and transformers counts anew.
+void put_decoder(AddedList& list, const JsonReader& decoder) {
+  std::map<int64_t, const Json*> by_id;
+  for (const auto& [name, token] : decoder.value().members()) {
+    int64_t id = -1;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+    check(error == std::errc() && end == name.data() + name.size() && id >= 0, ErrorCode::kData,
+          "[{}] expected ids as keys, found '{}'", decoder.where("added_tokens_decoder"), name.substr(0, 60));
+    by_id[id] = &token;
+  }
+  for (const auto& [id, token] : by_id)
+    list.put(read_added_token(JsonReader(*token, decoder.where(std::to_string(id)))), true);
+}
+
+// {"<b>": 50254}: without marks.
+void put_old_list(AddedList& list, const JsonReader& tokens) {
+  std::map<int64_t, std::string> by_id;
+  for (const std::string& content : tokens.keys()) by_id[tokens.get_int(content, 0)] = content;
+  for (const auto& [id, content] : by_id) {
+    AddedToken token;
+    token.content = content;
+    token.normalized = true;
+    list.put(std::move(token), false);
+  }
+}
+
+// What each ByteLevel step says of a space before the text.
+void collect_prefix_spaces(const JsonReader& step, std::vector<bool>& out) {
+  if (step.get_string_or("type", "") == "ByteLevel") out.push_back(step.get_bool_or("add_prefix_space", true));
+  if (!step.has("pretokenizers")) return;
+  for (const Json& inner : step.get_array("pretokenizers"))
+    collect_prefix_spaces(JsonReader(inner, step.where("pretokenizers")), out);
+}
+
+bool has_template(const JsonReader& step) {
+  if (step.get_string_or("type", "") == "TemplateProcessing") return true;
+  if (!step.has("processors")) return false;
+  const Json::Array& steps = step.get_array("processors");
+  return std::any_of(steps.begin(), steps.end(),
+                     [&](const Json& inner) { return has_template(JsonReader(inner, step.where("processors"))); });
+}
+
+void compare_settings(const JsonReader& tokenizer, const JsonReader& config) {
+  check(!config.get_bool_or("split_special_tokens", false), ErrorCode::kData,
+        "[{}] expected false, found true: texts in which special tokens are taken apart are not supported",
+        config.where("split_special_tokens"));
+  std::vector<bool> said;
+  if (const auto step = tokenizer.find_object("pre_tokenizer")) collect_prefix_spaces(*step, said);
+  for (const bool own : said) {
+    check(config.get_bool_or("add_prefix_space", own) == own, ErrorCode::kData,
+          "[{}] expected {} as in tokenizer.json, found the contrary: which of them holds depends on the version of "
+          "transformers; make them agree",
+          config.where("add_prefix_space"), own);
+  }
+  const auto post = tokenizer.find_object("post_processor");
+  const bool wants = config.get_bool_or("add_bos_token", false) || config.get_bool_or("add_eos_token", false);
+  if (wants && !(post && has_template(*post)))
+    log_warning("[{}] asks for tokens around a text and tokenizer.json for none, which holds, as in transformers 5",
+                config.where("add_bos_token"));
+}
+
+}  // namespace
+
+TokenizerCompanions TokenizerCompanions::find(const std::string& directory) {
+  TokenizerCompanions out{directory};
+  const auto load = [&](const char* name) -> std::optional<Json> {
+    const std::string path = join_path(directory, name);
+    if (real_fs().kind(path) != FileKind::kRegular) return std::nullopt;
+    return load_json(path);
+  };
+  out.config = load("tokenizer_config.json");
+  if (out.config && out.config->find("added_tokens_decoder") != nullptr) return out;
+  out.special_tokens = load("special_tokens_map.json");
+  out.added_tokens = load("added_tokens.json");
+  return out;
+}
+
+bool put_in_companions(Json& tokenizer, const std::string& label, const TokenizerCompanions& companions) {
+  const JsonReader root(tokenizer, label);
+  const JsonReader model = root.get_object("model");
+  if (companions.empty() || model.get_string_or("type", "BPE") != "BPE") return false;
+  AddedList list(root);
+  const auto reader = [&](const std::optional<Json>& json, const char* name) -> std::optional<JsonReader> {
+    if (!json) return std::nullopt;
+    return JsonReader(*json, join_path(companions.directory, name));
+  };
+  const auto config = reader(companions.config, "tokenizer_config.json");
+  if (config) {
+    say_unused_config_keys(*config, join_path(companions.directory, "tokenizer_config.json"));
+    compare_settings(root, *config);
+    if (const auto decoder = config->find_object("added_tokens_decoder")) put_decoder(list, *decoder);
+  }
+  if (const auto old = reader(companions.added_tokens, "added_tokens.json")) put_old_list(list, *old);
+  // The map's names win over the configuration's.
+  Json names = companions.config.value_or(Json::object());
+  if (const auto map = reader(companions.special_tokens, "special_tokens_map.json")) {
+    for (const auto& [key, value] : map->value().members()) names.set(key, value);
+  }
+  put_special_tokens(list, JsonReader(names, join_path(companions.directory, "tokenizer_config.json")));
+  const std::vector<std::string>& put = list.put_in();
+  if (put.empty()) return false;
+  const auto shown = std::min<std::ptrdiff_t>(10, std::ssize(put));
+  log_info("[{}] {} token{} that the files beside it add, as transformers does: {}{}", label, put.size(),
+           put.size() == 1 ? "" : "s", fmt::join(put.begin(), put.begin() + shown, " "),
+           std::ssize(put) > shown ? " ..." : "");
+  tokenizer.set("added_tokens", list.json());
+  return true;
+}
+
+std::string read_tokenizer(const std::string& path) {
+  std::string text = tokenizer_json_of_vocabulary(read_vocabulary_file(path), path);
+  if (path != "tokenizer.json" && !path.ends_with("/tokenizer.json")) return text;
+  const TokenizerCompanions companions = TokenizerCompanions::find(parent_dir(path));
+  if (companions.empty()) return text;
+  Json json = parse_json(text, path);
+  return put_in_companions(json, path, companions) ? to_string(json, {.indent = 1}) + "\n" : text;
+}
+
+}  // namespace hindscan

@@ -1,0 +1,42 @@
+// A model whose JSON files were all saved by a Windows editor.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "base/mmap.h"
+#include "io/vocabulary_file.h"
+#include "model/model.h"
+
+namespace hindscan {
+namespace {
+
+TEST(CaseB, EveryJsonFileOfAModelMayBeginWithAByteOrderMark) {
+  std::string dir = ::testing::TempDir() + "hindscan-mark-XXXXXX";
+  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  Config c;
+  c.set("model_type", std::string("mamba"));
+  c.set("hidden_size", int64_t{8});
+  c.set("num_hidden_layers", int64_t{1});
+  c.set("vocab_size", int64_t{256});
+  Model model = Model::create(c, DType::kF32, 5);
+  model.set_tokenizer(byte_tokenizer_json(), "bytes");
+  model.save(dir, DType::kF32, 600);  // in shards, with an index
+  write_file_atomic(real_fs(), join_path(dir, "generation_config.json"), R"({"eos_token_id": 7})");
+  int files = 0;
+  for (const std::string& name : real_fs().list(dir)) {
+    if (!name.ends_with(".json")) continue;
+    const std::string path = join_path(dir, name);
+    write_file_atomic(real_fs(), path, "\xEF\xBB\xBF" + read_file(path));
+    ++files;
+  }
+  EXPECT_EQ(files, 4);
+  const Model loaded = Model::load(dir);
+  EXPECT_EQ(loaded.weights_hash(), model.weights_hash());
+  EXPECT_EQ(loaded.generation().end_ids, std::vector<int32_t>{7});
+  EXPECT_EQ(loaded.tokenizer().encode("ab").size(), 2u);
+  std::filesystem::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace hindscan
