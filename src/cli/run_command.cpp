@@ -129,7 +129,7 @@ int run_command(Arguments arguments) {
   line.check_output(flags.state_out);
   if (flags.greedy) flags.generate.sampling.temperature = 0;
   flags.generate.commit_last = !flags.state_out.empty();
-  Sampler(flags.generate.sampling);  // refuses bad values before the model is loaded
+  static_cast<void>(Sampler(flags.generate.sampling));  // refuses bad values before the model is loaded
 
   const Model model = line.load_model();
   check(model.arch().sizes().labels == 0, ErrorCode::kData,

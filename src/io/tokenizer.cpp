@@ -143,13 +143,13 @@ bool Tokenizer::is_special(int32_t id) const { return std::binary_search(special
 std::string StreamDecoder::push(int32_t id) {
   held_ += tokenizer_->token_bytes(id);
   const size_t ready = held_.size() - incomplete_utf8_suffix(held_);
-  const std::string text = replace_invalid_utf8(std::string_view(held_).substr(0, ready));
+  std::string text = replace_invalid_utf8(std::string_view(held_).substr(0, ready));
   held_.erase(0, ready);
   return text;
 }
 
 std::string StreamDecoder::finish() {
-  const std::string text = replace_invalid_utf8(held_);
+  std::string text = replace_invalid_utf8(held_);
   held_.clear();
   return text;
 }

@@ -44,7 +44,7 @@ template <class Body>
 auto under_threads(const Body& body) {
   const int before = omp_get_max_threads();
   omp_set_num_threads(1);
-  const auto one = body();
+  auto one = body();
   omp_set_num_threads(2);
   const auto two = body();
   omp_set_num_threads(before);

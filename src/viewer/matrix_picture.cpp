@@ -29,6 +29,7 @@ std::vector<Color> shrunk(const MatrixPicture& m, int64_t height, int64_t width,
     }
   }
   std::vector<Color> out;
+  out.reserve(strongest.size());
   for (const double v : strongest) out.push_back(signed_color(top > 0 ? v / top : v));
   return out;
 }

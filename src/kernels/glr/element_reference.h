@@ -113,7 +113,7 @@ void channel_row(const Channel<R>& ch, int64_t i, Range cols, R* row) {
 template <class R>
 R mapped(ElementMap map, R alpha) {
   if (map == ElementMap::kMeanAbs) return std::abs(alpha);
-  if (map == ElementMap::kMeanPositive) return alpha > 0 || alpha != alpha ? alpha : R(0);
+  if (map == ElementMap::kMeanPositive) return alpha > 0 || std::isnan(alpha) ? alpha : R(0);
   return alpha;
 }
 
