@@ -110,7 +110,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   template <class R>
   void gradients_in_chunks(int64_t chunk) const {
     const Model model = golden_.model<R>();
-    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    if (!per_token(model)) GTEST_SKIP() << "this model judges whole texts: it has no logits of every token";
     GradTable grads(model.weights(), kType<R>);
     grads.zero();
     for (size_t s = 0; s < 2; ++s) {
@@ -142,7 +142,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   template <class R>
   void splits() const {
     const Model model = golden_.model<R>();
-    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    if (!per_token(model)) GTEST_SKIP() << "this model judges whole texts: it has no logits of every token";
     for (const Sequence& sequence : golden_.sequences()) {
       const std::vector<R> whole = run<R>(model, sequence);
       for (int64_t chunk : {1, 4, 7, 16}) {
@@ -223,7 +223,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   template <class R>
   void restored() const {
     const Model model = golden_.model<R>();
-    if (!per_token(model)) GTEST_SKIP() << "one row of logits a sequence";
+    if (!per_token(model)) GTEST_SKIP() << "this model judges whole texts: it has no logits of every token";
     const Sequence& sequence = golden_.sequences()[0];
     const std::string path =
         ::testing::TempDir() + "arch_" + GetParam().file + fmt::format(".{}.{}.state", sizeof(R), ::getpid());
@@ -295,7 +295,7 @@ TEST_P(Conformance, SizesAreWhatTheModelHas) {
 TEST_P(Conformance, RunnerGivesTheSameLogits) {
   const Model model = golden_.model<float>();
   const Sequence& sequence = golden_.sequences()[0];
-  if (!per_token(model) || sequence.dim > 0) GTEST_SKIP() << "no language model";
+  if (!per_token(model) || sequence.dim > 0) GTEST_SKIP() << "this model predicts no next token";
   const std::vector<double> ref = golden_.logits(0);
   const int64_t V = static_cast<int64_t>(ref.size()) / sequence.length();
   Runner runner(model, 10);
@@ -344,8 +344,9 @@ INSTANTIATE_TEST_SUITE_P(Table, Conformance, ::testing::ValuesIn(all_cases()), [
 // The float tests once more on every instruction set below the one in use.
 class ConformanceIsa : public ::testing::TestWithParam<Isa> {};
 TEST_P(ConformanceIsa, ComputesTheSame) {
-  if (std::getenv("HINDSCAN_FORCE_ISA") != nullptr) GTEST_SKIP() << "already one of them";
-  if (GetParam() >= allowed_isa()) GTEST_SKIP() << "this machine has no more";
+  if (std::getenv("HINDSCAN_FORCE_ISA") != nullptr)
+    GTEST_SKIP() << "HINDSCAN_FORCE_ISA caps the instruction set already";
+  if (GetParam() >= allowed_isa()) GTEST_SKIP() << "this machine has no larger instruction set to compare with";
   char program[PATH_MAX] = {};
   ASSERT_GT(::readlink("/proc/self/exe", program, sizeof program - 1), 0);
   const std::string command = fmt::format(

@@ -96,6 +96,38 @@ TEST(CaseA12, AStateThatIsKeptAsItIsMeasuresNothing) {
   for (const Edit& e : add_causal(model, r, report)) EXPECT_EQ(e.measured, 0) << edit_name(e.kind);
 }
 
+// What a pathological model does is no fault of the program: it is measured, or refused as data with a reason.
+TEST(CaseA12, SaturatedAndDeadNetsAreNoFaultOfTheProgram) {
+  const auto distorted = [](const Config& config, double matrices, double vectors) {
+    Model m = random_model(config).to(DType::kF32);
+    for (size_t i = 0; i < m.weights().size(); ++i) {
+      Weight& w = m.weights()[i];
+      for (int64_t k = 0; k < w.size(); ++k) {
+        float& x = static_cast<float*>(w.data)[k];
+        x = static_cast<float>(w.shape.size() > 1 ? x * matrices : std::copysign(vectors, k % 3 == 0 ? -1 : 1) + x);
+      }
+    }
+    return m;
+  };
+  int refused = 0;
+  for (const auto& [name, config] : all_models()) {
+    for (const auto& [matrices, vectors] :
+         std::vector<std::pair<double, double>>{{1e30, 0}, {100, 0}, {0, 5}, {1, 1e4}, {1e-30, 1e4}}) {
+      const Model model = distorted(config, matrices, vectors);
+      ExplainRequest r = request_of(model);
+      r.causal_edits = 3;  // one of each kind
+      try {
+        ExplainReport report = explain(model, r);
+        add_causal(model, r, report);
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kData) << name << " " << matrices << " " << vectors << ": " << e.message();
+        refused += e.message().find("saturated") != std::string::npos;
+      }
+    }
+  }
+  EXPECT_GT(refused, 0);
+}
+
 TEST(CaseA12, ADroppedWriteIsMeasuredAsTheRunWithoutThatInput) {
   const Model model = random_model(architecture_preset("lstm", {.d_model = 32, .n_layer = 1, .vocab_size = kVocab}));
   ExplainRequest r = request_of(model);

@@ -89,7 +89,33 @@ configure_build() {
   exit 70
 }
 
-# build_targets TARGET...: quiet when there is little to do.
+# progress_lines WHAT [SECONDS]: reads what ninja or ctest prints and says every so often how far it is; other lines go
+# to stdout, so that a failure can be shown.
+progress_lines() {
+  local what=$1 every=${2:-30} line part='' done=0 all=0 failed=0 said=$SECONDS now code
+  while :; do
+    code=0
+    IFS= read -r -t "$((every > 0 ? every : 1))" line || code=$?
+    part+=$line
+    if ((code == 0)); then
+      if [[ $part =~ ^\ *\[?([0-9]+)/([0-9]+)[]\ ] ]]; then
+        done=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]}
+        [[ $part != *'***'* || $part == *'***Skipped'* ]] || failed=$((failed + 1))
+      else
+        printf '%s\n' "$part"
+      fi
+      part=''
+    elif ((code <= 128)); then
+      return 0
+    fi
+    now=$SECONDS
+    ((all > 0 && now - said >= every)) || continue
+    said=$now
+    say "$what $done of $all$( ((failed == 0)) || echo ", $failed failed")"
+  done
+}
+
+# build_targets TARGET...: says how far it is where that takes long.
 build_targets() {
   local memory jobs cores steps
   cores=$(nproc)
@@ -105,7 +131,7 @@ build_targets() {
     steps=$(ninja -C "$build" -n "$@" 2>/dev/null | grep -c '^\[' || true)
     ((steps < 10)) || say "building $steps files that are new or changed; this takes a while"
   fi
-  ninja -C "$build" -j "$jobs" --quiet "$@" >"$build.log" 2>&1 </dev/null && return 0
+  (set -o pipefail && ninja -C "$build" -j "$jobs" "$@" 2>&1 </dev/null | progress_lines "built" >"$build.log") && return 0
   grep -v '^ninja: Entering' "$build.log" | tail -n 60 >&2
   say "the build failed; the whole output is in $build.log"
   exit 70

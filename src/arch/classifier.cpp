@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/counted.h"
+
 namespace hindscan {
 
 namespace {
@@ -68,8 +70,8 @@ class Classifier final : public Architecture {
   Var forward(Ctx& ctx) const override {
     if (feature_proj_ != nullptr) {
       const Var x = ctx.features();  // [T, feature_dim]
-      check(ctx.cols(x) == o_.feature_dim, ErrorCode::kUsage, "[features] expected vectors of {} numbers, found {}",
-            o_.feature_dim, ctx.cols(x));
+      check(ctx.cols(x) == o_.feature_dim, ErrorCode::kUsage, "[features] expected vectors of {}, found {}",
+            counted(o_.feature_dim, "number"), ctx.cols(x));
       ctx.set_embedding(ctx.linear(*feature_proj_, feature_bias_, x));  // [T, d_model]
     }
     return ctx.pool(pool_, base_->forward(ctx));  // [B, d_model]

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "arch/residual_model.h"
+#include "base/counted.h"
 
 namespace hindscan {
 
@@ -20,8 +21,8 @@ class DeltaNet final : public ResidualModel {
     heads_ = c.integer("num_heads", 1, 65536, 16);
     K_ = part("expand_k") / heads_;
     V_ = part("expand_v") / heads_;
-    check(K_ > 0 && V_ > 0, ErrorCode::kData, "[{}] expected at most {} heads, found {}", c.label(), base_.d_model,
-          heads_);
+    check(K_ > 0 && V_ > 0, ErrorCode::kData, "[{}] expected at most {}, found {}", c.label(),
+          counted(base_.d_model, "head"), heads_);
     d_conv_ = c.flag("use_short_conv", true) ? c.integer("conv_size", 1, 64, 4) : 0;
     use_gate_ = c.flag("use_gate", false);
     beta_factor_ = c.flag("allow_neg_eigval", false) ? 2 : 1;

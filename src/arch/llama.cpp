@@ -1,5 +1,6 @@
 // Llama style: RMS norm, rotary, grouped queries, SwiGLU; Qwen3's norms on q and k and its windows. Hugging Face names.
 #include "arch/decoder.h"
+#include "base/counted.h"
 
 namespace hindscan {
 
@@ -79,7 +80,7 @@ void read_windows(const Config& c, DecoderConfig& d) {
   const int64_t first = c.integer("max_window_layers", 0, INT32_MAX, 28);
   const std::vector<std::string> types = c.texts("layer_types");
   check(types.empty() || std::ssize(types) == d.n_layer, ErrorCode::kData,
-        "[{}] expected \"layer_types\" of {} layers, found {}", c.label(), d.n_layer, types.size());
+        "[{}] expected \"layer_types\" of {}, found {}", c.label(), counted(d.n_layer, "layer"), types.size());
   for (int64_t l = 0; l < d.n_layer; ++l) {
     const std::string type = !types.empty()          ? types[static_cast<size_t>(l)]
                              : sliding && l >= first ? "sliding_attention"

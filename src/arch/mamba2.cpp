@@ -8,6 +8,7 @@
 #include "arch/architecture.h"
 #include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
+#include "base/counted.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -170,8 +171,8 @@ void read_limits(const Config& c, const char* key, Mamba2Config& m) {
 void check_sizes(const Config& c, const Mamba2Config& m) {
   check(m.d_ssm % m.head_dim == 0 && m.heads() > 0 && m.heads() % m.n_groups == 0 && m.d_ssm <= m.d_inner &&
             m.d_ssm % m.norm_groups == 0,
-        ErrorCode::kData, "[{}] expected heads of {} channels in {} that divide into {} groups, found {} heads",
-        c.label(), m.head_dim, m.d_ssm, m.n_groups, m.heads());
+        ErrorCode::kData, "[{}] expected heads of {} in {} that divide into {}, found {}", c.label(),
+        counted(m.head_dim, "channel"), m.d_ssm, counted(m.n_groups, "group"), counted(m.heads(), "head"));
 }
 
 Mamba2Config read_hf(const Config& c) {

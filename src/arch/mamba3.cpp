@@ -6,6 +6,7 @@
 #include "arch/architecture.h"
 #include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
+#include "base/counted.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -188,9 +189,8 @@ Mamba3Config read_mamba3(const Config& c) {
   m.tie_embeddings = s.tie_embeddings;
   check(m.d_inner % m.head_dim == 0 && m.heads() % m.n_groups == 0 && m.angles > 0 && m.d_state % 2 == 0,
         ErrorCode::kData,
-        "[{}] expected heads of {} channels in {} that divide into {} groups, and an even d_state, found {} heads and "
-        "d_state {}",
-        c.label(), m.head_dim, m.d_inner, m.n_groups, m.heads(), m.d_state);
+        "[{}] expected heads of {} in {} that divide into {}, and an even d_state, found {} and d_state {}", c.label(),
+        counted(m.head_dim, "channel"), m.d_inner, counted(m.n_groups, "group"), counted(m.heads(), "head"), m.d_state);
   check(c.real("ssm_cfg.A_floor", 1e-4) == 1e-4, ErrorCode::kData, "[{}] expected \"A_floor\" 1e-4, found {}",
         c.label(), c.real("ssm_cfg.A_floor", 0));
   return m;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "base/counted.h"
 #include "nn/parts.h"
 #include "nn/rotary.h"
 
@@ -216,7 +217,8 @@ GriffinConfig read_griffin(const Config& c) {
   g.d_conv = c.integer("conv1d_width", 1, 64, 4);
   g.window = c.integer("attention_window_size", 1, int64_t{1} << 40, 2048);
   check(g.d_model % g.heads == 0 && g.lru_width % g.heads == 0 && g.heads % g.kv_heads == 0, ErrorCode::kData,
-        "[{}] expected {} heads to divide hidden_size {} and lru_width {}", c.label(), g.heads, g.d_model, g.lru_width);
+        "[{}] expected {} to divide hidden_size {} and lru_width {}", c.label(), counted(g.heads, "head"), g.d_model,
+        g.lru_width);
   check(c.integer("head_dim", 1, kMaxDim, g.head_dim()) == g.head_dim(), ErrorCode::kData,
         "[{}] expected \"head_dim\" {}, found another", c.label(), g.head_dim());
   check(c.flag("embeddings_scale_by_sqrt_dim", true), ErrorCode::kData,

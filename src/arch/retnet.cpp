@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "arch/residual_model.h"
+#include "base/counted.h"
 
 namespace hindscan {
 
@@ -25,7 +26,8 @@ class Retnet final : public ResidualModel {
           ErrorCode::kData, "[{}] expected the published layer: no short convolution or feature map, with output gate",
           c.label());
     check(K_ > 0 && K_ % 2 == 0 && V_ > 0 && heads_ % kv_heads_ == 0, ErrorCode::kData,
-          "[{}] expected num_heads that gives an even key size per head, found {} heads of {}", c.label(), heads_, K_);
+          "[{}] expected num_heads that gives an even key size per head, found {} of {}", c.label(),
+          counted(heads_, "head"), K_);
     for (int64_t h = 0; h < heads_; ++h) log_gamma_.push_back(std::log1p(-std::exp2(-5.0 - static_cast<double>(h))));
   }
 

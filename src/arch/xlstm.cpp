@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "base/counted.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -233,7 +234,8 @@ XlstmConfig read_xlstm(const Config& c) {
     x.slstm[static_cast<size_t>(l)] = true;
   }
   check(x.qk_dim % x.heads == 0 && x.v_dim % x.heads == 0 && x.d_model % x.heads == 0 && x.qk_dim > 0, ErrorCode::kData,
-        "[{}] expected {} heads to divide the query and value sizes {} and {}", c.label(), x.heads, x.qk_dim, x.v_dim);
+        "[{}] expected {} to divide the query and value sizes {} and {}", c.label(), counted(x.heads, "head"), x.qk_dim,
+        x.v_dim);
   check(c.text("weight_mode", "single") == "single" && !c.flag("use_bias", false), ErrorCode::kData,
         "[{}] expected \"weight_mode\" single and \"use_bias\" false, found {} and {}", c.label(),
         c.text("weight_mode", "single"), c.flag("use_bias", false));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -22,9 +23,8 @@ Budget Budget::of_machine(std::string_view label) {
 void Budget::take(uint64_t count, uint64_t each, std::string_view what) {
   const uint64_t bytes = checked_mul(count, each).value_or(UINT64_MAX);
   check(bytes <= left_, ErrorCode::kResource,
-        "[{}] expected to need at most {} bytes of memory, found {} {} that take {} more than the {} left; "
-        "the file is damaged or no model's",
-        label_, all_, count, what, bytes - left_, left_);
+        "[{}] expected to need at most {} of memory, found {} that need {} more; the file is damaged or no model's",
+        label_, allowed_size(all_), what, needed_size(bytes - left_));
   left_ -= bytes;
 }
 

@@ -54,6 +54,7 @@ void remove_quietly(Fs& fs, const std::string& path) noexcept {
 }  // namespace
 
 void fail_errno(int error_number, std::string_view op, std::string_view path, FileUse use) {
+  check(!path.empty(), ErrorCode::kUsage, "[{}] expected the name of a file, found an empty one; name it", op);
   ErrorCode code = ErrorCode::kIo;
   if (error_number == ENOENT || error_number == ENOTDIR) {
     code = use == FileUse::kInput ? ErrorCode::kNotFound : ErrorCode::kCannotCreate;

@@ -12,6 +12,7 @@
 #include <new>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/memory.h"
@@ -52,8 +53,11 @@ struct stat stat_input(const InputFd& fd, const std::string& path) {
   return info;
 }
 
+std::string name_of(const std::string& path) { return path == "/dev/stdin" ? "standard input" : path; }
+
 void check_limit(const std::string& path, uint64_t size, uint64_t limit) {
-  check(size <= limit, ErrorCode::kResource, "[{}] expected at most {} bytes, found {}", path, limit, size);
+  check(size <= limit, ErrorCode::kResource, "[{}] expected at most {}, found {}", name_of(path), allowed_size(limit),
+        needed_size(size));
 }
 
 // Reads up to `size` bytes; fewer means end of file.
@@ -82,7 +86,8 @@ std::string read_stream(int fd, const std::string& path, uint64_t limit, uint64_
     end = n < part.size();
     part.resize(n);
     total += n;
-    check_limit(path, total, limit);
+    check(total <= limit, ErrorCode::kResource, "[{}] expected at most {}, found more", name_of(path),
+          allowed_size(limit));
     parts.push_back(std::move(part));
   }
   if (parts.size() == 1) return std::move(parts.front());
@@ -94,7 +99,8 @@ std::string read_stream(int fd, const std::string& path, uint64_t limit, uint64_
 
 uint8_t* allocate(const std::string& path, size_t size) {
   void* p = ::operator new(size, kAlign, std::nothrow);
-  check(p != nullptr, ErrorCode::kResource, "[{}] out of memory: needs {} bytes", path, size);
+  check(p != nullptr, ErrorCode::kResource, "[{}] expected {} of memory, found less; free some", name_of(path),
+        needed_size(size));
   return static_cast<uint8_t*>(p);
 }
 
@@ -129,8 +135,8 @@ FileBytes FileBytes::load(const std::string& path, LoadMode mode, uint64_t limit
   file.data_ = allocate(path, size);
   file.size_ = size;
   const size_t got = read_fully(fd.get(), path, file.data_, size);
-  check(got == size, ErrorCode::kIo, "[{}] file shrank while it was read: expected {} bytes, found {}", path, size,
-        got);
+  check(got == size, ErrorCode::kIo, "[{}] file shrank while it was read: expected {}, found {}", path,
+        counted(size, "byte"), got);
   return file;
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/budget.h"
+#include "base/counted.h"
 #include "base/formats.h"
 #include "base/order.h"
 #include "base/signals.h"
@@ -59,13 +60,13 @@ void check_one_source(const CommandLine& line, const ClassifyFlags& f) {
 Sequences read_sequences(const Model& model, const CommandLine& line, const ClassifyFlags& f) {
   const ArchitectureSizes sizes = model.arch().sizes();
   check((sizes.feature_dim > 0) == !f.features.empty(), ErrorCode::kUsage, "[{}] reads {}; give {}", model.path(),
-        sizes.feature_dim > 0 ? fmt::format("vectors of {} numbers", sizes.feature_dim) : "texts",
+        sizes.feature_dim > 0 ? "vectors of " + counted(sizes.feature_dim, "number") : "texts",
         sizes.feature_dim > 0 ? "--features FILE.npy" : "-p TEXT, -f FILE or --lines FILE");
   Sequences out;
   if (!f.features.empty()) {
     out.features = read_features(f.features);
-    check(out.features.dim == sizes.feature_dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}",
-          f.features, sizes.feature_dim, out.features.dim);
+    check(out.features.dim == sizes.feature_dim, ErrorCode::kData, "[{}] expected vectors of {}, found {}", f.features,
+          counted(sizes.feature_dim, "number"), out.features.dim);
   } else if (!f.lines.empty()) {
     out.tokens = read_lines(model, f.lines);
   } else {
@@ -161,12 +162,15 @@ int classify_command(Arguments arguments) {
       "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.",
       {"classify -m runs/s/model -p \"A film to remember.\"", "classify -m runs/s/model --lines reviews.txt --json",
        "classify -m runs/f/model --features x.npy", "classify -m runs/s/model --labels test.tsv"});
-  line.add_model();
+  line.add_model(false);
   line.add_prompt();
   ClassifyFlags flags;
   add_flags(line.app(), flags);
   if (!line.parse(std::move(arguments))) return 0;
   check_one_source(line, flags);
+  check(line.model_given(), ErrorCode::kUsage,
+        "[classify] expected -m MODEL, a classifier or regressor, found none; train one with 'hindscan train --task "
+        "classify'");
 
   const Model model = line.load_model();
   check(model.arch().sizes().labels > 0, ErrorCode::kData,

@@ -11,10 +11,10 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/shell_quote.h"
 #include "base/threads.h"
 #include "cli/help.h"
 #include "cli/progress_log.h"
-#include "cli/shell_quote.h"
 #include "cli/streams.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
@@ -57,13 +57,15 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
 }
 
 void CommandLine::update_usage() {
-  app_.formatter(std::make_shared<HelpFormatter>("hindscan " + name_ + (has_model_ ? " [MODEL]" : "") + " [options]"));
+  app_.formatter(std::make_shared<HelpFormatter>("hindscan " + name_ + model_usage_ + " [options]"));
 }
 
-void CommandLine::add_model() {
-  has_model_ = true;
+void CommandLine::add_model(bool built_in) {
+  model_usage_ = built_in ? " [MODEL]" : " MODEL";
   update_usage();
-  app_.add_option("-m,--model", model_option_, "Model directory or file (default: the built-in English model)")
+  app_.add_option("-m,--model", model_option_,
+                  built_in ? "Model directory or file (default: the built-in English model)"
+                           : "Model directory or file; to be given, for the built-in model does not do this")
       ->type_name("PATH");
   app_.add_option("model", model_positional_, "The same as -m")->group("");
   app_.add_option("--dtype", dtype_, "Hold matrices as auto (as stored), f32, bf16, f16, or f64 (reference mode)")

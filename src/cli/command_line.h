@@ -25,7 +25,7 @@ class CommandLine {
   CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples);
 
   CLI::App& app() { return app_; }
-  void add_model();                        // -m, also first positional
+  void add_model(bool built_in = true);    // -m, also first positional; whether the built-in one will do without it
   void add_prompt(bool asks_next = true);  // -p, -f, --tokens; asks_next: the command is about what follows the text
   void add_memory();                       // --mem-limit
 
@@ -35,6 +35,7 @@ class CommandLine {
   bool json() const { return json_; }
   ProgressSink* progress() { return progress_.get(); }
   HeatmapStyle style() const;
+  bool model_given() const { return !model_option_.empty() || !model_positional_.empty(); }
   std::string model_path() const;  // as given, or that of the built-in model
   Model load_model(bool refuse_non_finite = true) const;
   // One of -p, -f and --tokens, or what comes through a pipe; Error(kUsage) for none or several.
@@ -55,9 +56,9 @@ class CommandLine {
   void check_loading(const std::string& model) const;
   [[noreturn]] void unknown_argument(const std::string& argument) const;
 
-  std::string name_;
+  std::string name_, model_usage_;
   CLI::App app_;
-  bool json_ = false, quiet_ = false, has_model_ = false;
+  bool json_ = false, quiet_ = false;
   std::string color_ = "auto", progress_flag_ = "auto", log_ = "text";
   int threads_ = 0;
   std::string model_option_, model_positional_, tokenizer_, dtype_ = "auto";

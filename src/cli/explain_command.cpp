@@ -31,7 +31,7 @@ struct ExplainFlags {
 
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   add_feature_input(app, f.features);
-  app.add_option("--target", r.target, "Position whose prediction is explained; negative: from the end")
+  app.add_option("--target", r.target, "Explain what follows this token, counted from 0; negative: from the end")
       ->capture_default_str();
   app.add_option("--target-token", f.target_token,
                  "Explain this token (of a classifier: the class of this number) instead of the most likely one");
@@ -109,18 +109,9 @@ void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
   if (r.contrast == Contrast::kId) r.contrast_id = single_token(model, f.contrast, "--contrast");
 }
 
-// Pictures and pages begin with words unless told otherwise; with tokens where letters follow each other without
-// spaces.
+// Pictures and pages begin with words unless told otherwise.
 PieceBy picture_by(const ExplainReport& report, const ExplainFlags& f) {
-  if (f.by_given) return f.view.by;
-  constexpr size_t kLettersOfAWord = 12;
-  size_t letters = 0;
-  for (const TokenReport& t : report.tokens)
-    letters +=
-        static_cast<size_t>(std::count_if(t.text.begin(), t.text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-  const auto T = static_cast<int64_t>(report.tokens.size());
-  const bool words = pieces_of(report.tokens, 0, T, PieceBy::kWord).size() * kLettersOfAWord >= letters;
-  return words ? PieceBy::kWord : PieceBy::kToken;
+  return f.by_given ? f.view.by : readable_pieces(report.tokens);
 }
 
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
@@ -195,8 +186,8 @@ int explain_command(Arguments arguments) {
   Out::get().write(explain_text(report, flags.view));
   if (flags.outputs.empty())
     Out::get().write(
-        "next    -o out.html for a page to explore, --json for numbers, --target-token and --contrast for other "
-        "questions\n");
+        "next    -o out.html for a page to explore, --json for numbers, --target-token and --contrast to ask "
+        "more\n");
   return 0;
 }
 

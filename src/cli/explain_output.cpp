@@ -6,7 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/counted.h"
 #include "base/order.h"
+#include "cli/explain_notes.h"
 #include "cli/explain_sentence.h"
 #include "io/printable.h"
 
@@ -16,7 +18,6 @@ namespace {
 constexpr int64_t kWholeText = 2000;  // longer texts show a window before the target
 constexpr int64_t kWindow = 300;
 constexpr int kTokenColumn = 18;
-constexpr double kAddsUp = 1e-3;  // what rounding leaves is far below, a part left out far above
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
@@ -30,20 +31,32 @@ double largest(const std::vector<double>& scores) {
   return top;
 }
 
+std::string method_line(const MethodReport& m) {
+  constexpr std::pair<std::string_view, std::string_view> words[] = {
+      {"row", "which tokens the layers read from, on average over layers and channels"},
+      {"rollout", "the layers' rows multiplied with each other"},
+      {"gradient-x-input", "the exact gradient times the input"},
+      {"frozen", "the model as the linear operator that it was on this text"},
+  };
+  for (const auto& [name, what] : words) {
+    if (m.name == name) return fmt::format("method  {}: {}\n\n", name, what);
+  }
+  return fmt::format("method  {}\n\n", m.name);
+}
+
 std::string heading(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
   const auto several = std::adjacent_find(r.layers.begin(), r.layers.end(),
                                           [](const auto& a, const auto& b) { return a.layer == b.layer; });
-  std::string out = fmt::format("model   {}   {} {}\n", printable(r.model).text, r.layers.size(),
-                                several == r.layers.end() ? "layers" : "token mixers");
+  std::string out = fmt::format("model   {}   {}\n", printable(r.model).text,
+                                counted(r.layers.size(), several == r.layers.end() ? "layer" : "token mixer"));
   if (t.kind == TargetKind::kToken) {
-    out += fmt::format("target  what follows token {} of {}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
+    out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
                        quoted(name_of(t.id, t.text)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the whole text is {}  p={:.3f}", quoted(t.text), t.probability);
   } else {
-    return out + fmt::format("target  {} of the whole text: {:.4f}\nmethod  {} ({} fidelity)\n\n", t.text, t.logit,
-                             m.name, m.maps.front().fidelity);
+    return out + fmt::format("target  {} of the whole text: {:.4f}\n", t.text, t.logit) + method_line(m);
   }
   if (t.contrast_id) {
     out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
@@ -51,7 +64,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   } else {
     out += fmt::format("   logit {:.3f}", t.logit);
   }
-  return out + fmt::format("\nmethod  {} ({} fidelity)\n\n", m.name, m.maps.front().fidelity);
+  return out + "\n" + method_line(m);
 }
 
 std::vector<double> sums(const std::vector<Piece>& pieces, const std::vector<double>& scores) {
@@ -70,9 +83,12 @@ std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainVi
   const std::string predicted = name_of(r.target.id, r.target.text);
   tokens.push_back({predicted, 0, true});
   const double scale = largest(sums(pieces_of(r.tokens, 0, end, view.by), m.scores()));
-  std::string out = begin > 0 ? fmt::format("... {} tokens before; the table names the strongest of all\n", begin) : "";
+  std::string out =
+      begin > 0 ? fmt::format("... {} before; the table names the strongest of all\n", counted(begin, "token")) : "";
   out += render_heatmap(tokens, scale, view.style);
-  if (end < T) out += fmt::format("... {} tokens after the target play no part\n", T - end);
+  if (end < T)
+    out +=
+        fmt::format("... {} after the target {} no part\n", counted(T - end, "token"), T - end == 1 ? "plays" : "play");
   return out + "\n" + heatmap_legend(scale, view.style) + "\n";
 }
 
@@ -111,14 +127,6 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, const Ex
   return out + "\n";
 }
 
-std::string bars(const MethodReport& m) {
-  if (m.maps.front().layers.empty()) return "";
-  return m.targeted ? "bars    what the layers' input at that position holds of the target; earlier tokens pass "
-                      "through it too, so\n"
-                      "        they are not parts of the score\n"
-                    : "bars    the row of each layer; the score is their mean\n";
-}
-
 std::string number(const std::optional<double>& v, const char* none = "-") {
   return v ? fmt::format("{:.3f}", *v) : none;
 }
@@ -139,68 +147,11 @@ std::string method_table(const ExplainReport& r) {
                                 "no token", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
-    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}{}\n", m.name, m.sum,
+    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, m.sum,
                        m.initial_state_share, m.bias_share, number(m.target_value),
                        m.residual ? fmt::format("{:.1e}", *m.residual) : "none",
                        with_interval(causal.spearman, causal.spearman_interval),
-                       percent_with_interval(causal.sign_agreement, causal.sign_interval),
-                       m.label.empty() ? "" : "  (" + m.label + ")");
-  }
-  return out;
-}
-
-std::string shares(const MethodReport& m) {
-  double total = 0;
-  for (const NamedShare& s : m.shares) total += std::abs(s.value);
-  if (m.shares.empty() || total == 0) return "";
-  std::string out = fmt::format("paths   {}, summed over layers (each counts again, so no parts of the sum):", m.name);
-  for (const NamedShare& s : m.shares) out += fmt::format("  {} {:.3f}", s.name, s.value);
-  return out + "\n";
-}
-
-std::string estimator(const MethodReport& m) {
-  if (!m.estimator) return "";
-  const EstimatorError& e = m.estimator->total;
-  std::string out = fmt::format(
-      "estimate  {} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f}% of its mass is spurious, "
-      "{:.2f} x the exact mass\n",
-      m.estimator->name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio());
-  const auto worst =
-      std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(),
-                       [](const auto& a, const auto& b) { return a.error.relative_l2() < b.error.relative_l2(); });
-  return out + fmt::format("          worst in layer {}: relative error {:.3f}, cosine {:.3f}\n", worst->layer,
-                           worst->error.relative_l2(), worst->error.cosine());
-}
-
-std::string held(const ExplainReport& r) {
-  std::vector<std::string> notes;
-  for (const LayerReport& l : r.layers) {
-    const std::string note = fmt::format("{} ({})", l.notes, l.kind);
-    if (!l.notes.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
-  }
-  return notes.empty() ? "" : fmt::format("held    {}\n", fmt::join(notes, ", "));
-}
-
-std::string layer_check(const ExplainReport& r) {
-  if (r.layers.empty()) return "";
-  const LayerReport& worst = *std::max_element(r.layers.begin(), r.layers.end(), [](const auto& a, const auto& b) {
-    return ascending(a.max_residual, b.max_residual);
-  });
-  return fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {}): {}\n",
-                     worst.max_residual, worst.layer,
-                     worst.max_residual < kAddsUp ? "it adds up" : "it does NOT add up");
-}
-
-std::string checks(const ExplainReport& r) {
-  std::string out = layer_check(r);
-  for (const MethodReport& m : r.methods) {
-    if (!m.causal || m.causal->edits == 0) continue;
-    out += fmt::format(
-        "causal  {} edits of tokens {}..{} (not of the last one) really re-run: rank correlation and sign agreement\n"
-        "        above, each with the 95 % interval it has from these edits of one text; methods whose scores do not\n"
-        "        know the target have none\n",
-        m.causal->edits, m.causal->first, m.causal->last - 1);
-    break;
+                       percent_with_interval(causal.sign_agreement, causal.sign_interval));
   }
   return out;
 }
@@ -222,10 +173,7 @@ std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
   std::string out = explain_sentence(report, m, view.by) + "\n\n" + heading(report, m);
   out += strip(report, m, view) + source_table(report, m, view);
-  out += method_table(report) + "\n" + bars(m);
-  for (const MethodReport& each : report.methods) out += shares(each) + estimator(each);
-  out += held(report);
-  out += checks(report);
+  out += method_table(report) + "\n" + explain_notes(report, m);
   return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MB\n", report.seconds,
                            static_cast<double>(report.peak_bytes) / 1e6);
 }

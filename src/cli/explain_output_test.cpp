@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <sstream>
+
+#include "cli/explain_sentence.h"
 
 namespace hindscan::cli {
 namespace {
@@ -43,6 +46,58 @@ TEST(ExplainOutput, TheMethodThatAddsUpIsShownUnlessAskedOtherwise) {
   EXPECT_EQ(shown_method(r, ""), 1u);
   EXPECT_EQ(shown_method(r, "row"), 0u);
   EXPECT_THROW(shown_method(r, "rollout"), Error);
+}
+
+TEST(ExplainOutput, SaysWhatIsCounted) {
+  ExplainReport r = report_of({1e-7});
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("what follows token 2 of 0..2: "));
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("   1 layer\n"));
+  EXPECT_THAT(text_of({1e-7, 1e-7}), HasSubstr("   2 layers\n"));
+  r.target.position = 1;
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("... 1 token after the target plays no part\n"));
+  CausalReport& causal = r.methods[1].causal.emplace();
+  causal.edits = 1, causal.first = 0, causal.last = 1;
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  1 edit of token 0 (not of the last one)"));
+  causal.edits = 6, causal.last = 2;
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  6 edits of tokens 0..1 (not of the last one)"));
+}
+
+// Remarks stand below the table, in words, and nothing below it is wider.
+TEST(ExplainOutput, RemarksStayInTheWidthOfTheTable) {
+  ExplainReport r = report_of({1e-7, 1e-7});
+  r.methods[1].label =
+      "a remark that is so long that it would make the line of its method far longer than the table is";
+  for (const char* path : {"value", "write", "decay", "read", "gate"}) r.methods[1].shares.push_back({path, 12345.678});
+  r.layers[0].notes = "normaliser frozen", r.layers[1].notes = "frozen gates";
+  r.methods[0].estimator.emplace();
+  r.methods[0].estimator->name = "key-dropping";
+  r.methods[0].estimator->layers.push_back({});
+  const std::string text = explain_text(r, {});
+  EXPECT_THAT(text, HasSubstr("note    frozen: a remark"));
+  EXPECT_THAT(text, Not(HasSubstr("glr.")));
+  EXPECT_THAT(text, HasSubstr("its gates count"));
+  std::istringstream lines(text.substr(text.find("\nmethod ", text.find("rank"))));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 106u) << line;
+}
+
+std::string sentence_of(const std::vector<std::string>& tokens, const std::vector<double>& scores) {
+  ExplainReport r = report_of({});
+  r.tokens.clear();
+  for (const std::string& t : tokens) r.tokens.push_back({0, t, ""});
+  r.target.position = std::ssize(tokens) - 1;
+  r.methods[1].maps[0].scores = scores;
+  return explain_sentence(r, r.methods[1], PieceBy::kToken);
+}
+
+TEST(ExplainSentence, NamesWordsOrTheLettersThatAreTheTokens) {
+  EXPECT_THAT(sentence_of({"He", " op", "ened", " it"}, {0, 1, 1, 0.5}),
+              HasSubstr("Most for it: \"opened\" and \"it\"."));
+  EXPECT_THAT(sentence_of({"b", "c", "d", "b"}, {0, 2, 1, -1}),
+              HasSubstr("Most for it: \"c\" (token 1) and \"d\" (token 2). Most against it: \"b\" (token 3)."));
+  // The same word twice is told apart by its place.
+  EXPECT_THAT(sentence_of({"the", " mat", " the"}, {1, 1, -2}),
+              HasSubstr("Most for it: \"the\" (token 0) and \"mat\". Most against it: \"the\" (token 2)."));
+  EXPECT_THAT(sentence_of({"b", "c"}, {0, 0}), HasSubstr("No token stands out."));
 }
 
 }  // namespace

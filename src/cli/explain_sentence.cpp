@@ -35,11 +35,12 @@ std::string predicted(const TargetReport& t) {
 
 struct Words {
   const std::vector<Piece>& pieces;
+  PieceBy by;
   std::vector<double> scores;
   double total = 0;
 
-  // The strongest of one sign, as "a", "b" and "c".
-  std::string named(double sign) const {
+  // The strongest of one sign.
+  std::vector<size_t> strongest(double sign) const {
     std::vector<size_t> order;
     for (size_t i = 0; i < scores.size(); ++i) {
       if (sign * scores[i] >= kWorthNaming * total && sign * scores[i] > 0) order.push_back(i);
@@ -47,19 +48,32 @@ struct Words {
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return sign * scores[a] > sign * scores[b]; });
     order.resize(std::min(kNamed, order.size()));
+    return order;
+  }
+
+  std::string name(size_t i) const { return quoted(pieces[i].bytes, kNameColumns); }
+
+  // "a", "b" and "c"; by their places too where letters are named, or several of the same name.
+  std::string named(const std::vector<size_t>& some, const std::vector<size_t>& others) const {
+    const auto is_named_again = [&](size_t i) {
+      const auto same = [&](size_t other) { return other != i && name(other) == name(i); };
+      return std::any_of(some.begin(), some.end(), same) || std::any_of(others.begin(), others.end(), same);
+    };
     std::string out;
-    for (size_t i = 0; i < order.size(); ++i) {
-      out += i == 0 ? "" : i + 1 == order.size() ? " and " : ", ";
-      out += quoted(pieces[order[i]].bytes, kNameColumns);
+    for (size_t i = 0; i < some.size(); ++i) {
+      out += i == 0 ? "" : i + 1 == some.size() ? " and " : ", ";
+      out += name(some[i]);
+      if (by == PieceBy::kToken || is_named_again(some[i])) out += fmt::format(" (token {})", pieces[some[i]].first);
     }
     return out;
   }
 };
 
 std::string mattered(const Words& words, bool targeted) {
-  const std::string up = words.named(1), down = words.named(-1);
+  const std::vector<size_t> raise = words.strongest(1), lower = targeted ? words.strongest(-1) : std::vector<size_t>();
+  const std::string up = words.named(raise, lower), down = words.named(lower, raise);
   if (!targeted) return up.empty() ? "" : fmt::format(" It drew most on {}.", up);
-  if (up.empty() && down.empty()) return " No word stands out.";
+  if (up.empty() && down.empty()) return fmt::format(" No {} stands out.", piece_by_name(words.by));
   std::string out = up.empty() ? "" : fmt::format(" Most for it: {}.", up);
   return down.empty() ? out : out + fmt::format(" Most against it: {}.", down);
 }
@@ -67,9 +81,10 @@ std::string mattered(const Words& words, bool targeted) {
 }  // namespace
 
 std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by) {
-  const PieceBy shown = by == PieceBy::kSentence ? by : PieceBy::kWord;
-  const std::vector<Piece> pieces = pieces_of(report.tokens, 0, report.target.position + 1, shown);
-  Words words{pieces, {}, 0};
+  const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.position + 1));
+  const PieceBy shown = by == PieceBy::kSentence ? by : readable_pieces(read);
+  const std::vector<Piece> pieces = pieces_of(read, 0, std::ssize(read), shown);
+  Words words{pieces, shown, {}, 0};
   for (const Piece& p : pieces) {
     const double score = piece_sum<double>(p, method.scores());
     words.scores.push_back(std::isfinite(score) ? score : 0);

@@ -1,5 +1,6 @@
 #include "cli/feature_input.h"
 
+#include "base/counted.h"
 #include "train/labelled.h"
 
 namespace hindscan::cli {
@@ -19,7 +20,7 @@ void read_input(const Model& model, const CommandLine& line, const FeatureInput&
   const int64_t dim = model.arch().sizes().feature_dim;
   check((dim > 0) == !input.file.empty(), ErrorCode::kUsage, "[{}] expected {}; the model reads {}", model.path(),
         dim > 0 ? "--features FILE.npy" : "a text, found --features",
-        dim > 0 ? fmt::format("vectors of {} numbers", dim) : "tokens");
+        dim > 0 ? "vectors of " + counted(dim, "number") : "tokens");
   check(dim == 0 || line.prompts_given() == 0, ErrorCode::kUsage,
         "[{}] expected --features alone, found a text as well; the model reads vectors", model.path());
   if (dim == 0) {
@@ -27,7 +28,7 @@ void read_input(const Model& model, const CommandLine& line, const FeatureInput&
     return;
   }
   const FeatureArray array = read_features(input.file);
-  check(array.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", input.file, dim,
+  check(array.dim == dim, ErrorCode::kData, "[{}] expected vectors of {}, found {}", input.file, counted(dim, "number"),
         array.dim);
   check(input.sequence < array.count, ErrorCode::kUsage, "[--sequence] expected 0..{}, found {}", array.count - 1,
         input.sequence);

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
+#include "explain/pieces.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -17,24 +19,45 @@ class Lines {
  public:
   explicit Lines(const HeatmapStyle& style) : style_(style) {}
 
-  void add(const Printable& p, double score, bool target) {
-    const int width = p.width + (target ? 2 : 0);
-    if (column_ > 0 && column_ + width > style_.columns) end_line();
-    const CellColor color = score_color(score, style_.depth, style_.dark);
-    const std::string text = target ? "[" + p.text + "]" : p.text;
-    const std::string on = sgr(color, style_.depth);
-    tokens_ += on.empty() ? text : on + text + sgr_reset();
-    bars_ += std::string(static_cast<size_t>(width), bar_char(score));
-    column_ += width;
-    if (p.ends_line) end_line();
+  // Tokens between two places where a line may end are kept until the next one: they stay together where they fit.
+  void add(const Printable& p, double score, bool target, bool may_begin_line) {
+    if (may_begin_line) place_word();
+    word_.push_back({target ? "[" + p.text + "]" : p.text, p.width + (target ? 2 : 0), score});
+    word_width_ += word_.back().width;
+    if (!p.ends_line) return;
+    place_word();
+    end_line();
   }
 
   std::string finish() {
+    place_word();
     if (column_ > 0) end_line();
     return std::move(out_);
   }
 
  private:
+  struct Cell {
+    std::string text;
+    int width;
+    double score;
+  };
+
+  void place_word() {
+    const bool fits_a_line = word_width_ <= style_.columns;
+    if (fits_a_line && column_ > 0 && column_ + word_width_ > style_.columns) end_line();
+    for (const Cell& c : word_) place(c);
+    word_.clear();
+    word_width_ = 0;
+  }
+
+  void place(const Cell& c) {
+    if (column_ > 0 && column_ + c.width > style_.columns) end_line();
+    const std::string on = sgr(score_color(c.score, style_.depth, style_.dark), style_.depth);
+    tokens_ += on.empty() ? c.text : on + c.text + sgr_reset();
+    bars_ += std::string(static_cast<size_t>(c.width), bar_char(c.score));
+    column_ += c.width;
+  }
+
   void end_line() {
     out_ += tokens_ + "\n";
     bars_.erase(bars_.find_last_not_of(' ') + 1);
@@ -45,8 +68,9 @@ class Lines {
   }
 
   const HeatmapStyle& style_;
+  std::vector<Cell> word_;
   std::string out_, tokens_, bars_;
-  int column_ = 0;
+  int column_ = 0, word_width_ = 0;
 };
 
 double relative(double score, double scale) { return std::isfinite(score) && scale > 0 ? score / scale : 0; }
@@ -64,9 +88,11 @@ char bar_char(double score) {
 std::string render_heatmap(std::span<const HeatToken> tokens, double scale, const HeatmapStyle& style) {
   const int room = std::max(8, std::min(kMaxTokenWidth, style.columns - 2));
   Lines lines(style);
+  std::string_view before;
   for (const HeatToken& t : tokens) {
     lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale),
-              t.target);
+              t.target, may_break(before, t.bytes));
+    before = t.bytes;
   }
   return lines.finish();
 }

@@ -123,6 +123,25 @@ TEST(Heatmap, WrapsBetweenTokens) {
   EXPECT_EQ(render_heatmap({}, 1, {ColorDepth::kNone, true, 1}), "");
 }
 
+TEST(Heatmap, LinesEndBetweenWordsWhereOneFits) {
+  const HeatmapStyle narrow{ColorDepth::kNone, true, 10};
+  const auto lines = [&](const std::vector<std::string_view>& bytes) {
+    std::vector<HeatToken> tokens;
+    for (const std::string_view b : bytes) tokens.push_back({b, 0, false});
+    return render_heatmap(tokens, 1, narrow);
+  };
+  EXPECT_EQ(lines({"the", " light", "house", ",", " and"}), "the light\nhouse, and\n");  // too long for any line
+  EXPECT_EQ(lines({"a", " light", "ho", ",", " and", " b"}), "a lightho,\n and b\n");
+  EXPECT_EQ(lines({"on", " a", " sl", "eep", "er", ".", " So"}), "on a\n sleeper.\n So\n");
+  EXPECT_EQ(lines({"abcdef", "ghijkl", "mnop"}), "abcdef\nghijklmnop\n");  // no place to break: between tokens
+  EXPECT_EQ(lines({"\u4e2d\u6587", "\u4e2d\u6587", "\u4e2d\u6587"}), "\u4e2d\u6587\u4e2d\u6587\n\u4e2d\u6587\n");
+  EXPECT_EQ(lines({"aaaa bb", "\n", "c"}), "aaaa bb\u23ce\nc\n");
+  // The bars move with their words.
+  const std::vector<HeatToken> scored = {
+      {"one two", 0, false}, {" th", 1, false}, {"ree", -1, false}, {" x", 0.1, true}};
+  EXPECT_EQ(render_heatmap(scored, 1, narrow), "one two\n three[ x]\n@@@999....\n");
+}
+
 TEST(Heatmap, NonFiniteScoresAreBlank) {
   const double inf = std::numeric_limits<double>::infinity();
   const std::vector<HeatToken> tokens = {{"a", inf, false}, {"b", std::nan(""), false}};

@@ -1,6 +1,7 @@
 // hindscan info: what a model holds.
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "base/formats.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -108,28 +109,27 @@ void print(const Model& model, bool with_tensors) {
   Out& out = Out::get();
   out.print("model       {}\n", printable(model.path()).text);
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
-  out.print("parameters  {} ({}), {:.1f} MB in {} tensors\n", c.parameters, fmt::join(types, ", "),
-            static_cast<double>(c.bytes) / 1e6, stored(model.weights()).size());
+  out.print("parameters  {} ({}), {:.1f} MB in {}\n", c.parameters, fmt::join(types, ", "),
+            static_cast<double>(c.bytes) / 1e6, counted(stored(model.weights()).size(), "tensor"));
   out.print("weights     {}\n", model.weights_hash());
-  if (s.feature_dim > 0) out.print("input       vectors of {} features\n", s.feature_dim);
+  if (s.feature_dim > 0) out.print("input       vectors of {}\n", counted(s.feature_dim, "number"));
   if (s.feature_dim == 0) {
     const std::string problem =
         model.tokenizer_problem().empty() ? "none lies with the model" : model.tokenizer_problem();
-    out.print("vocabulary  {} tokens{}\n", s.vocab_size,
+    out.print("vocabulary  {}{}\n", counted(s.vocab_size, "token"),
               model.has_tokenizer()
                   ? ""
                   : printable(fmt::format(" (no tokenizer: {}; use --tokens or --tokenizer)", problem)).text);
   }
   if (s.labels > 0)
-    out.print("output      {} {} a sequence{}\n", s.labels, s.regression ? "numbers" : "class scores",
+    out.print("output      {} a sequence{}\n", counted(s.labels, s.regression ? "number" : "class score"),
               named_labels(model));
+  out.print("attention   {} ({} x {}); a Transformer of its size has {} ({} x {} of {})\n",
+            counted(s.attention_maps, "implicit matrix", "implicit matrices"), counted(s.n_layer, "layer"),
+            s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), counted(s.n_layer, "layer"),
+            counted(s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, "head"), kHeadDim);
   out.print(
-      "attention   {} implicit matrices ({} layers x {}); a Transformer of its size has {} ({} layers x {} heads of "
-      "{})\n",
-      s.attention_maps, s.n_layer, s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), s.n_layer,
-      s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, kHeadDim);
-  out.print(
-      "state       {} numbers, {:.1f} KB, whatever the length of the text{}\n", s.state_numbers,
+      "state       {}, {:.1f} KB, whatever the length of the text{}\n", counted(s.state_numbers, "number"),
       static_cast<double>(s.state_numbers) * 4 / 1e3,
       s.cache_per_token == 0 ? "" : fmt::format("; and {} with every token, up to the windows", s.cache_per_token));
   out.print("work        {} multiply-adds per token\n",

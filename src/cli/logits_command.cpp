@@ -6,9 +6,11 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/streams.h"
+#include "cli/token_text.h"
 #include "explain/reverse_walk.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "io/printable.h"
 #include "model/pass_cost.h"
 
 namespace hindscan::cli {
@@ -22,10 +24,15 @@ Json json_of(std::span<const float> last) {
   return out;
 }
 
-// "id logit", one token a line.
-void print(std::span<const float> last) {
+// "id logit text", one token a line; a model without a tokenizer has no texts.
+void print(const Model& model, std::span<const float> last) {
+  const auto named = static_cast<size_t>(model.has_tokenizer() ? model.tokenizer().vocab_size() : 0);
   std::string text;
-  for (size_t id = 0; id < last.size(); ++id) text += fmt::format("{} {:.9g}\n", id, last[id]);
+  for (size_t id = 0; id < last.size(); ++id) {
+    text += fmt::format("{} {:.9g}", id, last[id]);
+    if (id < named) text += " \"" + printable(token_bytes(model, static_cast<int32_t>(id))).text + "\"";
+    text += '\n';
+  }
   Out::get().write(text);
 }
 
@@ -46,7 +53,7 @@ int64_t bytes_of(const Model& model, std::span<const int32_t> tokens, const Sequ
 int logits_command(Arguments arguments) {
   CommandLine line("logits",
                    "Logits of every position as a NumPy file, float32 [tokens, vocabulary]; without -o those of the "
-                   "last position, one token a line.",
+                   "last position, one token a line: its id, its logit, its text.",
                    {"logits -p \"The cat sat\" -o logits.npy", "logits -m some-model --tokens 5,17,3"});
   line.add_model();
   line.add_prompt();
@@ -95,7 +102,7 @@ int logits_command(Arguments arguments) {
     if (output.empty()) out.set("last", json_of(values));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
   } else if (output.empty()) {
-    print(values);
+    print(model, values);
   } else {
     note(fmt::format("wrote {} [{}, {}]", output, T, V));
   }

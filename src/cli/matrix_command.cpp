@@ -4,12 +4,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/counted.h"
 #include "base/formats.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "explain/matrix.h"
+#include "explain/structure.h"
 #include "explain/token_text.h"
 #include "io/json.h"
 #include "io/npy.h"
@@ -105,9 +107,9 @@ std::string picture(const Model& model, const MatrixRequest& r, const MatrixResu
   viewer::MatrixPicture p;
   const bool blocks = !m.edges.empty();
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
-  p.subtitle = fmt::format("Model {}, {}; map over channels or heads: {}; fidelity: {}{}.", model.name(), m.kind,
-                           flags.map, flags.fidelity,
-                           blocks ? fmt::format(", sums over {} x {} blocks of tokens", r.blocks, r.blocks) : "");
+  p.subtitle = fmt::format(
+      "Model {}, {}; map over channels or heads: {}; fidelity: {}{}.", model.name(), structure_words(m.kind), flags.map,
+      flags.fidelity, blocks ? fmt::format(", sums over {} x {} of tokens", r.blocks, counted(r.blocks, "block")) : "");
   p.rows = m.rows;
   p.cols = m.cols;
   p.values = m.values;
@@ -150,7 +152,7 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     return;
   }
   note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]{}{}", flags.output, m.layer, flags.map,
-                   flags.fidelity, m.rows, m.cols, m.notes.empty() ? "" : "; ", m.notes));
+                   flags.fidelity, m.rows, m.cols, m.notes.empty() ? "" : "; ", held_words(m.notes)));
   if (m.estimator) {
     note(fmt::format(
         "key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",

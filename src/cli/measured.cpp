@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.h"
+
 namespace hindscan::cli {
 
 Json interval_json(const std::optional<Interval>& v) {
@@ -18,9 +20,9 @@ std::string percent_text(const std::optional<Interval>& share, int digits) {
 
 std::string describe(const LabelledScore& s) {
   if (s.regression)
-    return fmt::format("RMSE {:.6g}{} on {} sequences", s.rmse, interval_text(s.interval, 6), s.examples);
-  return fmt::format("accuracy {:.2f} %{}   loss {:.4f} nats on {} sequences", 100 * s.accuracy,
-                     percent_text(s.interval, 2), s.loss, s.examples);
+    return fmt::format("RMSE {:.6g}{} on {}", s.rmse, interval_text(s.interval, 6), counted(s.examples, "sequence"));
+  return fmt::format("accuracy {:.2f} %{}   loss {:.4f} nats on {}", 100 * s.accuracy, percent_text(s.interval, 2),
+                     s.loss, counted(s.examples, "sequence"));
 }
 
 }  // namespace hindscan::cli

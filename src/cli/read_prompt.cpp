@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "base/mmap.h"
 #include "base/utf8.h"
 #include "cli/command_line.h"
@@ -23,9 +24,27 @@ bool input_is_offered() {
   return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
+// Says what a limit on memory means for the length of a text.
+std::string read_within(const std::string& file, uint64_t most) {
+  try {
+    return read_file(file, most);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kResource) throw;
+    fail(e.code(), "{}; a text needs about {} times its size in memory: give a shorter one, or a larger --mem-limit",
+         e.message(), kBytesPerByte);
+  }
+}
+
+// "-" names the standard input.
+std::string read_ids(const std::string& file, uint64_t most) {
+  check(!file.empty(), ErrorCode::kUsage,
+        "[--tokens] expected token ids such as 1,2,3, or @FILE with such ids in it, found '@' and no file");
+  return read_within(file == "-" ? kStandardInput : file, most);
+}
+
 std::string read_source(bool piped, const std::string& file, uint64_t most) {
   const std::string name = piped ? "standard input" : file;
-  TextFile out = text_of_bytes(read_file(piped ? kStandardInput : file, most), name);
+  TextFile out = text_of_bytes(read_within(piped ? kStandardInput : file, most), name);
   if (out.crlf > 0) note(fmt::format("{}: {} line ends CR LF are read as LF", name, out.crlf));
   check(!out.text.empty(), ErrorCode::kData, "[{}] expected some text, found none; give at least one character", name);
   return std::move(out.text);
@@ -35,8 +54,9 @@ void say_invalid(const std::string& text) {
   size_t invalid = 0;
   if (!valid_utf8(text)) replace_invalid_utf8(text, &invalid);
   if (invalid > 0)
-    note(fmt::format("{} piece{} of the text are not valid UTF-8; they pass through as bytes", invalid,
-                     invalid == 1 ? "" : "s"));
+    note(fmt::format("{} of the text {}", counted(invalid, "piece"),
+                     invalid == 1 ? "is not valid UTF-8; it passes through as bytes"
+                                  : "are not valid UTF-8; they pass through as bytes"));
 }
 
 }  // namespace
@@ -71,8 +91,7 @@ Prompt CommandLine::read_prompt(const Model& model, TextPlace place) const {
           "[--newline] expected a text, whose end it is about, found --tokens");
     out.from_tokens = true;
     const bool from_file = tokens_.starts_with('@');
-    const std::string file = from_file ? tokens_.substr(1) : "";
-    out.tokens = parse_tokens(from_file ? read_file(file == "-" ? kStandardInput : file, most) : tokens_);
+    out.tokens = parse_tokens(from_file ? read_ids(tokens_.substr(1), most) : tokens_);
     model.check_tokens(out.tokens);
     return out;
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/counted.h"
 #include "base/formats.h"
 #include "base/signals.h"
 #include "cli/command_line.h"
@@ -98,9 +99,9 @@ void show(std::string_view text) {
 
 std::string speed(const Prompt& prompt, const Generated& g) {
   const auto rate = [](size_t n, double s) { return s > 0 ? static_cast<double>(n) / s : 0.0; };
-  return fmt::format("read {} tokens at {:.0f} tok/s, wrote {} at {:.1f} tok/s, ended by {}", prompt.tokens.size(),
-                     rate(prompt.tokens.size(), g.prefill_seconds), g.tokens.size(),
-                     rate(g.tokens.size(), g.decode_seconds), stop_reason_name(g.reason));
+  return fmt::format("read {} at {:.0f} tok/s, wrote {} at {:.1f} tok/s, ended by {}",
+                     counted(prompt.tokens.size(), "token"), rate(prompt.tokens.size(), g.prefill_seconds),
+                     g.tokens.size(), rate(g.tokens.size(), g.decode_seconds), stop_reason_name(g.reason));
 }
 
 // The publisher's way of sampling is said, never taken over: the same command gives the same text for every model.

@@ -4,11 +4,11 @@
 #include <set>
 
 #include "base/formats.h"
+#include "base/shell_quote.h"
 #include "cli/column_flags.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/measured.h"
-#include "cli/shell_quote.h"
 #include "cli/streams.h"
 #include "io/printable.h"
 #include "train/run.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -72,11 +73,10 @@ size_t copies_at_once(const Model& model, const ExplainRequest& r, const Explain
   const Window& w = report.window;
   const EditCost cost = edit_cost(model, r, probe, w.first, w.last);
   const int64_t limit = (r.mem_limit > 0 ? r.mem_limit : available_memory()) - score_bytes(model, r);
-  check(
-      cost.of(kFewestCopies) <= limit, ErrorCode::kResource,
-      "[causal] expected at least {} MiB for two copies of the last {} tokens, found {} MiB; raise the limit or leave "
-      "the edits out",
-      (cost.of(kFewestCopies) >> 20) + 1, w.last - w.first, std::max<int64_t>(limit, 0) >> 20);
+  check(cost.of(kFewestCopies) <= limit, ErrorCode::kResource,
+        "[causal] expected at least {} MiB for two copies of the last {}, found {} MiB; raise the limit or leave "
+        "the edits out",
+        (cost.of(kFewestCopies) >> 20) + 1, counted(w.last - w.first, "token"), std::max<int64_t>(limit, 0) >> 20);
   const int64_t most =
       std::min(kPackedTokens / (w.last - w.first), (limit - cost.fixed) / std::max<int64_t>(cost.each, 1));
   return static_cast<size_t>(std::max(kFewestCopies, most));
@@ -96,7 +96,7 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   const size_t at_once = copies_at_once(model, request, report, probe) - 1;  // beside the unedited one
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
   const std::span<const int32_t> few = first_few(probe, range(w.first, w.last));
-  const std::set<std::string> writes = write_taps(model, few);
+  const Writes writes = write_taps(model, few);
   Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
     verify_writes(model, few, SequenceState(), writes, arena);  // beside a huge state they may vanish

@@ -1,5 +1,6 @@
 #include "eval/edited_batch.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "explain/target.h"
@@ -22,6 +23,7 @@ void EditedBatch::run(const Model& model, const SequenceState& before,
                       const std::function<void(Ctx& ctx, Var h)>& visit) {
   states.assign(cu_.size() - 1, before);
   silenced.clear();
+  emptied.clear();
   changed.assign(cu_.size() - 1, 0);
   Input input;
   input.tokens = tokens_;
@@ -65,7 +67,11 @@ void EditedBatch::silence(const TapView& view) {
   if (view.T != cu_.back()) return;  // tokens in another order: this is none of them
   silenced.insert(std::string(view.name));
   const size_t row = static_cast<size_t>(view.C) * dtype_size(view.dtype);
-  for (int64_t t : silent_) std::memset(static_cast<char*>(view.data) + static_cast<size_t>(t) * row, 0, row);
+  for (int64_t t : silent_) {
+    char* begin = static_cast<char*>(view.data) + static_cast<size_t>(t) * row;
+    if (std::any_of(begin, begin + row, [](char c) { return c != 0; })) emptied.insert(std::string(view.name));
+    std::memset(begin, 0, row);
+  }
 }
 
 void EditedBatch::compare(const TapView& view) {

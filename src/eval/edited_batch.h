@@ -1,6 +1,7 @@
 // Copies of a few tokens, each edited in one place, as sequences of one pass. Copy 0 is left as it is.
 #pragma once
 #include <functional>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -10,10 +11,17 @@
 
 namespace hindscan {
 
+// What becomes of a dropped write.
+struct Write {
+  std::string state;          // slot of what the mixer carries on
+  bool reads_itself = false;  // the recurrence has a state of its own making even where nothing is written
+};
+using Writes = std::map<std::string, Write>;  // by the tap whose zeros take a token's write away
+
 class EditedBatch {
  public:
-  // window: tokens [first, ...) of the text. writes: taps whose zeros take a token's write away.
-  EditedBatch(std::span<const int32_t> window, int64_t first, const std::set<std::string>& writes, Arena& arena)
+  // window: tokens [first, ...) of the text.
+  EditedBatch(std::span<const int32_t> window, int64_t first, const Writes& writes, Arena& arena)
       : window_(window), first_(first), writes_(writes), arena_(arena) {
     add_tokens(-1);
   }
@@ -29,6 +37,7 @@ class EditedBatch {
 
   std::vector<SequenceState> states;  // [copies]
   std::set<std::string> silenced;     // writes that were there to drop
+  std::set<std::string> emptied;      // of these, those that were not zeros before
   std::vector<char> changed;          // [copies] some mixer gave out another number than in copy 0
 
  private:
@@ -38,7 +47,7 @@ class EditedBatch {
 
   std::span<const int32_t> window_;
   int64_t first_;
-  const std::set<std::string>& writes_;
+  const Writes& writes_;
   Arena& arena_;  // of one batch after the other
   std::vector<int32_t> tokens_;
   std::vector<int64_t> cu_{0};

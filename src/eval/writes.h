@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "eval/edited_batch.h"
 #include "explain/reverse_walk.h"
 
 namespace hindscan {
@@ -11,16 +12,15 @@ namespace hindscan {
 // As many tokens of a window as show every write: all of them where the model reads texts of one length only.
 std::span<const int32_t> first_few(const PassProbe& probe, std::span<const int32_t> window);
 
-// The tap of every mixer whose zeros take a token's write away: the key where the write is linear in it, else the
-// value.
-std::set<std::string> write_taps(const Model& model, std::span<const int32_t> window);
+// Of every mixer: the key where the write is linear in it, else the value.
+Writes write_taps(const Model& model, std::span<const int32_t> window);
 
 // Error(kInternal) unless every write is among the taps that a pass came by.
-void verify_found(const std::set<std::string>& found, const std::set<std::string>& writes);
+void verify_found(const std::set<std::string>& found, const Writes& writes);
 
 // The same of a pass over the window, and that each mixer's state is another one without any write: else drop-write
-// edits would measure zeros that mean nothing.
+// edits would measure zeros that mean nothing. Error(kData) where a recurrence that reads its own output is saturated.
 void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
-                   const std::set<std::string>& writes, Arena& arena);
+                   const Writes& writes, Arena& arena);
 
 }  // namespace hindscan

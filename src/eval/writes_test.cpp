@@ -12,7 +12,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // What verify_writes says of these taps in a model that is as it should be.
-std::string said_of(const Model& model, const std::set<std::string>& writes) {
+std::string said_of(const Model& model, const Writes& writes) {
   const std::vector<int32_t> window = distinct_tokens(9);
   Arena arena;
   try {
@@ -24,29 +24,30 @@ std::string said_of(const Model& model, const std::set<std::string>& writes) {
   return "";
 }
 
-std::set<std::string> taps_of(const Model& model) { return write_taps(model, distinct_tokens(9)); }
+Writes taps_of(const Model& model) { return write_taps(model, distinct_tokens(9)); }
 
 TEST(CaseA12, WritesThatAreThereAndMakeTheStateAreFound) {
   const Model model = tiny_model(DType::kF32);
-  const std::set<std::string> taps = taps_of(model);
+  const Writes taps = taps_of(model);
   EXPECT_EQ(std::ssize(taps), model.arch().sizes().n_layer);
   EXPECT_EQ(said_of(model, taps), "");
 }
 
 TEST(CaseA12, AWriteThatIsNotThereIsAnErrorOfTheProgram) {
   const Model model = tiny_model(DType::kF32);
-  std::set<std::string> taps = taps_of(model);
-  const std::string mixer = taps.begin()->substr(0, taps.begin()->rfind('.'));
-  taps.insert(mixer + ".nothing");
+  Writes taps = taps_of(model);
+  const std::string first = taps.begin()->first, mixer = first.substr(0, first.rfind('.'));
+  taps[mixer + ".nothing"] = taps.begin()->second;
   EXPECT_THAT(said_of(model, taps), AllOf(HasSubstr(mixer + ".nothing to drop, found none"), HasSubstr("report")));
 }
 
 // What a mixer gives out is read from its state: without it the state is the same.
 TEST(CaseA12, AWriteWhoseAbsenceChangesNoStateIsAnErrorOfTheProgram) {
   const Model model = tiny_model(DType::kF32);
-  const std::string first = *taps_of(model).begin(), mixer = first.substr(0, first.rfind('.') + 1);
+  const auto [first, write] = *taps_of(model).begin();
+  const std::string mixer = first.substr(0, first.rfind('.') + 1);
   EXPECT_THAT(
-      said_of(model, {mixer + "out"}),
+      said_of(model, {{mixer + "out", write}}),
       AllOf(HasSubstr("another state of " + mixer + " without its writes, found the same"), HasSubstr("report")));
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/counted.h"
 #include "explain/explain_plan.h"
 #include "explain/methods.h"
 #include "explain/report.h"
@@ -26,8 +27,8 @@ int64_t resolve_target(const Model& model, const ExplainRequest& r) {
   check(r.target == -1 || model.arch().sizes().labels == 0, ErrorCode::kUsage,
         "[explain] expected no target position, found {}: the model judges the whole text", r.target);
   const int64_t target = r.target < 0 ? T + r.target : r.target;
-  check(target >= 0 && target < T, ErrorCode::kUsage, "[explain] target {} is outside the {} tokens of the prompt",
-        r.target, T);
+  check(target >= 0 && target < T, ErrorCode::kUsage,
+        "[explain] expected a target in 0..{}, or from the end -1..-{}, found {}", T - 1, T, r.target);
   return target;
 }
 
@@ -38,8 +39,8 @@ void check_request(const Model& model, const ExplainRequest& r) {
     model.check_tokens(r.tokens);
   } else {
     check(r.tokens.empty() && static_cast<int64_t>(r.features.size()) % F == 0, ErrorCode::kUsage,
-          "[explain] expected features of {} numbers a token, found {} tokens and {} numbers", F, r.tokens.size(),
-          r.features.size());
+          "[explain] expected features of {} a token, found {} and {}", counted(F, "number"),
+          counted(r.tokens.size(), "token"), counted(r.features.size(), "number"));
   }
   const auto known = [&](int32_t id, const char* what) {
     check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id,
@@ -230,8 +231,8 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
 }
 
 std::string to_text(const ExplainEstimate& e) {
-  std::string out =
-      fmt::format("{} tokens: about {:.0f} s and {} MiB", e.tokens, std::ceil(e.seconds), (e.bytes >> 20) + 1);
+  std::string out = fmt::format("{}: about {:.0f} s and {} MiB", counted(e.tokens, "token"), std::ceil(e.seconds),
+                                (e.bytes >> 20) + 1);
   if (e.quadratic_layers.empty()) return out;
   return out + fmt::format(", {:.0f} s of it in the attention of layers {}, which grows with the square of the tokens",
                            std::ceil(e.quadratic_seconds), fmt::join(e.quadratic_layers, ", "));

@@ -6,6 +6,7 @@
 #include "explain/matrix.h"
 #include "explain/methods.h"
 #include "explain/orders.h"
+#include "explain/structure.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -28,6 +29,8 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
       EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
+      EXPECT_NE(structure_words(layer.kind), layer.kind) << "no plain words for it";
+      EXPECT_TRUE(layer.notes.empty() || held_words(layer.notes) != layer.notes) << "no plain words: " << layer.notes;
     }
   }
 }
@@ -49,7 +52,7 @@ TEST_P(Families, ResidualOfADoublePassIsNotMeasuredByTheKernelThatRan) {
 
 TEST_P(Families, ChunksDoNotChangeTheResult) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
-  if (model.arch().sizes().labels > 0) GTEST_SKIP() << "judges whole texts";
+  if (model.arch().sizes().labels > 0) GTEST_SKIP() << "this model judges whole texts: no token is predicted";
   const ExplainReport whole = explain(model, request_of(model, 2000)), split = explain(model, request_of(model, 7));
   for (size_t m = 0; m < whole.methods.size(); ++m) {
     for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
@@ -70,7 +73,8 @@ TEST_P(Families, ChunksDoNotChangeTheResult) {
 TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest all = request_of(model, 2000);
-  if (model.arch().sizes().labels > 0 || all.tokens.empty()) GTEST_SKIP() << "judges whole texts";
+  if (model.arch().sizes().labels > 0 || all.tokens.empty())
+    GTEST_SKIP() << "this model judges whole texts: no token is predicted";
   constexpr int64_t kCut = 9;
   const SequenceState state = state_after(model, std::span(all.tokens).first(kCut));
   ExplainRequest tail = request_for({all.tokens.begin() + kCut, all.tokens.end()}, 5);

@@ -44,7 +44,7 @@ class GradientXInput final : public ReverseMethod<R> {
     if (!normed_.empty()) {
       ScoreMap at_embedding{"model", std::move(map_.scores), {}};
       report.maps = {ScoreMap{"after-norm", std::move(normed_), std::move(map_.layers)}, std::move(at_embedding)};
-      report.label = "of the normed input: before the norm such scores are near zero by construction";
+      report.label = "scores taken behind the first norm: before it they are near zero by construction";
     } else {
       report.maps = {std::move(map_)};
     }

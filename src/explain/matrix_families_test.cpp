@@ -19,7 +19,8 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
   for (DType dtype : {DType::kF64, DType::kF32}) {
     const Model model = random_model(config_of(GetParam()), dtype);
     ExplainRequest r = request_of(model, 2000);
-    if (model.arch().sizes().labels > 0) GTEST_SKIP() << "the explained row is a mean of rows";
+    if (model.arch().sizes().labels > 0)
+      GTEST_SKIP() << "this model judges whole texts: what is explained is a mean of rows";
     r.methods = {Method::kRow};
     const ExplainReport report = explain(model, r);
     int mixer = 0;

@@ -20,6 +20,22 @@ utf8proc_category_t category(uint32_t code) { return utf8proc_category(static_ca
 
 bool in(uint32_t code, std::u32string_view set) { return code != kNone && set.find(code) != std::u32string_view::npos; }
 
+// The character that ends at pos; *start is where it begins.
+uint32_t code_before(std::string_view text, size_t pos, size_t* start = nullptr) {
+  for (size_t back = 1; back <= std::min<size_t>(4, pos); ++back) {
+    const Utf8Char c = decode_utf8(text, pos - back);
+    if (!c.valid || c.size != back) continue;
+    if (start != nullptr) *start = pos - back;
+    return c.code;
+  }
+  return kNone;
+}
+
+uint32_t code_after(std::string_view text, size_t pos) {
+  const Utf8Char c = pos < text.size() ? decode_utf8(text, pos) : Utf8Char{};
+  return c.valid ? c.code : kNone;
+}
+
 bool is_apostrophe(uint32_t code) { return in(code, U"'\u2019"); }
 bool is_closing(uint32_t code) { return in(code, U"\"'\u201d\u2019)]}\u00bb\u300d\u300f\uff09"); }
 bool is_opening(uint32_t code) { return in(code, U"\"'\u201c\u2018([{\u00ab"); }
@@ -83,20 +99,8 @@ class Reading {
     cut_[text_.size()] = true;
   }
 
-  uint32_t after(size_t pos) const {
-    const Utf8Char c = pos < text_.size() ? decode_utf8(text_, pos) : Utf8Char{};
-    return c.valid ? c.code : kNone;
-  }
-  // The character that ends at pos; *start is where it begins.
-  uint32_t before(size_t pos, size_t* start = nullptr) const {
-    for (size_t back = 1; back <= std::min<size_t>(4, pos); ++back) {
-      const Utf8Char c = decode_utf8(text_, pos - back);
-      if (!c.valid || c.size != back) continue;
-      if (start != nullptr) *start = pos - back;
-      return c.code;
-    }
-    return kNone;
-  }
+  uint32_t after(size_t pos) const { return code_after(text_, pos); }
+  uint32_t before(size_t pos, size_t* start = nullptr) const { return code_before(text_, pos, start); }
 
   bool same_word(size_t at) const {
     size_t start = at;
@@ -161,6 +165,28 @@ PieceBy parse_piece_by(const std::string& name) {
     if (name == piece_by_name(by)) return by;
   }
   fail(ErrorCode::kUsage, "[explain] expected token, word or sentence, found '{}'", name);
+}
+
+PieceBy readable_pieces(std::span<const TokenReport> tokens) {
+  constexpr size_t kLettersOfAWord = 12;
+  size_t letters = 0, single = 0;
+  bool spaces = false;
+  for (const TokenReport& t : tokens) {
+    const auto here =
+        static_cast<size_t>(std::count_if(t.text.begin(), t.text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    letters += here;
+    single += here == 1;
+    spaces |= std::any_of(t.text.begin(), t.text.end(), [](char c) { return is_space(static_cast<uint8_t>(c)); });
+  }
+  const bool spelled = single == tokens.size() && !spaces;  // every token a letter: no telling where a word begins
+  const size_t words = pieces_of(tokens, 0, std::ssize(tokens), PieceBy::kWord).size();
+  return spelled || words * kLettersOfAWord < letters ? PieceBy::kToken : PieceBy::kWord;
+}
+
+bool may_break(std::string_view left, std::string_view right) {
+  const uint32_t before = code_before(left, left.size()), after = code_after(right, 0);
+  if (before == kNone || after == kNone) return true;
+  return is_space(before) || is_space(after) || is_unspaced(before) || is_unspaced(after);
 }
 
 std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by) {

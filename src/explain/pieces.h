@@ -24,6 +24,12 @@ struct Piece {
 // only the tokens that share one. Words of scripts without spaces stay as the tokenizer cut them.
 std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by);
 
+// Words, or tokens where letters follow each other without spaces and make no words.
+PieceBy readable_pieces(std::span<const TokenReport> tokens);
+
+// Whether a line may end between two texts: beside spaces, and anywhere in scripts that set none.
+bool may_break(std::string_view left, std::string_view right);
+
 std::string_view bytes_of(const TokenReport& token);
 
 // At most `columns` wide and between marks; a leading space is the tokenizer's, not the reader's.

@@ -51,6 +51,26 @@ TEST(CaseA9, BytesThatMakeNoCharacterStandAlone) {
             (Strings{"\U0001f1ea\U0001f1fa", "\xff", "\U0001f1eb\U0001f1f7"}));  // two flags
 }
 
+TEST(Pieces, AreReadableAsWordsUnlessLettersRunOn) {
+  const auto readable = [](const Strings& tokens) { return readable_pieces(tokens_of(tokens)); };
+  EXPECT_EQ(readable({"The", " un", "likely", " cat"}), PieceBy::kWord);
+  EXPECT_EQ(readable({"t", "h", "e", " ", "c", "a", "t"}), PieceBy::kWord);
+  EXPECT_EQ(readable({"b", "c", "d", "e"}), PieceBy::kToken);  // letters of no language
+  EXPECT_EQ(readable({"ACGTACGT", "TTGACCAA"}), PieceBy::kToken);
+  EXPECT_EQ(readable({"un", "likely"}), PieceBy::kWord);
+}
+
+TEST(Pieces, LinesMayEndAtSpacesAndWhereScriptsSetNone) {
+  EXPECT_TRUE(may_break("the", " cat"));
+  EXPECT_TRUE(may_break("the ", "cat"));
+  EXPECT_FALSE(may_break("light", "house"));
+  EXPECT_FALSE(may_break("cat", ","));
+  EXPECT_FALSE(may_break("caf", "\u00e9"));
+  EXPECT_TRUE(may_break("\u4e2d", "\u6587"));
+  EXPECT_TRUE(may_break("", "cat"));
+  EXPECT_TRUE(may_break("\xff", "cat"));
+}
+
 TEST(CaseA9, TokensWithoutTextAreShownById) {
   EXPECT_EQ(joined({"", "", "a"}, PieceBy::kSentence), (Strings{"<0>", "<1>", "a"}));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/formats.h"
+#include "explain/structure.h"
 
 namespace hindscan {
 
@@ -126,6 +127,7 @@ Json to_json(const ExplainReport& report, bool per_layer) {
     Json layer = Json::object();
     layer.set("layer", l.layer)
         .set("kind", l.kind)
+        .set("structure", structure_words(l.kind))
         .set("max_residual", l.max_residual)
         .set("target_residual", l.target_residual);
     if (!l.notes.empty()) layer.set("notes", l.notes);

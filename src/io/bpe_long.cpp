@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -152,7 +153,8 @@ class LongWord {
 
 void merge_long_word(std::vector<int32_t>& ids, size_t begin, const MergeTable& table) {
   const size_t n = ids.size() - begin;
-  check(n < UINT32_MAX, ErrorCode::kResource, "[tokenizer] expected words below 4 GiB, found one of {} bytes", n);
+  check(n < UINT32_MAX, ErrorCode::kResource, "[tokenizer] expected words below 4 GiB, found one of {}",
+        needed_size(n));
   ids.resize(begin + LongWord(std::span(ids).subspan(begin), table).merge());
 }
 

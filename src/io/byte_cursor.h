@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -13,16 +14,16 @@ class ByteCursor {
  public:
   ByteCursor(std::span<const uint8_t> bytes, std::string_view label, uint64_t at = 0)
       : bytes_(bytes), label_(label), at_(at) {
-    check(at <= bytes.size(), ErrorCode::kData,
-          "[{}] expected data at byte {}, found the end of {} bytes; fetch it again", label, at, bytes.size());
+    check(at <= bytes.size(), ErrorCode::kData, "[{}] expected data at byte {}, found the end of {}; fetch it again",
+          label, at, counted(bytes.size(), "byte"));
   }
 
   uint64_t at() const { return at_; }
   uint64_t left() const { return bytes_.size() - at_; }
   std::span<const uint8_t> take(uint64_t n) {
     check(n <= left(), ErrorCode::kData,
-          "[{}] expected {} bytes at byte {}, found {}; the file is cut short or damaged, fetch it again", label_, n,
-          at_, left());
+          "[{}] expected {} at byte {}, found {}; the file is cut short or damaged, fetch it again", label_,
+          counted(n, "byte"), at_, left());
     const auto out = bytes_.subspan(at_, n);
     at_ += n;
     return out;

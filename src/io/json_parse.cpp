@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/mmap.h"
 #include "io/byte_order_mark.h"
@@ -97,8 +98,8 @@ bool is_utf16_or_32(std::string_view text) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view label) {
-  check(text.size() <= kJsonBytes, ErrorCode::kResource, "[{}] expected at most {} bytes of JSON, found {}", label,
-        kJsonBytes, text.size());
+  check(text.size() <= kJsonBytes, ErrorCode::kResource, "[{}] expected at most {} of JSON, found {}", label,
+        allowed_size(kJsonBytes), needed_size(text.size()));
   text = without_byte_order_mark(text);
   check(!is_utf16_or_32(text), ErrorCode::kData,
         "[{}] expected JSON in UTF-8, found UTF-16 or UTF-32; convert it (iconv -f utf-16 -t utf-8)", label);
@@ -110,8 +111,8 @@ Json parse_json(std::string_view text, std::string_view label) {
     error = parser.parse(text.data(), text.size()).get(root);
     if (error == simdjson::SUCCESS) return convert(root, label);
   }
-  check(error != simdjson::MEMALLOC, ErrorCode::kResource, "[{}] out of memory while reading {} bytes of JSON", label,
-        text.size());
+  check(error != simdjson::MEMALLOC, ErrorCode::kResource, "[{}] out of memory while reading {} of JSON", label,
+        needed_size(text.size()));
   check(error != simdjson::DEPTH_ERROR, ErrorCode::kData, "[{}] expected JSON nested at most {} deep, found deeper",
         label, kJsonDepth);
   fail(ErrorCode::kData, "[{}] expected valid JSON, found a fault: {}", label, simdjson::error_message(error));

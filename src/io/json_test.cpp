@@ -67,7 +67,7 @@ TEST(CaseC2, ValuesThatTakeMoreThanTheBudgetAreRefusedBeforeTheyAreMade) {
     FAIL() << "accepted";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kResource);
-    EXPECT_THAT(e.message(), HasSubstr("[zeros.json] expected to need at most 268435456 bytes"));
+    EXPECT_THAT(e.message(), HasSubstr("[zeros.json] expected to need at most 256 MiB of memory"));
     EXPECT_THAT(e.message(), HasSubstr("JSON values"));
   }
   EXPECT_EQ(parse_json(zeros(999'999), "small.json").items().size(), 500'000u);

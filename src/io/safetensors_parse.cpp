@@ -4,6 +4,7 @@
 
 #include "base/budget.h"
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "io/safetensors.h"
 #include "io/safetensors_header.h"
@@ -34,9 +35,9 @@ uint64_t read_length(std::span<const uint8_t> file, std::string_view label) {
   check(n <= limit::kSafetensorsHeader, ErrorCode::kData,
         "[{}] expected a header of at most {} bytes, found a length of {}", label, limit::kSafetensorsHeader, n);
   check(n <= file.size() - 8, ErrorCode::kData,
-        "[{}] the file is {} bytes shorter than its header promises (header of {} bytes in a file of {}); "
+        "[{}] the file is {} shorter than its header promises (header of {} in a file of {}); "
         "download it again",
-        label, n - (file.size() - 8), n, file.size());
+        label, counted(n - (file.size() - 8), "byte"), counted(n, "byte"), file.size());
   return n;
 }
 
@@ -155,11 +156,11 @@ class LayoutParser {
     check(bytes.ok(), ErrorCode::kData, "[{}] tensor '{}': the product of its shape exceeds 2^64 bytes", label_,
           info.name);
     check(info.begin <= info.end && info.end - info.begin == *bytes.value(), ErrorCode::kData,
-          "[{}] tensor '{}': expected data_offsets spanning {} bytes (shape and dtype), found [{}, {}]", label_,
-          info.name, *bytes.value(), info.begin, info.end);
+          "[{}] tensor '{}': expected data_offsets spanning {} (shape and dtype), found [{}, {}]", label_, info.name,
+          counted(*bytes.value(), "byte"), info.begin, info.end);
     check(info.end <= data_size_, ErrorCode::kData,
-          "[{}] tensor '{}': the file is {} bytes shorter than its header promises; download it again", label_,
-          info.name, info.end - data_size_);
+          "[{}] tensor '{}': the file is {} shorter than its header promises; download it again", label_, info.name,
+          counted(info.end - data_size_, "byte"));
   }
 
   void require_distinct(std::vector<std::string_view>& names, std::string_view what) const {
@@ -189,8 +190,8 @@ class LayoutParser {
       info.begin += data_begin_;  // both at most the file size: cannot overflow
       info.end += data_begin_;
     }
-    check(expected == data_size_, ErrorCode::kData, "[{}] expected {} bytes of tensor data, found {}", label_, expected,
-          data_size_);
+    check(expected == data_size_, ErrorCode::kData, "[{}] expected {} of tensor data, found {}", label_,
+          counted(expected, "byte"), data_size_);
   }
 
   HeaderScanner scan_;

@@ -119,7 +119,7 @@ TEST(Safetensors, TruncationAndExtensionAtEveryByteIsRefused) {
   EXPECT_EQ(refusal(file), "accepted");
   for (size_t n = 0; n < file.size(); ++n) ASSERT_NE(refusal(file.substr(0, n)), "accepted") << n;
   EXPECT_NE(refusal(file + "x"), "accepted");
-  EXPECT_THAT(refusal(file.substr(0, file.size() - 1)), HasSubstr("1 bytes shorter than its header promises"));
+  EXPECT_THAT(refusal(file.substr(0, file.size() - 1)), HasSubstr("1 byte shorter than its header promises"));
 }
 
 TEST(Safetensors, LengthPrefixIsBounded) {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "io/json.h"
 #include "io/rwkv_bin.h"
@@ -31,8 +32,8 @@ void add_torch_shards(TensorStore& store, const std::string& dir, const std::str
       check(tensors.contains(info.name), ErrorCode::kData,
             "[{}] expected every tensor of '{}' in weight_map, found '{}' missing", index, file, info.name);
     }
-    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} tensors in '{}', found {}",
-          index, tensors.size(), file, shard.tensors().size());
+    check(shard.tensors().size() == tensors.size(), ErrorCode::kData, "[{}] expected {} in '{}', found {}", index,
+          counted(tensors.size(), "tensor"), file, shard.tensors().size());
     add_file(store, std::move(shard));
   }
 }

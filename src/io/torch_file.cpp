@@ -7,6 +7,7 @@
 
 #include "base/budget.h"
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "io/torch_pickle.h"
 #include "io/zip_reader.h"
@@ -144,8 +145,9 @@ class TorchParser {
           "[{}] '{}': expected its data in the archive, found none; fetch it again", label_, path_);
     const auto bytes = checked_mul(storage.elements, tensor_dtype_size(storage.dtype));
     const uint64_t found = it->second.end - it->second.begin;
-    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {} {} elements, found {} bytes", label_,
-          path_, storage.elements, tensor_dtype_name(storage.dtype), found);
+    const std::string elements = fmt::format("{} element", tensor_dtype_name(storage.dtype));
+    check(bytes == found, ErrorCode::kData, "[{}] '{}': expected a storage of {}, found {}", label_, path_,
+          counted(storage.elements, elements), counted(found, "byte"));
     return it->second;
   }
 

@@ -5,6 +5,7 @@
 
 #include "base/budget.h"
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "io/byte_cursor.h"
 #include "io/crc32.h"
@@ -45,9 +46,8 @@ class ZipParser {
       entries_.push_back(entry_of(header, central.offset));
       extents.push_back({header.offset, entries_.back().end});
     }
-    check(at.left() == 0, ErrorCode::kData,
-          "[{}] expected {} entries to fill the archive's directory, found {} bytes more", label_, central.entries,
-          at.left());
+    check(at.left() == 0, ErrorCode::kData, "[{}] expected {} to fill the archive's directory, found {} more", label_,
+          counted(central.entries, "entry", "entries"), counted(at.left(), "byte"));
     check_extents(extents);
     check_names();
     return std::move(entries_);
@@ -61,8 +61,8 @@ class ZipParser {
   // The last record of the file whose comment ends exactly at its end.
   uint64_t find_end() const {
     const uint64_t size = file_.size();
-    check(size >= kEndSize, ErrorCode::kData, "[{}] expected a zip archive, found {} bytes; fetch it again", label_,
-          size);
+    check(size >= kEndSize, ErrorCode::kData, "[{}] expected a zip archive, found {}; fetch it again", label_,
+          counted(size, "byte"));
     for (uint64_t comment = 0; comment <= std::min(kMaxComment, size - kEndSize); ++comment) {
       ByteCursor at(file_, label_, size - kEndSize - comment);
       if (at.u32() != kEndMagic) continue;

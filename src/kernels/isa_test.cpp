@@ -44,7 +44,7 @@ bool is_child() { return std::getenv("HINDSCAN_ISA_CHILD") != nullptr; }
 
 // Reports what is in use after a product has run; meaningful in a child.
 TEST(IsaChild, Report) {
-  if (!is_child()) GTEST_SKIP() << "run by IsaCap";
+  if (!is_child()) GTEST_SKIP() << "a part of IsaCap.BothLibrariesObey, which runs it for every instruction set";
   float a[4] = {1, 2, 3, 4}, c[4] = {};
   gemm({2, 2, 2}, a, 2, a, 2, 0.0f, c, 2);
   EXPECT_EQ(c[0], 7.0f);
@@ -80,7 +80,7 @@ TEST(IsaCap, BothLibrariesObey) {
 // The whole float and conversion suite again at every level this machine has.
 class EveryIsa : public testing::TestWithParam<const char*> {};
 TEST_P(EveryIsa, ComputesTheSame) {
-  if (is_child()) GTEST_SKIP() << "already in a child";
+  if (is_child()) GTEST_SKIP() << "is run by the program that started this one";
   const ChildResult child = run_child(GetParam(), "PointwiseFloat*:VectorMath*:Gemm*:Linear*:DType*");
   EXPECT_EQ(child.status, 0) << child.output;
   EXPECT_NE(child.output.find("[  PASSED  ]"), std::string::npos) << child.output;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/shell_quote.h"
 #include "io/file_kind.h"
 
 namespace hindscan {
@@ -48,8 +49,9 @@ std::string advice(const std::string& directory) {
   for (const std::string& name : real_fs().list(directory)) {
     if (name.starts_with("ckpt-")) {
       return fmt::format(
-          "it is a run that has not finished: continue it (hindscan train --resume DIR) or write its newest checkpoint "
-          "as a model (... --export OTHER)");
+          "it is a run that has not finished; continue it: hindscan train --resume {0}; or write its newest checkpoint "
+          "as a model: hindscan train --resume {0} --export OTHER",
+          shell_quote(directory));
     }
     if (name.ends_with(".gguf"))
       return "its GGUF files are for llama.cpp; take the original model's safetensors instead";

@@ -162,6 +162,15 @@ TEST(Model, AStateOfAnotherModelIsRefused) {
   ASSERT_EQ(back.slots().size(), state.slots().size());
   for (const auto& [name, slot] : state.slots()) EXPECT_EQ(back.slots().at(name).bytes, slot.bytes) << name;
   EXPECT_THROW(load_state(path, b), Error);
+  // Held in another type it is another model, which the message has to say.
+  try {
+    load_state(path, a.to(DType::kBF16));
+    ADD_FAILURE() << "a state of f32 matrices was taken for bf16 ones";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kData);
+    EXPECT_NE(e.message().find("held as bf16"), std::string::npos) << e.message();
+    EXPECT_NE(e.message().find("--dtype"), std::string::npos) << e.message();
+  }
 }
 
 TEST(CaseA6, EndTokensComeFromTheDirectoryAndAreSaved) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/counted.h"
 #include "kernels/finite.h"
 #include "kernels/gemm.h"
 #include "model/model.h"
@@ -53,10 +54,11 @@ void require_language_model(const Model& model) {
   const ArchitectureSizes s = model.arch().sizes();
   const std::string name = model.path().empty() ? "model" : model.path();
   check(s.feature_dim == 0, ErrorCode::kData,
-        "[{}] expected a model of tokens, found one that reads feature vectors of {} numbers", name, s.feature_dim);
+        "[{}] expected a model of tokens, found one that reads feature vectors of {}", name,
+        counted(s.feature_dim, "number"));
   check(s.labels == 0, ErrorCode::kData,
-        "[{}] expected a language model, found a {} of {} outputs a sequence; it predicts no next token", name,
-        s.regression ? "regression model" : "classifier", s.labels);
+        "[{}] expected a language model, found a {} of {} a sequence; it predicts no next token", name,
+        s.regression ? "regression model" : "classifier", counted(s.labels, "output"));
 }
 
 }  // namespace

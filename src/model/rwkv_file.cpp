@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/budget.h"
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -43,8 +44,8 @@ class RwkvFile {
     const TensorStore::Entry e = t_.find(name);
     check(static_cast<bool>(e), ErrorCode::kData, "[{}] expected tensor '{}' of an RWKV model, found none", t_.label(),
           name);
-    check(e.info->shape.size() == rank, ErrorCode::kData, "[{}] '{}': expected {} dimensions, found [{}]", t_.label(),
-          name, rank, fmt::join(e.info->shape, ", "));
+    check(e.info->shape.size() == rank, ErrorCode::kData, "[{}] '{}': expected {}, found [{}]", t_.label(), name,
+          counted(rank, "dimension"), fmt::join(e.info->shape, ", "));
     check(e.info->elements() > 0, ErrorCode::kData, "[{}] '{}': expected numbers, found a shape of none: [{}]",
           t_.label(), name, fmt::join(e.info->shape, ", "));  // of which no byte of the file vouches for the rest
     return e.info->shape[i];
@@ -92,7 +93,8 @@ class RwkvFile {
       if (!decay || !first) return;  // the loader names what is missing
       const std::vector<float> w = floats_of(decay), log_u = floats_of(first);
       check(w.size() == heads && log_u.size() == heads, ErrorCode::kData,
-            "[{}] '{}time_decay': expected {} heads, found {} and {}", t_.label(), p, heads, w.size(), log_u.size());
+            "[{}] '{}time_decay': expected {}, found {} and {}", t_.label(), p, counted(heads, "head"), w.size(),
+            log_u.size());
       std::vector<float> wide_w, wide_u;  // [H, head_size]
       for (const float v : w) wide_w.insert(wide_w.end(), head_size, v);
       for (const float v : log_u) wide_u.insert(wide_u.end(), head_size, std::exp(v));

@@ -84,7 +84,7 @@ std::string blinkdl_name(const Weight& w) {
 class RwkvFile : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(RwkvFile, WeightsAloneGiveTheModel) {
-  if (!known(GetParam())) GTEST_SKIP() << "skipped: not in the table";
+  if (!known(GetParam())) GTEST_SKIP() << "skipped: this family is not built in";
   const Folder folder;
   const Model model = random_model(GetParam());
   std::vector<TensorToWrite> tensors;
@@ -157,7 +157,7 @@ std::string rwkv_cpp_file(const Model& model, const std::string& type, bool scal
 
 TEST_P(RwkvFile, RwkvCppsFormOfTheWeightsGivesTheModel) {
   const std::string type = GetParam();
-  if (!known(type)) GTEST_SKIP() << "skipped: not in the table";
+  if (!known(type)) GTEST_SKIP() << "skipped: this family is not built in";
   const Folder folder;
   for (const std::string version : {"5.2", "5.1"}) {
     if (type != "rwkv5" && version == "5.1") continue;
@@ -179,7 +179,7 @@ TEST_P(RwkvFile, RwkvCppsFormOfTheWeightsGivesTheModel) {
 INSTANTIATE_TEST_SUITE_P(All, RwkvFile, ::testing::Values("rwkv4", "rwkv5", "rwkv6", "rwkv7"));
 
 TEST(RwkvNames, OneDecayPerHeadBesideAGateIsSpreadOverItsChannels) {
-  if (!known("rwkv5")) GTEST_SKIP() << "skipped: not in the table";
+  if (!known("rwkv5")) GTEST_SKIP() << "skipped: this family is not built in";
   const Folder folder;
   Model model = random_model("rwkv5", "5.2");
   TensorStore store("f");
@@ -289,7 +289,7 @@ TEST(SingleFile, AConfigBesideTheFileIsRead) {
 }
 
 TEST(SingleFile, AVocabularyBesideTheFileIsRead) {
-  if (!known("rwkv4")) GTEST_SKIP() << "skipped: not in the table";
+  if (!known("rwkv4")) GTEST_SKIP() << "skipped: this family is not built in";
   const Folder folder;
   random_model("rwkv4").save(folder.path(), DType::kF32);
   EXPECT_FALSE(Model::load(folder / "model.safetensors").has_tokenizer());

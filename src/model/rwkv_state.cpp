@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -57,8 +58,8 @@ std::optional<SequenceState> rwkv_tuned_state(const TensorStore& tensors, const 
   check(type == "rwkv5" || type == "rwkv6" || type == "rwkv7", ErrorCode::kData,
         "[{}] holds tuned states of an RWKV model with heads (5 to 7), found a model of type '{}'", file, type);
   const int64_t layers = model.arch().sizes().n_layer;
-  check(std::ssize(names) == layers, ErrorCode::kData, "[{}] expected states of {} layers, found {}", file, layers,
-        names.size());
+  check(std::ssize(names) == layers, ErrorCode::kData, "[{}] expected states of {}, found {}", file,
+        counted(layers, "layer"), names.size());
   SequenceState state;
   const SequenceState shapes = any_state(model);
   bool turned = false;

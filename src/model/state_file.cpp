@@ -1,6 +1,7 @@
 // .state files: the carried state of one sequence in a safetensors container, tied to its model by a hash.
 #include <charconv>
 #include <cstring>
+#include <set>
 
 #include "base/formats.h"
 #include "io/safetensors.h"
@@ -45,6 +46,15 @@ static SequenceState tuned_state(const std::string& path, const Model& model) {
   return std::move(*state);
 }
 
+// "f32", or "bf16 and f32" of a file with both.
+static std::string matrix_types(const Model& model) {
+  std::set<std::string> types;
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    if (model.weights()[i].matrix) types.insert(dtype_name(model.weights()[i].dtype));
+  }
+  return fmt::format("{}", fmt::join(types, " and "));
+}
+
 SequenceState load_state(const std::string& path, const Model& model) {
   if (looks_like_torch(FileBytes::load(path).bytes())) return tuned_state(path, model);
   const SafetensorsFile file = SafetensorsFile::open(path);
@@ -57,8 +67,12 @@ SequenceState load_state(const std::string& path, const Model& model) {
   if (format.empty() && !file.tensors().empty() && file.tensors()[0].name.ends_with(".att.time_state"))
     return tuned_state(path, model);
   format::expect(path, format::kState, format);
-  check(owner == model_hash(model), ErrorCode::kData,
-        "[{}] expected a state of this model, found one of another; use the model that wrote it", path);
+  check(
+      owner == model_hash(model), ErrorCode::kData,
+      "[{}] expected a state of this model with its matrices held as {}, found one of another model or of this one "
+      "held "
+      "in another type; use the model that wrote it, and the --dtype that it was run with (none, where none was given)",
+      path, matrix_types(model));
   SequenceState state;
   const auto [end, error] = std::from_chars(tokens.data(), tokens.data() + tokens.size(), state.tokens);
   check(error == std::errc() && end == tokens.data() + tokens.size() && state.tokens >= 0 &&

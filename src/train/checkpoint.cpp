@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/budget.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -76,8 +77,8 @@ void check_space(Fs& fs, const std::string& run_dir, const std::vector<Checkpoin
   uint64_t need = uint64_t{1} << 16;  // manifest, directory entries
   for (const auto& f : files) need += f.bytes.size();
   const uint64_t free = fs.free_bytes(run_dir);
-  check(free >= need, ErrorCode::kIo, "[{}] a checkpoint needs {} bytes, {} are free; make room on the disk", run_dir,
-        need, free);
+  check(free >= need, ErrorCode::kIo, "[{}] expected {} of free disk for a checkpoint, found {}; make room there",
+        run_dir, needed_size(need), allowed_size(free));
 }
 
 void write_checkpoint_dir(Fs& fs, const std::string& dir, int64_t step, const std::vector<CheckpointFile>& files) {
@@ -158,10 +159,10 @@ Checkpoint load_checkpoint(Fs& fs, const std::string& run_dir, int64_t step) {
     check(bare && name.find('/') == std::string::npos && name.find('\0') == std::string::npos, ErrorCode::kData,
           "[{}] expected bare file names, found \"{}\"", manifest_path, name.substr(0, limit::kFileName));
     const auto size = static_cast<uint64_t>(file.get_int("bytes", 0));
-    budget.take(size, 1, "bytes of files");
+    budget.take(size, 1, "files");
     std::string bytes = read_plain(fs, join_path(out.path, name), size);
-    check(bytes.size() == size, ErrorCode::kData, "[{}/{}] expected {} bytes, found {}", out.path, name, size,
-          bytes.size());
+    check(bytes.size() == size, ErrorCode::kData, "[{}/{}] expected {}, found {}", out.path, name,
+          counted(size, "byte"), bytes.size());
     check(hash_hex(xxh64(bytes)) == file.get_string("xxh64"), ErrorCode::kData,
           "[{}/{}] expected contents of hash {}, found {}", out.path, name, file.get_string("xxh64"),
           hash_hex(xxh64(bytes)));

@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/utf8.h"
 
@@ -116,8 +117,8 @@ class Chooser {
   size_t asked(int64_t column, const char* what) const {
     for (const TableRow& row : rows_) {
       check(static_cast<size_t>(column) <= row.cells.size(), ErrorCode::kData,
-            "[{} line {}] expected a {} in column {}, found {} columns", files_.labels, row.line, what, column,
-            row.cells.size());
+            "[{} line {}] expected a {} in column {}, found {}", files_.labels, row.line, what, column,
+            counted(row.cells.size(), "column"));
     }
     return static_cast<size_t>(column) - 1;
   }
@@ -234,8 +235,8 @@ class Chooser {
       seen += fmt::format("{}column {} '{}{}', {} different", c == 0 ? "" : "; ", c + 1, example,
                           value(first_, c).size() > 30 ? "..." : "", columns_[c].counts.size());
     }
-    fail(ErrorCode::kUsage, "[{}] what is label and what is text does not show in {} rows ({}); add {}", files_.labels,
-         rows_.size() - first_, seen, flags);
+    fail(ErrorCode::kUsage, "[{}] what is label and what is text does not show in {} ({}); add {}", files_.labels,
+         counted(rows_.size() - first_, "row"), seen, flags);
   }
 
   static constexpr size_t kLast = SIZE_MAX;

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/budget.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -170,9 +171,9 @@ TextSource::TextSource(Corpus corpus, const TrainOptions& o)
   const auto total = static_cast<int64_t>(corpus_.tokens.size());
   region_ = (total - 1) / o.streams();
   check(region_ >= length_, ErrorCode::kData,
-        "[data] expected at least {} tokens ({} streams of {} tokens), found {}; add text or take fewer or shorter "
+        "[data] expected at least {} tokens ({} of {}), found {}; add text or take fewer or shorter "
         "sequences",
-        o.streams() * length_ + 1, o.streams(), length_, total);
+        o.streams() * length_ + 1, counted(o.streams(), "stream"), counted(length_, "token"), total);
   windows_ = region_ / length_;
   vocab_ = 1 + *std::max_element(corpus_.tokens.begin(), corpus_.tokens.end());
 }

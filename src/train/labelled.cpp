@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -39,7 +40,8 @@ void add_features(const LabelledFiles& files, const LabelledRows& rows, int64_t 
   check(f.count == std::ssize(rows.lines), ErrorCode::kData,
         "[{}] expected as many labels as there are sequences in {}, found {} and {}", files.labels, files.features,
         rows.lines.size(), f.count);
-  check(f.dim == dim, ErrorCode::kData, "[{}] expected vectors of {} numbers, found {}", files.features, dim, f.dim);
+  check(f.dim == dim, ErrorCode::kData, "[{}] expected vectors of {}, found {}", files.features, counted(dim, "number"),
+        f.dim);
   out.feature_dim = dim;
   const int64_t n = std::min(f.length, max_length);
   out.shortened = n < f.length ? f.count : 0;
@@ -178,8 +180,8 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
   else
     add_texts(rows, model, max_length, progress, out);
   if (sizes.regression) {
-    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} numbers a sequence, found {}", files.labels,
-          sizes.labels, rows.outputs);
+    check(rows.outputs == sizes.labels, ErrorCode::kData, "[{}] expected {} a sequence, found {}", files.labels,
+          counted(sizes.labels, "number"), rows.outputs);
     out.outputs = rows.outputs;
     add_values(rows, out);
   } else {
@@ -188,7 +190,8 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
     add_classes(rows, model, out);
   }
   if (out.shortened > 0)
-    log_info("{}: {} of {} sequences are cut at {} tokens", files.labels, out.shortened, out.size(), max_length);
+    log_info("{}: {} of {} {} cut at {}", files.labels, out.shortened, counted(out.size(), "sequence"),
+             out.shortened == 1 ? "is" : "are", counted(max_length, "token"));
   return out;
 }
 

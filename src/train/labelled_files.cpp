@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/budget.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -57,7 +58,7 @@ std::string column_name(const std::vector<TableRow>& rows, const Columns& c, siz
 
 std::string columns_note(const LabelledFiles& files, const std::vector<TableRow>& rows, const Columns& c,
                          size_t count) {
-  return fmt::format("{}: {} sequences; the label is {}, the text {}{}", files.labels, count,
+  return fmt::format("{}: {}; the label is {}, the text {}{}", files.labels, counted(count, "sequence"),
                      column_name(rows, c, c.label), c.rest ? "the rest of the line" : column_name(rows, c, c.text),
                      c.header ? fmt::format("; line {} names the columns", rows[0].line) : "");
 }
@@ -118,8 +119,8 @@ LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) 
     out.lines.push_back(number);
     numbers &= json.find(files.label_field)->is_number();
   }
-  out.notes.push_back(fmt::format("{}: {} sequences; the label is \"{}\", the text \"{}\"", files.labels,
-                                  out.labels.size(), files.label_field, files.text_field));
+  out.notes.push_back(fmt::format("{}: {}; the label is \"{}\", the text \"{}\"", files.labels,
+                                  counted(out.labels.size(), "sequence"), files.label_field, files.text_field));
   out.fractional = numbers && are_fractional(out.labels);
   return out;
 }
@@ -277,7 +278,7 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
         rows.path, o.label_names[0]);
   constexpr size_t kShown = 10;
   const auto shown = static_cast<std::ptrdiff_t>(std::min(kShown, o.label_names.size()));
-  log_info("{}: {} classes: {}{}", rows.path, o.num_labels,
+  log_info("{}: {}: {}{}", rows.path, counted(o.num_labels, "class", "classes"),
            fmt::join(o.label_names.begin(), o.label_names.begin() + shown, ", "),
            o.label_names.size() > kShown ? ", ..." : "");
   constexpr auto kMostLabels = static_cast<int64_t>(limit::kLabels);

@@ -272,7 +272,7 @@ TEST_F(Labelled, VectorsAreRegressed) {
   EXPECT_THAT(failure([&] { train(o, {}); }), HasSubstr("as many labels as there are sequences"));
   o.out += "3";
   o.features = write_array("wide.npy", {200, 5, 1}, std::vector<float>(1000));
-  EXPECT_THAT(failure([&] { train(o, {}); }), HasSubstr("expected vectors of 1 numbers, found 2"));
+  EXPECT_THAT(failure([&] { train(o, {}); }), HasSubstr("expected vectors of 1 number, found 2"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/shell_quote.h"
 #include "base/signals.h"
 #include "io/text_file.h"
 #include "model/config_json.h"
@@ -207,12 +208,28 @@ Model checkpoint_model(const Checkpoint& checkpoint) {
   return model;
 }
 
+// A run is named by its directory, not by a checkpoint, the model or the log in it.
+void check_is_run(Fs& fs, const std::string& path) {
+  const bool directory = fs.kind(path) == FileKind::kDirectory;
+  if (directory && !checkpoint_steps(fs, path).empty()) return;
+  const std::string parent = parent_dir(path);
+  const std::vector<int64_t> steps =
+      fs.kind(parent) == FileKind::kDirectory ? checkpoint_steps(fs, parent) : std::vector<int64_t>();
+  check(
+      steps.empty() || fs.kind(path) == FileKind::kNone, ErrorCode::kNotFound,
+      "[{}] expected the directory of a run, found a part of one, whose newest checkpoint is {}; continue it: hindscan "
+      "train --resume {}",
+      path, steps.empty() ? "" : checkpoint_name(steps.back()), shell_quote(parent));
+  const char* found = directory ? "none" : fs.kind(path) == FileKind::kNone ? "nothing" : "a file";
+  fail(ErrorCode::kNotFound,
+       "[{}] expected the directory of a run with its checkpoints, found {}; give the --out of it", path, found);
+}
+
 Checkpoint newest(const std::string& run_dir) {
-  check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
-        "[{}] expected a run directory, found none", run_dir);
+  check_is_run(real_fs(), run_dir);
   std::optional<Checkpoint> checkpoint = load_newest_checkpoint(real_fs(), run_dir);
-  check(checkpoint.has_value(), ErrorCode::kNotFound, "[{}] expected a valid checkpoint, found none; begin a new run",
-        run_dir);
+  check(checkpoint.has_value(), ErrorCode::kNotFound,
+        "[{}] expected a valid checkpoint, found none; begin a new run with another --out", run_dir);
   return std::move(*checkpoint);
 }
 
@@ -226,8 +243,9 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
   check_run_dir(fs, options.out);
   const RunLock lock(options.out);
   check(checkpoint_steps(fs, options.out).empty(), ErrorCode::kCannotCreate,
-        "[{}] expected a directory without checkpoints, found some; add --resume to continue them, or name another",
-        options.out);
+        "[{}] expected a directory without checkpoints, found some; name another, or continue them: "
+        "hindscan train --resume {}",
+        options.out, shell_quote(options.out));
   clean_run_dir(fs, options.out);
   keep_inputs(fs, options);
   Model model = new_model(options);
@@ -244,9 +262,8 @@ TrainReport train(const TrainOptions& requested, const TrainEvents& events) {
 }
 
 TrainReport resume(const std::string& run_dir, const TrainOverrides& overrides, const TrainEvents& events) {
-  check(real_fs().kind(run_dir) == FileKind::kDirectory, ErrorCode::kNotFound,
-        "[{}] expected a run directory, found none", run_dir);
   Fs& fs = file_system(events);
+  check_is_run(fs, run_dir);
   check_run_dir(fs, run_dir);
   const RunLock lock(run_dir);
   clean_run_dir(fs, run_dir);

@@ -147,6 +147,7 @@ TEST(Run, RefusesWhatItCannotDo) {
   EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kCannotCreate);
   EXPECT_EQ(code_of([&] { resume(dir.path + "/none", {}, {}); }), ErrorCode::kNotFound);
   EXPECT_EQ(code_of([&] { resume(dir.path, {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(real_fs().kind(dir.path + "/lock"), FileKind::kNone);
   const RunLock lock(o.out);
   EXPECT_EQ(code_of([&] { resume(o.out, {}, {}); }), ErrorCode::kTryAgain);
 }

@@ -1,6 +1,7 @@
 // Trainer <-> the files of a checkpoint.
 #include <cstring>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/formats.h"
 #include "base/hash.h"
@@ -79,7 +80,7 @@ void restore_states(const Checkpoint& checkpoint, const std::vector<int64_t>& to
     for (size_t i = 0; i < std::min(slash, t.name.size()); ++i)
       stream = stream * 10 + static_cast<size_t>(t.name[i] - '0');
     check(slash != std::string::npos && stream < states.size() && t.dtype == TensorDType::kF32, ErrorCode::kData,
-          "[{}] expected F32 tensors of {} streams, found {}", file.label(), states.size(), t.name);
+          "[{}] expected F32 tensors of {}, found {}", file.label(), counted(states.size(), "stream"), t.name);
     void* to = states[stream].put(t.name.substr(slash + 1), {t.shape.begin(), t.shape.end()}, DType::kF32);
     if (t.end > t.begin) std::memcpy(to, file.bytes(t).data(), t.end - t.begin);
   }
@@ -144,8 +145,8 @@ void Trainer::restore(const Checkpoint& checkpoint) {
         "run from the model",
         checkpoint.path, reader.get_string("data_hash"), hash_hex(source_->hash()));
   const std::vector<int64_t> state_tokens = reader.get_ints("state_tokens", 0);
-  check(state_tokens.size() == states_.size(), ErrorCode::kData, "[{}] expected {} streams, found {}", checkpoint.path,
-        states_.size(), state_tokens.size());
+  check(state_tokens.size() == states_.size(), ErrorCode::kData, "[{}] expected {}, found {}", checkpoint.path,
+        counted(states_.size(), "stream"), state_tokens.size());
   restore_weights(checkpoint, model_.weights());
   const TensorReader optimizer(checkpoint, "optim.safetensors");
   const WeightTable& weights = model_.weights();

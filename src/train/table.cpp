@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -31,8 +32,8 @@ class CsvReader {
       TableRow row = next_row();
       if (row.cells.size() == 1 && row.cells[0].find_first_not_of(" \t") == std::string::npos) continue;
       check(out.empty() || row.cells.size() == out[0].cells.size(), ErrorCode::kData,
-            "[{} line {}] expected {} cells as in the first row, found {}; put texts that hold '{}' in double quotes",
-            label_, row.line, out.empty() ? 0 : out[0].cells.size(), row.cells.size(), comma_);
+            "[{} line {}] expected {} as in the first row, found {}; put texts that hold '{}' in double quotes", label_,
+            row.line, counted(out.empty() ? 0 : out[0].cells.size(), "cell"), row.cells.size(), comma_);
       out.push_back(std::move(row));
     }
     return out;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
@@ -48,9 +49,10 @@ std::string title(const ExplainReport& r) {
 
 std::string subtitle(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
-  std::string out = fmt::format("Model {}, {} tokens", r.model, r.tokens.size());
+  std::string out = fmt::format("Model {}, {}", r.model, counted(r.tokens.size(), "token"));
   if (t.kind == TargetKind::kToken)
-    out += fmt::format(", prediction after token {} (p = {:.3f})", t.position, t.probability);
+    out += fmt::format(", prediction after token {} of 0..{} (p = {:.3f})", t.position, r.tokens.size() - 1,
+                       t.probability);
   if (t.kind == TargetKind::kClass) out += fmt::format(" (p = {:.3f})", t.probability);
   out += fmt::format(". Method {}. ", m.name);
   if (m.residual)
@@ -63,7 +65,10 @@ std::string subtitle(const ExplainReport& r, const MethodReport& m) {
 class Drawing {
  public:
   Drawing(const ExplainReport& report, const MethodReport& method, PieceBy by)
-      : report_(report), method_(method), pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)) {
+      : report_(report),
+        method_(method),
+        by_(by),
+        pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)) {
     for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, std::span<const double>(method.scores())));
   }
 
@@ -92,6 +97,11 @@ class Drawing {
     double x = 0;
     for (size_t i = first; i < pieces_.size(); ++i) {
       const Color color = signed_color(top > 0 ? scores_[i] / top : 0);
+      const double together = x > 0 && begins_word(i) ? word_width(i, kSize) : 0;
+      if (together <= kWidth && x + together > kWidth) {
+        x = 0;
+        y_ += kLineHeight;
+      }
       x = word(x, pieces_[i].bytes, kSize, kLineHeight, &color);
       if (pieces_[i].bytes.ends_with('\n')) {
         x = 0;
@@ -101,6 +111,15 @@ class Drawing {
     if (report_.target.kind == TargetKind::kToken)
       word(x + 6, name_of(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
     y_ += kLineHeight + kGap;
+  }
+
+  // A line ends before a piece that begins a word, where the word fits a line.
+  bool begins_word(size_t i) const { return i == 0 || may_break(pieces_[i - 1].bytes, pieces_[i].bytes); }
+  double word_width(size_t i, double size) {
+    double width = page_.measure(pieces_[i].bytes, {.size = size}).width;
+    while (++i < pieces_.size() && !begins_word(i) && width <= kWidth)
+      width += page_.measure(pieces_[i].bytes, {.size = size}).width;
+    return width;
   }
 
   // Without a color: the prediction, framed. Returns where the next word begins.
@@ -128,11 +147,9 @@ class Drawing {
     y_ += kHeight + 2;
     position_axis();
     y_ += kGap;
-    y_ +=
-        page_
-            .text(0, y_, fmt::format("The last {} of them, on the same scale", kLastPieces), {.size = 12, .bold = true})
-            .height +
-        6;
+    const std::string below = fmt::format("The last {}s before the prediction, {} of {}, on the same scale",
+                                          piece_by_name(by_), kLastPieces, pieces_.size());
+    y_ += page_.text(0, y_, below, {.size = 12, .bold = true}).height + 6;
   }
 
   void row(const std::vector<double>& values, double y, double height, double top) {
@@ -236,8 +253,9 @@ class Drawing {
 
   std::string layers_title(size_t L) const {
     return method_.targeted
-               ? fmt::format("What each layer's input at that word holds of the target ({} layers, the last on top)", L)
-               : fmt::format("The same by layer ({} layers, the last on top)", L);
+               ? fmt::format("What each layer's input at that word holds of the target ({}, the last on top)",
+                             counted(L, "layer"))
+               : fmt::format("The same by layer ({}, the last on top)", counted(L, "layer"));
   }
 
   void piece_axis() {
@@ -253,6 +271,7 @@ class Drawing {
 
   const ExplainReport& report_;
   const MethodReport& method_;
+  PieceBy by_;
   std::vector<Piece> pieces_;
   std::vector<double> scores_;
   Picture page_;

@@ -26,4 +26,23 @@ holds set_up_with "count=1; $ninja"
 holds test ! -s err
 holds set_up_with "count=40; $ninja"
 holds grep -q "building 40 files" err
+
+# Long work says now and then how far it is; what is no step is passed on.
+lines() { (source "$HINDSCAN_ROOT/tools/setup.sh" && progress_lines "$@") >passed 2>err; }
+root=$work/clone
+holds lines built 0 < <(printf '%s\n' '[1/3] Building a.o' 'a.cpp: warning' '[3/3] Linking')
+holds diff - passed <<<'a.cpp: warning'
+holds diff - err <<'END'
+hindscan: built 1 of 3
+hindscan: built 1 of 3
+hindscan: built 3 of 3
+END
+holds lines tested 0 < <(printf '%s\n' '      Start  1: A.b' ' 1/20 Test  #1: A.b .........   Passed    0.01 sec' \
+  ' 2/20 Test #13: A.c ...***Failed    0.02 sec' ' 3/20 Test  #4: A.d ....***Skipped   0.01 sec')
+holds grep -qx "hindscan: tested 3 of 20, 1 failed" err
+holds lines built 100 < <(printf '%s\n' '[1/3] Building a.o' '[2/3] Building b.o')
+holds test ! -s err
+# Also while one step takes long.
+holds lines built 1 < <(echo '[1/3] Building a.o'; sleep 2.5)
+holds test "$(grep -c 'built 1 of 3' err)" -ge 2
 finish

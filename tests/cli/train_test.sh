@@ -106,5 +106,5 @@ out_has "--tokens 1,2,3"
 expect 0 run -m hybrid/model --tokens 1,2,3 -n 1
 expect 0 train --arch lstm --d-model 16 --n-layer 1 --task induction --steps 1 --length 32 --batch 1 --out lstm
 expect 0 matrix -m lstm/model --tokens 1,2,3 -o lstm.npy
-holds grep -q "frozen gates" err
+holds grep -q "its gates count as the constants they were" err
 finish

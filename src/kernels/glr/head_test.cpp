@@ -163,7 +163,7 @@ TEST_P(Head, TilesAreTheMatrix) {
   const HeadProblem<float> p = random_head_problem(GetParam());
   const HeadProblem<double> exact = p.as<double>();
   const HeadDims& d = p.shape.dims;
-  if (d.T == 0) GTEST_SKIP() << "no rows";
+  if (d.T == 0) GTEST_SKIP() << "a case without tokens has no rows";
   const std::vector<double> alpha = alpha_matrices(exact);
   const std::vector<float> gate(p.dy.begin(), p.dy.begin() + d.T * d.H), slope(p.v.begin(), p.v.begin() + d.T * d.H);
   const std::vector<double> gate64(gate.begin(), gate.end()), slope64(slope.begin(), slope.end());

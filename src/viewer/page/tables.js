@@ -65,7 +65,7 @@ function paintSources() {
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
-  $('detail').textContent = 'Token ' + t + ' of ' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
+  $('detail').textContent = 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
   $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
     {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), number(v.scores[t])]}))), 0));
@@ -82,5 +82,5 @@ function paintChecks() {
   const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through (summed over layers, each counts again) ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
   $('checks').textContent = (shares.length ? shares.join('; ') + '. ' : '') + 'A residual says whether the parts add up, not whether they are true; methods without one are no decomposition of the target. \u201cNo token\u201d is the part that the biases carry, which depends on the text as well. Edits are tokens before the last one, really replaced or removed and run again; the 95 % intervals are those of these edits of one text. Methods whose scores do not know the target predict no sign and have no figures. ' +
     report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
-  $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.kind, number(l.max_residual)]})), 1));
+  $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.structure, number(l.max_residual)]})), 1));
 }

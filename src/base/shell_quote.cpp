@@ -1,8 +1,8 @@
-#include "cli/shell_quote.h"
+#include "base/shell_quote.h"
 
 #include <algorithm>
 
-namespace hindscan::cli {
+namespace hindscan {
 
 static bool plain(char c) {
   const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -16,4 +16,4 @@ std::string shell_quote(std::string_view word) {
   return out + "'";
 }
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

@@ -1,8 +1,8 @@
-#include "cli/shell_quote.h"
+#include "base/shell_quote.h"
 
 #include <gtest/gtest.h>
 
-namespace hindscan::cli {
+namespace hindscan {
 namespace {
 
 TEST(CaseD7, WordsAreQuotedWhereAShellWouldCutOrChangeThem) {
@@ -15,4 +15,4 @@ TEST(CaseD7, WordsAreQuotedWhereAShellWouldCutOrChangeThem) {
 }
 
 }  // namespace
-}  // namespace hindscan::cli
+}  // namespace hindscan

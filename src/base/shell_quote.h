@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-namespace hindscan::cli {
+namespace hindscan {
 
 std::string shell_quote(std::string_view word);  // as it is, or in single quotes
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

@@ -1,0 +1,115 @@
+#include "cli/explain_notes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/counted.h"
+#include "base/order.h"
+#include "explain/structure.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr size_t kColumns = 106;  // of the table of methods
+constexpr double kAddsUp = 1e-3;  // what rounding leaves is far below, a part left out far above
+
+// "head    text" in lines that begin under the text.
+std::string paragraph(std::string_view head, std::string_view text) {
+  const size_t indent = std::max<size_t>(8, head.size() + 2);
+  std::string out, line = fmt::format("{:<{}}", head, indent - 1);
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    if (line.size() >= indent && line.size() + 1 + (end - at) > kColumns) {
+      out += line + "\n";
+      line.assign(indent - 1, ' ');
+    }
+    line += fmt::format(" {}", text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out + line + "\n";
+}
+
+std::string bars(const MethodReport& m) {
+  if (m.maps.front().layers.empty()) return "";
+  return paragraph("bars", m.targeted
+                               ? "what the layers' input at that position holds of the target; earlier tokens pass "
+                                 "through it too, so they are not parts of the score"
+                               : "the row of each layer; the score is their mean");
+}
+
+std::string shares(const MethodReport& m) {
+  double total = 0;
+  for (const NamedShare& s : m.shares) total += std::abs(s.value);
+  if (m.shares.empty() || total == 0) return "";
+  std::string out = fmt::format("{}, summed over layers (each counts again, so no parts of the sum):", m.name);
+  for (const NamedShare& s : m.shares)
+    out += fmt::format("{} {} {:.3f}", &s == &m.shares[0] ? "" : ",", s.name, s.value);
+  return paragraph("paths", out);
+}
+
+std::string estimator(const MethodReport& m) {
+  if (!m.estimator) return "";
+  const EstimatorError& e = m.estimator->total;
+  const auto worst =
+      std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(),
+                       [](const auto& a, const auto& b) { return a.error.relative_l2() < b.error.relative_l2(); });
+  return paragraph(
+      "estimate",
+      fmt::format(
+          "{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious, {:.2f} x "
+          "the exact mass; worst in layer {}: relative error {:.3f}, cosine {:.3f}",
+          m.estimator->name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio(), worst->layer,
+          worst->error.relative_l2(), worst->error.cosine()));
+}
+
+std::string remark(const MethodReport& m) {
+  return m.label.empty() ? "" : paragraph("note", fmt::format("{}: {}", m.name, m.label));
+}
+
+std::string held(const ExplainReport& r) {
+  std::vector<std::string> notes;
+  for (const LayerReport& l : r.layers) {
+    const std::string note = fmt::format("{}: {}", structure_words(l.kind), held_words(l.notes));
+    if (!l.notes.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
+  return notes.empty() ? "" : paragraph("held", fmt::format("{}", fmt::join(notes, "; ")));
+}
+
+std::string layer_check(const ExplainReport& r) {
+  if (r.layers.empty()) return "";
+  const LayerReport& worst = *std::max_element(r.layers.begin(), r.layers.end(), [](const auto& a, const auto& b) {
+    return ascending(a.max_residual, b.max_residual);
+  });
+  return fmt::format("check   each layer: sources + state + skip = output, largest residual {:.1e} (layer {}): {}\n",
+                     worst.max_residual, worst.layer,
+                     worst.max_residual < kAddsUp ? "it adds up" : "it does NOT add up");
+}
+
+std::string checks(const ExplainReport& r) {
+  std::string out = layer_check(r);
+  for (const MethodReport& m : r.methods) {
+    if (!m.causal || m.causal->edits == 0) continue;
+    const int64_t first = m.causal->first, last = m.causal->last - 1;
+    out += paragraph(
+        "causal",
+        fmt::format("{} of {} (not of the last one) really re-run: rank correlation and sign agreement above, each "
+                    "with the 95 % interval it has from these edits of one text; methods whose scores do not know the "
+                    "target have none",
+                    counted(m.causal->edits, "edit"),
+                    first == last ? fmt::format("token {}", first) : fmt::format("tokens {}..{}", first, last)));
+    break;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string explain_notes(const ExplainReport& report, const MethodReport& shown) {
+  std::string out = bars(shown);
+  for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + estimator(each);
+  return out + held(report) + checks(report);
+}
+
+}  // namespace hindscan::cli
