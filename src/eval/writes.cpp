@@ -69,9 +69,8 @@ void verify_writes(const Model& model, std::span<const int32_t> window, const Se
     if (batch.emptied.count(name) == 0 || !same_and_written(batch.states[0], batch.states[1], mixer, write.state))
       continue;
     check(!write.reads_itself, ErrorCode::kData,
-          "[causal] expected the state {} to follow the text, found the same with and without its inputs: its weights "
-          "are "
-          "so large that the recurrence is saturated; --edits 0 explains without the check",
+          "[causal] expected the state {} to follow the text, found the same with and without its inputs: weights "
+          "so large saturate the recurrence; --edits 0 explains without the check",
           write.state);
     fail(ErrorCode::kInternal,
          "[causal] expected another state of {} without its writes, found the same; please report this", mixer);
