@@ -56,15 +56,17 @@ for name in (signal.SIGTERM, signal.SIGINT):
     os.close(read), os.close(write)
 PY
 
-# Beyond the limit on file sizes: exit 74, the old file whole, nothing left over.
-echo old >big.npy
-checks=$((checks + 1))
-(ulimit -f 4 && "$HINDSCAN" logits -m "$model" -p "The cat sat on the mat" -o big.npy >out 2>err)
-code=$?
-((code == 74)) || fail "beyond the file size limit: expected exit 74, found $code"
-holds grep -qi "file too large" err
-holds test "$(cat big.npy)" = old
-holds test "$(find . -name 'big.npy.*' | wc -l)" = 0
+# Beyond the limit on file sizes: exit 74, the old file whole, nothing left over. Not under tsan, which maps files of its own.
+if [[ -z ${TSAN_OPTIONS:-} ]]; then
+  echo old >big.npy
+  checks=$((checks + 1))
+  (ulimit -f 4 && "$HINDSCAN" logits -m "$model" -p "The cat sat on the mat" -o big.npy >out 2>err)
+  code=$?
+  ((code == 74)) || fail "beyond the file size limit: expected exit 74, found $code"
+  holds grep -qi "file too large" err
+  holds test "$(cat big.npy)" = old
+  holds test "$(find . -name 'big.npy.*' | wc -l)" = 0
+fi
 
 # U+009B begins a terminal's control sequence, U+202E turns the text around.
 text=$(printf 'cat \xc2\x9b31m sat \xe2\x80\xae on')
