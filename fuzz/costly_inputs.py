@@ -118,7 +118,7 @@ def tokenizer_added(folder, rng, tokens, length, normalized):
 
 def tokenizer_template(folder, rng, items, ids, names, processors):
     special = {f"s{i}": {"ids": [0] * ids} for i in range(names)}
-    single = [{"SpecialToken": {"id": f"s{i % names}"}} for i in range(items)]
+    single = [{"Sequence": {"id": "A"}}, *({"SpecialToken": {"id": f"s{i % names}"}} for i in range(items - 1))]
     template = {"type": "TemplateProcessing", "single": single, "special_tokens": special}
     write_tokenizer(folder, post_processor={"type": "Sequence", "processors": [template] * processors})
 

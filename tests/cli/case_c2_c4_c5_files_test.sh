@@ -42,13 +42,13 @@ within 220 71 "JSON values" -m made
 
 # C4: templates.
 make "c.tokenizer_template(folder, None, items=20000, ids=20000, names=1, processors=1)"
-within 150 0 "at most 1024 items of templates, found 20000" -m made
+within 150 0 "at most 1024 items of a template, found 20000" -m made
 make "c.tokenizer_template(folder, None, items=1000, ids=20000, names=1, processors=1)"
 within 150 0 "at most 1024 tokens around a text, found 20000" -m made
 make "c.tokenizer_template(folder, None, items=10, ids=1, names=100000, processors=1)"
 within 250 0 "expected a tokenizer of at most 2 tokens" -m made # read to its end
 make "c.tokenizer_template(folder, None, items=10, ids=1, names=1, processors=10000)"
-within 250 0 "at most 1024 items of templates" -m made
+within 250 0 "expected one TemplateProcessing, found two" -m made
 
 # C5: as many layers as there may be, of every release.
 for version in 0 1 2 3; do
