@@ -46,6 +46,17 @@ Var Ctx::embedding(const Weight& table) {
   return out;
 }
 
+Var Ctx::features() {
+  const int64_t T = input_.length(), C = input_.feature_dim;
+  check(C > 0, ErrorCode::kUsage, "[features] expected feature vectors, found tokens; this model reads features");
+  const Var out = make(T, C);  // [T, feature_dim]
+  with_real([&]<class R>(R) {
+    for (int64_t i = 0; i < T * C; ++i) data<R>(out)[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
+  });
+  record(Role::kEmbedding, {}, out, {}, [](const AdjointRules&) {});
+  return out;
+}
+
 // Every path of a mixer crosses what lies outside its core, so what goes around the core must be counted with one of
 // them.
 Var Ctx::beside(Var x) {
