@@ -1,58 +1,18 @@
-// The published SSD cases of the official mamba_ssm package through the head recurrence: Mamba-2's scan is one call,
-// its published pieces (chunk products, cumulative decays, chunk states, state passing, chunk scan) are calls on one
-// chunk. The GPU kernels multiply in TF32: RMS ratio 1e-2. Where a case has A > 0 they hold the decay inside a chunk
-// at 1.
+// The published pieces of the official mamba_ssm package's SSD (chunk products, cumulative decays, chunk states, state
+// passing, chunk scan) as calls of the head recurrence on one chunk. The GPU kernels multiply in TF32: RMS ratio 1e-2.
+// Where a case has A > 0 they hold the decay inside a chunk at 1.
+#include "mamba_ssm_ssd.h"
+
 #include "kernels/gemm.h"
-#include "kernels/glr/head.h"
 #include "kernels/pointwise.h"
-#include "mamba_ssm_cases.h"
 
 namespace hindscan {
 namespace {
 
 using kernels::Act;
-using kernels::ActRule;
-using kernels::glr::Algorithm;
-using kernels::glr::DecayShape;
-using kernels::glr::HeadCoeffs;
-using kernels::glr::HeadDims;
 using kernels::glr::HeadGrads;
-using kernels::glr::Read;
-
-constexpr int64_t kBatch = 2, kTokens = 6, kChunk = 3, kHeads = 2, kP = 3, kN = 4, kChunks = kTokens / kChunk;
 
 TYPED_TEST_SUITE(MambaSsmCases, Reals);
-
-// A recurrence of `tokens` tokens with scalar decay g and write weight s, state [H, N, P].
-template <class R>
-struct Scan {
-  HeadDims dims;
-  std::vector<R> q, k, g, s, v, S;
-
-  HeadCoeffs<R> coeffs(Read read = Read::kAfter) const {
-    return {q.data(), k.data(), DecayShape::kScalar, g.data(), s.empty() ? nullptr : s.data(), nullptr, nullptr, read};
-  }
-  std::vector<R> run(Algorithm algorithm = Algorithm::kAuto, Read read = Read::kAfter) {
-    std::vector<R> y = poison<R>(v.size());
-    kernels::glr::head_forward(dims, coeffs(read), v.data(), S.data(), y.data(), algorithm);
-    return y;
-  }
-};
-
-// [H, P, N] as the package lays a state out <-> [H, N, P] as here.
-template <class R>
-std::vector<R> turned(const std::vector<R>& from, int64_t rows, int64_t cols) {
-  std::vector<R> to(from.size());
-  for (size_t i = 0; i < from.size(); ++i) {
-    const int64_t at = static_cast<int64_t>(i), h = at / (rows * cols), r = at / cols % rows, c = at % cols;
-    to[static_cast<size_t>((h * cols + c) * rows + r)] = from[i];
-  }
-  return to;
-}
-template <class R>
-std::vector<R> state_of(const Tensor& states, int64_t index) {
-  return turned(states.strided<R>(index * kHeads * kP * kN, 1, kHeads * kP * kN), kP, kN);
-}
 
 // [batch, H, chunks, chunk] at one chunk as [chunk, H].
 template <class R>
@@ -70,11 +30,6 @@ std::vector<R> differences(std::vector<R> sums) {
   for (size_t i = sums.size(); i-- > kHeads;) sums[i] -= sums[i - kHeads];
   return sums;
 }
-template <class R>
-std::vector<R> at_most_zero(std::vector<R> g) {
-  for (R& v : g) v = std::min(v, R(0));
-  return g;
-}
 
 // One chunk of B, C, x as a Scan; s = dt.
 template <class R>
@@ -88,11 +43,6 @@ Scan<R> chunk_scan(const Case& c, int64_t b, int64_t chunk) {
   scan.v = c.at("x").strided<R>(token * kHeads * kP, 1, kChunk * kHeads * kP);
   scan.S.assign(kHeads * kN * kP, R(0));
   return scan;
-}
-
-template <class R>
-void append(const std::vector<R>& from, std::vector<R>& to) {
-  to.insert(to.end(), from.begin(), from.end());
 }
 
 // [chunk, chunk] products C B^T of each chunk (and group); pairs of different sequences are zero.
@@ -248,109 +198,6 @@ TYPED_TEST(MambaSsmCases, ChunkScan) {
     }
     expect_rms(with_skip, c.at("out.y").values, "y");
   }
-}
-
-// Entries of head 0 of a [rows, H, width] array.
-template <class X>
-std::vector<X> first_head(const std::vector<X>& x, int64_t width) {
-  std::vector<X> out;
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (static_cast<int64_t>(i) / width % kHeads == 0) out.push_back(x[i]);
-  }
-  return out;
-}
-
-// Mamba-2's scan in one call, with softplus, D, gate and initial states; gradients of sum(y). Head 1 has A > 0, which
-// the official kernels hold at 1 inside chunks only: it is left out, and with it B and C, whose gradients add both
-// heads.
-TYPED_TEST(MambaSsmCases, Combined) {
-  using R = TypeParam;
-  const Case c = this->load("ssd_combined", "combined_full");
-  const int64_t width = kHeads * kP, n = kTokens * width, keys = kTokens * kN;
-  const std::vector<R> A = c.at("A").template as<R>(), D = c.at("D").template as<R>(),
-                       bias = c.at("dt_bias").template as<R>();
-  for (const Algorithm algorithm : {Algorithm::kSequential, Algorithm::kChunked}) {
-    SCOPED_TRACE(static_cast<int>(algorithm));
-    std::vector<R> y, last, dX, dz, ddt, dinitial, dA(kHeads, R(0)), dD(D.size(), R(0)), dbias(kHeads, R(0));
-    for (int64_t b = 0; b < kBatch; ++b) {
-      const std::vector<R> raw = c.at("dt").template strided<R>(b * kTokens * kHeads, 1, kTokens * kHeads);
-      Scan<R> scan{{kTokens, kHeads, 1, kN, kP},
-                   c.at("C").template strided<R>(b * keys, 1, keys),
-                   c.at("B").template strided<R>(b * keys, 1, keys),
-                   {},
-                   poison<R>(raw.size()),
-                   c.at("X").template strided<R>(b * n, 1, n),
-                   state_of<R>(c.at("initial_states"), b)};
-      const std::vector<R> S0 = scan.S, z = c.at("z").template strided<R>(b * n, 1, n),
-                           ones(static_cast<size_t>(n), R(1));
-      kernels::bias_act_forward(Act::kSoftplus, kTokens, kHeads, raw.data(), bias.data(), scan.s.data());
-      for (size_t i = 0; i < raw.size(); ++i) scan.g.push_back(scan.s[i] * A[i % kHeads]);
-      const std::vector<R> core = scan.run(algorithm);
-      std::vector<R> skipped = poison<R>(core.size()), gate = skipped, out = skipped;
-      kernels::skip_forward(kTokens, width, core.data(), D.data(), scan.v.data(), skipped.data());
-      kernels::act_forward(Act::kSilu, n, z.data(), gate.data());
-      kernels::gate_forward(n, skipped.data(), gate.data(), out.data());
-      append(out, y), append(turned(scan.S, kN, kP), last);
-
-      std::vector<R> dskipped(core.size(), R(0)), dgate = dskipped, mine = dskipped, dv = dskipped,
-                                                  ds(raw.size(), R(0)), dg = ds, draw = ds;
-      std::vector<R> dS(S0.size(), R(0));
-      kernels::gate_backward(n, skipped.data(), gate.data(), ones.data(), R(1), R(1), dskipped.data(), dgate.data());
-      kernels::act_backward(Act::kSilu, ActRule::kExact, n, z.data(), dgate.data(), mine.data());
-      kernels::skip_backward(kTokens, width, D.data(), scan.v.data(), dskipped.data(), dv.data(), dD.data());
-      HeadGrads<R> grads;
-      grads.dv = dv.data(), grads.ds = ds.data(), grads.dg = dg.data(), grads.dS = dS.data();
-      kernels::glr::head_backward(scan.dims, scan.coeffs(), scan.v.data(), S0.data(), dskipped.data(), grads,
-                                  algorithm);
-      for (size_t i = 0; i < raw.size(); ++i) {
-        dA[i % kHeads] += dg[i] * scan.s[i];
-        ds[i] += dg[i] * A[i % kHeads];
-      }
-      kernels::bias_act_backward(Act::kSoftplus, kTokens, kHeads, raw.data(), bias.data(), ds.data(), draw.data(),
-                                 dbias.data());
-      append(mine, dz), append(dv, dX), append(draw, ddt), append(turned(dS, kN, kP), dinitial);
-    }
-    const auto compare = [&](const std::vector<R>& found, const char* name, int64_t per_head) {
-      expect_rms(first_head(found, per_head), first_head(c.at(name).values, per_head), name);
-    };
-    compare(y, "out.y", kP), compare(last, "out.final_states", kP * kN);
-    compare(dX, "grad.X", kP), compare(dz, "grad.z", kP), compare(ddt, "grad.dt", 1), compare(dA, "grad.A", 1);
-    compare(dD, "grad.D", kP), compare(dbias, "grad.dt_bias", 1), compare(dinitial, "grad.initial_states", kP * kN);
-  }
-}
-
-// Two sequences of three tokens, one chunk each. Negative steps count as zero; varlen_states start anew with each
-// sequence, while y (no seq_idx was given) runs through.
-TYPED_TEST(MambaSsmCases, CombinedVarlen) {
-  using R = TypeParam;
-  const Case c = this->load("ssd_combined", "combined_varlen");
-  const std::vector<R> A = c.at("A").template as<R>();
-  std::vector<R> y, states, S(kHeads * kN * kP, R(0));
-  for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
-    Scan<R> scan{{kChunk, kHeads, 1, kN, kP},
-                 c.at("C").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN),
-                 c.at("B").template strided<R>(chunk * kChunk * kN, 1, kChunk * kN),
-                 {},
-                 {},
-                 c.at("X").template strided<R>(chunk * kChunk * kHeads * kP, 1, kChunk * kHeads * kP),
-                 std::vector<R>(S.size(), R(0))};
-    for (const R dt : c.at("dt").template strided<R>(chunk * kChunk * kHeads, 1, kChunk * kHeads)) {
-      scan.s.push_back(std::max(dt, R(0)));
-      scan.g.push_back(scan.s.back() * A[scan.g.size() % kHeads]);
-    }
-    Scan<R> carried = scan;
-    carried.S = S;
-    std::fill(carried.v.begin(), carried.v.end(), R(0));
-    scan.g = at_most_zero(scan.g);
-    std::vector<R> out = scan.run();
-    kernels::accumulate(static_cast<int64_t>(out.size()), carried.run().data(), out.data());
-    append(out, y);
-    append(turned(scan.S, kN, kP), states);
-    S = scan.S;
-    kernels::accumulate(static_cast<int64_t>(S.size()), carried.S.data(), S.data());
-  }
-  expect_rms(y, c.at("out.y").values, "y");
-  expect_rms(states, c.at("out.varlen_states").values, "varlen_states");
 }
 
 }  // namespace
