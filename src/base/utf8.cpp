@@ -47,6 +47,14 @@ Utf8Char decode_utf8(std::string_view text, size_t pos) {
   return {code, lead.size, true};
 }
 
+Utf8Char utf8_before(std::string_view text, size_t pos) {
+  for (size_t back = 1; back <= 4 && back <= pos; ++back) {
+    const Utf8Char c = decode_utf8(text, pos - back);
+    if (c.valid && c.size == back) return c;
+  }
+  return {};
+}
+
 bool valid_utf8(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
     const Utf8Char c = decode_utf8(text, pos);

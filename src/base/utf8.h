@@ -15,6 +15,8 @@ struct Utf8Char {
 
 // The code point at text[pos], pos < text.size(). Overlong forms, surrogates and > U+10FFFF are invalid.
 Utf8Char decode_utf8(std::string_view text, size_t pos);
+// The code point that ends right before text[pos]; not valid when there is none.
+Utf8Char utf8_before(std::string_view text, size_t pos);
 
 bool valid_utf8(std::string_view text);
 // Controls beyond ASCII, line separators and what changes the direction of the text around it: shown by its number

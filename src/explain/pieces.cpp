@@ -22,13 +22,10 @@ bool in(uint32_t code, std::u32string_view set) { return code != kNone && set.fi
 
 // The character that ends at pos; *start is where it begins.
 uint32_t code_before(std::string_view text, size_t pos, size_t* start = nullptr) {
-  for (size_t back = 1; back <= std::min<size_t>(4, pos); ++back) {
-    const Utf8Char c = decode_utf8(text, pos - back);
-    if (!c.valid || c.size != back) continue;
-    if (start != nullptr) *start = pos - back;
-    return c.code;
-  }
-  return kNone;
+  const Utf8Char c = utf8_before(text, pos);
+  if (!c.valid) return kNone;
+  if (start != nullptr) *start = pos - c.size;
+  return c.code;
 }
 
 uint32_t code_after(std::string_view text, size_t pos) {
@@ -168,7 +165,7 @@ PieceBy parse_piece_by(const std::string& name) {
 }
 
 PieceBy readable_pieces(std::span<const TokenReport> tokens) {
-  constexpr size_t kLettersOfAWord = 12;
+  constexpr size_t kLettersOfAWord = 12;  // on average: what is longer runs on, as genes do
   size_t letters = 0, single = 0;
   bool spaces = false;
   for (const TokenReport& t : tokens) {

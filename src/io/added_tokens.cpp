@@ -8,17 +8,8 @@
 namespace hindscan {
 namespace {
 
-// The code point that ends right before text[pos]; code 0 when there is none or it is invalid.
-Utf8Char before(std::string_view text, size_t pos) {
-  for (size_t back = 1; back <= 4 && back <= pos; ++back) {
-    const Utf8Char c = decode_utf8(text, pos - back);
-    if (c.valid && c.size == back) return c;
-  }
-  return {};
-}
-
 bool is_single_word(std::string_view text, size_t begin, size_t end) {
-  const Utf8Char left = before(text, begin);
+  const Utf8Char left = utf8_before(text, begin);
   if (left.valid && is_word(left.code)) return false;
   if (end == text.size()) return true;
   const Utf8Char right = decode_utf8(text, end);
@@ -26,7 +17,8 @@ bool is_single_word(std::string_view text, size_t begin, size_t end) {
 }
 
 size_t spaces_before(std::string_view text, size_t pos, size_t lowest) {
-  for (Utf8Char c = before(text, pos); c.valid && is_space(c.code) && pos - c.size >= lowest; c = before(text, pos)) {
+  for (Utf8Char c = utf8_before(text, pos); c.valid && is_space(c.code) && pos - c.size >= lowest;
+       c = utf8_before(text, pos)) {
     pos -= c.size;
   }
   return pos;
