@@ -1,9 +1,8 @@
 #include "io/pickle_stack.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace hindscan {
@@ -65,7 +64,7 @@ std::vector<PickleRef> PickleStack::pop_to_mark() {
 
 std::vector<PickleRef> PickleStack::pop_some(size_t n) {
   const size_t floor = marks_.empty() ? 0 : marks_.back();
-  require(stack_.size() >= floor + n, fmt::format("{} value{} on the stack", n, n == 1 ? "" : "s"));
+  require(stack_.size() >= floor + n, counted(n, "value") + " on the stack");
   std::vector<PickleRef> out(stack_.end() - static_cast<std::ptrdiff_t>(n), stack_.end());
   stack_.resize(stack_.size() - n);
   return out;

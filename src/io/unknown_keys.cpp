@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/log.h"
 
 namespace hindscan {
@@ -17,9 +18,8 @@ void note_unknown_keys(std::string_view file, std::vector<std::string> keys) {
   for (const std::string& key : keys) {
     if (shown.size() < kShown) shown.push_back(key.size() > kLetters ? key.substr(0, kLetters) + "..." : key);
   }
-  log_info("[{}] {} key{} that this version does not know {} not used: {}{}", file, keys.size(),
-           keys.size() == 1 ? "" : "s", keys.size() == 1 ? "was" : "were", fmt::join(shown, ", "),
-           keys.size() > kShown ? ", ..." : "");
+  log_info("[{}] {} that this version does not know {} not used: {}{}", file, counted(keys.size(), "key"),
+           keys.size() == 1 ? "was" : "were", fmt::join(shown, ", "), keys.size() > kShown ? ", ..." : "");
 }
 
 }  // namespace hindscan

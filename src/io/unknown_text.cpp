@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "base/utf8.h"
 
 namespace hindscan {
@@ -19,8 +20,8 @@ std::string to_text(const UnknownText& u) {
   for (const char c : u.sample)
     bytes += fmt::format("{}{:02x}", bytes.empty() ? "0x" : " ", static_cast<unsigned char>(c));
   return fmt::format(
-      "{} character{} of the text {} no token in this vocabulary and {} read as {}: the first is {} at byte {}; {}",
-      u.count, u.count == 1 ? "" : "s", u.count == 1 ? "has" : "have", u.count == 1 ? "is" : "are", u.stands_in,
+      "{} of the text {} read as {}: the first is {} at byte {}; {}", counted(u.count, "character"),
+      u.count == 1 ? "has no token in this vocabulary and is" : "have no token in this vocabulary and are", u.stands_in,
       latin ? bytes : fmt::format("'{}'", u.sample), u.first,
       latin ? "the text is not UTF-8: convert it (iconv -f latin1 -t utf-8)"
             : "the model has never seen such characters");

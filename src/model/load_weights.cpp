@@ -4,6 +4,8 @@
 #include <cstring>
 #include <set>
 
+#include "base/counted.h"
+
 namespace hindscan {
 
 namespace {
@@ -157,8 +159,8 @@ class Matcher {
   void report() const {
     constexpr size_t kShown = 20;
     const size_t shown = std::min(problems_.size(), kShown);
-    check(problems_.empty(), ErrorCode::kData, "[{}] {} tensor{} not what the configuration describes:\n  {}{}",
-          files_.label(), problems_.size(), problems_.size() == 1 ? " is" : "s are",
+    check(problems_.empty(), ErrorCode::kData, "[{}] {} not what the configuration describes:\n  {}{}", files_.label(),
+          counted(problems_.size(), "tensor is", "tensors are"),
           fmt::join(problems_.begin(), problems_.begin() + static_cast<std::ptrdiff_t>(shown), "\n  "),
           shown < problems_.size() ? fmt::format("\n  ... and {} more", problems_.size() - shown) : "");
   }
