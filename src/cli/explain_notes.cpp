@@ -7,7 +7,7 @@
 
 #include "base/counted.h"
 #include "base/order.h"
-#include "explain/structure.h"
+#include "explain/plain_words.h"
 
 namespace hindscan::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "base/order.h"
 #include "cli/explain_notes.h"
 #include "cli/explain_sentence.h"
+#include "explain/plain_words.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -32,16 +33,7 @@ double largest(const std::vector<double>& scores) {
 }
 
 std::string method_line(const MethodReport& m) {
-  constexpr std::pair<std::string_view, std::string_view> words[] = {
-      {"row", "which tokens the layers read from, on average over layers and channels"},
-      {"rollout", "the layers' rows multiplied with each other"},
-      {"gradient-x-input", "the exact gradient times the input"},
-      {"frozen", "the model as the linear operator that it was on this text"},
-  };
-  for (const auto& [name, what] : words) {
-    if (m.name == name) return fmt::format("method  {}: {}\n\n", name, what);
-  }
-  return fmt::format("method  {}\n\n", m.name);
+  return fmt::format("method  {}: {}\n\n", m.name, method_words(m.name));
 }
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {

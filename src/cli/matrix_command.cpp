@@ -11,7 +11,7 @@
 #include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "explain/matrix.h"
-#include "explain/structure.h"
+#include "explain/plain_words.h"
 #include "explain/token_text.h"
 #include "io/json.h"
 #include "io/npy.h"

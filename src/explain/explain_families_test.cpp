@@ -6,7 +6,7 @@
 #include "explain/matrix.h"
 #include "explain/methods.h"
 #include "explain/orders.h"
-#include "explain/structure.h"
+#include "explain/plain_words.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -26,6 +26,7 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
                       f64 ? tol::kF64Complete : tol::kF32Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-6);
     EXPECT_FALSE(report.layers.empty());
+    for (const MethodReport& m : report.methods) EXPECT_NE(method_words(m.name), m.name) << "no plain words for it";
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
       EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;

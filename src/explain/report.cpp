@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/formats.h"
-#include "explain/structure.h"
+#include "explain/plain_words.h"
 
 namespace hindscan {
 

@@ -1,4 +1,4 @@
-#include "explain/structure.h"
+#include "explain/plain_words.h"
 
 #include <algorithm>
 #include <iterator>
@@ -25,6 +25,13 @@ constexpr Entry kHeld[] = {
     {"frozen gates", "its gates count as the constants they were on this text"},
 };
 
+constexpr Entry kMethods[] = {
+    {"row", "which tokens the layers read from, on average over layers and channels"},
+    {"rollout", "the layers' rows multiplied with each other"},
+    {"gradient-x-input", "the exact gradient times the input"},
+    {"frozen", "the model as the linear operator that it was on this text"},
+};
+
 template <size_t N>
 std::string words_of(const Entry (&table)[N], std::string_view name) {
   const Entry* found = std::find_if(std::begin(table), std::end(table), [&](const Entry& e) { return e.name == name; });
@@ -35,5 +42,6 @@ std::string words_of(const Entry (&table)[N], std::string_view name) {
 
 std::string structure_words(std::string_view kind) { return words_of(kStructures, kind); }
 std::string held_words(std::string_view notes) { return words_of(kHeld, notes); }
+std::string method_words(std::string_view name) { return words_of(kMethods, name); }
 
 }  // namespace hindscan

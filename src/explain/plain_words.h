@@ -1,4 +1,4 @@
-// What a layer's kind and notes say in words.
+// What the names of structures, notes and methods say in words.
 #pragma once
 #include <string>
 #include <string_view>
@@ -10,5 +10,8 @@ std::string structure_words(std::string_view kind);
 
 // Of MixerView::notes: what a map takes as the constant it was on this text, besides the coefficients. Empty for none.
 std::string held_words(std::string_view notes);
+
+// Of MethodReport::name: "row" -> "which tokens the layers read from, on average over layers and channels".
+std::string method_words(std::string_view name);
 
 }  // namespace hindscan
