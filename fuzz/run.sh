@@ -15,7 +15,7 @@ declare -A parser=(
   [config]="src/io/json.cpp src/io/json_parse.cpp src/io/json_write.cpp src/io/json_reader.cpp
     src/core/config.cpp src/model/config_json.cpp src/arch/registry.cpp"
   [tokenizer]="src/io/tokenizer.cpp src/io/tokenizer_load.cpp src/io/tokenizer_load_model.cpp src/io/tokenizer_load_added.cpp
-    src/io/tokenizer_keys.cpp src/io/unknown_keys.cpp src/io/tokenizer_companions.cpp src/io/tokenizer_config_keys.cpp
+    src/io/tokenizer_keys.cpp src/io/unknown_keys.cpp src/io/tokenizer_companions.cpp src/io/added_list.cpp src/io/tokenizer_config_keys.cpp
     src/io/pre_tokenizer.cpp src/io/split_gpt2.cpp src/io/split_steps.cpp
     src/io/split_regex.cpp src/io/split_emit.h src/io/added_tokens.cpp src/io/bpe.cpp src/io/bpe.h src/io/nfc.cpp
     src/io/unicode_class.cpp src/io/byte_level.cpp"

@@ -4,84 +4,18 @@
 
 #include <charconv>
 #include <map>
-#include <tuple>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "io/added_list.h"
 #include "io/tokenizer_config_keys.h"
 #include "io/tokenizer_loader.h"
 #include "io/vocabulary_file.h"
 
 namespace hindscan {
 namespace {
-
-bool same_marks(const AddedToken& a, const AddedToken& b) {
-  const auto marks = [](const AddedToken& t) {
-    return std::tuple(t.special, t.normalized, t.single_word, t.lstrip, t.rstrip);
-  };
-  return marks(a) == marks(b);
-}
-
-// The "added_tokens" of a tokenizer.json while tokens are put into it.
-class AddedList {
- public:
-  explicit AddedList(const JsonReader& tokenizer) {
-    for (const auto& [name, id] : tokenizer.get_object("model").get_object("vocab").value().members()) {
-      vocab_.add(name, id.is(Json::Type::kInt) ? static_cast<int32_t>(id.as_int()) : 0);
-    }
-    vocab_.sort();
-    next_ = vocab_.size();
-    if (!tokenizer.has("added_tokens")) return;
-    for (const Json& item : tokenizer.get_array("added_tokens")) {
-      const JsonReader config(item, tokenizer.where("added_tokens"));
-      AddedToken token = read_added_token(config);
-      token.id = static_cast<int32_t>(config.get_int("id", 0, INT32_MAX - 1));
-      keep(std::move(token));
-    }
-  }
-
-  // As transformers adds them: `wins` says whose marks hold when the token is there.
-  void put(AddedToken token, bool wins) {
-    if (token.content.empty()) return;
-    const auto it = place_.find(token.content);
-    if (it != place_.end()) {
-      token.id = tokens_[it->second].id;
-      if (!wins || same_marks(token, tokens_[it->second])) return;
-      tokens_[it->second] = token;
-    } else {
-      const int32_t known = vocab_.find(token.content);
-      token.id = known >= 0 ? known : static_cast<int32_t>(next_);
-      keep(token);
-    }
-    put_.push_back(std::move(token.content));
-  }
-
-  const std::vector<std::string>& put_in() const { return put_; }
-
-  Json json() const {
-    Json out = Json::array();
-    for (const AddedToken& t : tokens_) {
-      Json item = Json::object().set("id", t.id).set("content", t.content).set("single_word", t.single_word);
-      item.set("lstrip", t.lstrip).set("rstrip", t.rstrip).set("normalized", t.normalized).set("special", t.special);
-      out.push(std::move(item));
-    }
-    return out;
-  }
-
- private:
-  void keep(AddedToken token) {
-    next_ = std::max(next_, int64_t{token.id} + 1);
-    place_.insert_or_assign(token.content, tokens_.size());
-    tokens_.push_back(std::move(token));
-  }
-
-  VocabIndex vocab_;
-  int64_t next_ = 0;
-  std::vector<AddedToken> tokens_;
-  std::map<std::string, size_t> place_;
-  std::vector<std::string> put_;
-};
 
 // A text alone is a special token without marks.
 AddedToken named_token(const Json& value, const JsonReader& config, const std::string& key) {
@@ -219,9 +153,8 @@ bool put_in_companions(Json& tokenizer, const std::string& label, const Tokenize
   const std::vector<std::string>& put = list.put_in();
   if (put.empty()) return false;
   const auto shown = std::min<std::ptrdiff_t>(10, std::ssize(put));
-  log_info("[{}] {} token{} that the files beside it add, as transformers does: {}{}", label, put.size(),
-           put.size() == 1 ? "" : "s", fmt::join(put.begin(), put.begin() + shown, " "),
-           std::ssize(put) > shown ? " ..." : "");
+  log_info("[{}] {} that the files beside it add, as transformers does: {}{}", label, counted(put.size(), "token"),
+           fmt::join(put.begin(), put.begin() + shown, " "), std::ssize(put) > shown ? " ..." : "");
   tokenizer.set("added_tokens", list.json());
   return true;
 }

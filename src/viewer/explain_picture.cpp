@@ -4,28 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/counted.h"
 #include "base/error.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
-#include "viewer/picture.h"
+#include "viewer/ribbon.h"
 
 namespace hindscan::viewer {
 namespace {
 
-constexpr double kWidth = 760, kGap = 14;
+constexpr double kGap = 14;
 constexpr size_t kWrittenOut = 400;  // more pieces than this become a ribbon
 constexpr size_t kNamedColumns = 60;
-constexpr size_t kLastPieces = 120, kPeaks = 24, kLevels = 6;
-constexpr int kNameColumns = 24;
-constexpr int kColumns = 380;  // two points wide: one strong token among thousands is seen
-
-struct Column {
-  std::string name;
-  double score = 0;
-};
+constexpr size_t kLastPieces = 120;
 
 // A leading space is the tokenizer's, not the reader's.
 std::string_view trimmed(std::string_view s) {
@@ -138,84 +130,12 @@ class Drawing {
     return x + e.width;
   }
 
-  // All tokens in one row, the strongest pieces named above it; the words before the prediction follow.
+  // All tokens in one row; the words before the prediction follow.
   void ribbon() {
-    constexpr double kHeight = 36;
-    peaks();
-    row(scores_, y_, kHeight, largest(scores_));
-    page_.frame(0, y_, kWidth, kHeight, kLine);
-    y_ += kHeight + 2;
-    position_axis();
-    y_ += kGap;
+    y_ = draw_ribbon(page_, y_, pieces_, scores_, report_.target.position + 1) + kGap;
     const std::string below = fmt::format("The last {}s before the prediction, {} of {}, on the same scale",
                                           piece_by_name(by_), kLastPieces, pieces_.size());
     y_ += page_.text(0, y_, below, {.size = 12, .bold = true}).height + 6;
-  }
-
-  void row(const std::vector<double>& values, double y, double height, double top) {
-    std::vector<Color> colors;
-    for (const double v : strongest_columns(values, kColumns)) colors.push_back(signed_color(top > 0 ? v / top : 0));
-    page_.cells(0, y, kWidth, height, 1, static_cast<int>(colors.size()), colors);
-  }
-
-  struct Label {
-    std::string text;
-    double at = 0, left = 0, right = 0, y = 0;
-  };
-
-  // The strongest pieces, each named on the lowest level where its name does not cover another.
-  void peaks() {
-    constexpr double kLevel = 16, kApart = 8;
-    const double below = y_ + kLevel * kLevels;
-    std::vector<std::vector<Label>> levels(kLevels);
-    for (const size_t i : strongest(kPeaks)) {
-      Label label{fmt::format("{} {:+.2g}", quoted(pieces_[i].bytes, kNameColumns), scores_[i])};
-      const double width = page_.measure(label.text, {.size = 11}).width;
-      label.at = (static_cast<double>(i) + 0.5) / static_cast<double>(pieces_.size()) * kWidth;
-      label.left = std::clamp(label.at - width / 2, 0.0, kWidth - width);
-      label.right = label.left + width;
-      for (size_t l = 0; l < kLevels; ++l) {
-        const bool taken = std::any_of(levels[l].begin(), levels[l].end(), [&](const Label& other) {
-          return label.left < other.right + kApart && other.left < label.right + kApart;
-        });
-        if (taken) continue;
-        label.y = below - kLevel * static_cast<double>(l + 1);
-        levels[l].push_back(label);
-        break;
-      }
-    }
-    for (const auto& level : levels) {
-      for (const Label& label : level) page_.line(label.at, label.y, label.at, below, kSoft);
-    }
-    for (const auto& level : levels) {
-      for (const Label& label : level) {
-        page_.fill(label.left - 2, label.y, label.right - label.left + 4, kLevel - 2, kPaper);
-        page_.text(label.left, label.y, label.text, {.size = 11});
-      }
-    }
-    y_ = below + 2;
-  }
-
-  std::vector<size_t> strongest(size_t count) const {
-    std::vector<size_t> order(scores_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    const auto size = [&](size_t i) { return std::isfinite(scores_[i]) ? std::abs(scores_[i]) : 0; };
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size(a) > size(b); });
-    order.resize(std::min(count, order.size()));
-    return order;
-  }
-
-  void position_axis() {
-    const int64_t end = report_.target.position + 1;
-    double height = 0;
-    for (const int64_t t : ticks(0, end, 12)) {
-      const double x = (static_cast<double>(t) + 0.5) / static_cast<double>(end) * kWidth;
-      page_.line(x, y_, x, y_ + 4, kSoft);
-      height =
-          page_.text(x, y_ + 5, fmt::format("{}", t), {.size = 11, .color = kSoft, .align = Align::kCenter}).height;
-    }
-    y_ += height + 5;
-    y_ += page_.text(kWidth / 2, y_, "token number", {.size = 11, .color = kSoft, .align = Align::kCenter}).height;
   }
 
   // Layers upwards, pieces to the right, on a scale of its own.
@@ -234,7 +154,7 @@ class Drawing {
     for (size_t l = 0; l < L; ++l) {
       std::vector<double> values;
       for (const auto& c : columns) values.push_back(c[l]);
-      row(values, first + height * static_cast<double>(L - 1 - l), height, top);
+      draw_row(page_, first + height * static_cast<double>(L - 1 - l), height, values, top);
     }
     page_.frame(0, first, kWidth, height * static_cast<double>(L), kLine);
     for (const int64_t l :
@@ -246,7 +166,7 @@ class Drawing {
     if (pieces_.size() <= kNamedColumns)
       piece_axis();
     else
-      position_axis();
+      y_ = draw_positions(page_, y_, report_.target.position + 1);
     y_ += 8;
     scale(top);
   }

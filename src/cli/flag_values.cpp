@@ -1,0 +1,76 @@
+// What stands behind a flag: token ids, sizes, seeds, types.
+#include <algorithm>
+#include <charconv>
+
+#include "cli/command_line.h"
+
+namespace hindscan::cli {
+
+std::vector<int32_t> parse_tokens(std::string_view text) {
+  std::vector<int32_t> out;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  const auto skip = [&] {
+    while (at != end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
+  };
+  for (skip(); at != end; skip()) {
+    int32_t id = 0;
+    const auto [next, error] = std::from_chars(at, end, id);
+    check(error == std::errc() && id >= 0, ErrorCode::kUsage, "[--tokens] expected token ids such as 1,2,3, found '{}'",
+          std::string_view(at, std::min<size_t>(20, static_cast<size_t>(end - at))));
+    out.push_back(id);
+    at = next;
+    skip();
+    if (at != end && *at == ',') {
+      ++at;
+      skip();
+      check(at != end, ErrorCode::kUsage, "[--tokens] expected a token id after the last comma, found nothing");
+    }
+  }
+  check(!out.empty(), ErrorCode::kUsage, "[--tokens] expected at least one token id, found none");
+  return out;
+}
+
+CLI::Validator at_least(int64_t least) {
+  return {[least](const std::string& text) {
+            int64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool good = error == std::errc() && end == text.data() + text.size() && value >= least;
+            return good ? std::string() : fmt::format("expected {} or more, found {}", least, text);
+          },
+          ""};
+}
+
+CLI::Validator seed_number() {
+  return {[](const std::string& text) {
+            uint64_t value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool good = error == std::errc() && end == text.data() + text.size();
+            return good ? std::string() : fmt::format("expected a number in 0..{}, found {}", UINT64_MAX, text);
+          },
+          ""};
+}
+
+int64_t parse_bytes(const std::string& text) {
+  double number = 0;
+  const auto [next, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(next, text.data() + text.size());
+  if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("B")) unit.pop_back();
+  constexpr std::string_view units = "KMGT";
+  const size_t power = unit.empty() ? 0 : unit.size() == 1 ? units.find(static_cast<char>(unit[0] & ~0x20)) + 1 : 0;
+  const bool good = error == std::errc() && number > 0 && (unit.empty() || power > 0) && number < 1e6;
+  const bool plain = error == std::errc() && unit.empty() && number > 0 && number < 9e18;
+  check(good || plain, ErrorCode::kUsage, "[--mem-limit] expected a size such as 512M or 4G, found '{}'", text);
+  return static_cast<int64_t>(number * static_cast<double>(uint64_t{1} << (10 * power)));
+}
+
+DType parse_dtype(const std::string& text) {
+  if (text == "f32") return DType::kF32;
+  if (text == "bf16") return DType::kBF16;
+  if (text == "f16") return DType::kF16;
+  if (text == "f64") return DType::kF64;
+  fail(ErrorCode::kUsage, "[--dtype] expected auto, f32, bf16, f16 or f64, found '{}'", text);
+}
+
+}  // namespace hindscan::cli

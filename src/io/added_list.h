@@ -1,0 +1,31 @@
+// The "added_tokens" of a tokenizer.json while the files beside it put tokens into it.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/tokenizer_loader.h"
+
+namespace hindscan {
+
+class AddedList {
+ public:
+  explicit AddedList(const JsonReader& tokenizer);
+
+  // As transformers adds them: `wins` says whose marks hold when the token is there.
+  void put(AddedToken token, bool wins);
+
+  const std::vector<std::string>& put_in() const { return put_; }
+  Json json() const;
+
+ private:
+  void keep(AddedToken token);
+
+  VocabIndex vocab_;
+  int64_t next_ = 0;
+  std::vector<AddedToken> tokens_;
+  std::map<std::string, size_t> place_;
+  std::vector<std::string> put_;
+};
+
+}  // namespace hindscan
