@@ -46,11 +46,14 @@ Config block_config(const Config& c, const std::string& name) {
   out.set("n_layer", std::max<int64_t>(1, c.count("layers")));
   const ConfigValue* blocks = c.find("blocks");
   const auto* all = blocks == nullptr ? nullptr : blocks->as<ConfigValue::Object>();
-  check(blocks == nullptr || all != nullptr, ErrorCode::kData, "[{}] expected \"blocks\" to be an object", c.label());
+  check(blocks == nullptr || all != nullptr, ErrorCode::kData,
+        "[{}] expected \"blocks\" to be an object with a block under each name, found another type; correct the file",
+        c.label());
   const auto found = all == nullptr ? ConfigValue::Object::const_iterator() : all->find(name);
   const auto* own = all == nullptr || found == all->end() ? nullptr : found->second.as<ConfigValue::Object>();
   if (all != nullptr && found != all->end()) {
-    check(own != nullptr, ErrorCode::kData, "[{}] expected \"blocks\" to describe \"{}\" by an object", c.label(),
+    check(own != nullptr, ErrorCode::kData,
+          "[{}] expected \"blocks\" to describe \"{}\" by an object, found another type; correct the file", c.label(),
           name);
     for (const auto& [key, value] : *own) out.set(key, value);
   }

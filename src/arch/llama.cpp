@@ -89,7 +89,8 @@ void read_windows(const Config& c, DecoderConfig& d) {
           "[{}] expected \"layer_types\" full_attention or sliding_attention, found \"{}\"", c.label(),
           type.substr(0, 60));
     check(type == "full_attention" || sliding, ErrorCode::kData,
-          "[{}] expected \"use_sliding_window\" and a \"sliding_window\" for \"layer_types\" sliding_attention",
+          "[{}] expected \"use_sliding_window\" and a \"sliding_window\" for \"layer_types\" sliding_attention, found "
+          "none; correct the file",
           c.label());
     if (type == "sliding_attention") d.windows[static_cast<size_t>(l)] = window;
   }

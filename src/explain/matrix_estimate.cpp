@@ -83,9 +83,8 @@ MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const 
     e.bounded = r.sums == Sums::kBounds || (r.sums == Sums::kAuto && e.exact_seconds > kExactSeconds);
   }
   check(e.bounded || r.sums != Sums::kBounds, ErrorCode::kUsage,
-        "[matrix] there are bounds of block sums of abs and positive at core fidelity in layers with one decay per "
-        "channel "
-        "and state; ask for exact sums");
+        "[matrix] expected abs or positive sums at core fidelity in a layer with a decay for each state and channel, "
+        "found others, of which there are no bounds; ask for exact sums");
   const int64_t coefficients = static_cast<int64_t>(probe.window->bytes()) / probe.tokens;
   e.bytes = entry_bytes<R>(r, p, e) + coefficients * window + reading_bytes(probe.pass, chunk, p.window.end);
   if (p.fold)  // what stands around the core goes back through it, and is kept for the chunk

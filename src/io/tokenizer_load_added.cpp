@@ -50,8 +50,9 @@ int64_t Tokenizer::Loader::next_added_id() const {
 void Tokenizer::Loader::take_added(const JsonReader& config, AddedToken token) {
   const auto before = written_.find(token.content);
   const int32_t known = before != written_.end() ? before->second.written : vocab.find(token.content);
-  check(known < 0 || known == token.id, ErrorCode::kData, "[{}] '{}' has id {} already, found {}", config.where("id"),
-        token.content, known, token.id);
+  check(known < 0 || known == token.id, ErrorCode::kData,
+        "[{}] expected {} for '{}', which has that id already, found {}", config.where("id"), known, token.content,
+        token.id);
   Numbered ids{token.id, token.id};
   if (before != written_.end()) {
     ids = before->second;

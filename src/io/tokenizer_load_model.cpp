@@ -8,7 +8,8 @@ namespace hindscan {
 namespace {
 
 void refuse_option(const JsonReader& config, std::string_view key, bool inactive) {
-  check(inactive, ErrorCode::kData, "[{}] this option is not supported, expected it to be off", config.where(key));
+  check(inactive, ErrorCode::kData, "[{}] expected this option to be off, found it on, which is not supported",
+        config.where(key));
 }
 
 bool empty_or_absent(const JsonReader& config, std::string_view key) { return config.get_string_or(key, "").empty(); }
