@@ -59,6 +59,35 @@ TEST(CaseA5, AHybridsBlocksAreToldByName) {
   EXPECT_EQ(twice.rfind("refused", 0), 0u) << twice;
 }
 
+TEST(CaseA5, WhatMustBeAnObjectIsRefusedAsAnythingElse) {
+  const ConfigValue object = ConfigValue::Object(), list = ConfigValue::List{int64_t{1}}, number = int64_t{5};
+  const auto pruned = [](const ConfigValue& v) { return said("llama", [&](Config& c) { c.set("pruned_heads", v); }); };
+  const auto blocks = [](const ConfigValue& v) { return said("hybrid", [&](Config& c) { c.set("blocks", v); }); };
+  EXPECT_EQ(pruned(object), "");
+  for (const ConfigValue& wrong : {list, number}) {
+    EXPECT_NE(pruned(wrong).find("refused: [preset llama] expected every attention head"), std::string::npos);
+    EXPECT_NE(blocks(wrong).find("expected \"blocks\" to be an object"), std::string::npos) << blocks(wrong);
+    const std::string one = blocks(ConfigValue::Object{{"ssm", wrong}});
+    EXPECT_NE(one.find("expected \"blocks\" to describe \"ssm\" by an object"), std::string::npos) << one;
+  }
+}
+
+// What transformers makes of a Qwen3 configuration that leaves these keys out.
+TEST(CaseA5, WindowsAndHeadsOfQwen3FollowFromTheKeysThatAreThere) {
+  const auto qwen3 = [](const std::string& keys) {
+    Config c = llama(keys);
+    c.set("model_type", "qwen3");
+    c.set("head_dim", int64_t{12});
+    return c;
+  };
+  const std::string window = R"("use_sliding_window": true, "sliding_window": 3)";
+  const Made second = make(qwen3("{" + window + R"(, "layer_types": ["full_attention", "sliding_attention"]})"));
+  EXPECT_TRUE(make(qwen3("{" + window + R"(, "max_window_layers": 1})")) == second);
+  EXPECT_FALSE(make(qwen3("{" + window + R"(, "max_window_layers": 0})")) == second);
+  EXPECT_FALSE(make(qwen3("{}")) == second);
+  EXPECT_TRUE(make(qwen3("{}")) == make(qwen3(R"({"num_key_value_heads": 2})")));  // 32, but no more than heads
+}
+
 TEST(CaseA5, ScaledPositionsAreReadInTheOldAndTheNewForm) {
   const Made plain = make(llama("{}"));
   for (const char* scaling : {R"("factor": 3, "KIND": "linear")",

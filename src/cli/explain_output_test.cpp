@@ -80,6 +80,30 @@ TEST(ExplainOutput, RemarksStayInTheWidthOfTheTable) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 106u) << line;
 }
 
+// Text without its line ends.
+std::string unwrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string out;
+  for (std::string word; words >> word;) out += word + " ";
+  return out;
+}
+
+TEST(ExplainOutput, WhatIsHeldIsSaidOnceAndTheWorstLayerOfAnEstimateIsNamed) {
+  ExplainReport r = report_of({1e-7, 1e-7, 1e-7});
+  for (LayerReport& l : r.layers) l.notes = "frozen gates";
+  EstimatorReport& e = r.methods[0].estimator.emplace();
+  e.name = "key-dropping";
+  for (const double estimate : {1.25, 3.0, 1.5}) {
+    e.layers.push_back({static_cast<int>(e.layers.size()) + 4, {}});
+    e.layers.back().error.add(1, estimate);
+  }
+  const std::string text = unwrapped(explain_text(r, {}));
+  EXPECT_THAT(text, HasSubstr("worst in layer 5: relative error 2.000"));
+  const size_t held = text.find("its gates count");
+  ASSERT_NE(held, std::string::npos);
+  EXPECT_EQ(text.find("its gates count", held + 1), std::string::npos);
+}
+
 std::string sentence_of(const std::vector<std::string>& tokens, const std::vector<double>& scores) {
   ExplainReport r = report_of({});
   r.tokens.clear();

@@ -159,6 +159,7 @@ TEST(Json, AByteOrderMarkIsSkippedAndUtf16IsNamed) {
   EXPECT_EQ(to_string(parse_json("\xEF\xBB\xBF{\"a\":1}", "t")), "{\"a\":1}");
   EXPECT_THAT(refusal(std::string("\xFF\xFE{\0}\0", 6)), HasSubstr("found UTF-16"));
   EXPECT_THAT(refusal(std::string("\0{\0}", 4)), HasSubstr("found UTF-16"));
+  EXPECT_THAT(refusal(std::string("\xFE\xFF\0{\0}", 6)), HasSubstr("found UTF-16"));
 }
 
 TEST(Json, EveryTruncationIsRefused) {

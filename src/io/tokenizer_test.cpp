@@ -100,6 +100,7 @@ TEST(Tokenizer, ManyThreadsMayEncode) {
   for (auto& thread : threads) thread.join();
   for (const auto& result : found) EXPECT_EQ(result, expected);
 }
+
 TEST(StreamDecoder, ShowsWholeCharactersOnly) {
   const std::string text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z";
   const Tokenizer t = Tokenizer::from_json(to_string(tiny()), "t");

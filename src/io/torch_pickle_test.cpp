@@ -62,6 +62,9 @@ TEST(TorchFile, OperationsOutOfPlaceAreRefused) {
     EXPECT_NE(refusal(archive(pickle(body))), "accepted") << body;
   }
   EXPECT_NE(refusal(archive(pickle("}") + "x")), "accepted");
+  // What lies below a mark is not there for what comes after it.
+  EXPECT_THAT(refusal(archive(pickle("N(\x85"))), HasSubstr("expected 1 value on the stack"));
+  EXPECT_THAT(refusal(archive(pickle("NN(N\x86"))), HasSubstr("expected 2 values on the stack"));
 }
 
 TEST(TorchFile, ValuesThatHoldThemselvesEnd) {

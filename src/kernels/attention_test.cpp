@@ -1,4 +1,4 @@
-// Attention: double against the definition , float against double on every instruction set.
+// Attention: double against the definition, float against double on every instruction set.
 #include "kernels/attention.h"
 
 #include <gtest/gtest.h>

@@ -170,6 +170,7 @@ TEST(CaseA6, WhatTheGenerationConfigAsksForAndRunDoesNotDoIsSaid) {
   EXPECT_THAT(said("a_new_key", 1.0), ::testing::HasSubstr("1 key that this version does not know"));
   EXPECT_EQ(said("num_beams", int64_t{1}), "0 remarks");
   EXPECT_EQ(said("typical_p", 1.0), "0 remarks");
+  EXPECT_THAT(said("typical_p", 0.9), ::testing::HasSubstr("also asks for typical_p"));
   EXPECT_EQ(said("suppress_tokens", ConfigValue::List{}), "0 remarks");
   EXPECT_EQ(said("max_new_tokens", int64_t{20}), "0 remarks");
 }

@@ -113,6 +113,11 @@ TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
   EXPECT_LT(peaks.height, 1600u);  // 120 words are written out below it
   EXPECT_GT(peaks.count(orange), flat.count(orange) + 50);
   EXPECT_GT(peaks.count(blue), flat.count(blue) + 50);
+  const std::string named = explain_png(r, 0);
+  r.tokens[5000].text = " ward";  // neither a peak nor among the last
+  EXPECT_EQ(explain_png(r, 0), named);
+  r.tokens[5].text = " ward";
+  EXPECT_NE(explain_png(r, 0), named);
 }
 
 TEST(CaseD5, OneTokenNoLayersAndNotANumberAreDrawn) {
