@@ -23,6 +23,17 @@ JSON_TEXTS = [
 ]
 
 
+# The published classes, and what only some configurations have: lists of layers, blocks by name, floats without digits.
+def published_configs():
+    for entry in json.loads((Path(__file__).parent.parent / "tests/golden/configs.json").read_text()):
+        keys = {key: value for key, value in entry["keys"].items() if value is not None}
+        yield json.dumps({"model_type": entry["model_type"], **keys}).encode()
+    blocks = {"ssm": {"model_type": "mamba2", "head_dim": 16, "n_groups": 1}, "attn": {"model_type": "attention", "num_attention_heads": 2}, "mlp": {"model_type": "mlp", "intermediate_size": 8}}
+    hybrid = {"model_type": "hybrid", "hidden_size": 32, "vocab_size": 24, "layers": ["ssm", "mlp", "attn", "ssm+attn"], "blocks": blocks}
+    yield json.dumps(hybrid).encode()
+    yield b'{"model_type": "mamba2", "hidden_size": 64, "num_heads": 8, "head_dim": 16, "n_groups": 2, "time_step_limit": [0.0, Infinity], "x": {"__float__": "NaN"}}'
+
+
 def st_file(header, data=b""):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
@@ -213,6 +224,7 @@ def labelled_seeds():
 def main():
     root = Path(sys.argv[1])
     configs = [json.dumps(c).encode() for c in (MAMBA_HF, FALCON, MAMBA_SSM)] + [t.encode() for t in JSON_TEXTS]
+    configs += list(published_configs())
     targets = {"safetensors": [s for group in safetensors_seeds() for s in group], "config": configs, "tokenizer": list(tokenizer_seeds()),
                "torch_file": list(pickle_seeds()), "rwkv_bin": list(rwkv_bin_seeds()), "rwkv_vocab": list(rwkv_vocab_seeds()),
                "npy": list(npy_seeds()), "state_file": list(state_seeds()), "checkpoint": list(checkpoint_seeds()), "labelled": list(labelled_seeds())}

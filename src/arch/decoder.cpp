@@ -22,8 +22,10 @@ DecoderConfig read_decoder(const Config& c, const DecoderDefaults& defaults, boo
   a.kv_heads = grouped ? c.integer("num_key_value_heads", 1, a.heads, kv_heads) : a.heads;
   const int64_t head_dim = defaults.head_dim > 0 ? defaults.head_dim : d.d_model / a.heads;
   a.head_dim = grouped ? c.integer("head_dim", 1, 65536, head_dim) : head_dim;
-  check(a.heads % a.kv_heads == 0 && a.head_dim > 0, ErrorCode::kData,
-        "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads {}", c.label(), a.heads,
+  check(a.head_dim > 0, ErrorCode::kData,
+        "[{}] expected at most as many num_attention_heads as hidden_size {}, found {}", c.label(), d.d_model, a.heads);
+  check(a.heads % a.kv_heads == 0, ErrorCode::kData,
+        "[{}] expected num_attention_heads {} to be a multiple of num_key_value_heads, found {}", c.label(), a.heads,
         a.kv_heads);
   a.rotary = nn::read_rotary(c, a.head_dim, defaults.rotary);
   d.windows.assign(static_cast<size_t>(d.n_layer), 0);
