@@ -1,5 +1,6 @@
 #include "io/added_list.h"
 
+#include <algorithm>
 #include <tuple>
 
 namespace hindscan {
@@ -26,13 +27,18 @@ AddedList::AddedList(const JsonReader& tokenizer) {
   }
 }
 
-void AddedList::put(AddedToken token, bool wins) {
+bool AddedList::has_id(int64_t id) const {
+  return std::any_of(tokens_.begin(), tokens_.end(), [&](const AddedToken& t) { return t.id == id; });
+}
+
+void AddedList::put(AddedToken token) {
   if (token.content.empty()) return;
   const auto it = place_.find(token.content);
   if (it != place_.end()) {
     token.id = tokens_[it->second].id;
-    if (!wins || same_marks(token, tokens_[it->second])) return;
+    if (same_marks(token, tokens_[it->second])) return;
     tokens_[it->second] = token;
+    if (std::find(put_.begin(), put_.end(), token.content) != put_.end()) return;
   } else {
     const int32_t known = vocab_.find(token.content);
     token.id = known >= 0 ? known : static_cast<int32_t>(next_);

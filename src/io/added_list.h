@@ -12,8 +12,11 @@ class AddedList {
  public:
   explicit AddedList(const JsonReader& tokenizer);
 
-  // As transformers adds them: `wins` says whose marks hold when the token is there.
-  void put(AddedToken token, bool wins);
+  bool has(const std::string& content) const { return place_.contains(content); }
+  bool has_id(int64_t id) const;
+
+  // As transformers adds them: its marks hold, also when the token is there.
+  void put(AddedToken token);
 
   const std::vector<std::string>& put_in() const { return put_; }
   Json json() const;

@@ -57,8 +57,9 @@ void PreTokenizer::add(const JsonReader& config) {
       const std::string& literal = pattern.get_string("String");
       check(!literal.empty(), ErrorCode::kData, "[{}] expected a text to split at, found none",
             pattern.where("String"));
+      // Among symbols a text that is none of them is found nowhere.
       steps_.push_back(
-          make_literal_split(mapped_ ? bytes_of_symbols(literal).value_or(literal) : literal, behavior, invert));
+          make_literal_split(mapped_ ? bytes_of_symbols(literal).value_or("") : literal, behavior, invert));
     } else {
       steps_.push_back(
           make_regex_split(pattern.get_string("Regex"), behavior, invert, mapped_, pattern.where("Regex")));

@@ -13,26 +13,26 @@ class PieceEmitter {
       : text_(text), behavior_(behavior), invert_(invert), next_(next) {}
 
   void match(size_t begin, size_t end) {
-    part(done_, begin, invert_);
-    part(begin, end, !invert_);
+    if (done_ != begin) part(done_, begin, invert_);
+    part(begin, end, !invert_);  // one of no length parts what is before it from what is after it
     done_ = end;
   }
 
   void finish() {
-    part(done_, text_.size(), invert_);
+    if (done_ != text_.size()) part(done_, text_.size(), invert_);
     flush();
   }
 
  private:
   void part(size_t begin, size_t end, bool delimiter) {
-    if (begin == end) return;
-    if (behavior_ == SplitBehavior::kContiguous && open_ != begin_ && open_delimiter_ == delimiter) {
+    if (behavior_ == SplitBehavior::kContiguous && is_open_ && open_delimiter_ == delimiter) {
       open_ = end;
       return;
     }
     flush();
     begin_ = begin;
     open_ = end;
+    is_open_ = true;
     open_delimiter_ = delimiter;
   }
 
@@ -48,7 +48,7 @@ class PieceEmitter {
   bool invert_;
   const PieceFn& next_;
   size_t done_ = 0, begin_ = 0, open_ = 0;  // [begin_, open_) is the piece not yet handed on
-  bool open_delimiter_ = false;
+  bool is_open_ = false, open_delimiter_ = false;
 };
 
 }  // namespace hindscan

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "io/byte_level.h"
+#include "io/oniguruma.h"
 #include "io/pre_tokenizer.h"
 #include "io/split_emit.h"
 
@@ -14,35 +15,6 @@ namespace {
 
 constexpr uint32_t kMatchLimit = 1'000'000, kDepthLimit = 1000, kHeapLimitKb = 20'000;
 constexpr size_t kJitStackMin = 32 * 1024, kJitStackMax = 1024 * 1024;
-
-// White_Space without U+180E, which PCRE2 counts as space and Hugging Face does not.
-constexpr std::string_view kSpaceSet =
-    R"(\x{09}-\x{0d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-
-// Replaces \s and \S by explicit sets; \S inside brackets has no such form and is refused.
-std::string explicit_spaces(const std::string& pattern, const std::string& where) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c != '\\' || i + 1 == pattern.size()) {
-      if (c == '[') in_class = true;
-      if (c == ']') in_class = false;
-      out += c;
-      continue;
-    }
-    const char escaped = pattern[++i];
-    check(!(escaped == 'S' && in_class), ErrorCode::kData, "[{}] \\S inside brackets is not supported", where);
-    if (escaped == 's' && in_class) {
-      out += kSpaceSet;
-    } else if (escaped == 's' || escaped == 'S') {
-      out += fmt::format("[{}{}]", escaped == 'S' ? "^" : "", kSpaceSet);
-    } else {
-      out += {'\\', escaped};
-    }
-  }
-  return out;
-}
 
 // Scratch memory of one thread, made at its first match and used by every pattern.
 class MatchState {
@@ -84,10 +56,10 @@ class RegexStep final : public PreTokenizerStep {
       : behavior_(behavior), invert_(invert), mapped_(mapped), where_(where) {
     check(pattern.size() <= limit::kPatternBytes, ErrorCode::kData,
           "[{}] expected a pattern of at most {} bytes, found {}", where, limit::kPatternBytes, pattern.size());
-    const std::string text = explicit_spaces(pattern, where);
+    const std::string text = pcre2_pattern(pattern, where);
     int error = 0;
     PCRE2_SIZE offset = 0;
-    const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+    const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
     code_.reset(
         pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), options, &error, &offset, nullptr));
     if (code_ == nullptr) {
@@ -138,19 +110,25 @@ class RegexStep final : public PreTokenizerStep {
     emit.finish();
   }
 
+  // Matches of no length are matches, too, unless they follow one directly.
   void match_valid(std::string_view text, size_t begin, size_t end, const MatchState& state, PieceEmitter& emit) const {
     const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() + begin);
     const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data());
-    for (size_t pos = 0; pos < end - begin;) {
-      const int rc = pcre2_match(code_.get(), subject, end - begin, pos, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
-                                 state.data(), state.context());
+    size_t last = PCRE2_UNSET;
+    for (size_t pos = 0; pos <= end - begin;) {
+      const int rc =
+          pcre2_match(code_.get(), subject, end - begin, pos, PCRE2_NO_UTF_CHECK, state.data(), state.context());
       if (rc == PCRE2_ERROR_NOMATCH) return;
-      check(rc >= 0 && found[0] < found[1] && found[0] >= pos, ErrorCode::kResource,
+      check(rc >= 0 && found[0] <= found[1] && found[0] >= pos, ErrorCode::kResource,
             "[{}] expected a pattern that matches within its limits, found PCRE2 error {}", where_, rc);
       // A later step of the sequence may match within emit and overwrite `found`.
-      const size_t first = found[0], last = found[1];
-      emit.match(begin + first, begin + last);
-      pos = last;
+      const size_t from = found[0], to = found[1];
+      if (from == to && to == last) {
+        pos += pos < end - begin ? decode_utf8(text, begin + pos).size : 1;
+        continue;
+      }
+      pos = last = to;
+      emit.match(begin + from, begin + to);
     }
   }
 

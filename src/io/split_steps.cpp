@@ -55,12 +55,14 @@ class ClassStep final : public PreTokenizerStep {
 
 class LiteralStep final : public PreTokenizerStep {
  public:
+  // An empty literal matches nowhere.
   LiteralStep(std::string literal, SplitBehavior behavior, bool invert)
       : literal_(std::move(literal)), behavior_(behavior), invert_(invert) {}
 
   void split(std::string_view text, const PieceFn& next) const override {
     PieceEmitter emit(text, behavior_, invert_, next);
-    for (size_t pos = text.find(literal_); pos != std::string_view::npos; pos = text.find(literal_, pos)) {
+    size_t pos = literal_.empty() ? std::string_view::npos : text.find(literal_);
+    for (; pos != std::string_view::npos; pos = text.find(literal_, pos)) {
       emit.match(pos, pos + literal_.size());
       pos += literal_.size();
     }

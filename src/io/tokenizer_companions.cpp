@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "io/added_list.h"
 #include "io/tokenizer_config_keys.h"
-#include "io/tokenizer_loader.h"
 #include "io/vocabulary_file.h"
 
 namespace hindscan {
@@ -27,28 +26,40 @@ AddedToken named_token(const Json& value, const JsonReader& config, const std::s
   return token;
 }
 
+constexpr const char* kNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                  "pad_token", "cls_token", "mask_token"};
+
+// The list of nameless ones: a newer one that is empty, or an object of names, leaves it to the older.
+std::string list_key(const JsonReader& config) {
+  const Json* newer = config.value().find("extra_special_tokens");
+  const bool none = newer == nullptr || newer->is(Json::Type::kNull) || newer->is_object() ||
+                    (newer->is_array() && newer->items().empty());
+  return none ? "additional_special_tokens" : "extra_special_tokens";
+}
+
+// A token that was there before keeps its marks; of two names for one text the last holds.
 void put_special_tokens(AddedList& list, const JsonReader& config) {
+  std::vector<AddedToken> tokens;
   const auto put = [&](const std::string& key, const Json& value) {
     AddedToken token = named_token(value, config, key);
     token.special = true;
-    list.put(std::move(token), false);
+    if (!list.has(token.content)) tokens.push_back(std::move(token));
   };
-  constexpr const char* kFirst[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                    "pad_token", "cls_token", "mask_token"};
-  for (const char* key : kFirst) {
+  for (const char* key : kNames) {
     if (config.has(key)) put(key, *config.value().find(key));
   }
   for (const auto& [key, value] : config.value().members()) {
-    if (names_a_special_token(key) && (value.is_string() || value.is_object())) put(key, value);
+    const bool first = std::find(std::begin(kNames), std::end(kNames), key) != std::end(kNames);
+    if (!first && names_a_special_token(key) && (value.is_string() || value.is_object())) put(key, value);
   }
-  const std::string more = config.has("extra_special_tokens") ? "extra_special_tokens" : "additional_special_tokens";
-  const Json* tokens = config.value().find(more);
-  if (tokens == nullptr) return;
-  if (tokens->is_object()) {
-    for (const auto& [name, token] : tokens->members()) put(more, token);
-  } else if (config.has(more)) {
+  if (const Json* named = config.value().find("extra_special_tokens"); named != nullptr && named->is_object()) {
+    for (const auto& [name, token] : named->members()) put("extra_special_tokens", token);
+  }
+  const std::string more = list_key(config);
+  if (config.has(more)) {
     for (const Json& token : config.get_array(more)) put(more, token);
   }
+  for (AddedToken& token : tokens) list.put(std::move(token));
 }
 
 // {"50254": {"content": ...}}: the ids order the tokens, and transformers counts anew.
@@ -62,18 +73,26 @@ void put_decoder(AddedList& list, const JsonReader& decoder) {
     by_id[id] = &token;
   }
   for (const auto& [id, token] : by_id)
-    list.put(read_added_token(JsonReader(*token, decoder.where(std::to_string(id)))), true);
+    list.put(read_added_token(JsonReader(*token, decoder.where(std::to_string(id)))));
 }
 
-// {"<b>": 50254}: without marks.
-void put_old_list(AddedList& list, const JsonReader& tokens) {
+bool is_named(const JsonReader& config, const std::string& content) {
+  return std::any_of(std::begin(kNames), std::end(kNames), [&](const char* key) {
+    return config.has(key) && named_token(*config.value().find(key), config, key).content == content;
+  });
+}
+
+// {"<b>": 50254}: without marks. An id of tokenizer.json is that file's.
+void put_old_list(AddedList& list, const JsonReader& tokens, const JsonReader& names) {
   std::map<int64_t, std::string> by_id;
   for (const std::string& content : tokens.keys()) by_id[tokens.get_int(content, 0)] = content;
+  std::erase_if(by_id, [&](const auto& entry) { return list.has_id(entry.first) || list.has(entry.second); });
   for (const auto& [id, content] : by_id) {
     AddedToken token;
     token.content = content;
-    token.normalized = true;
-    list.put(std::move(token), false);
+    token.special = is_named(names, content);
+    token.normalized = !token.special;
+    list.put(std::move(token));
   }
 }
 
@@ -143,13 +162,14 @@ bool put_in_companions(Json& tokenizer, const std::string& label, const Tokenize
     compare_settings(root, *config);
     if (const auto decoder = config->find_object("added_tokens_decoder")) put_decoder(list, *decoder);
   }
-  if (const auto old = reader(companions.added_tokens, "added_tokens.json")) put_old_list(list, *old);
   // The map's names win over the configuration's.
   Json names = companions.config.value_or(Json::object());
   if (const auto map = reader(companions.special_tokens, "special_tokens_map.json")) {
     for (const auto& [key, value] : map->value().members()) names.set(key, value);
   }
-  put_special_tokens(list, JsonReader(names, join_path(companions.directory, "tokenizer_config.json")));
+  const JsonReader all_names(names, join_path(companions.directory, "tokenizer_config.json"));
+  if (const auto old = reader(companions.added_tokens, "added_tokens.json")) put_old_list(list, *old, all_names);
+  put_special_tokens(list, all_names);
   const std::vector<std::string>& put = list.put_in();
   if (put.empty()) return false;
   const auto shown = std::min<std::ptrdiff_t>(10, std::ssize(put));

@@ -58,6 +58,38 @@ TEST(TokenizerFile, MalformedPartsAreRefused) {
       "accepted");
 }
 
+// As tokenizers has it: "ignore_merges" looks words up in the vocabulary, of which an added token may be a part.
+TEST(CaseA5, AWholeWordMayBeAnAddedTokenThatIsNotMatchedThere) {
+  const Json word = Json::object().set("id", 256).set("content", "ab").set("special", false).set("single_word", true);
+  Json model = *tiny().find("model"), vocab = *model.find("vocab");
+  model.set("vocab", vocab.set("ab", 256)).set("merges", Json::array()).set("ignore_merges", true);
+  const Tokenizer t = from(tiny().set("model", model).set("added_tokens", Json::array().push(word)));
+  EXPECT_THAT(t.encode("_ab"), ElementsAre(t.encode("_")[0], 256));
+}
+
+// Hugging Face reads patterns with Oniguruma, we with PCRE2.
+TEST(CaseA5, PatternsThatTwoLibrariesReadDifferentlyAreRefused) {
+  const auto with_pattern = [](const std::string& pattern) {
+    const Json split = Json::object()
+                           .set("type", "Split")
+                           .set("pattern", Json::object().set("Regex", pattern))
+                           .set("behavior", "Isolated");
+    const Json steps = Json::array().push(split).push(Json::object().set("type", "ByteLevel"));
+    return refusal(tiny().set("pre_tokenizer", Json::object().set("type", "Sequence").set("pretokenizers", steps)));
+  };
+  for (const char* bad :
+       {"[[:alpha:]]", "[a[bc]]", "[a-z&&b]", "[]a]",  "[^]a]", "[\\S]",    "[^\\W]", "[\\H]", "\\X",   "\\G",
+        "a\\K",        "\\Qa\\E", "(a)\\1",   "\\N",   "\\xe9", "a(?i)b|c", "(?m).",  "(?s).", "(?x)a", "(?<n>a)",
+        "(*UCP)a",     "(?#a)",   "a{1,2}+",  "a{2}+", "a{2}?", "a{,2}",    "\\pL",   "\\p{L"}) {
+    EXPECT_THAT(with_pattern(bad), HasSubstr("reads alike")) << bad;
+  }
+  EXPECT_THAT(with_pattern("\\p{Emoji}"), HasSubstr("expected a regular expression"));
+  for (const char* good : {"\\[\\]", "[\\[\\]\\^&]", "(?i)a|b", "(?i:'s|'t)|\\p{N}{1,3}", "a{1,2}?", "[^\\s\\w\\h]++",
+                           "\\x41|\\x{e9}", "(?<=a)\\R|(?<!b)(?>c)", "\\p{^L}|\\P{Han}|\\p{Any}", "]a-", "\\Aa\\Z"}) {
+    EXPECT_EQ(with_pattern(good), "accepted") << good;
+  }
+}
+
 Json added(int64_t id, const std::string& content, const std::string& flag = "special") {
   return Json::object().set("id", id).set("content", content).set("special", false).set(flag, true);
 }

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/fs.h"
+#include "io/byte_level.h"
 #include "io/tokenizer_keys.h"
 #include "io/tokenizer_loader.h"
 
@@ -38,10 +39,14 @@ void Tokenizer::Loader::define(const JsonReader& where, int32_t id, std::string 
 }
 
 void Tokenizer::Loader::index() {
-  // An added token stands for its text, also when the vocabulary has it.
+  // An added token stands for its text, also when the vocabulary has it; a whole word may still be one.
   std::vector<char> is_text(result.tokens_.size());
   for (const int32_t id : result.by_text_) is_text[static_cast<size_t>(id)] = 1;
-  std::erase_if(result.by_bytes_, [&](int32_t id) { return is_text[static_cast<size_t>(id)] != 0; });
+  const auto is_word = [&](int32_t id) {
+    const std::string& text = result.tokens_[static_cast<size_t>(id)];
+    return result.ignore_merges_ && vocab.find(text) == id && bytes_of_symbols(text) == text;
+  };
+  std::erase_if(result.by_bytes_, [&](int32_t id) { return is_text[static_cast<size_t>(id)] != 0 && !is_word(id); });
   const auto less = [&](int32_t a, int32_t b) {
     const std::string &x = result.tokens_[static_cast<size_t>(a)], &y = result.tokens_[static_cast<size_t>(b)];
     return x != y ? x < y : a < b;

@@ -45,6 +45,10 @@ def cases(n):
     yield "order of names", [], {CONFIG: {"image_token": " tw", "pad_token": "<unk>", "bos_token": "<b>", "eos_token": "the"}}
     yield "list", [], {CONFIG: {"additional_special_tokens": ["<b>", marked("<unk>", lstrip=True)]}}
     yield "newer list", [], {CONFIG: {"additional_special_tokens": ["<b>"], "extra_special_tokens": ["<unk>"]}}
+    yield "empty newer list", [], {CONFIG: {"additional_special_tokens": ["<b>"], "extra_special_tokens": []}}
+    yield "empty newer list with names", [], {CONFIG: {"additional_special_tokens": ["<b>"], "extra_special_tokens": {}}}
+    yield "newer names and older list", [], {CONFIG: {"additional_special_tokens": ["<b>"], "extra_special_tokens": {"x_token": "<unk>"}}}
+    yield "two names for one text", [], {CONFIG: {"bos_token": "<b>", "eos_token": marked("<b>", rstrip=True)}}
     yield "newer list with names", [], {CONFIG: {"extra_special_tokens": {"image_token": "<b>"}}}
     yield "decoder wins", left, {CONFIG: {"added_tokens_decoder": {str(n): token("<b>", rstrip=True)}}}
     yield "ids of the decoder only order", [], {CONFIG: {"added_tokens_decoder": {str(n + 90): token("<b>"), str(n + 7): token("<unk>")}}}
@@ -55,6 +59,7 @@ def cases(n):
     yield "map over configuration", [], {CONFIG: {"bos_token": "two"}, NAMES: {"bos_token": "<b>"}}
     yield "map beside a decoder is not read", [], {CONFIG: {"added_tokens_decoder": end}, NAMES: {"bos_token": "<b>"}}
     yield "old list", [], {CONFIG: {}, OLD: {"two": n + 1, "<b>": n}, NAMES: {"pad_token": "<unk>"}}
+    yield "old list with names and ids taken", left, {CONFIG: {"bos_token": "two"}, OLD: {"two": n + 1, "<unk>": n, "x": n + 2}}
     yield "no tokens around a text without a template", [], {CONFIG: {"add_bos_token": True, "bos_token": "<|endoftext|>"}}
 
 

@@ -97,6 +97,14 @@ def variants(base):
     letters = {symbol: i for i, symbol in enumerate(["<unk>", "a", "b", "t", "h", "e", "\u0120", "ab", "\u0120t", "<unk>a"])}
     small = {"vocab": letters, "merges": ["a b", "\u0120 t", "<unk> a"], "unk_token": "<unk>"}
     few = {"added_tokens": [added(len(letters), "<a>"), added(len(letters) + 1, "the", single_word=True)]}
+    for name, pattern, behavior in [
+        ("words", r"\w+|\W", "Isolated"), ("word_borders", r"\b", "Isolated"), ("no_borders", r"\B", "Contiguous"),
+        ("hexadecimal", r"\h+", "Contiguous"), ("line_beginnings", r"^.", "Isolated"), ("line_ends", r".$|\v", "Removed"),
+        ("of_no_length", r"a|b*", "Removed"), ("scripts", r"\p{Han}+|\p{Hangul}|\u00e9|\x{2003}", "Isolated"),
+        ("between", r"(?<=\p{L})(?=\p{N})|", "Isolated"), ("borders_contiguous", r"x?|\b", "Contiguous"),
+    ]:
+        yield name, sequence(split({"Regex": pattern}, behavior), byte_level(use_regex=False))
+    yield "no_symbols", sequence(byte_level(), split({"String": " "}, "Removed"), split({"String": "\u65e5"}, "Isolated"))
     yield "unknown", {**few, "model": {**small, "fuse_unk": False}}
 
 
