@@ -148,7 +148,8 @@ void print_score(const LabelledScore& s, bool json) {
 void add_flags(CLI::App& app, ClassifyFlags& f) {
   app.add_option("--lines", f.lines, "Text file, a sequence a line")->type_name("FILE");
   app.add_option("--features", f.features, "Vectors [N, tokens, numbers] or [N, numbers], .npy")->type_name("FILE");
-  app.add_option("--labels", f.labelled.labels, "Labelled sequences as of 'train': how many are right")
+  app.add_option("--labels", f.labelled.labels,
+                 "Labelled sequences as of 'train': how many are right, or the RMSE, and its 95 % interval")
       ->type_name("FILE");
   add_column_flags(app, f.labelled.label_column, f.labelled.text_column, f.labelled.header, f.labelled.label_field,
                    f.labelled.text_field);
@@ -159,7 +160,9 @@ void add_flags(CLI::App& app, ClassifyFlags& f) {
 int classify_command(Arguments arguments) {
   CommandLine line(
       "classify",
-      "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.",
+      "Label probabilities (or numbers) of texts or feature vectors, by a model of 'train --task classify'.\nOf one "
+      "text a line "
+      "for each label: probability, label; of several a line for each: its number from 0, label, probability.",
       {"classify -m runs/s/model -p \"A film to remember.\"", "classify -m runs/s/model --lines reviews.txt --json",
        "classify -m runs/f/model --features x.npy", "classify -m runs/s/model --labels test.tsv"});
   line.add_model(false);

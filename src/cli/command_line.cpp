@@ -43,7 +43,8 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
   app_.add_flag("--json", json_, "One JSON document on standard output");
   app_.add_option("--color", color_, "auto, always or never (NO_COLOR and CLICOLOR_FORCE are heeded)")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app_.add_option("--progress", progress_flag_, "auto, bar, plain or none; always on standard error")
+  app_.add_option("--progress", progress_flag_,
+                  "auto (a bar in a terminal, nothing elsewhere), bar, plain (lines) or none; always on standard error")
       ->check(CLI::IsMember({"auto", "bar", "plain", "none"}));
   app_.add_option("--log", log_,
                   "text, or json: notes, progress and errors as one object a line with a level, on standard error")

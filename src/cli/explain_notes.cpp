@@ -34,9 +34,10 @@ std::string paragraph(std::string_view head, std::string_view text) {
 std::string bars(const MethodReport& m) {
   if (m.maps.front().layers.empty()) return "";
   return paragraph("bars", m.targeted
-                               ? "what the layers' input at that position holds of the target; earlier tokens pass "
-                                 "through it too, so they are not parts of the score"
-                               : "the row of each layer; the score is their mean");
+                               ? "by layer: how much of the target the layer's input at that position holds (sizes, "
+                                 "every line on its own scale); earlier tokens have left theirs in it, so the layers "
+                                 "do not add up to the score"
+                               : "by layer: the sizes of the entries of its row; the score is the mean of the entries");
 }
 
 std::string shares(const MethodReport& m) {
@@ -89,6 +90,7 @@ std::string layer_check(const ExplainReport& r) {
 
 std::string checks(const ExplainReport& r) {
   std::string out = layer_check(r);
+  if (r.vectors) out += paragraph("causal", "none: vectors have no other tokens to be exchanged for");
   for (const MethodReport& m : r.methods) {
     if (!m.causal || m.causal->edits == 0) continue;
     const int64_t first = m.causal->first, last = m.causal->last - 1;
@@ -107,7 +109,7 @@ std::string checks(const ExplainReport& r) {
 }  // namespace
 
 std::string explain_notes(const ExplainReport& report, const MethodReport& shown) {
-  std::string out = bars(shown);
+  std::string out = paragraph("share", "the size of a score as a part of all sizes together") + bars(shown);
   for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + estimator(each);
   return out + held(report) + checks(report);
 }

@@ -42,13 +42,14 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
                                           [](const auto& a, const auto& b) { return a.layer == b.layer; });
   std::string out = fmt::format("model   {}   {}\n", printable(r.model).text,
                                 counted(r.layers.size(), several == r.layers.end() ? "layer" : "token mixer"));
+  const char* input = r.vectors ? "all the vectors" : "the whole text";
   if (t.kind == TargetKind::kToken) {
     out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
                        quoted(name_of(t.id, t.text)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
-    out += fmt::format("target  the whole text is {}  p={:.3f}", quoted(t.text), t.probability);
+    out += fmt::format("target  the class of {} is {}  p={:.3f}", input, quoted(t.text), t.probability);
   } else {
-    return out + fmt::format("target  {} of the whole text: {:.4f}\n", t.text, t.logit) + method_line(m);
+    return out + fmt::format("target  {} of {}: {:.4f}\n", t.text, input, t.logit) + method_line(m);
   }
   if (t.contrast_id) {
     out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",

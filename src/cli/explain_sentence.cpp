@@ -23,12 +23,14 @@ std::string name_of(const std::string& text, int32_t id) {
   return text.empty() ? fmt::format("token {}", id) : quoted(text, kNameColumns);
 }
 
-std::string predicted(const TargetReport& t) {
-  if (t.kind == TargetKind::kNumber) return fmt::format("The model says {:.4g} of the text.", t.logit);
+std::string predicted(const ExplainReport& report) {
+  const TargetReport& t = report.target;
+  const char* input = report.vectors ? "the vectors" : "the text";
+  if (t.kind == TargetKind::kNumber) return fmt::format("The model gives {} the number {:.4g}.", input, t.logit);
   const std::string name = name_of(t.text, t.id);
   const std::string against =
       t.contrast_id ? fmt::format(" rather than {}", name_of(t.contrast_text, *t.contrast_id)) : "";
-  const char* what = t.kind == TargetKind::kClass ? "to be what the text is" : "to come next";
+  const std::string what = t.kind == TargetKind::kClass ? fmt::format("to be the class of {}", input) : "to come next";
   return fmt::format("The model gives {} a probability of {} {}. Why {}{}?", name, percent(t.probability), what, name,
                      against);
 }
@@ -87,10 +89,11 @@ std::string explain_sentence(const ExplainReport& report, const MethodReport& me
   Words words{pieces, shown, {}, 0};
   for (const Piece& p : pieces) {
     const double score = piece_sum<double>(p, method.scores());
-    words.scores.push_back(std::isfinite(score) ? score : 0);
+    // Without a target a sign says nothing for or against: the largest are named, as the table ranks them.
+    words.scores.push_back(!std::isfinite(score) ? 0 : method.targeted ? score : std::abs(score));
     words.total += std::abs(words.scores.back());
   }
-  return predicted(report.target) + mattered(words, method.targeted);
+  return predicted(report) + mattered(words, method.targeted);
 }
 
 }  // namespace hindscan::cli

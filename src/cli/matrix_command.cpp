@@ -43,7 +43,9 @@ void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
       ->capture_default_str();
   app.add_option("--rows", f.rows, "Rows a:b (queries), negative numbers count from the end");
   app.add_option("--cols", f.cols, "Columns c:d (sources)");
-  app.add_option("--blocks", r.blocks, "Sums over K x K blocks of tokens instead of entries")->check(at_least(0));
+  app.add_option("--blocks", r.blocks,
+                 "The text cut into so many blocks of tokens: sums over each pair of blocks instead of entries")
+      ->check(at_least(0));
   app.add_option(
          "--sums", f.sums,
          "Block sums of abs and positive: exact (every entry is computed), bounds (fast: lower and upper, .npz), "
@@ -109,7 +111,8 @@ std::string picture(const Model& model, const MatrixRequest& r, const MatrixResu
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
   p.subtitle = fmt::format(
       "Model {}, {}; map over channels or heads: {}; fidelity: {}{}.", model.name(), structure_words(m.kind), flags.map,
-      flags.fidelity, blocks ? fmt::format(", sums over {} x {} of tokens", r.blocks, counted(r.blocks, "block")) : "");
+      flags.fidelity,
+      blocks ? fmt::format("; the text in {} of tokens, a cell sums a pair", counted(r.blocks, "block")) : "");
   p.rows = m.rows;
   p.cols = m.cols;
   p.values = m.values;

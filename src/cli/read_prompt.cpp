@@ -74,7 +74,7 @@ void CommandLine::end_text(std::string& text, bool piped) const {
     check(!text.empty(), ErrorCode::kData,
           "[prompt] expected some text, found a newline alone; --newline keep keeps it");
   } else {
-    note("the text ends with a newline: this is about what follows that; --newline drop leaves it out");
+    note("the text ends with a newline, which counts as a token of it; --newline drop leaves it out");
   }
 }
 

@@ -135,6 +135,7 @@ struct ExplainReport {
   std::string model;
   std::string weights;  // their hash (model/weights_hash.h)
   std::vector<TokenReport> tokens;
+  bool vectors = false;  // the tokens are vectors, named by their numbers; not in the JSON
   TargetReport target;
   std::vector<MethodReport> methods;
   std::vector<LayerReport> layers;

@@ -26,8 +26,9 @@ void describe_tokens(const Model& model, const ExplainRequest& request, ExplainR
   report.tokens.clear();
   for (int32_t id : request.tokens) report.tokens.push_back(token_report(model, id));
   const int64_t width = model.arch().sizes().feature_dim;
+  report.vectors = width > 0;
   for (int64_t t = 0; width > 0 && t < static_cast<int64_t>(request.features.size()) / width; ++t)
-    report.tokens.push_back({static_cast<int32_t>(t), fmt::format("#{}", t), ""});
+    report.tokens.push_back({static_cast<int32_t>(t), fmt::format("{}#{}", t > 0 ? " " : "", t), ""});
   TargetReport& target = report.target;
   target.text = target_text(model, target.kind, target.id);
   if (target.contrast_id) target.contrast_text = target_text(model, target.kind, *target.contrast_id);

@@ -59,7 +59,9 @@ class Chooser {
     width_ = rows[0].cells.size();
     for (const TableRow& row : rows) {
       check(row.cells.size() >= 2, ErrorCode::kData,
-            "[{} line {}] expected a label and a text with a tab between them, found no tab", files.labels, row.line);
+            "[{} line {}] expected a label and a text with a tab between them, found no tab; a table of commas is "
+            "named .csv",
+            files.labels, row.line);
       width_ = std::min(width_, row.cells.size());
       most = std::max(most, row.cells.size());
     }
@@ -206,9 +208,9 @@ class Chooser {
     const auto c = by_known_labels();
     const std::optional<size_t> found = c ? c : by_repetition();
     check(found.has_value(), ErrorCode::kUsage,
-          "[{}] rows have {} columns and more, and neither the first nor the last shows to be the labels by its "
-          "repetition; add --label-column N and --text-column M",
-          files_.labels, width_);
+          "[{}] rows, split at {}, have {} or more, and neither the first nor the last shows to be the labels by "
+          "its repetition; add --label-column N and --text-column M; a table of commas is named .csv",
+          files_.labels, files_.labels.ends_with(".csv") ? "commas" : "tabs", counted(width_, "column"));
     return *found == 0 ? 0 : kLast;
   }
 

@@ -33,10 +33,11 @@ std::string title(const ExplainReport& r) {
   const TargetReport& t = r.target;
   if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
   const std::string what = quoted(t.kind == TargetKind::kClass ? t.text : name_of(t.id, t.text), kNameColumns);
-  const char* how = t.kind == TargetKind::kClass ? "Which words speak for the class" : "Which words speak for";
+  const char* who = r.vectors ? "vectors" : "words";
+  const char* how = t.kind == TargetKind::kClass ? "speak for the class" : "speak for";
   const std::string than =
       t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text), kNameColumns) : "";
-  return fmt::format("{} {}{}", how, what, than);
+  return fmt::format("Which {} {} {}{}", who, how, what, than);
 }
 
 std::string subtitle(const ExplainReport& r, const MethodReport& m) {
@@ -173,8 +174,8 @@ class Drawing {
 
   std::string layers_title(size_t L) const {
     return method_.targeted
-               ? fmt::format("What each layer's input at that word holds of the target ({}, the last on top)",
-                             counted(L, "layer"))
+               ? fmt::format("What each layer's input at that {} holds of the target ({}, the last on top)",
+                             report_.vectors ? "vector" : piece_by_name(by_), counted(L, "layer"))
                : fmt::format("The same by layer ({}, the last on top)", counted(L, "layer"));
   }
 

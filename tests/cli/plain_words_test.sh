@@ -53,6 +53,20 @@ expect_error 65 "--dtype" run -m "$model" --state-in cat.state -p " sat" -n 1 --
 holds grep -q "held as f32" err
 expect 0 run -m "$model" --state-in cat.state -p " sat" -n 1 --dtype bf16
 
+# The sentence names what the table ranks first, of a method whose signs are for and against nothing too.
+expect 0 explain -p "The cat sat on the" --show row --edits 0
+holds grep -qE '^ +1 +4 +" the" +-' out
+holds grep -q 'It drew most on "the"' <(head -1 out)
+
+# What counts as a token is no claim about what follows, for a matrix predicts nothing.
+printf 'a cat\n' >line.txt
+expect 0 matrix -m "$model" -f line.txt -o line.npy
+holds grep -q "ends with a newline, which counts as a token" err
+
+# A table of commas under another name.
+printf 'a,x\nb,y\n' >table.data
+expect_error 65 "a table of commas is named .csv" train --task classify --labels table.data --arch gru --tokenizer "$tokenizer" --out none
+
 # Ids from a file without a name; names of files that are empty.
 expect_error 2 "@FILE with such ids in it" run -m "$model" --tokens @ -n 1
 expect_error 66 "[nothing.txt]" run -m "$model" --tokens @nothing.txt -n 1

@@ -66,6 +66,8 @@ expect 0 classify -m sentiment/model --labels held.tsv
 holds grep -q "accuracy" out
 expect 0 info -m sentiment/model
 holds grep -q "2 class scores a sequence: bad, good" out
+expect 0 explain -m sentiment/model -p "the wonderful moon"
+out_has "to be the class of the text. Why"
 expect 0 explain -m sentiment/model -p "the wonderful moon" --json
 out_is_json
 expect_error 65 "classifier" run -m sentiment/model -p "The"
@@ -76,6 +78,9 @@ expect 0 train "${classify[@]}" --labels y.npy --features x.npy --valid y.npy --
 holds python3 -c 'import json, sys; assert json.load(open("out"))["held_out"]["accuracy"] > 0.95'
 expect 0 classify -m vectors/model --features x.npy
 holds test "$(wc -l <out)" = 60
+expect 0 explain -m vectors/model --features x.npy
+out_has "to be the class of the vectors. Why"
+out_has "causal  none: vectors"
 expect_error 65 "many.npy" classify -m vectors/model --features many.npy
 expect_error 2 "--features" classify -m vectors/model -p "text"
 expect_error 65 "language model" classify -m whole/model -p "text"
@@ -95,9 +100,14 @@ for _ in range(600):
         pass
 process.send_signal(signal.SIGINT)
 out = process.communicate(timeout=60)[0].decode()
-sys.exit(process.returncode != 130 or "checkpoint" not in out)
+sys.exit(process.returncode != 130 or "stopped by a signal at step" not in out)
 PY
 expect 0 train --resume signalled --max-seconds 0.01
+# Before its end a run has no model: it says how to go on, and how to have one.
+out_has "stopped by --max-seconds at step"
+out_has "hindscan train --resume signalled goes on; with --export DIR"
+expect 0 train --resume signalled --export early
+expect 0 info early
 
 # What it says to do next works, and a preset knows all of its own keys.
 expect 0 train --arch hybrid --d-model 16 --n-layer 2 --task induction --steps 1 --length 32 --batch 1 --out hybrid

@@ -36,6 +36,7 @@ function paintRibbon() {
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
   $('shown').textContent = 'tokens ' + first + ' to ' + (first + count - 1);
+  $('ribbon-means').textContent = targeted() ? 'How much of the target each layer\u2019s input holds at each token. What earlier tokens left there counts too, so the layers do not add up to the score.' : 'The row of each layer: what it read from each token.';
   paintScale('ribbon-scale', top);
   paintAxes(first, count, rowHeight);
   if (state.token < columns) {

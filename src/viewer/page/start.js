@@ -2,7 +2,7 @@
 const target = report.target, predicted = quoted({id: target.id, text: target.text});
 document.title = 'Hindscan: ' + predicted;
 $('title').textContent = data.title ? visible(data.title) : 'Hindscan';
-$('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the text as ' + target.text + ' with probability ' + number(target.probability, 3) :
+$('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the input as ' + target.text + ' with probability ' + number(target.probability, 3) :
   'After token ' + position + ' of 0..' + (T - 1) + ' the model predicts ' + predicted + ' with probability ' + number(target.probability, 3)) +
   (target.contrast_id === null ? '.' : ', rather than ' + quoted({id: target.contrast_id, text: target.contrast_text}) + ' (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
 $('model').textContent = 'Model ' + visible(report.model) + ', ' + counted(L, 'layer') + ', ' + counted(T, 'token') + '.';
