@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "io/bpe_long.h"
+#include "io/printable.h"
 
 namespace hindscan {
 namespace {
@@ -67,7 +68,7 @@ std::string_view Bpe::readable(std::string_view text, size_t from, std::string& 
       check(unknown_id_ >= 0 || known(kReplacement), ErrorCode::kData,
             "[tokenizer] the vocabulary has no token for '{}' (byte 0x{:02x}), found at byte {} of the text, and none "
             "that could stand for it; leave it out of the text",
-            replace_invalid_utf8(character), static_cast<unsigned char>(character[0]), from + at);
+            printable(character).text, static_cast<unsigned char>(character[0]), from + at);
       unknown.add({1, from + at, std::string(character), unknown_id_ >= 0 ? unknown_name_ : "U+FFFD"});
       buffer += unknown_id_ >= 0 ? character : kReplacement;
     }

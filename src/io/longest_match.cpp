@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "io/printable.h"
 
 namespace hindscan {
 
@@ -58,7 +59,7 @@ void LongestMatch::encode(std::string_view text, size_t from, std::vector<int32_
       const Utf8Char c = decode_utf8(text, at);
       fail(ErrorCode::kData,
            "[tokenizer] expected characters of the model's vocabulary, found '{}' at byte {}; leave it out of the text",
-           replace_invalid_utf8(text.substr(at, c.size)), from + at);
+           printable(text.substr(at, c.size)).text, from + at);
     }
     ids.push_back(best);
     at = best_end;

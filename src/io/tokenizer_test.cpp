@@ -37,6 +37,22 @@ TEST(Tokenizer, InvalidBytesPassNormalisationUnchanged) {
   EXPECT_EQ(through("\xED\xA0\x80 e\xCC\x81\xF0\x9F"), "\xED\xA0\x80 \xC3\xA9\xF0\x9F");
 }
 
+// A message stays one line, whatever the text holds.
+TEST(CaseA11, ACharacterWithoutATokenIsNamedInPrint) {
+  Json model = Json::object().set("type", "LongestMatch").set("vocab", Json::object().set("a", 0));
+  const Tokenizer letters = Tokenizer::from_json(to_string(Json::object().set("model", model)), "t");
+  try {
+    letters.encode("a\nb");
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_NE(e.message().find("found '\u23ce' at byte 1"), std::string::npos) << e.message();
+  }
+  UnknownText unknown;
+  unknown.count = 1;
+  unknown.sample = "\n";
+  EXPECT_EQ(to_text(unknown).find('\n'), std::string::npos) << to_text(unknown);
+}
+
 // Of a vocabulary without the bytes of "\u00fc" (C3 BC); "<s>" is an added token before it in the text.
 TEST(CaseA11, CharactersWithoutTokensAreStoodInForCountedAndPlaced) {
   for (const bool own : {false, true}) {

@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "base/utf8.h"
+#include "io/printable.h"
 
 namespace hindscan {
 
@@ -22,7 +23,7 @@ std::string to_text(const UnknownText& u) {
   return fmt::format(
       "{} of the text {} read as {}: the first is {} at byte {}; {}", counted(u.count, "character"),
       u.count == 1 ? "has no token in this vocabulary and is" : "have no token in this vocabulary and are", u.stands_in,
-      latin ? bytes : fmt::format("'{}'", u.sample), u.first,
+      latin ? bytes : fmt::format("'{}'", printable(u.sample).text), u.first,
       latin ? "the text is not UTF-8: convert it (iconv -f latin1 -t utf-8)"
             : "the model has never seen such characters");
 }

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "io/byte_level.h"
 #include "io/json.h"
+#include "io/printable.h"
 #include "io/python_literal.h"
 #include "io/text_file.h"
 
@@ -65,7 +66,7 @@ class Characters {
   void add(uint64_t id, std::string_view character) {
     check(is_character(character), ErrorCode::kData,
           "[{}] expected one character for token {}, found '{}'; words need a tokenizer.json", label_, id,
-          replace_invalid_utf8(character.substr(0, 40)));
+          printable(character, 40).text);
     check(id < limit::kTokens && id <= 2 * tokens_.size() + 65536, ErrorCode::kData,
           "[{}] expected ids from 0 on, found {}", label_, id);
     if (id >= tokens_.size()) tokens_.resize(id + 1);

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/utf8.h"
+#include "io/printable.h"
 
 namespace hindscan {
 
@@ -14,7 +14,7 @@ std::vector<int32_t> encode_text(const Model& model, std::string_view text, Text
   for (const int32_t id : ids) {
     check(id < rows, ErrorCode::kData,
           "[tokenizer] '{}' is token {}, and the model knows only {}: it was added later; leave it out of the text",
-          replace_invalid_utf8(tokenizer.token_bytes(id)), id, rows);
+          printable(tokenizer.token_bytes(id)).text, id, rows);
   }
   if (unknown != nullptr) {
     unknown->add(found);
