@@ -28,6 +28,6 @@ assert all(l <= s * 1.00001 + 1e-7 and s <= u * 1.00001 + 1e-7 for s, l, u in zi
 assert sum(upper) > 1.01 * sum(sums)' "$(floats sums.npy x 16)" "$(floats bounds.npz lower 16)" "$(floats bounds.npz upper 16)"
 expect_error 2 ".npz" "${blocks[@]}" --sums bounds -o bounds.npy
 expect_error 2 "--blocks" matrix -m "$model" --tokens 5,6 --sums bounds -o b.npz
-expect_error 2 "abs and positive" matrix -m "$model" --tokens 5,6,7,8 --blocks 2 --sums bounds -o b.npz
+expect_error 2 "abs or positive" matrix -m "$model" --tokens 5,6,7,8 --blocks 2 --sums bounds -o b.npz
 holds test ! -e b.npz -a ! -e bounds.npy
 finish
