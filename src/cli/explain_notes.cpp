@@ -96,11 +96,12 @@ std::string checks(const ExplainReport& r) {
     const int64_t first = m.causal->first, last = m.causal->last - 1;
     out += paragraph(
         "causal",
-        fmt::format("{} of {} (not of the last one) really re-run: rank correlation and sign agreement above, each "
+        fmt::format("{} of {} (not of the last one{}) really re-run: rank correlation and sign agreement above, each "
                     "with the 95 % interval it has from these edits of one text; methods whose scores do not know the "
                     "target have none",
                     counted(m.causal->edits, "edit"),
-                    first == last ? fmt::format("token {}", first) : fmt::format("tokens {}..{}", first, last)));
+                    first == last ? fmt::format("token {}", first) : fmt::format("tokens {}..{}", first, last),
+                    r.target.kind == TargetKind::kToken ? ": the prediction is read there" : ""));
     break;
   }
   return out;

@@ -52,7 +52,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
     return out + fmt::format("target  {} of {}: {:.4f}\n", t.text, input, t.logit) + method_line(m);
   }
   if (t.contrast_id) {
-    out += fmt::format("   rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
+    out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
                        quoted(name_of(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
   } else {
     out += fmt::format("   logit {:.3f}", t.logit);
@@ -107,7 +107,7 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, const Ex
   const std::vector<double> scores = sums(pieces, map.scores);
   double total = 0;
   for (const double s : scores) total += std::isfinite(s) ? std::abs(s) : 0;
-  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_by_name(view.by), kTokenColumn,
+  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_word(r, view.by), kTokenColumn,
                                 map.layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const size_t i : strongest(scores, view.top)) {

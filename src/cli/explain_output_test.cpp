@@ -57,9 +57,14 @@ TEST(ExplainOutput, SaysWhatIsCounted) {
   EXPECT_THAT(explain_text(r, {}), HasSubstr("... 1 token after the target plays no part\n"));
   CausalReport& causal = r.methods[1].causal.emplace();
   causal.edits = 1, causal.first = 0, causal.last = 1;
-  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  1 edit of token 0 (not of the last one)"));
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  1 edit of token 0 (not of the last one: the prediction is read"));
   causal.edits = 6, causal.last = 2;
-  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  6 edits of tokens 0..1 (not of the last one)"));
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  6 edits of tokens 0..1 (not of the last one: "));
+}
+
+// What the target is compared with stands below it, where its words begin.
+TEST(ExplainOutput, TheOtherAnswerStandsBelowTheTarget) {
+  EXPECT_THAT(text_of({1e-7}), HasSubstr("\" next\"  p=0.250\n        rather than \" other\": logits 1.500 - 0.500"));
 }
 
 // Remarks stand below the table, in words, and nothing below it is wider.

@@ -71,11 +71,11 @@ struct Words {
   }
 };
 
-std::string mattered(const Words& words, bool targeted) {
+std::string mattered(const Words& words, const char* piece, bool targeted) {
   const std::vector<size_t> raise = words.strongest(1), lower = targeted ? words.strongest(-1) : std::vector<size_t>();
   const std::string up = words.named(raise, lower), down = words.named(lower, raise);
   if (!targeted) return up.empty() ? "" : fmt::format(" It drew most on {}.", up);
-  if (up.empty() && down.empty()) return fmt::format(" No {} stands out.", piece_by_name(words.by));
+  if (up.empty() && down.empty()) return fmt::format(" No {} stands out.", piece);
   std::string out = up.empty() ? "" : fmt::format(" Most for it: {}.", up);
   return down.empty() ? out : out + fmt::format(" Most against it: {}.", down);
 }
@@ -93,7 +93,7 @@ std::string explain_sentence(const ExplainReport& report, const MethodReport& me
     words.scores.push_back(!std::isfinite(score) ? 0 : method.targeted ? score : std::abs(score));
     words.total += std::abs(words.scores.back());
   }
-  return predicted(report) + mattered(words, method.targeted);
+  return predicted(report) + mattered(words, piece_word(report, by), method.targeted);
 }
 
 }  // namespace hindscan::cli

@@ -110,8 +110,8 @@ std::string picture(const Model& model, const MatrixRequest& r, const MatrixResu
   const bool blocks = !m.edges.empty();
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
   p.subtitle = fmt::format(
-      "Model {}, {}; map over channels or heads: {}; fidelity: {}{}.", model.name(), structure_words(m.kind), flags.map,
-      flags.fidelity,
+      "Model {}, {}; map over channels or heads: {}; of {}{}.", model.name(), structure_words(m.kind), flags.map,
+      flags.fidelity == "core" ? "the recurrence alone (core)" : "the whole mixer, convolution and gate folded in",
       blocks ? fmt::format("; the text in {} of tokens, a cell sums a pair", counted(r.blocks, "block")) : "");
   p.rows = m.rows;
   p.cols = m.cols;

@@ -157,6 +157,10 @@ const char* piece_by_name(PieceBy by) {
   return names[static_cast<size_t>(by)];
 }
 
+const char* piece_word(const ExplainReport& report, PieceBy by) {
+  return report.vectors ? "vector" : piece_by_name(by);
+}
+
 PieceBy parse_piece_by(const std::string& name) {
   for (const PieceBy by : {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence}) {
     if (name == piece_by_name(by)) return by;

@@ -13,6 +13,7 @@ namespace hindscan {
 enum class PieceBy : uint8_t { kToken, kWord, kSentence };
 PieceBy parse_piece_by(const std::string& name);  // "token", "word", "sentence"; Error(kUsage)
 const char* piece_by_name(PieceBy by);
+const char* piece_word(const ExplainReport& report, PieceBy by);  // the same, or "vector" where the input is vectors
 
 // Tokens [first, last) and what they say together. Bytes that make no character stay as they are (faces escape them).
 struct Piece {

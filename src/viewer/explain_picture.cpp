@@ -42,7 +42,7 @@ std::string title(const ExplainReport& r) {
 
 std::string subtitle(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
-  std::string out = fmt::format("Model {}, {}", r.model, counted(r.tokens.size(), "token"));
+  std::string out = fmt::format("Model {}, {}", r.model, counted(r.tokens.size(), r.vectors ? "vector" : "token"));
   if (t.kind == TargetKind::kToken)
     out += fmt::format(", prediction after token {} of 0..{} (p = {:.3f})", t.position, r.tokens.size() - 1,
                        t.probability);
@@ -135,7 +135,7 @@ class Drawing {
   void ribbon() {
     y_ = draw_ribbon(page_, y_, pieces_, scores_, report_.target.position + 1) + kGap;
     const std::string below = fmt::format("The last {}s before the prediction, {} of {}, on the same scale",
-                                          piece_by_name(by_), kLastPieces, pieces_.size());
+                                          piece_word(report_, by_), kLastPieces, pieces_.size());
     y_ += page_.text(0, y_, below, {.size = 12, .bold = true}).height + 6;
   }
 
@@ -175,7 +175,7 @@ class Drawing {
   std::string layers_title(size_t L) const {
     return method_.targeted
                ? fmt::format("What each layer's input at that {} holds of the target ({}, the last on top)",
-                             report_.vectors ? "vector" : piece_by_name(by_), counted(L, "layer"))
+                             piece_word(report_, by_), counted(L, "layer"))
                : fmt::format("The same by layer ({}, the last on top)", counted(L, "layer"));
   }
 

@@ -114,6 +114,7 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   data.set("methods", std::move(methods))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))
+      .set("item", report.vectors ? "vector" : "token")
       .set("title", title);
   const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) +
                           "; style-src " + csp_hash(kStyle);

@@ -81,6 +81,7 @@ holds test "$(wc -l <out)" = 60
 expect 0 explain -m vectors/model --features x.npy
 out_has "to be the class of the vectors. Why"
 out_has "causal  none: vectors"
+out_has " rank     pos  vector "
 expect_error 65 "many.npy" classify -m vectors/model --features many.npy
 expect_error 2 "--features" classify -m vectors/model -p "text"
 expect_error 65 "language model" classify -m whole/model -p "text"

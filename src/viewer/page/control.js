@@ -75,7 +75,7 @@ $('ribbon').addEventListener('click', e => select(...pointed(e)));
 $('ribbon').addEventListener('mousemove', e => {
   const [t, l] = pointed(e);
   if (t < 0 || t >= columns || l < 0 || l >= L) return;
-  $('ribbon').title = 'layer ' + l + ', token ' + t + ' "' + names[t] + '": ' + number(view().layers[l * T + t]);
+  $('ribbon').title = 'layer ' + l + ', ' + data.item + ' ' + t + ' "' + names[t] + '": ' + number(view().layers[l * T + t]);
 });
 $('method').addEventListener('change', e => setMethod(Number(e.target.value)));
 $('map').addEventListener('change', e => setMap(Number(e.target.value)));

@@ -35,6 +35,7 @@ function unitsBy(by) {
   return out;
 }
 let units = [], unitOf = [];
+const unitWord = () => data.item === 'token' ? state.by : data.item;
 const unitScore = (unit, scores) => {
   let sum = 0;
   for (let i = unit.first; i < unit.last; ++i) sum += scores[i];

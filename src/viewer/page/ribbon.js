@@ -35,8 +35,8 @@ function paintRibbon() {
   const g = canvas.getContext('2d');
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
-  $('shown').textContent = 'tokens ' + first + ' to ' + (first + count - 1);
-  $('ribbon-means').textContent = targeted() ? 'How much of the target each layer\u2019s input holds at each token. What earlier tokens left there counts too, so the layers do not add up to the score.' : 'The row of each layer: what it read from each token.';
+  $('shown').textContent = data.item + 's ' + first + ' to ' + (first + count - 1);
+  $('ribbon-means').textContent = targeted() ? 'How much of the target each layer\u2019s input holds at each ' + data.item + '. What earlier ' + data.item + 's left there counts too, so the layers do not add up to the score.' : 'The row of each layer: what it read from each ' + data.item + '.';
   paintScale('ribbon-scale', top);
   paintAxes(first, count, rowHeight);
   if (state.token < columns) {
@@ -67,7 +67,7 @@ function paintAxes(first, count, rowHeight) {
   const longest = Math.max(...labels.map(label => label.textContent.length));
   $('token-axis').style.height = named ? Math.min(5.5, 0.5 + 0.5 * longest) + 'rem' : '';
   $('token-axis').replaceChildren(...labels);
-  $('axis-name').textContent = named ? '' : 'token number';
+  $('axis-name').textContent = named ? '' : data.item + ' number';
 }
 
 function pointed(e) {

@@ -5,7 +5,7 @@ $('title').textContent = data.title ? visible(data.title) : 'Hindscan';
 $('target').textContent = (target.kind === 'number' ? 'The model gives ' + target.text + ' the value ' + number(target.logit, 3) : target.kind === 'class' ? 'The model judges the input as ' + target.text + ' with probability ' + number(target.probability, 3) :
   'After token ' + position + ' of 0..' + (T - 1) + ' the model predicts ' + predicted + ' with probability ' + number(target.probability, 3)) +
   (target.contrast_id === null ? '.' : ', rather than ' + quoted({id: target.contrast_id, text: target.contrast_text}) + ' (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
-$('model').textContent = 'Model ' + visible(report.model) + ', ' + counted(L, 'layer') + ', ' + counted(T, 'token') + '.';
+$('model').textContent = 'Model ' + visible(report.model) + ', ' + counted(L, 'layer') + ', ' + counted(T, data.item) + '.';
 report.methods.forEach((m, i) => {
   const o = make('option', m.name);
   o.value = i;
@@ -15,6 +15,9 @@ $('zoom').hidden = columns <= 256;
 $('range').value = state.range;
 unitOf = new Array(T).fill(0);
 $('by').value = state.by;
+$('by').parentElement.hidden = data.item !== 'token';
+$('h-ribbon').textContent = 'Layers and ' + data.item + 's';
+$('h-detail').textContent = 'Selected ' + data.item;
 buildStrip();
 setMethod(state.method);
 select(position, L - 1);

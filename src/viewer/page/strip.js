@@ -3,7 +3,7 @@ let spans = [];  // of the units
 function buildStrip() {
   const strip = $('strip'), size = 256;
   units = unitsBy(state.by);
-  $('h-tokens').textContent = 'What each ' + state.by + ' counts for';
+  $('h-tokens').textContent = 'What each ' + unitWord() + ' counts for';
   units.forEach((unit, u) => unitOf.fill(u, unit.first, unit.last));
   spans = units.map((unit, u) => {
     const span = make('span', unit.name, unit.first > position ? 'token after' : 'token');

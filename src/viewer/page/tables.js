@@ -60,12 +60,12 @@ function paintSources() {
     return String(sizes.indexOf(Math.max(...sizes)));
   };
   $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : targeted() ? 'Bars to the right raise the target, bars to the left lower it.' : 'Bars to the right: positive weight; to the left: negative.';
-  $('sources').replaceChildren(table([state.by, axisOf(top), 'score', 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
+  $('sources').replaceChildren(table([unitWord(), axisOf(top), 'score', 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
     order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
-  $('detail').textContent = 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + '), score ' + number(scores[t]) +
+  $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + ', score ' + number(scores[t]) +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
   $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
     {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), number(v.scores[t])]}))), 0));
