@@ -190,7 +190,8 @@ void expect_transposed(const ArchGolden& golden) {
         transposed.push_back(sum / (reads * reads));
       }
     }
-    EXPECT_TRUE(agree(transposed, alpha, golden.bar<R>(kRow<R>, "rows"))) << view->kind << " of layer " << view->layer;
+    EXPECT_TRUE(agree(transposed, alpha, golden.bar<R>(kRow<R>, "rows")))
+        << view->name().kind << " of layer " << view->layer;
   }
 }
 

@@ -111,8 +111,7 @@ TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {
     input.feature_dim = 128;
     input.states = {&state};
     Ctx ctx(input, {});
-    const Var y =
-        ctx.mixer(mixer->kind(), ctx.features(), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
+    const Var y = ctx.mixer(ctx.features(), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
     ctx.commit();
     close(ctx.data<float>(y), floats_of(reference.find(fmt::format("mixer{}.y", l))),
           fmt::format("output of mixer {}", l));

@@ -76,7 +76,6 @@ class DeltaNet final : public ResidualModel {
     return c.linear(*w.o, nullptr, c.norm(norm, w.norm, nullptr, y));  // [T, d_model]
   }
 
-  const char* kind() const override { return "glr.rank1"; }
   Sizes mixer_sizes() const override {
     const int64_t projections = 2 * base_.d_model * heads_ * (2 * K_ + 2 * V_ + 1);
     return {heads_, heads_ * K_ * V_ + std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_),

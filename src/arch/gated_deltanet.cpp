@@ -101,7 +101,6 @@ class GatedDeltaNet final : public ResidualModel {
     return c.norm(norm, w.norm, nullptr, y);  // [T, H*V]
   }
 
-  const char* kind() const override { return "glr.rank1"; }
   Sizes mixer_sizes() const override {
     const int64_t D = base_.d_model, KD = heads_ * K_, VD = v_heads_ * V_;
     const int64_t low_rank = kda_ ? 2 * D * V_ + V_ * (v_heads_ * K_ + VD) : D * (v_heads_ + (use_gate_ ? VD : 0));

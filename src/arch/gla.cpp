@@ -70,7 +70,6 @@ class Gla final : public ResidualModel {
                     nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
-  const char* kind() const override { return "glr.row"; }
   Sizes mixer_sizes() const override {
     const int64_t D = base_.d_model, projections = 2 * (D * (heads_ * (K_ + 2 * V_) + kv_heads_ * (K_ + V_) + rank_) +
                                                         rank_ * kv_heads_ * K_);

@@ -51,9 +51,9 @@ class GptNeox final : public Architecture {
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = norm(c, w.norm1, x);                                                             // [T, d_model]
-        const Var y = c.add(x, c.mixer("softmax", u, [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
-        return c.add(y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                               // [T, d_model]
+        const Var u = norm(c, w.norm1, x);                                                  // [T, d_model]
+        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
+        return c.add(y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                    // [T, d_model]
       });
     }
     return norm(ctx, final_norm_, h);  // [T, d_model]

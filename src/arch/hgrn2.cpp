@@ -76,7 +76,6 @@ class Hgrn2 final : public ResidualModel {
     return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), kInnerNormEps));  // [T, d_model]
   }
 
-  const char* kind() const override { return "glr.row"; }
   Sizes mixer_sizes() const override {
     const int64_t taps = std::max<int64_t>(0, d_conv_ - 1) * heads_ * (2 * K_ + V_);
     return {heads_, heads_ * K_ * V_ + taps, 8 * base_.d_model * base_.d_model + 6 * heads_ * K_ * V_};

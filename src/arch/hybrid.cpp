@@ -192,7 +192,7 @@ class Hybrid final : public Architecture {
 
   static Var apply(Ctx& c, const Part& p, Var u) {
     if (p.block->mlp) return p.block->mlp->apply(c, p.instance, u);
-    return c.mixer(p.block->mixer->kind(), u, [&](Ctx& m, Var in) { return p.block->mixer->mix(m, p.instance, in); });
+    return c.mixer(u, [&](Ctx& m, Var in) { return p.block->mixer->mix(m, p.instance, in); });
   }
 
   size_t owner_of(const Part& p) const {

@@ -36,7 +36,6 @@ class AttentionBlock final : public Mixer {
   Var mix(Ctx& c, int64_t index, Var u) const override {
     return nn::attention(c, weights_[static_cast<size_t>(index)], o_, u);
   }
-  const char* kind() const override { return "softmax"; }
   Sizes mixer_sizes() const override { return {o_.heads, 0, nn::attention_flops(o_), 2 * o_.kv_heads * o_.head_dim}; }
 
  private:

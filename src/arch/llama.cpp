@@ -39,8 +39,7 @@ class Llama final : public Architecture {
       options.window = c_.windows[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, options](Ctx& c, Var x) {
         const Var u = c.rmsnorm(w.norm1, x, c_.norm_eps);  // [T, d_model]
-        const Var y =
-            c.add(x, c.mixer("softmax", u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, options, in); }));
+        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, options, in); }));
         return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps), c_.act));  // [T, d_model]
       });
     }

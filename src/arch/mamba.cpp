@@ -55,7 +55,7 @@ class Mamba final : public Architecture, public Mixer {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
-          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
+          ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
@@ -143,7 +143,6 @@ class Mamba final : public Architecture, public Mixer {
     return c.linear(*w.out_proj, w.out_bias, g);                                         // [T, d_model]
   }
 
-  const char* kind() const override { return "glr.element"; }
   Sizes mixer_sizes() const override {
     const int64_t projections =
         3 * c_.d_model * c_.d_inner + c_.d_inner * (c_.dt_rank + 2 * c_.d_state) + c_.dt_rank * c_.d_inner;

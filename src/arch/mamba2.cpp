@@ -56,7 +56,7 @@ class Mamba2 final : public Architecture, public Mixer {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
-          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
+          ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
@@ -132,7 +132,6 @@ class Mamba2 final : public Architecture, public Mixer {
     return c.linear(*w.out_proj, w.out_bias, y);  // [T, d_model]
   }
 
-  const char* kind() const override { return "glr.scalar"; }
   Sizes mixer_sizes() const override {
     const int64_t projections =
         c_.d_model * (2 * c_.d_inner + 2 * c_.n_groups * c_.d_state + c_.heads()) + c_.d_inner * c_.d_model;

@@ -50,7 +50,7 @@ class Mamba3 final : public Architecture, public Mixer {
     Var h = ctx.embedding(*embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
-          ctx, l, kind(), [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
+          ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
     return ctx.rmsnorm(norm_f_, h, kEps);  // [T, d_model]
   }
@@ -117,7 +117,6 @@ class Mamba3 final : public Architecture, public Mixer {
     return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));              // [T, d_model]
   }
 
-  const char* kind() const override { return "glr.scalar"; }
   Sizes mixer_sizes() const override {
     const int64_t H = c_.heads(),
                   carried = H * (c_.angles + c_.d_state * c_.head_dim + c_.ranks * (c_.d_state + c_.head_dim));

@@ -169,13 +169,12 @@ void MambaSsmLayers::declare(WeightTable& t, int64_t layer, const std::function<
   layers_.push_back(w);
 }
 
-Var MambaSsmLayers::run(Ctx& ctx, int64_t layer, const char* kind, const std::function<Var(Ctx&, Var)>& own_mixer,
-                        Var h) const {
-  return ctx.block(static_cast<int>(layer), h, [this, layer, kind, own_mixer](Ctx& c, Var x) {
+Var MambaSsmLayers::run(Ctx& ctx, int64_t layer, const std::function<Var(Ctx&, Var)>& own_mixer, Var h) const {
+  return ctx.block(static_cast<int>(layer), h, [this, layer, own_mixer](Ctx& c, Var x) {
     const Layer& w = layers_[static_cast<size_t>(layer)];
     const bool attention = attends(layer);
-    const Var u = c.rmsnorm(w.norm, x, norm_eps_);                                         // [T, d_model]
-    const Var y = c.add(x, c.mixer(attention ? "softmax" : kind, u, [&](Ctx& m, Var in) {  // [T, d_model]
+    const Var u = c.rmsnorm(w.norm, x, norm_eps_);           // [T, d_model]
+    const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
       return attention ? mamba_ssm_attention(m, w.attention, attention_, in) : own_mixer(m, in);
     }));
     return w.norm2 == nullptr ? y : c.add(y, mamba_ssm_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, norm_eps_)));

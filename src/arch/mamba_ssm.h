@@ -55,7 +55,7 @@ class MambaSsmLayers {
   int64_t mixers() const;  // layers with the family's own mixer
   // Layer after layer; own_mixer(prefix) declares the family's, where there is one.
   void declare(WeightTable& t, int64_t layer, const std::function<void(const std::string& prefix)>& own_mixer);
-  Var run(Ctx& c, int64_t layer, const char* kind, const std::function<Var(Ctx&, Var)>& own_mixer, Var x) const;
+  Var run(Ctx& c, int64_t layer, const std::function<Var(Ctx&, Var)>& own_mixer, Var x) const;
   // Of the attention and MLPs alone.
   int64_t maps() const { return attending() * attention_.heads; }
   int64_t state_numbers() const;

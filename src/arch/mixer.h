@@ -21,7 +21,6 @@ class Mixer {
   // Weights of the instance `index` (instances are declared once each, in any order of the network's layers).
   virtual void declare_mixer(WeightTable& weights, const std::string& prefix, int64_t index) = 0;
   virtual Var mix(Ctx& c, int64_t index, Var u) const = 0;  // [T, d_model] -> [T, d_model], inside a mixer scope
-  virtual const char* kind() const = 0;                     // of the mixer scope, e.g. "glr.row"
   virtual Sizes mixer_sizes() const = 0;
 };
 

@@ -85,8 +85,8 @@ class RecurrentGemma final : public Architecture {
       const GriffinLayer& w = layers_[static_cast<size_t>(l)];
       const bool recurrent = c_.recurrent(l);
       h = ctx.block(static_cast<int>(l), h, [&, recurrent](Ctx& c, Var x) {
-        const Var u = norm(c, w.temporal_norm, x);                                                      // [T, d_model]
-        const Var y = c.add(x, c.mixer(recurrent ? "glr.channel" : "softmax", u, [&](Ctx& m, Var in) {  // [T, d_model]
+        const Var u = norm(c, w.temporal_norm, x);               // [T, d_model]
+        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
           return recurrent ? mix_recurrent(m, w.rec, in) : mix_attention(m, w.attn, in);
         }));
         return c.add(y, nn::gated_mlp(c, w.mlp, norm(c, w.channel_norm, y), c_.act));  // [T, d_model]

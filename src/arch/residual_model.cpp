@@ -62,8 +62,8 @@ Var ResidualModel::forward(Ctx& ctx) const {
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
-      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                                   // [T, d_model]
-      const Var y = c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
+      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                           // [T, d_model]
+      const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
       if (base_.d_ffn == 0) return y;
       return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.mlp_norm, y, base_.norm_eps)));  // [T, d_model]
     });

@@ -63,7 +63,6 @@ class Retnet final : public ResidualModel {
                     nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
-  const char* kind() const override { return "glr.scalar"; }
   Sizes mixer_sizes() const override {
     const int64_t projections = 2 * base_.d_model * (heads_ * K_ + kv_heads_ * (K_ + V_) + 2 * heads_ * V_);
     return {heads_, heads_ * K_ * V_, projections + 6 * heads_ * K_ * V_};

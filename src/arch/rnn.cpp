@@ -53,7 +53,7 @@ class Rnn final : public Architecture {
     for (int64_t l = 0; l < n_layer_; ++l) {
       const RnnLayer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        return c.mixer("nonlinear", x, [&](Ctx& m, Var u) {
+        return c.mixer(x, [&](Ctx& m, Var u) {
           const Var gates = m.tap("v", m.linear(*w.W, w.W_bias, u));        // [T, gates*d_model]
           return m.nonlinear_recurrence({kind_, 1, gates, w.R, w.R_bias});  // [T, d_model]
         });

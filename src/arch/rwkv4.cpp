@@ -19,7 +19,6 @@ class Rwkv4 final : public rwkv::Model {
   }
 
  protected:
-  const char* kind() const override { return "glr.channel"; }
   std::vector<std::string> names(const std::string& name) const override {
     return {rwkv::hugging_face_name(name), name};
   }

@@ -27,7 +27,6 @@ class Rwkv5 final : public rwkv::Model {
   }
 
  protected:
-  const char* kind() const override { return per_channel_ ? "glr.row" : "glr.scalar"; }
   std::vector<std::string> names(const std::string& name) const override {
     return {name, rwkv::hugging_face_name(name)};
   }

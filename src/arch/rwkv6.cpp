@@ -42,7 +42,6 @@ class Rwkv6 final : public rwkv::Model {
   }
 
  protected:
-  const char* kind() const override { return "glr.row"; }
   std::vector<std::string> names(const std::string& name) const override {
     return {name, rwkv::hugging_face_name(name), rwkv::fla_finch_name(name)};
   }

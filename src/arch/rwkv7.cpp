@@ -42,7 +42,6 @@ class Rwkv7 final : public rwkv::Model {
   }
 
  protected:
-  const char* kind() const override { return "glr.rank1"; }
   std::vector<std::string> names(const std::string& name) const override { return {name, rwkv::fla_name(name)}; }
   MixerSizes mixer_sizes() const override {
     const int64_t low_rank = (ranks_.decay + ranks_.a + ranks_.v + ranks_.gate) * (base_.d_model + base_.d_att);

@@ -162,10 +162,9 @@ Var Model::forward(Ctx& ctx) const {
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, shared, [this, &w, l, shared](Ctx& c, Var x) {
-      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);  // [T, d_model]
-      const Var a =
-          c.add(x, c.mixer(kind(), u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
-      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));               // [T, d_model]
+      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);                                           // [T, d_model]
+      const Var a = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
+      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));                 // [T, d_model]
     });
   }
   return layer_norm(ctx, ln_out_, h, base_.out_norm_eps);  // [T, d_model]

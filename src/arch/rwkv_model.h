@@ -52,7 +52,6 @@ class Model : public Architecture {
   struct MixerSizes {
     int64_t maps, state, flops;  // of one layer: implicit attention maps, numbers carried, multiply-adds x 2 a token
   };
-  virtual const char* kind() const = 0;  // of the time mix, e.g. "glr.row"
   // The checkpoint key of a weight and its aliases, from BlinkDL's name.
   virtual std::vector<std::string> names(const std::string& name) const = 0;
   virtual void declare_time_mix(WeightTable& t, const std::string& prefix, Depth depth) = 0;

@@ -48,8 +48,8 @@ class Xlstm final : public Architecture {
       const XlstmLayer& w = layers_[static_cast<size_t>(l)];
       const bool slstm = c_.slstm[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, slstm](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);                                             // [T, d_model]
-        const Var y = c.add(x, c.mixer(slstm ? "nonlinear" : "glr.scalar", u, [&](Ctx& m, Var in) {  // [T, d_model]
+        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);         // [T, d_model]
+        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
           return slstm ? mix_slstm(m, w, in) : mix_mlstm(m, w, in);
         }));
         return c.add(y, nn::gated_mlp(c, w.ffn, c.rmsnorm(w.norm_ffn, y, c_.norm_eps)));  // [T, d_model]

@@ -72,8 +72,8 @@ std::string remark(const MethodReport& m) {
 std::string held(const ExplainReport& r) {
   std::vector<std::string> notes;
   for (const LayerReport& l : r.layers) {
-    const std::string note = fmt::format("{}: {}", structure_words(l.kind), held_words(l.notes));
-    if (!l.notes.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+    const std::string note = fmt::format("{}: {}", l.structure.words, l.structure.held);
+    if (!l.structure.held.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
   }
   return notes.empty() ? "" : paragraph("held", fmt::format("{}", fmt::join(notes, "; ")));
 }

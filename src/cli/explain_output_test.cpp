@@ -28,7 +28,11 @@ ExplainReport report_of(const std::vector<double>& residuals) {
     if (m.name == "frozen") m.target_value = 1, m.residual = 1e-7;
     r.methods.push_back(m);
   }
-  for (const double x : residuals) r.layers.push_back({static_cast<int>(r.layers.size()), "glr.element", x, 0});
+  for (const double x : residuals)
+    r.layers.push_back({static_cast<int>(r.layers.size()),
+                        {"glr.element", "recurrence with a decay for each state and channel", "", ""},
+                        x,
+                        0});
   return r;
 }
 
@@ -73,7 +77,8 @@ TEST(ExplainOutput, RemarksStayInTheWidthOfTheTable) {
   r.methods[1].label =
       "a remark that is so long that it would make the line of its method far longer than the table is";
   for (const char* path : {"value", "write", "decay", "read", "gate"}) r.methods[1].shares.push_back({path, 12345.678});
-  r.layers[0].notes = "normaliser frozen", r.layers[1].notes = "frozen gates";
+  r.layers[0].structure.held = "the divisor counts as a constant",
+  r.layers[1].structure.held = "its gates count as constants";
   r.methods[0].estimator.emplace();
   r.methods[0].estimator->name = "key-dropping";
   r.methods[0].estimator->layers.push_back({});
@@ -95,7 +100,7 @@ std::string unwrapped(const std::string& text) {
 
 TEST(ExplainOutput, WhatIsHeldIsSaidOnceAndTheWorstLayerOfAnEstimateIsNamed) {
   ExplainReport r = report_of({1e-7, 1e-7, 1e-7});
-  for (LayerReport& l : r.layers) l.notes = "frozen gates";
+  for (LayerReport& l : r.layers) l.structure.held = "its gates count as constants";
   EstimatorReport& e = r.methods[0].estimator.emplace();
   e.name = "key-dropping";
   for (const double estimate : {1.25, 3.0, 1.5}) {

@@ -11,7 +11,6 @@
 #include "cli/feature_input.h"
 #include "cli/streams.h"
 #include "explain/matrix.h"
-#include "explain/plain_words.h"
 #include "explain/token_text.h"
 #include "io/json.h"
 #include "io/npy.h"
@@ -110,7 +109,7 @@ std::string picture(const Model& model, const MatrixRequest& r, const MatrixResu
   const bool blocks = !m.edges.empty();
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
   p.subtitle = fmt::format(
-      "Model {}, {}; map over channels or heads: {}; of {}{}.", model.name(), structure_words(m.kind), flags.map,
+      "Model {}, {}; map over channels or heads: {}; of {}{}.", model.name(), m.structure.words, flags.map,
       flags.fidelity == "core" ? "the recurrence alone (core)" : "the whole mixer, convolution and gate folded in",
       blocks ? fmt::format("; the text in {} of tokens, a cell sums a pair", counted(r.blocks, "block")) : "");
   p.rows = m.rows;
@@ -148,14 +147,14 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
     out.set("blocks", request.blocks).set("bound", !m.lower.empty());
     out.set("tightness", m.tightness ? Json(*m.tightness) : Json());
-    out.set("kind", m.kind);
-    if (!m.notes.empty()) out.set("notes", m.notes);
+    out.set("kind", m.structure.kind);
+    if (!m.structure.notes.empty()) out.set("notes", m.structure.notes);
     if (m.estimator) out.set("estimator", std::move(to_json(*m.estimator).set("name", flags.estimator)));
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
   note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]{}{}", flags.output, m.layer, flags.map,
-                   flags.fidelity, m.rows, m.cols, m.notes.empty() ? "" : "; ", held_words(m.notes)));
+                   flags.fidelity, m.rows, m.cols, m.structure.held.empty() ? "" : "; ", m.structure.held));
   if (m.estimator) {
     note(fmt::format(
         "key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",

@@ -166,18 +166,21 @@ void Ctx::commit() {
 }
 
 Var Ctx::tap(std::string_view name, Var x) {
-  if (!options_.tap) return x;
+  if (!options_.tap && !recording()) return x;
   const std::string full = where() + "." + std::string(name);
   const Slot& s = slots_[static_cast<size_t>(x)];
-  options_.tap({full, s.T, s.C, options_.compute, s.data});
+  if (options_.tap) options_.tap({full, s.T, s.C, options_.compute, s.data});
+  if (recording()) taps_.emplace_back(full, x);
   return x;
 }
 
-Var Ctx::mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body) {
+Var Ctx::mixer(Var u, const std::function<Var(Ctx&, Var)>& body) {
   scopes_.emplace_back("mixer");
-  MixerScope scope{where(), std::move(kind), layer_, nodes_.size(), 0, u, kNoVar};
+  taps_.clear();
+  MixerScope scope{where(), layer_, nodes_.size(), 0, u, kNoVar, {}};
   scope.out = tap("out", body(*this, u));
   scope.last = nodes_.size();
+  scope.taps = std::move(taps_);
   if (recording() && !in_recompute_) mixers_.push_back(scope);
   scopes_.pop_back();
   return scope.out;

@@ -101,10 +101,10 @@ struct OpNode {
 // A token mixer of a recorded pass: its nodes are nodes[first, last).
 struct MixerScope {
   std::string where;  // "blocks.3.mixer"
-  std::string kind;   // structure of the mixer, e.g. "glr.element"
   int layer = 0;
   size_t first = 0, last = 0;
   Var in = kNoVar, out = kNoVar;
+  std::vector<std::pair<std::string, Var>> taps;  // full names, and what they show
 };
 
 struct CtxOptions {
@@ -203,7 +203,7 @@ class Ctx {
   Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);  // residual block, unit of recomputation
   // uses: arrays from before the block that body reads besides x.
   Var block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body);
-  Var mixer(std::string kind, Var u, const std::function<Var(Ctx&, Var)>& body);
+  Var mixer(Var u, const std::function<Var(Ctx&, Var)>& body);
   // ends. Losses in nats per position, never [T, vocab] at once; weight[t] multiplies the adjoint of loss t (0:
   // masked). With record, the adjoint of h (and of head, with grads) is accumulated at once: call backward()
   // afterwards.
@@ -301,6 +301,7 @@ class Ctx {
   std::vector<Slot> slots_;
   std::vector<OpNode> nodes_;
   std::vector<MixerScope> mixers_;
+  std::vector<std::pair<std::string, Var>> taps_;  // of the open mixer
   std::vector<std::string> scopes_;
   std::map<std::string, int> names_;  // state names given out in the open block
   size_t block_begin_ = 0;            // first slot of the open block

@@ -56,8 +56,8 @@ struct Toy {
     Var h = c.embedding(*head);  // features pass through
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(x, b.mixer("glr.element", b.rmsnorm(layers[l].norm, x, 1e-5),
-                                [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return b.add(
+            x, b.mixer(b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
       });
     }
     return h;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/op_inputs.h"
 #include "kernels/attention.h"
 #include "kernels/glr/channel.h"
 #include "kernels/glr/element.h"
@@ -14,16 +15,18 @@
 namespace hindscan {
 
 struct MixerDetail {
-  enum class Kind : uint8_t { kElement, kChannel, kHeads, kSoftmax, kNonlinear } kind;
-  std::string state;  // slot of the carried state
+  const char* structure;  // its line in explain/structures.def
+  std::string state;      // slot of the carried state
   std::vector<int64_t> state_shape;
-  explicit MixerDetail(Kind k) : kind(k) {}
+  Var values = kNoVar;  // what the map multiplies
+  Var writes = kNoVar;  // zeros in a token's row take away what it writes into the state
+  explicit MixerDetail(const char* name) : structure(name) {}
   virtual ~MixerDetail() = default;
 };
 
 template <class R>
 struct ElementDetail final : MixerDetail {
-  ElementDetail() : MixerDetail(Kind::kElement) {}
+  ElementDetail() : MixerDetail("element") {}
   kernels::glr::ElementDims dims{};
   kernels::glr::ElementCoeffs<R> coeffs{};
   const R *v = nullptr, *y = nullptr;  // [T, D]
@@ -32,7 +35,7 @@ struct ElementDetail final : MixerDetail {
 // divisor: [T, D] (channel) or [T, H] (heads) what the output was divided by, or null; frozen in maps and named there.
 template <class R>
 struct ChannelDetail final : MixerDetail {
-  ChannelDetail() : MixerDetail(Kind::kChannel) {}
+  ChannelDetail() : MixerDetail("channel") {}
   kernels::glr::ChannelDims dims{};
   kernels::glr::ChannelCoeffs<R> coeffs{};
   const R *v = nullptr, *y = nullptr;  // [T, D]; y after the division
@@ -44,7 +47,7 @@ struct ChannelDetail final : MixerDetail {
 // core/ops/glr_heads.cpp.
 template <class R>
 struct HeadDetail final : MixerDetail {
-  HeadDetail() : MixerDetail(Kind::kHeads) {}
+  HeadDetail() : MixerDetail("heads") {}
   kernels::glr::HeadDims dims{};
   kernels::glr::HeadCoeffs<R> coeffs{};
   const R* v = nullptr;         // [T, R, H, V]
@@ -58,7 +61,7 @@ struct HeadDetail final : MixerDetail {
 
 template <class R>
 struct SoftmaxDetail final : MixerDetail {
-  SoftmaxDetail() : MixerDetail(Kind::kSoftmax) {}
+  SoftmaxDetail() : MixerDetail("softmax") {}
   int64_t T = 0, past = 0;  // tokens of the pass and cached tokens before it
   int64_t heads = 0, kv_heads = 0, d = 0, d_v = 0;
   int64_t window = 0;
@@ -76,7 +79,7 @@ struct SoftmaxDetail final : MixerDetail {
 // row.
 template <class R>
 struct NonlinearDetail final : MixerDetail {
-  NonlinearDetail() : MixerDetail(Kind::kNonlinear) {}
+  NonlinearDetail() : MixerDetail("nonlinear") {}
   kernels::CellDims dims{};
   kernels::CellWeights<R> weights{};
   const R *x = nullptr, *y = nullptr;  // [T, gates*H*d], [T, H*d]

@@ -27,9 +27,7 @@ Writes write_taps(const Model& model, std::span<const int32_t> window) {
   Writes out;
   const auto collect = [&](const auto& views) {
     for (const auto& view : views) {
-      const bool key = view->kind.starts_with("glr.") && view->kind != "glr.channel";
-      out[ctx.mixers()[view->mixer].where + (key ? ".k" : ".v")] = {ctx.nodes()[view->ops().core].mixer->state,
-                                                                    view->kind == "nonlinear"};
+      out[view->write_tap()] = {view->state(), view->reads_itself()};
     }
   };
   if (model.compute() == DType::kF64)

@@ -84,7 +84,7 @@ class Explainer {
     const WalkSizes sizes{explain_tokens(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
                           window_first()};
     states_.resize(views.size());
-    for (const auto& view : views) report_.layers.push_back({view->layer, view->kind, 0, 0, view->notes});
+    for (const auto& view : views) report_.layers.push_back({view->layer, view->name(), 0, 0});
     rows_ = std::make_unique<RowScan<R>>(sizes);
     if (request_.estimator == Estimator::kKeyDropping) {
       check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }),

@@ -28,10 +28,10 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
     EXPECT_FALSE(report.layers.empty());
     for (const MethodReport& m : report.methods) EXPECT_NE(method_words(m.name), m.name) << "no plain words for it";
     for (const LayerReport& layer : report.layers) {
-      EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
-      EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.kind << " in layer " << layer.layer;
-      EXPECT_NE(structure_words(layer.kind), layer.kind) << "no plain words for it";
-      EXPECT_TRUE(layer.notes.empty() || held_words(layer.notes) != layer.notes) << "no plain words: " << layer.notes;
+      EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
+      EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
+      EXPECT_NE(layer.structure.words, "") << "no plain words for " << layer.structure.kind;
+      EXPECT_EQ(layer.structure.notes.empty(), layer.structure.held.empty()) << layer.structure.notes;
     }
   }
 }
@@ -43,11 +43,11 @@ TEST_P(Families, ResidualOfADoublePassIsNotMeasuredByTheKernelThatRan) {
   const auto views = mixer_views<double>(pass.ctx);
   ASSERT_FALSE(views.empty());
   for (const auto& view : views) {
-    if (!view->kind.starts_with("glr")) continue;
+    if (!view->name().kind.starts_with("glr")) continue;
     std::vector<double> state, residual(static_cast<size_t>(view->tokens()));
     view->forward_residual(state, residual.data());
-    EXPECT_GT(largest(residual), 0) << view->kind << " in layer " << view->layer;
-    EXPECT_LT(largest(residual), 1e-12) << view->kind << " in layer " << view->layer;
+    EXPECT_GT(largest(residual), 0) << view->name().kind << " in layer " << view->layer;
+    EXPECT_LT(largest(residual), 1e-12) << view->name().kind << " in layer " << view->layer;
   }
 }
 
@@ -68,7 +68,7 @@ TEST_P(Families, ChunksDoNotChangeTheResult) {
   }
   EXPECT_FALSE(split.layers.empty());
   for (const LayerReport& layer : split.layers)
-    EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+    EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
 }
 
 TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
@@ -93,7 +93,7 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
   EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
   EXPECT_FALSE(part.layers.empty());
   for (const LayerReport& layer : part.layers)
-    EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+    EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
 }
 
 TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
@@ -140,7 +140,8 @@ TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
   std::vector<int> expected;
   Recorded pass(model, r);
   for (const auto& view : mixer_views<float>(pass.ctx)) {
-    if (view->quadratic()) expected.push_back(view->layer);
+    const auto* d = dynamic_cast<const SoftmaxDetail<float>*>(pass.ctx.nodes()[view->ops().core].mixer.get());
+    if (d != nullptr && d->window == 0) expected.push_back(view->layer);
   }
   const ExplainEstimate e = estimate_explain(model, r);
   EXPECT_EQ(e.quadratic_layers, expected);

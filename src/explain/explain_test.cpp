@@ -65,7 +65,7 @@ TEST_P(Lengths, LayersAreComplete) {
   for (const LayerReport& layer : report.layers) {
     EXPECT_LE(layer.max_residual, dtype == DType::kF64 ? 1e-12 : 1e-5) << layer.layer;
     EXPECT_LE(layer.target_residual, dtype == DType::kF64 ? 1e-12 : 1e-5) << layer.layer;
-    EXPECT_EQ(layer.kind, "glr.element");
+    EXPECT_EQ(layer.structure.kind, "glr.element");
   }
 }
 

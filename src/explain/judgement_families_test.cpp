@@ -19,7 +19,7 @@ INSTANTIATE_TEST_SUITE_P(All, JudgementFamilies, ::testing::ValuesIn(all_cases()
 class FindsNothing final : public MixerView<double> {
  public:
   FindsNothing(const Ctx& ctx, const MixerScope& scope, size_t core, const MixerView<double>& real)
-      : MixerView(ctx, scope, core), real_(real) {
+      : MixerView(ctx, scope, core, {"nothing", "", "", ""}), real_(real) {
     mixer = real.mixer;
   }
   int64_t maps() const override { return real_.maps(); }
@@ -31,6 +31,8 @@ class FindsNothing final : public MixerView<double> {
   void row_times_mean(const double*, RowCarry<double>&, double*) const override {}
   void weighted_output(const double* w, double* out) const override { real_.weighted_output(w, out); }
   void forward_residual(std::vector<double>&, double*) const override {}
+  bool carry_change(std::vector<double>&) const override { return false; }
+  std::unique_ptr<MapWindow<double>> window(bool, Estimator) const override { return nullptr; }
 
  private:
   const MixerView<double>& real_;
@@ -56,7 +58,7 @@ TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) 
   scan.back(chunk);
   const std::vector<double> residuals = scan.residuals();
   for (size_t l = 0; l < residuals.size(); ++l)
-    EXPECT_TRUE(agree(residuals[l], 1.0, tol::kF64Absolute)) << real[l]->kind << " " << l;
+    EXPECT_TRUE(agree(residuals[l], 1.0, tol::kF64Absolute)) << real[l]->name().kind << " " << l;
 }
 
 // Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
@@ -82,7 +84,7 @@ TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
     EXPECT_GT(largest(frozen.scores()), 1e-9);
     EXPECT_FALSE(report.layers.empty());
     for (const LayerReport& layer : report.layers)
-      EXPECT_LE(layer.max_residual, 1e-12) << layer.kind << " in layer " << layer.layer;
+      EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
     r.target = 3;
     EXPECT_THROW(explain(model, r), Error);
   }

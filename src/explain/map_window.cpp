@@ -20,15 +20,15 @@ kernels::glr::HeadMap head_map(MapKind kind) {
 }
 
 template <class R>
-void MapWindow<R>::append(Ctx& ctx, const MixerView<R>& view, int64_t from, int64_t to) {
+void MapWindow<R>::append(Ctx& ctx, const MixerOps& ops, int64_t from, int64_t to) {
   if (from >= to) return;
   tokens_ += to - from;
-  append_core(view, from, to);
+  append_core(*ctx.nodes()[ops.core].mixer, from, to);
   if (!fold_) return;
-  out_channels_ = ctx.cols(ctx.nodes()[view.ops().core].out);
-  value_channels_ = ctx.cols(view.values());
-  const std::vector<R> gate = result_factor<R>(ctx, view.ops());
-  ValueFold<R> value = value_fold<R>(ctx, view.ops());
+  out_channels_ = ctx.cols(ctx.nodes()[ops.core].out);
+  value_channels_ = ctx.cols(ops.values);
+  const std::vector<R> gate = result_factor<R>(ctx, ops);
+  ValueFold<R> value = value_fold<R>(ctx, ops);
   if (!gate.empty()) append_rows(gate.data(), from, to, out_channels_, gate_);
   if (!value.slope.empty()) append_rows(value.slope.data(), from, to, value_channels_, slope_);
   K_ = value.K;

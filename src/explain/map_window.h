@@ -1,13 +1,19 @@
 // One mixer's coefficients over a range of tokens, collected chunk by chunk: what tiles and block sums are made from.
 #pragma once
 #include <algorithm>
-#include <memory>
+#include <cstdint>
 #include <vector>
 
-#include "explain/matrix.h"
-#include "explain/views.h"
+#include "explain/mixer_chain.h"
 
 namespace hindscan {
+
+enum class MapKind : uint8_t { kMean, kAbs, kPositive, kChannel };
+enum class Estimator : uint8_t { kExact, kKeyDropping };  // kKeyDropping: rank-1 terms left out, as other tools draw it
+
+struct TokenRange {
+  int64_t begin = 0, end = 0;
+};
 
 template <class R>
 class MapWindow {
@@ -15,7 +21,7 @@ class MapWindow {
   explicit MapWindow(bool fold) : fold_(fold) {}
   virtual ~MapWindow() = default;
   // Adds rows [from, to) of the pass; with fold also what the ops around the core do.
-  void append(Ctx& ctx, const MixerView<R>& view, int64_t from, int64_t to);
+  void append(Ctx& ctx, const MixerOps& ops, int64_t from, int64_t to);
   int64_t tokens() const { return tokens_; }
   void expect(int64_t tokens) { expected_ = tokens; }  // in all: the arrays never grow beyond them
   virtual int64_t maps() const = 0;
@@ -30,7 +36,7 @@ class MapWindow {
   size_t bytes() const { return (gate_.size() + slope_.size()) * sizeof(R) + own_bytes(); }
 
  protected:
-  virtual void append_core(const MixerView<R>& view, int64_t from, int64_t to) = 0;
+  virtual void append_core(const MixerDetail& detail, int64_t from, int64_t to) = 0;
   virtual size_t own_bytes() const = 0;
   virtual int64_t reads() const { return 1; }  // and writes a token
   // One map of one read and write, nothing folded in.
@@ -49,10 +55,5 @@ class MapWindow {
 };
 
 kernels::glr::HeadMap head_map(MapKind kind);
-
-template <class R>
-std::unique_ptr<MapWindow<R>> make_recurrence_window(const MixerView<R>& view, bool fold, Estimator estimator);
-template <class R>
-std::unique_ptr<MapWindow<R>> make_window(const MixerView<R>& view, bool fold, Estimator estimator);
 
 }  // namespace hindscan

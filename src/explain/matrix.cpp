@@ -151,8 +151,7 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Matr
   if (r.blocks > 0) out.edges = block_edges(p.T, r.blocks);
   if (p.window.begin == p.window.end && !e.whole) return out;  // all of it above the diagonal
   const Collected<R> c = collect<R>(model, r, p, e.whole);
-  out.kind = c.kind;
-  out.notes = c.notes;
+  out.structure = c.structure;
   const int64_t maps = c.parts[0].window->maps();
   check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
         "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);

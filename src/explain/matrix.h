@@ -13,12 +13,7 @@
 
 namespace hindscan {
 
-enum class MapKind : uint8_t { kMean, kAbs, kPositive, kChannel };
 enum class Fidelity : uint8_t { kCore, kMixer };
-
-struct TokenRange {
-  int64_t begin = 0, end = 0;
-};
 
 // Block sums of abs and positive cost every entry, or only linear time for bounds of them: exact where that takes at
 // most kExactSeconds of the estimate, else bounds; or as asked.
@@ -64,7 +59,7 @@ struct MatrixResult {
   std::optional<double> tightness;  // sum(lower) / sum(upper)
   std::vector<int64_t> edges;       // [blocks + 1] with blocks
   int layer = 0;
-  std::string kind, notes;                  // of the mixer, as in LayerReport
+  StructureName structure;                  // of the mixer, as in LayerReport
   std::optional<EstimatorError> estimator;  // of the values against the exact ones, with an estimator
 };
 

@@ -17,7 +17,7 @@ const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& 
   check(r.mixer >= 0 && r.mixer < static_cast<int>(found.size()), ErrorCode::kUsage,
         "[matrix] expected a mixer of layer {} in 0..{}, found {}", p.layer, found.size() - 1, r.mixer);
   const MixerView<R>& view = *found[static_cast<size_t>(r.mixer)];
-  check(!p.fold || view.kind != "nonlinear", ErrorCode::kUsage,
+  check(!p.fold || view.folds(), ErrorCode::kUsage,
         "[matrix] layer {} is a recurrence that reads its own output; its map has core fidelity only", p.layer);
   check(r.estimator == Estimator::kExact || view.has_key_dropping(), ErrorCode::kUsage,
         "[matrix] layer {} has no rank-1 transition; its map is exact without the estimator", p.layer);
@@ -31,11 +31,11 @@ template <class R>
 void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const MatrixRequest& r, const MatrixPlan& p,
                    Collected<R>& c) {
   if (c.parts.empty()) {
-    c.parts.push_back({p.window.begin, p.window.end, make_window(view, p.fold, r.estimator)});
+    c.parts.push_back({p.window.begin, p.window.end, view.window(p.fold, r.estimator)});
     c.parts[0].window->expect(p.window.end - p.window.begin);
   }
   const Part<R>& part = c.parts[0];
-  part.window->append(ctx, view, std::max(part.begin, first) - first,
+  part.window->append(ctx, view.ops(), std::max(part.begin, first) - first,
                       std::min(part.end, first + view.tokens()) - first);
 }
 
@@ -50,8 +50,8 @@ void collect_whole(Ctx& ctx, Var h, const MixerView<R>& view, const MatrixReques
     c.to_text.push_back(orders.move(view.values(), orders.text(), std::move(one)));
   }
   for (const Segment& g : ctx.layout(view.values()).segments) {
-    c.parts.push_back({g.begin, g.end, make_window(view, p.fold, r.estimator)});
-    c.parts.back().window->append(ctx, view, g.begin, g.end);
+    c.parts.push_back({g.begin, g.end, view.window(p.fold, r.estimator)});
+    c.parts.back().window->append(ctx, view.ops(), g.begin, g.end);
   }
 }
 
@@ -68,8 +68,7 @@ Collected<R> collect(const Model& model, const MatrixRequest& r, const MatrixPla
   const auto visit = [&](Ctx& ctx, Var h, int64_t first, int64_t) {
     const auto views = mixer_views<R>(ctx);
     const MixerView<R>& view = find_view(views, r, p);
-    c.kind = view.kind;
-    c.notes = view.notes;
+    c.structure = view.name();
     if (needs_whole_text(ctx))
       collect_whole(ctx, h, view, r, p, c);
     else

@@ -1,11 +1,10 @@
 // The mixer a matrix request asks for, and its coefficients read off the text.
 #pragma once
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "explain/map_window.h"
 #include "explain/matrix_plan.h"
+#include "explain/mixer_view.h"
 #include "explain/reverse_walk.h"
 
 namespace hindscan {
@@ -28,7 +27,7 @@ template <class R>
 struct Collected {
   std::vector<Part<R>> parts;
   std::vector<std::vector<double>> to_text;  // [rows of the arrays, T] where the model reorders tokens, else empty
-  std::string kind, notes;
+  StructureName structure;
 };
 
 template <class R>

@@ -35,8 +35,8 @@ LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const Matr
   const auto visit = [&](Ctx& ctx, Var, int64_t, int64_t) {
     const auto views = mixer_views<R>(ctx);
     const MixerView<R>& view = find_view(views, r, p);
-    probe.window = make_window(view, p.fold, r.estimator);
-    probe.window->append(ctx, view, 0, view.tokens());
+    probe.window = view.window(p.fold, r.estimator);
+    probe.window->append(ctx, view.ops(), 0, view.tokens());
   };
   ReverseWalk(model, plan).run_forward(visit, probe.tokens - 1);
   return probe;

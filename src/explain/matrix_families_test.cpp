@@ -27,7 +27,7 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
     for (size_t l = 0; l < report.layers.size(); ++l) {
       mixer = l > 0 && report.layers[l].layer == report.layers[l - 1].layer ? mixer + 1 : 0;
       for (Fidelity fidelity : {Fidelity::kCore, Fidelity::kMixer}) {
-        if (fidelity == Fidelity::kMixer && report.layers[l].kind == "nonlinear") continue;
+        if (fidelity == Fidelity::kMixer && report.layers[l].structure.kind == "nonlinear") continue;
         MatrixRequest q;
         q.tokens = r.tokens;
         q.features = r.features;
@@ -37,12 +37,12 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
         q.chunk = 6;
         q.rows = TokenRange{kTokens - 1, kTokens};
         const MatrixResult got = matrix(model, q);
-        EXPECT_EQ(got.kind, report.layers[l].kind);
+        EXPECT_EQ(got.structure.kind, report.layers[l].structure.kind);
         const std::vector<float>& rows = report.methods[0].maps[fidelity == Fidelity::kCore ? 0 : 1].layers;
         const auto row = rows.begin() + static_cast<std::ptrdiff_t>(l) * kTokens;
         EXPECT_TRUE(agree(std::vector<double>{row, row + kTokens},
                           std::vector<double>{got.values.begin(), got.values.end()}, tol::kF32Scores))
-            << fmt::format("{} of layer {} at fidelity {}", got.kind, q.layer, static_cast<int>(fidelity));
+            << fmt::format("{} of layer {} at fidelity {}", got.structure.kind, q.layer, static_cast<int>(fidelity));
       }
     }
   }
@@ -76,8 +76,8 @@ TEST_P(MatrixFamilies, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   ExplainRequest r = request_of(model, 7);
   r.methods = {Method::kRow};
   const ExplainReport exact = explain(model, r);
-  const bool rank1 =
-      std::any_of(exact.layers.begin(), exact.layers.end(), [](const LayerReport& l) { return l.kind == "glr.rank1"; });
+  const bool rank1 = std::any_of(exact.layers.begin(), exact.layers.end(),
+                                 [](const LayerReport& l) { return l.structure.kind == "glr.rank1"; });
   r.estimator = Estimator::kKeyDropping;
   if (!rank1) {
     EXPECT_THROW(explain(model, r), Error);
@@ -118,7 +118,7 @@ TEST_P(MatrixFamilies, KeyDroppingRowsAreTheirDefinition) {
   Recorded pass(model, r);
   for (const auto& view : mixer_views<double>(pass.ctx, Estimator::kKeyDropping)) {
     if (!view->has_key_dropping()) continue;
-    const HeadDetail<double>& detail = static_cast<const HeadView<double>&>(*view).detail();
+    const HeadDetail<double>& detail = detail_as<HeadDetail<double>>(*pass.ctx.nodes()[view->ops().core].mixer);
     std::vector<double> w(kTokens, 0.0), row(static_cast<size_t>(kTokens * view->maps())),
         missing(static_cast<size_t>(view->channels()));
     w.back() = 1;

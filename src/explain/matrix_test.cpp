@@ -17,9 +17,10 @@ std::vector<double> brute_map(const Model& model, const std::vector<int32_t>& to
                               const MatrixRequest& r) {
   Recorded pass(model, tokens);
   const auto views = mixer_views<double>(pass.ctx);
-  const ElementView<double>& view = element_view(views, layer);
+  const MixerView<double>& view = *views[layer];
   const int64_t T = static_cast<int64_t>(tokens.size());
-  const std::vector<double> alpha = r.fidelity == Fidelity::kCore ? brute_alpha(view) : brute_mixer(pass.ctx, view);
+  const std::vector<double> alpha =
+      r.fidelity == Fidelity::kCore ? brute_alpha(pass.ctx, view) : brute_mixer(pass.ctx, view);
   switch (r.map) {
     case MapKind::kAbs:
       return channel_mean(alpha, T, [](double v) { return std::abs(v); });

@@ -109,8 +109,8 @@ TEST(RowAndRollout, EqualExplicitMatrices) {
       const auto same = [](double v) { return v; };
       const auto views = mixer_views<double>(pass.ctx);
       for (size_t l = 3; l-- > 0;) {
-        const ElementView<double>& view = element_view(views, l);
-        const std::vector<double> core = channel_mean(brute_alpha(view), T, same),
+        const MixerView<double>& view = *views[l];
+        const std::vector<double> core = channel_mean(brute_alpha(pass.ctx, view), T, same),
                                   mixer = channel_mean(brute_mixer(pass.ctx, view), T, same);
         std::vector<double> next = r;
         for (size_t i = 0; i < n; ++i) {

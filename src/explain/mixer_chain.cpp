@@ -17,30 +17,6 @@ size_t producer(const Ctx& ctx, const MixerScope& scope, Var v) {
 
 bool same_width(const Ctx& ctx, const OpNode& node) { return ctx.cols(node.in[0]) == ctx.cols(node.out); }
 
-// The values are the input whose array the core reads; a core that keeps a copy has them third.
-Var values_of(const Ctx& ctx, const OpNode& core) {
-  const auto reads = [&]<class R>(R) -> const void* {
-    switch (core.mixer->kind) {
-      case MixerDetail::Kind::kElement:
-        return static_cast<const ElementDetail<R>&>(*core.mixer).v;
-      case MixerDetail::Kind::kChannel:
-        return static_cast<const ChannelDetail<R>&>(*core.mixer).v;
-      case MixerDetail::Kind::kHeads:
-        return static_cast<const HeadDetail<R>&>(*core.mixer).v;
-      case MixerDetail::Kind::kSoftmax:
-        return static_cast<const SoftmaxDetail<R>&>(*core.mixer).v;
-      case MixerDetail::Kind::kNonlinear:
-        break;
-    }
-    return static_cast<const NonlinearDetail<R>&>(*core.mixer).x;
-  };
-  const void* array = ctx.compute() == DType::kF64 ? reads(double{}) : reads(float{});
-  for (Var v : core.in) {
-    if (ctx.data<char>(v) == array) return v;
-  }
-  return core.in[core.in.size() > 2 ? 2 : core.in.size() - 1];
-}
-
 void follow_back(const Ctx& ctx, const MixerScope& scope, MixerOps& ops) {
   Var v = ops.values;
   while (ops.conv == MixerOps::npos) {
@@ -141,7 +117,7 @@ std::vector<R> norm_factor(Ctx& ctx, const OpNode& norm) {
 MixerOps find_mixer_ops(const Ctx& ctx, const MixerScope& scope, size_t core) {
   MixerOps ops;
   ops.core = core;
-  ops.values = values_of(ctx, ctx.nodes()[core]);
+  ops.values = ctx.nodes()[core].mixer->values;
   follow_back(ctx, scope, ops);
   follow_on(ctx, scope, ops);
   return ops;

@@ -2,38 +2,65 @@
 
 #include <algorithm>
 
-#include "explain/views.h"
+#include "explain/structures.h"
 
 namespace hindscan {
 
-using kernels::glr::DecayShape;
+// Empty where no tap shows it.
+static std::string tap_of(const MixerScope& scope, Var v) {
+  const auto found =
+      std::find_if(scope.taps.begin(), scope.taps.end(), [v](const auto& tap) { return tap.second == v; });
+  return found == scope.taps.end() ? "" : found->first;
+}
 
 template <class R>
-MixerView<R>::MixerView(const Ctx& ctx, const MixerScope& from, size_t core)
-    : layer(from.layer), ops_(find_mixer_ops(ctx, from, core)), T_(ctx.rows(ops_.values)) {
-  segments_ = ctx.layout(ops_.values).segments;
+MixerView<R>::MixerView(const Ctx& ctx, const MixerScope& from, size_t core, StructureName name)
+    : layer(from.layer),
+      ops_(find_mixer_ops(ctx, from, core)),
+      T_(ctx.rows(ops_.values)),
+      segments_(ctx.layout(ops_.values).segments),
+      name_(std::move(name)),
+      where_(from.where),
+      write_tap_(tap_of(from, ctx.nodes()[core].mixer->writes)),
+      state_slot_(ctx.nodes()[core].mixer->state) {
   for (const Segment& g : segments_) {
     check(g.seq == 0, ErrorCode::kInternal, "[{}] expected one sequence in the pass, found more", from.where);
   }
 }
 
 template <class R>
+const std::string& MixerView<R>::write_tap() const {
+  check(!write_tap_.empty(), ErrorCode::kInternal, "[{}] expected a tap on what it writes, found none", where_);
+  return write_tap_;
+}
+
+template <class R>
+void MixerView<R>::weighted_rows(const R* w, int64_t C, const R* y, double* out) const {
+  std::fill_n(out, C, 0.0);
+  for (int64_t t = 0; t < T_; ++t) {
+    for (int64_t c = 0; w[t] != R(0) && c < C; ++c)
+      out[c] += static_cast<double>(w[t]) * static_cast<double>(y[t * C + c]);
+  }
+}
+
+template <class R>
 static std::unique_ptr<MixerView<R>> make_view(const Ctx& ctx, const MixerScope& scope, size_t core,
                                                Estimator estimator) {
-  const MixerDetail& detail = *ctx.nodes()[core].mixer;
-  switch (detail.kind) {
-    case MixerDetail::Kind::kElement:
-      return std::make_unique<ElementView<R>>(ctx, scope, core);
-    case MixerDetail::Kind::kChannel:
-      return std::make_unique<ChannelView<R>>(ctx, scope, core);
-    case MixerDetail::Kind::kHeads:
-      return std::make_unique<HeadView<R>>(ctx, scope, core, estimator);
-    case MixerDetail::Kind::kSoftmax:
-      return std::make_unique<SoftmaxView<R>>(ctx, scope, core);
-    case MixerDetail::Kind::kNonlinear:
-      break;
-  }
-  return std::make_unique<NonlinearView<R>>(ctx, scope, core);
+  using Make = std::unique_ptr<MixerView<R>> (*)(const Ctx&, const MixerScope&, size_t, Estimator);
+  struct Line {
+    std::string_view name;
+    Make make;
+  };
+  constexpr Line table[] = {
+#define HS_STRUCTURE(name) {#name, make_##name##_view<R>},
+#include "explain/structures.def"
+#undef HS_STRUCTURE
+  };
+  const std::string_view name = ctx.nodes()[core].mixer->structure;
+  const Line* line = std::find_if(std::begin(table), std::end(table), [&](const Line& l) { return l.name == name; });
+  check(line != std::end(table), ErrorCode::kInternal, "[{}] expected a structure of explain/structures.def, found {}",
+        scope.where, name);
+  return line->make(ctx, scope, core, estimator);
 }
 
 // Whether an input of node `to` depends on the output of one of the nodes `from`, all of which come before it.

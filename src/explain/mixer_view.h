@@ -1,10 +1,12 @@
-// What explain/ knows of a token mixer: its implicit attention as an operator on one recorded chunk. One class a kind
-// of MixerDetail; a new kind adds a class here and nothing elsewhere in explain/.
+// What explain/ knows of a token mixer: its implicit attention as an operator on one recorded chunk. A structure (how
+// the state goes from token to token) is one file in structures/ and one line in structures.def; nothing else learns of
+// it.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "explain/map_window.h"
 #include "explain/mixer_chain.h"
 
 namespace hindscan {
@@ -16,6 +18,21 @@ struct RowCarry {
   std::vector<R> pending;  // two taps: what the later chunk's first token gives to the write before it
 };
 
+// How reports call a structure.
+struct StructureName {
+  std::string kind;   // "glr.element"
+  std::string words;  // "recurrence with a decay for each state and channel"
+  std::string notes;  // what its maps hold besides the coefficients, "normaliser frozen"; empty: nothing
+  std::string held;   // the same as a sentence
+};
+
+// What a structure costs beside a constant for each token.
+struct MixerCost {
+  double pair_flops = 0;  // of each pair of tokens, where a token reads all before it
+  int64_t cached = 0;     // bytes of each token in the state
+  int64_t window = 0;     // > 0: of the last so many tokens only
+};
+
 // Maps are what alpha has one of each: channels or heads. Channels are those of the core's output.
 template <class R>
 class MixerView {
@@ -25,8 +42,7 @@ class MixerView {
   virtual int64_t channels() const = 0;
   // out[j,m] = sum_i w[i] alpha[m,i,j] ([T, maps], overwritten), the mean over reads and writes where a token has
   // several; w null: the rows lie in later chunks and only what is carried reaches this one. Takes sum_j alpha v from
-  // missing
-  // ([channels]), read by read and write by write.
+  // missing ([channels]), read by read and write by write.
   virtual void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const = 0;
   // Contribution per channel of the state before the chunk, given the carry of row() ([channels], added to out).
   virtual void add_carried_in(const RowCarry<R>& carry, double* out) const = 0;
@@ -37,31 +53,55 @@ class MixerView {
   // Independent recomputation in double: residual[t] = ||y_t - ref_t|| / ||ref_t||, or 0 where it is not checked.
   // S: double state, starts empty.
   virtual void forward_residual(std::vector<double>& S, double* residual) const = 0;
+  // A change of the state before the chunk ([state numbers], as row() carries them) becomes the change behind it under
+  // the transitions that this text had. False, and untouched, where states do not follow each other linearly.
+  virtual bool carry_change(std::vector<R>& dS) const = 0;
+  // Collects coefficients for tiles and block sums; fold: with what stands around the core.
+  virtual std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const = 0;
+  virtual bool folds() const { return true; }          // whether what stands around the core folds into its map
+  virtual bool reads_itself() const { return false; }  // its gates read the output of the token before
   // Whether other tools draw something else: the map without the rank-1 term of its transition.
   virtual bool has_key_dropping() const { return false; }
-  virtual bool quadratic() const { return false; }  // a row product costs T^2
+  virtual MixerCost cost() const { return {}; }
 
+  const StructureName& name() const { return name_; }
   const MixerOps& ops() const { return ops_; }
   int64_t tokens() const { return T_; }
   Var values() const { return ops_.values; }
+  // The tap whose zeros in a token's row take its write away, "blocks.3.mixer.k". Error(kInternal) for none.
+  const std::string& write_tap() const;
+  const std::string& state() const { return state_slot_; }  // slot of the carried state
 
   int layer = 0;
-  std::string kind;   // structure, e.g. "glr.element"
-  std::string notes;  // what is held besides coefficients: "normaliser frozen", "frozen gates"
-  size_t mixer = 0;   // among ctx.mixers()
-  size_t stage = 0;   // views of one stage run side by side, each on what the stages before left
+  size_t mixer = 0;  // among ctx.mixers()
+  size_t stage = 0;  // views of one stage run side by side, each on what the stages before left
 
  protected:
-  MixerView(const Ctx& ctx, const MixerScope& scope, size_t core);
-  // Runs f(segment, state) from the last segment to the first; state [n] is what is carried there.
+  MixerView(const Ctx& ctx, const MixerScope& scope, size_t core, StructureName name);
+  // Runs f(segment, index, state) from the last segment to the first; state [n] is what is carried there.
   template <class F>
   void each_segment_back(std::vector<R>& carry, size_t n, F&& f) const;
+  // Runs f(segment, state) from the first segment to the last on a change of the state ([n]); a reset forgets it.
+  template <class F>
+  void each_segment_on(std::vector<R>& change, F&& f) const;
+  void weighted_rows(const R* w, int64_t C, const R* y, double* out) const;  // sum_i w[i] y[i], y [T, C]
   MixerOps ops_;
   int64_t T_;
   std::vector<Segment> segments_;
+
+ private:
+  StructureName name_;
+  std::string where_, write_tap_, state_slot_;
 };
 
-enum class Estimator : uint8_t { kExact, kKeyDropping };  // kKeyDropping: rank-1 terms left out, as other tools draw it
+// The detail of a node as its structure left it. Error(kInternal) for another.
+template <class Detail>
+const Detail& detail_as(const MixerDetail& detail) {
+  const auto* found = dynamic_cast<const Detail*>(&detail);
+  check(found != nullptr, ErrorCode::kInternal, "[{}] expected the coefficients of its own structure, found others",
+        detail.state);
+  return *found;
+}
 
 // Views of every mixer of the pass, first layer first. Error(kInternal) unless the pass holds one sequence.
 template <class R>
@@ -82,6 +122,15 @@ void MixerView<R>::each_segment_back(std::vector<R>& carry, size_t n, F&& f) con
     f(g, s, state->data());
     if (s == 0 && state == &local) carry = local;
     if (s == 0 && !g.carries_in) carry.assign(n, R(0));
+  }
+}
+
+template <class R>
+template <class F>
+void MixerView<R>::each_segment_on(std::vector<R>& change, F&& f) const {
+  for (const Segment& g : segments_) {
+    if (!g.carries_in) std::fill(change.begin(), change.end(), R(0));
+    f(g, change.data());
   }
 }
 

@@ -59,8 +59,8 @@ struct Bidirectional {
     if (class_token) h = c.insert_token(*cls, h, 4);
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(x, b.mixer("glr.channel", b.rmsnorm(layers[l].norm, x, 1e-5),
-                                [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return b.add(
+            x, b.mixer(b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
       });
     }
     return c.pool(pool, h);
@@ -144,13 +144,14 @@ TEST_P(OrdersOf, RolloutEqualsExplicitMatrices) {
   for (size_t l : {size_t{2}, size_t{0}}) {
     std::vector<double> next = r;
     for (size_t direction = 0; direction < 2; ++direction) {
-      const auto& view = static_cast<const ChannelView<double>&>(*views[l + direction]);
+      const MixerView<double>& view = *views[l + direction];
+      const auto& coeffs = detail_as<ChannelDetail<double>>(*pass.ctx.nodes()[view.ops().core].mixer).coeffs;
       const auto place = [&](int64_t t) { return static_cast<size_t>(direction == 0 ? t : n - 1 - t); };
       for (int64_t d = 0; d < Bidirectional::kD; ++d) {
         for (int64_t j = 0; j < n; ++j) {
           double decay = 0;
           for (int64_t i = j; i < n; ++i) {
-            if (i > j) decay += view.detail().coeffs.g[i * Bidirectional::kD + d];
+            if (i > j) decay += coeffs.g[i * Bidirectional::kD + d];
             next[place(j)] += r[place(i)] * std::exp(decay) / static_cast<double>(Bidirectional::kD);
           }
         }

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/formats.h"
-#include "explain/plain_words.h"
 
 namespace hindscan {
 
@@ -126,11 +125,11 @@ Json to_json(const ExplainReport& report, bool per_layer) {
   for (const LayerReport& l : report.layers) {
     Json layer = Json::object();
     layer.set("layer", l.layer)
-        .set("kind", l.kind)
-        .set("structure", structure_words(l.kind))
+        .set("kind", l.structure.kind)
+        .set("structure", l.structure.words)
         .set("max_residual", l.max_residual)
         .set("target_residual", l.target_residual);
-    if (!l.notes.empty()) layer.set("notes", l.notes);
+    if (!l.structure.notes.empty()) layer.set("notes", l.structure.notes);
     layers.push(std::move(layer));
   }
   out.set("tokens", std::move(tokens)).set("target", target_json(report.target));

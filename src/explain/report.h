@@ -117,11 +117,10 @@ struct MethodReport {
 
 struct LayerReport {
   int layer = 0;
-  std::string kind;
+  StructureName structure;
   double max_residual = 0;     // largest over tokens of ||r|| / ||y||, per-channel completeness
   double target_residual = 0;  // the same from the row of the target: sum_j alpha x_j + carried-in state + D x - y,
                                // y the output, or its weighted mean where outputs are pooled
-  std::string notes = {};      // what is held besides the coefficients, e.g. "normaliser frozen"
 };
 
 // Where a causal check may start from: the last tokens before the target and a state at or before them.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/signals.h"
+#include "explain/mixer_view.h"
 #include "explain/orders.h"
 
 namespace hindscan {
@@ -81,6 +82,21 @@ SequenceState ReverseWalk::border_before(int64_t t, int64_t* at) const {
   return borders_.at(static_cast<size_t>(c));
 }
 
+template <class R>
+static void add_costs(const Ctx& ctx, PassProbe& probe) {
+  for (const auto& view : mixer_views<R>(ctx)) {
+    const MixerCost cost = view->cost();
+    if (cost.cached == 0) continue;
+    if (cost.window > 0) {
+      probe.windows.emplace_back(cost.window, cost.cached);
+      continue;
+    }
+    probe.cached += cost.cached;
+    probe.quadratic_layers.push_back(view->layer);
+    probe.pair_flops += cost.pair_flops;
+  }
+}
+
 static int64_t record_alone(const Model& model, const Input& input, PassProbe& probe) {
   CtxOptions options;
   options.record = true;
@@ -94,24 +110,12 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
   probe.windows.clear();
   probe.pair_flops = 0;
   probe.cached = 0;
-  for (const MixerScope& scope : ctx.mixers()) {
-    for (size_t i = scope.first; i < scope.last; ++i) {
-      const MixerDetail* detail = ctx.nodes()[i].mixer.get();
-      if (detail == nullptr || detail->kind != MixerDetail::Kind::kSoftmax) continue;
-      const auto add = [&](const auto& d) {
-        const auto keys = d.kv_heads * (d.d + d.d_v) * static_cast<int64_t>(sizeof *d.k);
-        if (d.window > 0) return probe.windows.emplace_back(d.window, keys), void();
-        probe.cached += keys;
-        probe.quadratic_layers.push_back(scope.layer);
-        probe.pair_flops += 2.0 * static_cast<double>(d.heads * (d.d + d.d_v));
-      };
-      if (model.compute() == DType::kF64)
-        add(static_cast<const SoftmaxDetail<double>&>(*detail));
-      else
-        add(static_cast<const SoftmaxDetail<float>&>(*detail));
-    }
-  }
-  return static_cast<int64_t>(ctx.peak_bytes());
+  const int64_t peak = static_cast<int64_t>(ctx.peak_bytes());
+  if (model.compute() == DType::kF64)
+    add_costs<double>(ctx, probe);
+  else
+    add_costs<float>(ctx, probe);
+  return peak;
 }
 
 int64_t PassProbe::state_bytes(int64_t tokens) const {

@@ -7,8 +7,8 @@
 
 #include "base/rng.h"
 #include "base/testing/compare.h"
+#include "explain/mixer_view.h"
 #include "explain/report.h"
-#include "explain/views.h"
 
 namespace hindscan {
 
@@ -83,15 +83,11 @@ inline SequenceState state_after(const Model& model, std::span<const int32_t> to
   return state;
 }
 
-// The element view of one mixer of a pass.
-inline const ElementView<double>& element_view(const std::vector<std::unique_ptr<MixerView<double>>>& views, size_t l) {
-  return static_cast<const ElementView<double>&>(*views[l]);
-}
-
 // alpha[d][i][j] of one layer by the definition, in double.
-inline std::vector<double> brute_alpha(const ElementView<double>& view) {
-  const int64_t T = view.dims().T, D = view.dims().D, N = view.dims().N;
-  const auto& c = view.coeffs();
+inline std::vector<double> brute_alpha(const Ctx& ctx, const MixerView<double>& view) {
+  const auto& detail = detail_as<ElementDetail<double>>(*ctx.nodes()[view.ops().core].mixer);
+  const auto [T, D, N] = detail.dims;
+  const auto& c = detail.coeffs;
   std::vector<double> out(static_cast<size_t>(D * T * T), 0.0);  // [D, T, T]
   for (int64_t d = 0; d < D; ++d) {
     for (int64_t j = 0; j < T; ++j) {
@@ -109,9 +105,9 @@ inline std::vector<double> brute_alpha(const ElementView<double>& view) {
 }
 
 // The same with convolution, activation slope and gate folded in: y_gated = alpha_uni u + terms without u.
-inline std::vector<double> brute_mixer(Ctx& ctx, const ElementView<double>& view) {
-  const int64_t T = view.dims().T, D = view.dims().D;
-  std::vector<double> alpha = brute_alpha(view), out(alpha.size(), 0.0);  // [D, T, T]
+inline std::vector<double> brute_mixer(Ctx& ctx, const MixerView<double>& view) {
+  const int64_t T = view.tokens(), D = view.maps();
+  std::vector<double> alpha = brute_alpha(ctx, view), out(alpha.size(), 0.0);  // [D, T, T]
   const OpNode& act = ctx.nodes()[view.ops().activation];
   const Weight& w = *ctx.nodes()[view.ops().conv].weights[0];
   const double* gate = ctx.data<double>(ctx.nodes()[view.ops().gate].in[1]);

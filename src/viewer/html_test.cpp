@@ -31,7 +31,8 @@ ExplainReport report_of(const std::vector<std::string>& texts) {
   for (size_t i = 0; i < T * kLayers; ++i) map.layers.push_back(static_cast<float>(i) / 3 - 1);
   m.maps.push_back(map);
   r.methods.push_back(m);
-  for (size_t l = 0; l < kLayers; ++l) r.layers.push_back({static_cast<int>(l), "glr.element", 1e-7, 0});
+  for (size_t l = 0; l < kLayers; ++l)
+    r.layers.push_back({static_cast<int>(l), {"glr.element", "recurrence", "", ""}, 1e-7, 0});
   return r;
 }
 

@@ -53,7 +53,8 @@ ExplainReport report_of(size_t T, size_t L) {
   map.layers.assign(T * L, 0.0f);
   m.maps.push_back(map);
   r.methods.push_back(m);
-  for (size_t l = 0; l < L; ++l) r.layers.push_back({static_cast<int>(l), "glr.element", 1e-7, 0});
+  for (size_t l = 0; l < L; ++l)
+    r.layers.push_back({static_cast<int>(l), {"glr.element", "recurrence", "", ""}, 1e-7, 0});
   return r;
 }
 

@@ -58,6 +58,8 @@ Var Ctx::glr(const GlrElement& in) {
     }
     if (!recording()) return;
     auto detail = std::make_shared<ElementDetail<R>>();
+    detail->values = in.v;
+    detail->writes = in.k;
     detail->state = name;
     detail->state_shape = shape;
     detail->dims = pass.dims;

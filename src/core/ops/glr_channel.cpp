@@ -71,6 +71,8 @@ Var Ctx::glr(const GlrChannel& in) {
     }
     if (!recording()) return;
     auto detail = std::make_shared<ChannelDetail<R>>();
+    detail->values = in.v;
+    detail->writes = in.v;
     detail->state = name;
     detail->state_shape = op.state.shape;
     detail->dims = op.dims;

@@ -158,6 +158,8 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
 template <class R>
 std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
   auto detail = std::make_shared<HeadDetail<R>>();
+  detail->values = op.in.v;
+  detail->writes = op.in.k;
   detail->state = op.state.name;
   detail->state_shape = op.state.shape;
   detail->dims = op.pass.dims;

@@ -178,6 +178,8 @@ Var Ctx::glr(const GlrMlstm& in) {
     }
     if (!recording()) return;
     auto detail = std::make_shared<HeadDetail<R>>();
+    detail->values = in.v;
+    detail->writes = in.k;
     detail->state = name;
     detail->state_shape = op.state.shape;
     detail->dims = op.pass.dims;

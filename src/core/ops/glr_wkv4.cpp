@@ -152,6 +152,8 @@ Var Ctx::glr(const GlrWkv4& in) {
     for (int64_t i = 0; i < T * D; ++i) y[i] /= op.denominator[i];
     if (!recording()) return;
     auto detail = std::make_shared<ChannelDetail<R>>();
+    detail->values = in.v;
+    detail->writes = in.v;
     detail->state = name;
     detail->state_shape = op.num.shape;
     detail->dims = op.dims;

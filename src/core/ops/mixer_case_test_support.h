@@ -60,7 +60,7 @@ class Mixer {
   Var forward(Ctx& ctx) const {
     const Var x = ctx.embedding(*embedding_);
     return ctx.block(0, x, [&](Ctx& c, Var u) {
-      return c.mixer("test", u, [&](Ctx& m, Var w) { return m.linear(*back_, nullptr, case_.op(m, w, table)); });
+      return c.mixer(u, [&](Ctx& m, Var w) { return m.linear(*back_, nullptr, case_.op(m, w, table)); });
     });
   }
   static double seed_of(size_t i) { return std::sin(1.0 + static_cast<double>(i) * 1.7); }

@@ -136,6 +136,8 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     }
     if (!recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();
+    detail->values = in.x;
+    detail->writes = in.x;
     detail->state = state.name;
     detail->state_shape = state.shape;
     detail->dims = op.dims;

@@ -175,6 +175,8 @@ Var Ctx::softmax_attention(const Attention& in) {
     }
     if (!recording()) return;
     auto detail = std::make_shared<SoftmaxDetail<R>>();
+    detail->values = in.v;
+    detail->writes = in.v;
     detail->state = k_slot;
     detail->T = dims.T;
     detail->past = op.keys.empty() ? 0 : op.keys[0].past;

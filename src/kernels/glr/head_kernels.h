@@ -16,7 +16,7 @@ struct SweepScratch;
 void diagonal_forward_head(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* current, int64_t h,
                            TileRange columns, float* S, float* y, SweepScratch*);
 
-// None and scalar, any R: products of blocks of tokens (head_scalar.cpp). Row, R = 1 (head_row.cpp).
+// None and scalar, any R: products of blocks of tokens (head_scalar.cpp). Row, R = 1 (head_row_decay.cpp).
 void scalar_forward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, float* S, float* y);
 void scalar_backward_chunked(const HeadDims&, const HeadCoeffs<float>&, const float* v, const float* S0,
                              const float* dy, const HeadGrads<float>&);
@@ -33,7 +33,7 @@ void delta_backward_chunked(const HeadDims&, const HeadCoeffs<float>&, const flo
                             const HeadGrads<float>&);
 void delta_value_adjoint(const HeadDims&, const HeadCoeffs<float>&, const float* dy, float* dS, float* dv);
 
-// Every structure: a row vector times alpha, lanes along K (head_rows.cpp).
+// Every structure: a row vector times alpha, lanes along K (head_attention.cpp).
 void row_times_vector(const HeadDims&, const HeadCoeffs<float>&, const float* w, float* carry, float* out);
 
 // head_tile through the value adjoint (head_tile.cpp).

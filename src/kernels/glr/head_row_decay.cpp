@@ -1,6 +1,6 @@
 // Chunked forward pass of row transitions, R = 1: inside a chunk the decays are moved into q and k, relative to the
 // chunk's start; a chunk ends where e^-G would grow too large, and tokens that allow none are taken one by one.
-#include "kernels/glr/head_row.h"
+#include "kernels/glr/head_row_decay.h"
 
 #include <omp.h>
 
@@ -12,15 +12,15 @@
 #include "kernels/glr/lanes.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/glr/head_row.cpp"
+#define HWY_TARGET_INCLUDE "kernels/glr/head_row_decay.cpp"
 #include <hwy/foreach_target.h>
 //
 #include <hwy/highway.h>
 
-#include "kernels/glr/head_row-inl.h"
+#include "kernels/glr/head_row_decay-inl.h"
 
-#ifndef HINDSCAN_GLR_HEAD_ROW_ONCE
-#define HINDSCAN_GLR_HEAD_ROW_ONCE
+#ifndef HINDSCAN_GLR_HEAD_ROW_DECAY_ONCE
+#define HINDSCAN_GLR_HEAD_ROW_DECAY_ONCE
 namespace hindscan::kernels::glr {
 
 struct RowTask {

@@ -5,7 +5,7 @@
 // A decay at t belongs to every pair j < t <= i: dg_t = S.L' + sum_{i>=t} q' dq' + sum_{j<t} k' (w L'^T) - sum_{j>=t}
 // k' (Z^T q'), per key channel, without the current token's own weight. States at chunk starts are computed first and
 // kept.
-#include "kernels/glr/head_row_backward.h"
+#include "kernels/glr/head_row_decay_backward.h"
 
 #include <omp.h>
 
@@ -16,12 +16,12 @@
 #include "kernels/glr/lanes.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/glr/head_row_backward.cpp"
+#define HWY_TARGET_INCLUDE "kernels/glr/head_row_decay_backward.cpp"
 #include <hwy/foreach_target.h>
 //
 #include <hwy/highway.h>
 
-#include "kernels/glr/head_row_backward-inl.h"
+#include "kernels/glr/head_row_decay_backward-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels::glr {

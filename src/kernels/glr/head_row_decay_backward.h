@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/glr/head_row.h"
+#include "kernels/glr/head_row_decay.h"
 
 namespace hindscan::kernels::glr {
 

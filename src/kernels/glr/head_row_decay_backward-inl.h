@@ -1,15 +1,15 @@
 // Pieces of the chunked gradient of row transitions: one chunk of one head.
-#if defined(HINDSCAN_GLR_HEAD_ROW_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef HINDSCAN_GLR_HEAD_ROW_BACKWARD_INL_H_
-#undef HINDSCAN_GLR_HEAD_ROW_BACKWARD_INL_H_
+#if defined(HINDSCAN_GLR_HEAD_ROW_DECAY_BACKWARD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HINDSCAN_GLR_HEAD_ROW_DECAY_BACKWARD_INL_H_
+#undef HINDSCAN_GLR_HEAD_ROW_DECAY_BACKWARD_INL_H_
 #else
-#define HINDSCAN_GLR_HEAD_ROW_BACKWARD_INL_H_
+#define HINDSCAN_GLR_HEAD_ROW_DECAY_BACKWARD_INL_H_
 #endif
 
 #include <hwy/highway.h>
 
-#include "kernels/glr/head_row-inl.h"
-#include "kernels/glr/head_row_backward.h"
+#include "kernels/glr/head_row_decay-inl.h"
+#include "kernels/glr/head_row_decay_backward.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hindscan::kernels::glr {

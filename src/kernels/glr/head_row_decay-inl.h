@@ -1,15 +1,15 @@
 // Pieces of the chunked row kernels.
-#if defined(HINDSCAN_GLR_HEAD_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef HINDSCAN_GLR_HEAD_ROW_INL_H_
-#undef HINDSCAN_GLR_HEAD_ROW_INL_H_
+#if defined(HINDSCAN_GLR_HEAD_ROW_DECAY_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HINDSCAN_GLR_HEAD_ROW_DECAY_INL_H_
+#undef HINDSCAN_GLR_HEAD_ROW_DECAY_INL_H_
 #else
-#define HINDSCAN_GLR_HEAD_ROW_INL_H_
+#define HINDSCAN_GLR_HEAD_ROW_DECAY_INL_H_
 #endif
 
 #include <hwy/highway.h>
 
 #include "kernels/glr/head_product-inl.h"
-#include "kernels/glr/head_row.h"
+#include "kernels/glr/head_row_decay.h"
 #include "kernels/glr/head_sweep-inl.h"
 
 HWY_BEFORE_NAMESPACE();

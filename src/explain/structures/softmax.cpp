@@ -2,15 +2,88 @@
 #include <algorithm>
 #include <cmath>
 
-#include "explain/views.h"
+#include "explain/residual.h"
+#include "explain/structures.h"
 
 namespace hindscan {
 
+namespace {
+
 template <class R>
-SoftmaxView<R>::SoftmaxView(const Ctx& ctx, const MixerScope& scope, size_t core)
-    : MixerView<R>(ctx, scope, core), d_(static_cast<const SoftmaxDetail<R>&>(*ctx.nodes()[core].mixer)) {
-  this->kind = "softmax";
-}
+class SoftmaxWindow final : public MapWindow<R> {
+ public:
+  using MapWindow<R>::MapWindow;
+  int64_t maps() const override { return dims_.heads; }
+  double entry_flops() const override { return 2.0 * static_cast<double>(dims_.heads * dims_.d); }
+  void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
+    const bool folds = !this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty();
+    if (folds) return MapWindow<R>::tile(kind, map, I, J, out);
+    kernels::attention_tile(dims(), inputs(), lse_.data(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, {},
+                            out);
+  }
+  // Weights are not negative, so every map kind has the same sums.
+  bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {
+    if (this->fold_) return false;
+    kernels::attention_block_sums(dims(), inputs(), lse_.data(), kind == MapKind::kChannel ? map : -1, edges, blocks,
+                                  edges, blocks, out);
+    return true;
+  }
+
+ private:
+  kernels::AttentionDims dims() const {
+    kernels::AttentionDims d = dims_;
+    d.T = this->tokens_;
+    d.past = 0;  // the sums over all keys are known
+    return d;
+  }
+  kernels::AttentionInputs<R> inputs() const { return {q_.data(), k_.data(), nullptr}; }
+  size_t own_bytes() const override { return (q_.size() + k_.size() + lse_.size()) * sizeof(R); }
+  void append_core(const MixerDetail& detail, int64_t from, int64_t to) override {
+    const auto& d = detail_as<SoftmaxDetail<R>>(detail);
+    dims_ = d.dims();
+    this->append_rows(d.q, from, to, d.heads * d.d, q_);
+    this->append_rows(d.k, d.past + from, d.past + to, d.kv_heads * d.d, k_);
+    this->append_rows(d.lse, from, to, d.heads, lse_);
+  }
+  void one(int64_t map, int64_t, int64_t, TokenRange I, TokenRange J, R* out) const override {
+    kernels::attention_weights(dims(), inputs(), lse_.data(), map, {I.begin, I.end}, {J.begin, J.end}, out);
+  }
+
+  kernels::AttentionDims dims_;
+  std::vector<R> q_, k_, lse_;  // [T, heads*d], [T, kv_heads*d], [T, heads]
+};
+
+// One map per head over all cached tokens. A row is linear in their number, a row product quadratic.
+template <class R>
+class SoftmaxView final : public MixerView<R> {
+ public:
+  SoftmaxView(const Ctx& ctx, const MixerScope& scope, size_t core, Estimator)
+      : MixerView<R>(ctx, scope, core, {"softmax", "attention", "", ""}),
+        d_(detail_as<SoftmaxDetail<R>>(*ctx.nodes()[core].mixer)) {}
+  int64_t maps() const override { return d_.heads; }
+  int64_t channels() const override { return d_.heads * d_.d_v; }
+  void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const override;
+  void add_carried_in(const RowCarry<R>& carry, double* out) const override;
+  void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
+  void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, channels(), d_.y, out); }
+  void forward_residual(std::vector<double>& S, double* residual) const override;
+  bool carry_change(std::vector<R>&) const override { return false; }  // changed rows stay in the cache as they are
+  std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
+    return std::make_unique<SoftmaxWindow<R>>(fold);
+  }
+  MixerCost cost() const override {
+    return {d_.window > 0 ? 0.0 : 2.0 * static_cast<double>(d_.heads * (d_.d + d_.d_v)),
+            d_.kv_heads * (d_.d + d_.d_v) * static_cast<int64_t>(sizeof(R)), d_.window};
+  }
+
+ private:
+  // p[k - first] for keys first..past + t of row t; returns first.
+  int64_t probabilities(int64_t t, int64_t head, std::vector<double>& p) const;
+  bool one_segment() const;
+  void add_rows(const R* w, std::vector<double>& sums) const;
+  std::vector<double> row_sums(const R* w, std::vector<double> sums) const;  // sums [past + T, heads] plus w^T p
+  const SoftmaxDetail<R>& d_;
+};
 
 template <class R>
 int64_t SoftmaxView<R>::probabilities(int64_t t, int64_t head, std::vector<double>& p) const {
@@ -38,7 +111,7 @@ int64_t SoftmaxView<R>::probabilities(int64_t t, int64_t head, std::vector<doubl
 
 // Carry and sums are laid out [keys, width], width heads or one.
 template <class R>
-static std::vector<double> start_sums(const RowCarry<R>& carry, int64_t keys, int64_t width) {
+std::vector<double> start_sums(const RowCarry<R>& carry, int64_t keys, int64_t width) {
   std::vector<double> sums(static_cast<size_t>(keys * width), 0.0);
   const size_t n = std::min(carry.numbers.size(), sums.size());
   std::copy_n(carry.numbers.end() - static_cast<std::ptrdiff_t>(n), n, sums.end() - static_cast<std::ptrdiff_t>(n));
@@ -46,7 +119,7 @@ static std::vector<double> start_sums(const RowCarry<R>& carry, int64_t keys, in
 }
 
 template <class R>
-static void split_sums(const std::vector<double>& sums, int64_t past, int64_t width, RowCarry<R>& carry, R* out) {
+void split_sums(const std::vector<double>& sums, int64_t past, int64_t width, RowCarry<R>& carry, R* out) {
   const auto cut = sums.begin() + past * width;
   carry.numbers.assign(sums.begin(), cut);
   std::transform(cut, sums.end(), out, [](double v) { return static_cast<R>(v); });
@@ -129,16 +202,6 @@ void SoftmaxView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) cons
   split_sums(mean, d_.past, 1, carry, out);
 }
 
-template <class R>
-void SoftmaxView<R>::weighted_output(const R* w, double* out) const {
-  const int64_t D = channels();
-  std::fill_n(out, D, 0.0);
-  for (int64_t t = 0; t < d_.T; ++t) {
-    for (int64_t c = 0; w[t] != R(0) && c < D; ++c)
-      out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
-  }
-}
-
 // A few rows of the chunk: every row would make the check quadratic.
 template <class R>
 void SoftmaxView<R>::forward_residual(std::vector<double>&, double* residual) const {
@@ -159,11 +222,12 @@ void SoftmaxView<R>::forward_residual(std::vector<double>&, double* residual) co
         norm += ref * ref;
       }
     }
-    residual[t] = error == 0 ? 0 : std::sqrt(error / norm);
+    residual[t] = relative(error, norm);
   }
 }
 
-template class SoftmaxView<float>;
-template class SoftmaxView<double>;
+}  // namespace
+
+HS_STRUCTURE_VIEW(softmax, SoftmaxView)
 
 }  // namespace hindscan

@@ -1,30 +1,65 @@
 // State [K, V] per head: scalar, row and row + rank 1 transitions, several reads and writes a token, two taps.
 #include <algorithm>
-#include <cmath>
 
-#include "explain/views.h"
+#include "explain/residual.h"
+#include "explain/structures.h"
+#include "explain/structures/heads_window.h"
 #include "kernels/glr/extended.h"
 
 namespace hindscan {
 
+namespace {
+
 namespace glr = kernels::glr;
 
+// One map per head; R reads of R writes a token each.
 template <class R>
-static const char* structure(const glr::HeadCoeffs<R>& c) {
-  if (c.b != nullptr) return "glr.rank1";
-  return c.decay == glr::DecayShape::kRow ? "glr.row" : "glr.scalar";
+class HeadView final : public MixerView<R> {
+ public:
+  HeadView(const Ctx& ctx, const MixerScope& scope, size_t core, Estimator estimator);
+  int64_t maps() const override { return d_.dims.H; }
+  int64_t channels() const override { return d_.dims.R * d_.dims.H * d_.V_out; }
+  void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const override;
+  void add_carried_in(const RowCarry<R>& carry, double* out) const override;
+  void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
+  void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, channels(), d_.y, out); }
+  void forward_residual(std::vector<double>& S, double* residual) const override;
+  bool has_key_dropping() const override { return d_.key_dropping; }
+  bool carry_change(std::vector<R>& dS) const override;
+  std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const override {
+    return std::make_unique<HeadWindow<R>>(fold, estimator);
+  }
+
+ private:
+  // weights [T, R, H] or null -> out [T, R, H]
+  void times(const R* weights, RowCarry<R>& carry, size_t first, R* out) const;
+  void fill_weights(const R* w, int64_t read, R* weights) const;
+  void divided_residual(std::vector<double>& S, double* residual) const;
+  const HeadDetail<R>& d_;
+  HeadPass<R> pass_;
+  const R* state_;  // [H, K, V] before the chunk, or null
+};
+
+template <class R>
+StructureName head_name(const HeadDetail<R>& d) {
+  StructureName name{"glr.scalar", "recurrence with a decay for each head", "", ""};
+  if (d.coeffs.b != nullptr)
+    name = {"glr.rank1", "recurrence that erases before it writes (delta rule)", "", ""};
+  else if (d.coeffs.decay == glr::DecayShape::kRow)
+    name = {"glr.row", "recurrence with a decay for each key channel", "", ""};
+  if (d.divisor == nullptr) return name;
+  name.notes = "normaliser frozen";
+  name.held = "what the output is divided by counts as the constant it was on this text";
+  return name;
 }
 
 template <class R>
 HeadView<R>::HeadView(const Ctx& ctx, const MixerScope& scope, size_t core, Estimator estimator)
-    : MixerView<R>(ctx, scope, core), d_(static_cast<const HeadDetail<R>&>(*ctx.nodes()[core].mixer)) {
-  pass_.dims = d_.dims;
-  pass_.coeffs = d_.coeffs;
-  pass_.v = d_.v;
-  this->kind = structure(d_.coeffs);
-  if (d_.divisor != nullptr) this->notes = "normaliser frozen";
+    : MixerView<R>(ctx, scope, core, head_name(detail_as<HeadDetail<R>>(*ctx.nodes()[core].mixer))),
+      d_(detail_as<HeadDetail<R>>(*ctx.nodes()[core].mixer)),
+      pass_{d_.dims, d_.coeffs, d_.v},
+      state_(static_cast<const R*>(ctx.state_in(0, d_.state, d_.state_shape))) {
   if (estimator == Estimator::kKeyDropping) pass_.coeffs.b = pass_.coeffs.c = nullptr;
-  state_ = static_cast<const R*>(ctx.state_in(0, d_.state, d_.state_shape));
 }
 
 // The read asked for, as weights of the kernel's row product.
@@ -116,37 +151,17 @@ void HeadView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) const {
   if (d_.previous != nullptr) carry.pending.assign(d_.previous, d_.previous + d.H);
 }
 
-template <class R>
-void HeadView<R>::weighted_output(const R* w, double* out) const {
-  const int64_t D = channels();
-  std::fill_n(out, D, 0.0);
-  for (int64_t t = 0; t < d_.dims.T; ++t) {
-    for (int64_t c = 0; w[t] != R(0) && c < D; ++c)
-      out[c] += static_cast<double>(w[t]) * static_cast<double>(d_.y[t * D + c]);
-  }
-}
-
-static double relative(double error, double norm) { return error == 0 ? 0 : std::sqrt(error / norm); }
-
-static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<float>& c, const float* v, double* S,
-                        const float* y, double* residual) {
+void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<float>& c, const float* v, double* S, const float* y,
+                 double* residual) {
   glr::head_forward_residual(d, c, v, S, y, residual);
 }
 
-static void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<double>& c, const double* v, double* S,
-                        const double* y, double* residual) {
+void residual_of(const glr::HeadDims& d, const glr::HeadCoeffs<double>& c, const double* v, double* S, const double* y,
+                 double* residual) {
   const int64_t W = d.R * d.H * d.V;
   std::vector<double> reference(static_cast<size_t>(d.T * W));  // [T, R, H, V]
   glr::head_forward_extended(d, c, v, S, reference.data());
-  for (int64_t t = 0; t < d.T; ++t) {
-    double error = 0, norm = 0;
-    for (int64_t i = t * W; i < (t + 1) * W; ++i) {
-      const double ref = reference[static_cast<size_t>(i)];
-      error += (y[i] - ref) * (y[i] - ref);
-      norm += ref * ref;
-    }
-    residual[t] = relative(error, norm);
-  }
+  relative_rows(d.T, W, y, reference.data(), residual);
 }
 
 // With a divisor the recurrence runs once more in double and is divided by its own last column's normaliser as it was.
@@ -205,7 +220,21 @@ void HeadView<R>::forward_residual(std::vector<double>& S, double* residual) con
   }
 }
 
-template class HeadView<float>;
-template class HeadView<double>;
+// The recurrence over tokens that write nothing.
+template <class R>
+bool HeadView<R>::carry_change(std::vector<R>& dS) const {
+  this->each_segment_on(dS, [&](const Segment& g, R* S) {
+    const glr::HeadDims here = pass_.dims_of(g);
+    const size_t n = static_cast<size_t>(here.T * pass_.vw());
+    const std::vector<R> nothing(n, R(0));  // [T, R, H, V]
+    std::vector<R> y(n);
+    glr::head_forward(here, pass_.at(g.begin), nothing.data(), S, y.data());
+  });
+  return true;
+}
+
+}  // namespace
+
+HS_STRUCTURE_VIEW(heads, HeadView)
 
 }  // namespace hindscan

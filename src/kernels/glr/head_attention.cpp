@@ -8,7 +8,7 @@
 #include "kernels/glr/lanes.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/glr/head_rows.cpp"
+#define HWY_TARGET_INCLUDE "kernels/glr/head_attention.cpp"
 #include <hwy/foreach_target.h>
 //
 #include <hwy/highway.h>
