@@ -168,6 +168,28 @@ TEST_P(PublishedKeys, CaseA5AnotherValueChangesTheModelOrIsRefused) {
   });
 }
 
+// Numbers beyond any size are refused, or leave sizes sound; a sanitizer sees conversions that overflow.
+TEST_P(PublishedKeys, CaseC6NoNumberMakesASizeThatIsNone) {
+  const Config config = GetParam().small();
+  for_leaves(config.root(), "", {"model_type"}, [&](const std::string& key, const ConfigValue& value) {
+    if (value.as<int64_t>() == nullptr && value.as<double>() == nullptr) return;
+    for (const double extreme : {1e300, 9.3e18, 1e15, -1e300, -1.0, 1e-300}) {
+      Config changed = config;
+      changed.set(key, extreme);
+      try {
+        for (const auto& [name, shape] : declared(changed)) {
+          for (const int64_t dim : shape) {
+            ASSERT_GT(dim, 0) << name << " with " << key << " " << extreme;
+            ASSERT_LE(dim, int64_t{1} << 45) << name << " with " << key << " " << extreme;
+          }
+        }
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kData) << key << " " << extreme << ": " << e.what();
+      }
+    }
+  });
+}
+
 // What is listed as irrelevant is so.
 TEST_P(PublishedKeys, CaseA5AnotherValueOfAListedOneChangesNothing) {
   const Config config = GetParam().small();

@@ -217,10 +217,10 @@ XlstmConfig read_xlstm(const Config& c) {
   x.n_layer = two_names(c, "num_hidden_layers", "num_blocks", 0, 10000, 32);
   x.vocab_size = c.integer("vocab_size", 1, kMaxDim, 50304);
   x.heads = c.integer("num_heads", 1, 65536, 8);
-  const double D = static_cast<double>(x.d_model);
-  x.qk_dim = static_cast<int64_t>(D * c.real("qk_dim_factor", 0.5));
-  x.v_dim = static_cast<int64_t>(D * c.real("v_dim_factor", 1.0));
-  x.d_ffn = round_up(D * c.real("ffn_proj_factor", 2.667), c.integer("ffn_round_up_to_multiple_of", 1, 65536, 64));
+  x.qk_dim = c.share("qk_dim_factor", x.d_model, 0.5, 1, kMaxDim);
+  x.v_dim = c.share("v_dim_factor", x.d_model, 1, 1, kMaxDim);
+  x.d_ffn = round_up(static_cast<double>(x.d_model) * c.real("ffn_proj_factor", 1e-3, 1024, 2.667),
+                     c.integer("ffn_round_up_to_multiple_of", 1, 65536, 64));
   x.norm_eps = c.real("norm_eps", 1e-6);
   x.eps = c.real("eps", 1e-6);
   x.gate_cap = c.real("gate_soft_cap", 15);
