@@ -171,13 +171,14 @@ def judge(line, programs, top, work):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("programs", nargs=2, type=Path, metavar=("BEFORE", "AFTER"), help="hindscan of the two builds")
+    parser.add_argument("before", type=Path, metavar="BEFORE", help="hindscan as it was; it also makes the inputs")
+    parser.add_argument("after", type=Path, metavar="AFTER", help="hindscan as it is now")
     parser.add_argument("--only", metavar="TEXT", default="", help="lines that contain it")
     parser.add_argument("--jobs", type=int, default=1, help="commands at a time")
     parser.add_argument("--list", type=Path, default=LIST, metavar="FILE", help="default: tests/same_results.txt")
     parser.add_argument("--explained", type=Path, metavar="FILE", help="lines `id: reason`, * in an id: counted apart")
     options = parser.parse_args()
-    programs = [p.resolve() for p in options.programs]
+    programs = [options.before.resolve(), options.after.resolve()]
     for program in programs:
         if not os.access(program, os.X_OK):
             sys.exit(f"same_results: expected two programs, found none at {program}")

@@ -38,6 +38,8 @@ compare() {
 export HINDSCAN ALTER=pass
 compare 0 "6 commands, 0 differ"
 
+holds python3 -B "$HINDSCAN_ROOT/tools/same_results.py" --help >help
+
 # What differs by nature is left out, and methods may stand in any order.
 ALTER='import json
 out = re.sub(rb"seconds\": [\d.]+|peak_bytes\": \d+", lambda m: m[0][:-1] + b"9", re.sub(rb"time  .*", b"time    9 s", out))
