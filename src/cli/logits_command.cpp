@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/streams.h"
 #include "cli/token_text.h"
-#include "explain/reverse_walk.h"
+#include "explain/pass_probe.h"
 #include "io/json.h"
 #include "io/npy.h"
 #include "io/printable.h"

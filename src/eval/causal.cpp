@@ -68,11 +68,12 @@ SequenceState advance(const Model& model, std::span<const int32_t> tokens, Seque
 }
 
 // As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.
-size_t copies_at_once(const Model& model, const ExplainRequest& r, const ExplainReport& report,
-                      const PassProbe& probe) {
-  const Window& w = report.window;
-  const EditCost cost = edit_cost(model, r, probe, w.first, w.last);
+size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window& w) {
+  constexpr int64_t kFarBelow = 4;  // parts of the limit: closer to it the cost is measured
   const int64_t limit = (r.mem_limit > 0 ? r.mem_limit : available_memory()) - score_bytes(model, r);
+  EditCost cost = w.edit_cost;
+  if (cost.each == 0 || cost.of(kFewestCopies) > limit / kFarBelow)
+    cost = edit_cost(model, r, w.probe, w.first, w.last);
   check(cost.of(kFewestCopies) <= limit, ErrorCode::kResource,
         "[causal] expected at least {} MiB for two copies of the last {}, found {} MiB; raise the limit or leave "
         "the edits out",
@@ -92,22 +93,20 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   const auto range = [&](int64_t a, int64_t b) {
     return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
   };
-  const PassProbe probe = probe_pass(model, walk_of(model, request));
-  const size_t at_once = copies_at_once(model, request, report, probe) - 1;  // beside the unedited one
+  const size_t at_once = copies_at_once(model, request, w) - 1;  // beside the unedited one
   const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
-  const std::span<const int32_t> few = first_few(probe, range(w.first, w.last));
-  const Writes writes = write_taps(model, few);
+  const std::span<const int32_t> few = first_few(w.probe, range(w.first, w.last));
   Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
-    verify_writes(model, few, SequenceState(), writes, arena);  // beside a huge state they may vanish
+    verify_writes(model, few, SequenceState(), w.writes, arena);  // beside a huge state they may vanish
   ProgressTask progress(request.progress, "causal check", "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
-    EditedBatch batch(range(w.first, w.last), w.first, writes, arena);
+    EditedBatch batch(range(w.first, w.last), w.first, w.writes, arena);
     for (const Edit& e : some) batch.add(e);
     const std::vector<double> values = batch.values(model, before, report.target);
-    verify_found(batch.silenced, writes);
+    verify_found(batch.silenced, w.writes);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
     for (size_t e = 0; e < some.size(); ++e) {
       const double change = values[e + 1] - values[0];
@@ -118,11 +117,11 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   }
 }
 
-std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+std::vector<double> predicted_changes(const ExplainRequest& request, const ExplainReport& report,
                                       const MethodReport& method, std::span<const Edit> edits) {
   std::vector<double> out;
   if (edits.empty()) return out;
-  const Weight& table = embedding_table(model);
+  const Weight& table = *report.window.embedding;
   for (const Edit& e : edits) {
     const size_t j = static_cast<size_t>(e.position);
     if (e.kind != EditKind::kReplace || method.adjoint.empty()) {
@@ -151,7 +150,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
   }
   for (MethodReport& method : report.methods) {
     if (!method.targeted) continue;
-    const std::vector<double> predicted = predicted_changes(model, request, report, method, edits);
+    const std::vector<double> predicted = predicted_changes(request, report, method, edits);
     CausalReport causal;
     causal.edits = static_cast<int>(edits.size());
     causal.spearman = spearman(predicted, measured);

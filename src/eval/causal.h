@@ -27,7 +27,7 @@ std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, 
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                    std::span<Edit> edits);
 // Change a method predicts: -score, or (e' - e) . adjoint for a replacement and a method that keeps the adjoint.
-std::vector<double> predicted_changes(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+std::vector<double> predicted_changes(const ExplainRequest& request, const ExplainReport& report,
                                       const MethodReport& method, std::span<const Edit> edits);
 
 // Fills causal of the methods whose scores know the target (the agreement of the others is chance); returns the edits.

@@ -11,13 +11,6 @@
 
 namespace hindscan {
 
-// What becomes of a dropped write.
-struct Write {
-  std::string state;          // slot of what the mixer carries on
-  bool reads_itself = false;  // the recurrence has a state of its own making even where nothing is written
-};
-using Writes = std::map<std::string, Write>;  // by the tap whose zeros take a token's write away
-
 class EditedBatch {
  public:
   // window: tokens [first, ...) of the text.

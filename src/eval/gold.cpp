@@ -41,7 +41,7 @@ std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position
   return out;
 }
 
-std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+std::vector<Scoring> scorings(const ExplainRequest& request, const ExplainReport& report,
                               std::span<const Edit> edits) {
   std::vector<Scoring> out;
   for (const MethodReport& m : report.methods) {
@@ -51,13 +51,13 @@ std::vector<Scoring> scorings(const Model& model, const ExplainRequest& request,
       one.adjoint = m.adjoint;
       const bool first = &map == &m.maps.front();
       out.push_back({first ? m.name : m.name + " " + map.fidelity, sizes_of(map.scores, request.target),
-                     m.targeted ? predicted_changes(model, request, report, one, edits) : std::vector<double>{}});
+                     m.targeted ? predicted_changes(request, report, one, edits) : std::vector<double>{}});
     }
     if (m.selection.empty()) continue;
     MethodReport selection;
     selection.maps = {ScoreMap{"model", m.selection, {}}};
-    out.push_back({"selection", sizes_of(m.selection, request.target),
-                   predicted_changes(model, request, report, selection, edits)});
+    out.push_back(
+        {"selection", sizes_of(m.selection, request.target), predicted_changes(request, report, selection, edits)});
   }
   return out;
 }
@@ -107,7 +107,7 @@ class TableBuilder {
     const size_t n = static_cast<size_t>(example.position) + 1;
     const std::vector<char> sources = marks(example.sources, n);
     const std::vector<char> resets = marks(causal_resets(model_, request, report, example.resets), n);
-    const std::vector<Scoring> all = scorings(model_, request, report, edits);
+    const std::vector<Scoring> all = scorings(request, report, edits);
     if (means_.empty()) means_.resize(all.size());
     for (size_t i = 0; i < all.size(); ++i) {
       RowMeans& m = means_[i];

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "eval/edited_batch.h"
-#include "explain/mixer_view.h"
 
 namespace hindscan {
 
@@ -14,27 +13,6 @@ static bool all_zero(const SequenceState::Slot& slot) {
 std::span<const int32_t> first_few(const PassProbe& probe, std::span<const int32_t> window) {
   constexpr size_t kFew = 16;
   return probe.whole ? window : window.first(std::min(kFew, window.size()));
-}
-
-Writes write_taps(const Model& model, std::span<const int32_t> window) {
-  Input input;
-  input.tokens = window;
-  CtxOptions options;
-  options.record = true;
-  options.compute = model.compute();
-  Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
-  Writes out;
-  const auto collect = [&](const auto& views) {
-    for (const auto& view : views) {
-      out[view->write_tap()] = {view->state(), view->reads_itself()};
-    }
-  };
-  if (model.compute() == DType::kF64)
-    collect(mixer_views<double>(ctx));
-  else
-    collect(mixer_views<float>(ctx));
-  return out;
 }
 
 // Whether the states of a mixer differ, and what it carries on is more than zeros.

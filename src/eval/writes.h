@@ -5,15 +5,12 @@
 #include <string>
 
 #include "eval/edited_batch.h"
-#include "explain/reverse_walk.h"
+#include "explain/pass_probe.h"
 
 namespace hindscan {
 
 // As many tokens of a window as show every write: all of them where the model reads texts of one length only.
 std::span<const int32_t> first_few(const PassProbe& probe, std::span<const int32_t> window);
-
-// Of every mixer: the key where the write is linear in it, else the value.
-Writes write_taps(const Model& model, std::span<const int32_t> window);
 
 // Error(kInternal) unless every write is among the taps that a pass came by.
 void verify_found(const std::set<std::string>& found, const Writes& writes);

@@ -24,7 +24,7 @@ std::string said_of(const Model& model, const Writes& writes) {
   return "";
 }
 
-Writes taps_of(const Model& model) { return write_taps(model, distinct_tokens(9)); }
+Writes taps_of(const Model& model) { return explain(model, request_for(distinct_tokens(9))).window.writes; }
 
 TEST(CaseA12, WritesThatAreThereAndMakeTheStateAreFound) {
   const Model model = tiny_model(DType::kF32);

@@ -73,6 +73,8 @@ class Explainer {
     finish();
     report_.window.first = window_first();
     report_.window.last = target_ + 1;
+    report_.window.probe = plan_.probe;
+    report_.window.edit_cost = plan_.edits;
     report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
     return std::move(report_);
   }
@@ -84,7 +86,10 @@ class Explainer {
     const WalkSizes sizes{explain_tokens(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
                           window_first()};
     states_.resize(views.size());
-    for (const auto& view : views) report_.layers.push_back({view->layer, view->name(), 0, 0});
+    for (const auto& view : views) {
+      report_.layers.push_back({view->layer, view->name(), 0, 0});
+      report_.window.writes[view->write_tap()] = {view->state(), view->reads_itself()};
+    }
     rows_ = std::make_unique<RowScan<R>>(sizes);
     if (request_.estimator == Estimator::kKeyDropping) {
       check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }),
@@ -118,7 +123,10 @@ class Explainer {
 
   void forward(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
-    if (first == 0) start(views);
+    if (first == 0) {
+      start(views);
+      report_.window.embedding = embedding_table(ctx);
+    }
     for (size_t l = 0; l < views.size(); ++l) {
       std::vector<double> residual(static_cast<size_t>(views[l]->tokens()));
       views[l]->forward_residual(states_[l], residual.data());
@@ -188,7 +196,7 @@ double timed(const Model& model, const ExplainRequest& request, const PassProbe&
   few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
   few.features.resize(static_cast<size_t>(F * n));
   few.progress = nullptr;
-  const ExplainPlan plan{probe, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
+  const ExplainPlan plan{probe, {}, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
   const auto start = std::chrono::steady_clock::now();
   Explainer<R>(model, few, plan, n - 1).run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -60,9 +60,16 @@ EditCost edit_cost(const Model& model, const ExplainRequest& r, const PassProbe&
   return {pass.fixed + 3 * state, pass.per_token * window + 3 * state};
 }
 
-ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+namespace {
+
+EditCost rough_edit_cost(const PassProbe& probe, int64_t window) {
+  const int64_t state = probe.state_bytes(window) + probe.cached * window;
+  return {0, 2 * probe.tape * window + 3 * state};  // what is recorded, and as much for what ops take beside it
+}
+
+ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t target, PassProbe probe, bool rough) {
   ExplainPlan p;
-  p.probe = probe_pass(model, walk_of(model, r));
+  p.probe = std::move(probe);
   check(
       !p.probe.reordered || r.state_in == nullptr, ErrorCode::kUsage,
       "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
@@ -77,8 +84,10 @@ ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64
   }
   e.bytes = bytes(e.chunk);
   const int64_t first = window_first(p.probe, target), count = edits(r, target + 1 - first);
-  if (count > 0)
-    e.bytes = std::max(e.bytes, scores + edit_cost(model, r, p.probe, first, target + 1).of(kFewestCopies));
+  if (count > 0) {
+    p.edits = rough ? rough_edit_cost(p.probe, target + 1 - first) : edit_cost(model, r, p.probe, first, target + 1);
+    e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
+  }
   const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);
   e.quadratic_layers = p.probe.quadratic_layers;
   e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
@@ -86,6 +95,18 @@ ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64
   e.causal_seconds = linear * static_cast<double>(count * (target + 1 - first)) / (T * passes);
   e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
   return p;
+}
+
+}  // namespace
+
+ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target) {
+  constexpr int64_t kShort = 256, kFarBelow = 4;  // tokens; parts of the limit
+  const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
+  if (explain_tokens(model, r) <= kShort) {
+    ExplainPlan p = plan_with(model, r, target, probe_pass(model, walk_of(model, r), true), true);
+    if (p.estimate.bytes <= limit / kFarBelow) return p;
+  }
+  return plan_with(model, r, target, probe_pass(model, walk_of(model, r)), false);
 }
 
 }  // namespace hindscan

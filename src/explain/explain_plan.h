@@ -1,7 +1,7 @@
 // What a request will take in memory and time, before its text is read.
 #pragma once
+#include "explain/pass_probe.h"
 #include "explain/report.h"
-#include "explain/reverse_walk.h"
 
 namespace hindscan {
 
@@ -9,6 +9,7 @@ inline constexpr int64_t kWindow = 512;  // tokens before the target whose adjoi
 
 struct ExplainPlan {
   PassProbe probe;
+  EditCost edits;  // of the request's edits, where it asks for any
   ExplainEstimate estimate;
 };
 
@@ -20,12 +21,7 @@ WalkPlan walk_of(const Model& model, const ExplainRequest& r);
 
 // Bytes of the report: its tokens, and scores of every method with their layer maps.
 int64_t score_bytes(const Model& model, const ExplainRequest& r);
-// Bytes beside it: edited copies of tokens [first, last), packed in one pass, the unedited one among them.
-struct EditCost {
-  int64_t fixed = 0, each = 0;
-  int64_t of(int64_t copies) const { return fixed + each * copies; }
-};
+// Beside it, of copies of tokens [first, last).
 EditCost edit_cost(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t first, int64_t last);
-inline constexpr int64_t kFewestCopies = 2;  // the unedited one and another
 
 }  // namespace hindscan

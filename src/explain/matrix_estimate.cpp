@@ -3,6 +3,7 @@
 
 #include "explain/matrix.h"
 #include "explain/matrix_collect.h"
+#include "explain/pass_probe.h"
 
 namespace hindscan {
 

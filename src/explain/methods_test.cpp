@@ -25,7 +25,7 @@ TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
     ExplainRequest r = request_for(tokens, 5);
     r.methods = {Method::kGradientXInput};
     const ExplainReport report = explain(model, r);
-    Weight& table = *model.weights().find(embedding_table(model).name);
+    Weight& table = *model.weights().find(embedding_table(Recorded(model, std::vector<int32_t>{0}).ctx)->name);
     const int64_t C = table.cols();
     for (int64_t j = 0; j < T; ++j) {
       double* row = static_cast<double*>(table.data) + tokens[static_cast<size_t>(j)] * C;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "base/progress.h"
 #include "explain/estimator.h"
 #include "explain/mixer_view.h"
+#include "explain/pass_probe.h"
 #include "io/json.h"
 #include "model/model.h"
 
@@ -123,11 +125,23 @@ struct LayerReport {
                                // y the output, or its weighted mean where outputs are pooled
 };
 
-// Where a causal check may start from: the last tokens before the target and a state at or before them.
+// What becomes of a write that is dropped.
+struct Write {
+  std::string state;          // slot of what the mixer carries on
+  bool reads_itself = false;  // the recurrence has a state of its own making even where nothing is written
+};
+using Writes = std::map<std::string, Write>;  // by the tap whose zeros take a token's write away
+
+// What a causal check starts from: the last tokens before the target, a state at or before them, and what the walk
+// found out about the model.
 struct Window {
   int64_t first = 0, last = 0;  // [first, last), last = target + 1
   int64_t state_at = 0;         // tokens consumed by `state`
   SequenceState state;
+  const Weight* embedding = nullptr;  // the table tokens are looked up in, of the model; null: it reads features
+  Writes writes;
+  PassProbe probe;
+  EditCost edit_cost;
 };
 
 struct ExplainReport {

@@ -3,26 +3,8 @@
 #include <algorithm>
 
 #include "base/signals.h"
-#include "explain/mixer_view.h"
-#include "explain/orders.h"
 
 namespace hindscan {
-
-int64_t WalkPlan::length() const {
-  return feature_dim > 0 ? static_cast<int64_t>(features.size()) / feature_dim : static_cast<int64_t>(tokens.size());
-}
-
-Input WalkPlan::slice(int64_t first, int64_t count) const {
-  Input input;
-  if (feature_dim > 0) {
-    input.feature_dim = feature_dim;
-    input.features =
-        features.subspan(static_cast<size_t>(first * feature_dim), static_cast<size_t>(count * feature_dim));
-  } else {
-    input.tokens = tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
-  }
-  return input;
-}
 
 void ReverseWalk::record(int64_t first, SequenceState& state, const Visit& visit) {
   throw_if_stopped();
@@ -80,72 +62,6 @@ SequenceState ReverseWalk::border_before(int64_t t, int64_t* at) const {
   const int64_t c = std::min(t / plan_.chunk, static_cast<int64_t>(borders_.size()) - 1);
   *at = c * plan_.chunk;
   return borders_.at(static_cast<size_t>(c));
-}
-
-template <class R>
-static void add_costs(const Ctx& ctx, PassProbe& probe) {
-  for (const auto& view : mixer_views<R>(ctx)) {
-    const MixerCost cost = view->cost();
-    if (cost.cached == 0) continue;
-    if (cost.window > 0) {
-      probe.windows.emplace_back(cost.window, cost.cached);
-      continue;
-    }
-    probe.cached += cost.cached;
-    probe.quadratic_layers.push_back(view->layer);
-    probe.pair_flops += cost.pair_flops;
-  }
-}
-
-static int64_t record_alone(const Model& model, const Input& input, PassProbe& probe) {
-  CtxOptions options;
-  options.record = true;
-  options.compute = model.compute();
-  Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
-  probe.whole = needs_whole_text(ctx) || model.arch().sizes().labels > 0;
-  probe.reordered =
-      std::any_of(ctx.nodes().begin(), ctx.nodes().end(), [](const OpNode& n) { return n.role == Role::kOrder; });
-  probe.quadratic_layers.clear();
-  probe.windows.clear();
-  probe.pair_flops = 0;
-  probe.cached = 0;
-  const int64_t peak = static_cast<int64_t>(ctx.peak_bytes());
-  if (model.compute() == DType::kF64)
-    add_costs<double>(ctx, probe);
-  else
-    add_costs<float>(ctx, probe);
-  return peak;
-}
-
-int64_t PassProbe::state_bytes(int64_t tokens) const {
-  int64_t bytes = state;
-  for (const auto& [window, keys] : windows) bytes += std::min(window, tokens) * keys;
-  return bytes;
-}
-
-PassProbe probe_pass(const Model& model, const WalkPlan& plan) {
-  constexpr int64_t kFew = 16, kMore = 64;
-  WalkPlan sample;  // the first token again and again
-  sample.feature_dim = plan.feature_dim;
-  const std::vector<int32_t> tokens(plan.feature_dim > 0 ? 0 : kMore, plan.feature_dim > 0 ? 0 : plan.tokens.front());
-  std::vector<float> features;
-  for (int64_t t = 0; plan.feature_dim > 0 && t < kMore; ++t)
-    features.insert(features.end(), plan.features.begin(), plan.features.begin() + plan.feature_dim);
-  sample.tokens = tokens;
-  sample.features = features;
-  PassProbe probe;
-  probe.state = model.arch().sizes().state_numbers * static_cast<int64_t>(dtype_size(model.compute()));
-  try {
-    const int64_t more = record_alone(model, sample.slice(0, kMore), probe),
-                  few = record_alone(model, sample.slice(0, kFew), probe);
-    probe.tape = std::max<int64_t>((more - few) / (kMore - kFew), 1);
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
-    const int64_t T = plan.length();
-    probe.tape = record_alone(model, plan.slice(0, T), probe) / T + 1;
-  }
-  return probe;
 }
 
 }  // namespace hindscan

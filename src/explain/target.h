@@ -9,8 +9,8 @@ namespace hindscan {
 
 // Row of a matrix of any storage type, in double.
 std::vector<double> weight_row(const Weight& w, int64_t row);
-// The table the tokens are looked up in.
-const Weight& embedding_table(const Model& model);
+// The table that a recorded pass looked its tokens up in; null where it read features.
+const Weight* embedding_table(const Ctx& ctx);
 
 // h: what the head reads at the target ([d_model], compute type). Fills ids, logits and the probability.
 template <class R>
