@@ -37,7 +37,7 @@ ExplainRequest request_of(const Model& model) {
   ExplainRequest r;
   Rng rng(8, "tokens");
   for (int64_t t = 0; t < kTokens; ++t) r.tokens.push_back(static_cast<int32_t>(rng.below(kVocab)));
-  r.methods = {Method::kFrozen};
+  r.methods = parse_methods("frozen");
   r.causal_edits = 1000;
   if (model.arch().sizes().labels > 0) r.target_id = 1;
   return r;

@@ -142,7 +142,7 @@ TEST(CaseB, TunedStatesHaveAShareOfTheTarget) {
   const Model model = golden.model<double>();
   ExplainRequest r;
   r.tokens = golden.sequences()[0].tokens;
-  r.methods = {Method::kFrozen};
+  r.methods = parse_methods("frozen");
   const MethodReport m = explain(model, r).methods[0];
   ASSERT_TRUE(m.target_value.has_value());
   EXPECT_NE(m.initial_state_share, 0);

@@ -65,7 +65,9 @@ std::string LanguageModel::explain(std::string_view text, const Explanation& opt
   request.causal_edits = options.causal_edits;
   check(options.estimator == "exact" || options.estimator == "key-dropping", ErrorCode::kUsage,
         "[explain] expected the estimator exact or key-dropping, found \"{}\"", options.estimator);
-  if (options.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
+  for (MethodSpec& method : request.methods) {
+    if (method.name == "row" && options.estimator != "exact") method.set("estimator", options.estimator);
+  }
   if (options.contrast == "none") request.contrast = Contrast::kNone;
   if (options.contrast != "none" && options.contrast != "auto") {
     const std::vector<int32_t> ids = encode_text(impl_->model, options.contrast, kInsideText);

@@ -29,6 +29,26 @@ struct ExplainFlags {
   ExplainView view;
 };
 
+// The older way to say row:estimator=NAME.
+void set_estimator(const ExplainFlags& f, ExplainRequest& r) {
+  if (f.estimator == "exact") return;
+  const auto row =
+      std::find_if(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.name == "row"; });
+  check(row != r.methods.end(), ErrorCode::kUsage, "[--estimator] expected the method row, which it is of, found {}",
+        f.methods);
+  row->set("estimator", f.estimator);
+}
+
+// "row, rollout, frozen; options: row:estimator=exact|key-dropping".
+std::string methods_help() {
+  std::string names, options;
+  for (const MethodInfo& m : method_table()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name);
+    if (*m.options != '\0') options += fmt::format("{}{}:{}", options.empty() ? "" : ", ", m.name, m.options);
+  }
+  return fmt::format("{}; a list with commas, or all. With options: {}", names, options);
+}
+
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   add_feature_input(app, f.features);
   app.add_option("--target", r.target, "Explain what follows this token, counted from 0; negative: from the end")
@@ -37,12 +57,11 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
                  "Explain this token (of a classifier: the class of this number) instead of the most likely one");
   app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")
       ->capture_default_str();
-  app.add_option("--method", f.methods, "row, rollout, gradient-x-input, frozen; a list with commas, or all")
-      ->capture_default_str();
+  app.add_option("--method", f.methods, methods_help())->capture_default_str();
   app.add_option(
          "--estimator", f.estimator,
-         "Of the row's core map: exact, or key-dropping (delta rules without their erasing term, as other tools draw "
-         "them) with its error beside the exact map")
+         "Of the row's core map, as row:estimator=NAME says it: exact, or key-dropping (delta rules without their "
+         "erasing term, as other tools draw them) with its error beside the exact map")
       ->check(CLI::IsMember({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
@@ -76,14 +95,11 @@ bool known_output(const std::string& path) {
 }
 
 // A flag that would change nothing is a misunderstanding.
-void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const ExplainRequest& r) {
+void check_flags_are_used(const CommandLine& line, const ExplainFlags& f) {
   const bool json = line.json() || std::any_of(f.outputs.begin(), f.outputs.end(),
                                                [](const std::string& o) { return o.ends_with(".json"); });
   check(!f.per_layer || json, ErrorCode::kUsage,
         "[--per-layer] expected --json or -o FILE.json beside it, found neither");
-  const bool row = std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end();
-  check(row || r.estimator == Estimator::kExact, ErrorCode::kUsage,
-        "[--estimator] expected the method row, which it is of, found {}", f.methods);
 }
 
 // One token: its text, or its id for a model without a tokenizer.
@@ -147,8 +163,8 @@ int explain_command(Arguments arguments) {
   request.methods = parse_methods(flags.methods);
   flags.view.by = parse_piece_by(flags.by);
   flags.by_given = line.app().count("--by") > 0;
-  if (flags.estimator == "key-dropping") request.estimator = Estimator::kKeyDropping;
-  check_flags_are_used(line, flags, request);
+  set_estimator(flags, request);
+  check_flags_are_used(line, flags);
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
           "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);

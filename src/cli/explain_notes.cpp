@@ -7,7 +7,7 @@
 
 #include "base/counted.h"
 #include "base/order.h"
-#include "explain/plain_words.h"
+#include "explain/method.h"
 
 namespace hindscan::cli {
 namespace {

@@ -10,7 +10,6 @@
 #include "base/order.h"
 #include "cli/explain_notes.h"
 #include "cli/explain_sentence.h"
-#include "explain/plain_words.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -32,9 +31,7 @@ double largest(const std::vector<double>& scores) {
   return top;
 }
 
-std::string method_line(const MethodReport& m) {
-  return fmt::format("method  {}: {}\n\n", m.name, method_words(m.name));
-}
+std::string method_line(const MethodReport& m) { return fmt::format("method  {}: {}\n\n", m.name, m.words); }
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;

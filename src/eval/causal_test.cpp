@@ -93,7 +93,7 @@ TEST(Causal, EditsAreDistinctAndReproducible) {
 TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
   Model model = tiny_model(DType::kF64);
   ExplainRequest r = request_for(distinct_tokens(12));
-  r.methods = {Method::kGradientXInput, Method::kRow};
+  r.methods = parse_methods("gradient-x-input,row");
   const ExplainReport report = explain(model, r);
   Weight& table = *model.weights().find(report.window.embedding->name);
   int32_t spare = 0;
@@ -141,7 +141,7 @@ TEST(CaseD3, EditsHoldTheMemoryLimitOrAreRefusedWithWhatTheyTake) {
 TEST(Causal, OneTokenHasNothingToEdit) {
   const Model model = tiny_model(DType::kF32);
   ExplainRequest r = request_for(distinct_tokens(1));
-  r.methods = {Method::kFrozen};
+  r.methods = parse_methods("frozen");
   ExplainReport report = explain(model, r);
   EXPECT_TRUE(add_causal(model, r, report).empty());
   EXPECT_EQ(report.methods[0].causal->edits, 0);

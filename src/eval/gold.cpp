@@ -41,8 +41,7 @@ std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position
   return out;
 }
 
-std::vector<Scoring> scorings(const ExplainRequest& request, const ExplainReport& report,
-                              std::span<const Edit> edits) {
+std::vector<Scoring> scorings(const ExplainRequest& request, const ExplainReport& report, std::span<const Edit> edits) {
   std::vector<Scoring> out;
   for (const MethodReport& m : report.methods) {
     for (const ScoreMap& map : m.maps) {

@@ -6,8 +6,8 @@
 
 #include "base/counted.h"
 #include "explain/explain_plan.h"
-#include "explain/methods.h"
 #include "explain/report.h"
+#include "explain/reverse_method.h"
 #include "explain/reverse_walk.h"
 #include "explain/target.h"
 #include "explain/token_text.h"
@@ -49,9 +49,7 @@ void check_request(const Model& model, const ExplainRequest& r) {
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
-  check(r.estimator == Estimator::kExact ||
-            std::find(r.methods.begin(), r.methods.end(), Method::kRow) != r.methods.end(),
-        ErrorCode::kUsage, "[explain] the estimator is one of the row method's maps; ask for the method row");
+  for (const MethodSpec& m : r.methods) m.info();
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 
@@ -91,30 +89,8 @@ class Explainer {
       report_.window.writes[view->write_tap()] = {view->state(), view->reads_itself()};
     }
     rows_ = std::make_unique<RowScan<R>>(sizes);
-    if (request_.estimator == Estimator::kKeyDropping) {
-      check(std::any_of(views.begin(), views.end(), [](const auto& v) { return v->has_key_dropping(); }),
-            ErrorCode::kUsage,
-            "[explain] expected a layer with a rank-1 transition for the key-dropping estimator, found none: the maps "
-            "of this "
-            "model are exact without it");
-      dropping_ = std::make_unique<KeyDroppingScan<R>>(sizes);
-    }
-    for (Method m : request_.methods) {
-      switch (m) {
-        case Method::kRow:
-          methods_.push_back(make_row<R>(sizes, *rows_, dropping_.get()));
-          break;
-        case Method::kRollout:
-          methods_.push_back(make_rollout<R>(sizes));
-          break;
-        case Method::kGradientXInput:
-          methods_.push_back(make_gradient_x_input<R>(sizes));
-          break;
-        case Method::kFrozen:
-          methods_.push_back(make_frozen<R>(sizes));
-          break;
-      }
-    }
+    for (const MethodSpec& spec : request_.methods)
+      methods_.push_back(make_method(MethodContext<R>{sizes, spec, views, *rows_}));
   }
 
   int64_t output_row(const Ctx& ctx, Var h, int64_t first) const {
@@ -148,7 +124,6 @@ class Explainer {
     const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
     const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
     rows_->back(chunk);
-    if (dropping_ != nullptr) dropping_->back(chunk, mixer_views<R>(ctx, Estimator::kKeyDropping));
     for (auto& method : methods_) method->back(chunk);
   }
 
@@ -164,9 +139,13 @@ class Explainer {
   }
 
   void finish() {
-    for (auto& method : methods_) {
-      report_.methods.push_back(method->finish(request_.state_in, report_.target));
-      check_scores(report_.methods.back());
+    for (size_t m = 0; m < methods_.size(); ++m) {
+      report_.methods.push_back(methods_[m]->finish(request_.state_in, report_.target));
+      MethodReport& report = report_.methods.back();
+      report.name = request_.methods[m].text();
+      report.words = request_.methods[m].info().words;
+      report.targeted = request_.methods[m].info().targeted;
+      check_scores(report);
     }
     const std::vector<double> residuals = rows_->residuals();
     for (size_t l = 0; l < residuals.size(); ++l) {
@@ -184,7 +163,6 @@ class Explainer {
   std::vector<R> seed_, frozen_seed_;        // [d_model]
   std::vector<std::vector<double>> states_;  // per mixer, for the independent check
   std::unique_ptr<RowScan<R>> rows_;
-  std::unique_ptr<KeyDroppingScan<R>> dropping_;
   std::vector<std::unique_ptr<ReverseMethod<R>>> methods_;
 };
 

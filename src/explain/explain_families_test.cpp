@@ -4,9 +4,9 @@
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
 #include "explain/matrix.h"
-#include "explain/methods.h"
+#include "explain/method.h"
 #include "explain/orders.h"
-#include "explain/plain_words.h"
+#include "explain/reverse_method.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -20,13 +20,13 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
     const bool f64 = dtype == DType::kF64;
     const Model model = random_model(config_of(GetParam()), dtype);
     const ExplainReport report = explain(model, request_of(model, 2000));
-    const MethodReport& frozen = method_of(report, Method::kFrozen);
+    const MethodReport& frozen = method_of(report, "frozen");
     ASSERT_TRUE(frozen.residual);
     EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value,
                       f64 ? tol::kF64Complete : tol::kF32Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-6);
     EXPECT_FALSE(report.layers.empty());
-    for (const MethodReport& m : report.methods) EXPECT_NE(method_words(m.name), m.name) << "no plain words for it";
+    for (const MethodReport& m : report.methods) EXPECT_NE(m.words, "") << "no plain words for " << m.name;
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
       EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
@@ -89,7 +89,7 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
           << whole.methods[m].name;
     }
   }
-  const MethodReport& frozen = method_of(part, Method::kFrozen);
+  const MethodReport& frozen = method_of(part, "frozen");
   EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
   EXPECT_FALSE(part.layers.empty());
   for (const LayerReport& layer : part.layers)
@@ -99,7 +99,7 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
 TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
-  r.methods = {Method::kGradientXInput};
+  r.methods = parse_methods("gradient-x-input");
   const ExplainReport report = explain(model, r);
   const MethodReport& m = report.methods[0];
   Recorded pass(model, r);
@@ -156,7 +156,7 @@ TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
 TEST_P(Families, CaseA14GradientTimesAnInputBehindANorm) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
-  r.methods = {Method::kGradientXInput};
+  r.methods = parse_methods("gradient-x-input");
   const MethodReport m = explain(model, r).methods[0];
   const double shown = largest(m.scores()), at_embedding = largest(m.maps.back().scores);
   EXPECT_GT(shown, 1e-3);

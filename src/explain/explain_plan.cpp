@@ -12,7 +12,11 @@ constexpr int64_t kSmallestChunk = 16;
 constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
 
 // Work of a token on the way back, recording it again included, in forward passes.
-double back_work(const ExplainRequest& r) { return 1 + 2.5 * static_cast<double>(r.methods.size()); }
+double back_work(const ExplainRequest& r) {
+  double work = 1;
+  for (const MethodSpec& m : r.methods) work += m.info().work;
+  return work;
+}
 
 // Of the way back: one chunk on the tape with an adjoint of each array, an eighth more for what ops take beside it,
 // states at the borders, and what each method carries from chunk to chunk. Keys and values stand in the state, the

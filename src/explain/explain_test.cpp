@@ -36,7 +36,7 @@ TEST_P(Lengths, FrozenAddsUpToTheTarget) {
   const auto [dtype, T, chunk] = GetParam();
   const Model model = tiny_model(dtype);
   ExplainRequest r = request_for(distinct_tokens(T), chunk);
-  r.methods = {Method::kFrozen};
+  r.methods = parse_methods("frozen");
   const ExplainReport report = explain(model, r);
   const MethodReport& m = report.methods[0];
   ASSERT_TRUE(m.target_value && m.residual);
@@ -86,7 +86,7 @@ TEST(State, AContinuedTextExplainsItsTailAsTheWholeDoes) {
             << whole.methods[m].name;
       }
     }
-    const MethodReport& frozen = method_of(part, Method::kFrozen);
+    const MethodReport& frozen = method_of(part, "frozen");
     EXPECT_NE(frozen.initial_state_share, 0.0);
     EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, complete(dtype)));
     EXPECT_EQ(part.layers.size(), 3u);
@@ -114,7 +114,7 @@ TEST(Target, LaterTokensDoNotExist) {
 TEST(Target, ContrastIsTheRunnerUpUnlessAskedFor) {
   const Model model = tiny_model(DType::kF64);
   ExplainRequest r = request_for(distinct_tokens(17));
-  r.methods = {Method::kFrozen};
+  r.methods = parse_methods("frozen");
   const ExplainReport chosen = explain(model, r);
   SequenceState state;
   Runner runner(model);
@@ -167,8 +167,21 @@ TEST(Request, IsChecked) {
   EXPECT_EQ(code([](ExplainRequest& r) { r.chunk = 0; }), ErrorCode::kUsage);
   EXPECT_EQ(code([](ExplainRequest& r) { r.mem_limit = 1000; }), ErrorCode::kResource);
   EXPECT_THROW(parse_methods("row,lime"), Error);
-  EXPECT_EQ(parse_methods("frozen,row"), (std::vector<Method>{Method::kFrozen, Method::kRow}));
-  EXPECT_EQ(parse_methods("all").size(), 4u);
+  EXPECT_EQ(parse_methods("frozen,row"), (std::vector<MethodSpec>{{"frozen", {}}, {"row", {}}}));
+  EXPECT_EQ(parse_methods("all").size(), method_table().size());
+}
+
+TEST(Request, AMethodIsOneStringWithItsOptions) {
+  const std::vector<MethodSpec> two = parse_methods("row:estimator=key-dropping,frozen,frozen");
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0].text(), "row:estimator=key-dropping");
+  EXPECT_EQ(two[0].option("estimator"), "key-dropping");
+  EXPECT_EQ(parse_methods(two[0].text()), (std::vector<MethodSpec>{two[0]}));
+  EXPECT_EQ(two[1].text(), "frozen");
+  EXPECT_EQ(parse_methods("row")[0].option("estimator"), "exact");
+  for (const char* wrong :
+       {"row:estimator=best", "row:steps=3", "frozen:estimator=exact", "estimator=exact", "row:", ""})
+    EXPECT_THROW(parse_methods(wrong), Error) << wrong;
 }
 
 TEST(Request, ChunksShrinkToTheMemoryLimit) {

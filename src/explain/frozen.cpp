@@ -2,7 +2,7 @@
 // is then affine in its embeddings, so the scores, the initial state and the biases add up to the target.
 #include <algorithm>
 
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 
 namespace hindscan {
 
@@ -11,7 +11,7 @@ namespace {
 template <class R>
 class Frozen final : public ReverseMethod<R> {
  public:
-  explicit Frozen(const WalkSizes& sizes) : sizes_(sizes), map_(make_map("model", sizes)) {}
+  explicit Frozen(const MethodContext<R>& context) : sizes_(context.sizes), map_(make_map("model", sizes_)) {}
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
@@ -35,7 +35,6 @@ class Frozen final : public ReverseMethod<R> {
     const double target_value = target.value();
     bias_ += target.bias;
     MethodReport report;
-    report.name = method_name(Method::kFrozen);
     report.maps = {std::move(map_)};
     report.sum = sum_of(report.scores());
     report.target_value = target_value;
@@ -83,11 +82,6 @@ class Frozen final : public ReverseMethod<R> {
 
 }  // namespace
 
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_frozen(const WalkSizes& sizes) {
-  return std::make_unique<Frozen<R>>(sizes);
-}
-template std::unique_ptr<ReverseMethod<float>> make_frozen<float>(const WalkSizes&);
-template std::unique_ptr<ReverseMethod<double>> make_frozen<double>(const WalkSizes&);
+HS_REVERSE_METHOD(frozen, Frozen)
 
 }  // namespace hindscan

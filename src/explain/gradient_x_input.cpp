@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 
 namespace hindscan {
 
@@ -13,11 +13,11 @@ namespace {
 template <class R>
 class GradientXInput final : public ReverseMethod<R> {
  public:
-  explicit GradientXInput(const WalkSizes& sizes)
-      : sizes_(sizes),
-        map_(make_map("model", sizes)),
-        paths_(static_cast<size_t>(kMixerPaths * sizes.layers * sizes.T), 0.0f),
-        selection_(static_cast<size_t>(sizes.T), 0.0) {}
+  explicit GradientXInput(const MethodContext<R>& context)
+      : sizes_(context.sizes),
+        map_(make_map("model", sizes_)),
+        paths_(static_cast<size_t>(kMixerPaths * sizes_.layers * sizes_.T), 0.0f),
+        selection_(static_cast<size_t>(sizes_.T), 0.0) {}
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
@@ -40,7 +40,6 @@ class GradientXInput final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState* state_in, const TargetReport&) override {
     MethodReport report;
-    report.name = method_name(Method::kGradientXInput);
     if (!normed_.empty()) {
       ScoreMap at_embedding{"model", std::move(map_.scores), {}};
       report.maps = {ScoreMap{"after-norm", std::move(normed_), std::move(map_.layers)}, std::move(at_embedding)};
@@ -149,11 +148,6 @@ class GradientXInput final : public ReverseMethod<R> {
 
 }  // namespace
 
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_gradient_x_input(const WalkSizes& sizes) {
-  return std::make_unique<GradientXInput<R>>(sizes);
-}
-template std::unique_ptr<ReverseMethod<float>> make_gradient_x_input<float>(const WalkSizes&);
-template std::unique_ptr<ReverseMethod<double>> make_gradient_x_input<double>(const WalkSizes&);
+HS_REVERSE_METHOD(gradient_x_input, GradientXInput)
 
 }  // namespace hindscan

@@ -4,8 +4,8 @@
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
 #include "explain/matrix.h"
-#include "explain/methods.h"
 #include "explain/orders.h"
+#include "explain/reverse_method.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -79,7 +79,7 @@ TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
     EXPECT_EQ(report.target.contrast_id.has_value(), !features);
     EXPECT_EQ(report.chunk, kTokens);
     EXPECT_EQ(report.tokens.size(), static_cast<size_t>(kTokens));
-    const MethodReport& frozen = method_of(report, Method::kFrozen);
+    const MethodReport& frozen = method_of(report, "frozen");
     EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-9);
     EXPECT_FALSE(report.layers.empty());

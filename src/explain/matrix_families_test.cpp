@@ -4,8 +4,8 @@
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
 #include "explain/matrix.h"
-#include "explain/methods.h"
 #include "explain/orders.h"
+#include "explain/reverse_method.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -21,7 +21,7 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
     ExplainRequest r = request_of(model, 2000);
     if (model.arch().sizes().labels > 0)
       GTEST_SKIP() << "this model judges whole texts: what is explained is a mean of rows";
-    r.methods = {Method::kRow};
+    r.methods = parse_methods("row");
     const ExplainReport report = explain(model, r);
     int mixer = 0;
     for (size_t l = 0; l < report.layers.size(); ++l) {
@@ -74,17 +74,18 @@ TEST_P(MatrixFamilies, BlocksAreSumsOfEntries) {
 TEST_P(MatrixFamilies, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
-  r.methods = {Method::kRow};
+  r.methods = parse_methods("row");
   const ExplainReport exact = explain(model, r);
   const bool rank1 = std::any_of(exact.layers.begin(), exact.layers.end(),
                                  [](const LayerReport& l) { return l.structure.kind == "glr.rank1"; });
-  r.estimator = Estimator::kKeyDropping;
+  r.methods = parse_methods("row:estimator=key-dropping");
   if (!rank1) {
     EXPECT_THROW(explain(model, r), Error);
     return;
   }
   const ExplainReport report = explain(model, r);
   const MethodReport& row = report.methods[0];
+  EXPECT_EQ(row.name, "row:estimator=key-dropping");
   ASSERT_TRUE(row.estimator);
   EXPECT_EQ(row.maps[0].fidelity, "core-key-dropping");
   EXPECT_EQ(row.maps[1].scores, exact.methods[0].scores());

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
@@ -121,7 +121,8 @@ TEST_P(OrdersOf, FrozenScoresOfTheTextAddUpAndRowsAreComplete) {
   rows.back(chunk);
   EXPECT_FALSE(rows.residuals().empty());
   for (double r : rows.residuals()) EXPECT_LT(r, 1e-12);
-  const auto frozen = make_frozen<double>(sizes);
+  const MethodSpec spec{"frozen", {}};
+  const auto frozen = make_frozen(MethodContext<double>{sizes, spec, views, rows});
   frozen->back(chunk);
   TargetReport report;
   report.logit = target;
@@ -162,7 +163,10 @@ TEST_P(OrdersOf, RolloutEqualsExplicitMatrices) {
   if (class_token) r.erase(r.begin() + 4);
   const std::vector<double> seed(Bidirectional::kD, 1.0);
   const Chunk<double> chunk{pass.ctx, pass.h, 0, T, 0, seed, seed, views, orders};
-  const auto rollout = make_rollout<double>({T, T, 4, 0});
+  const WalkSizes sizes{T, T, 4, 0};
+  const MethodSpec spec{"rollout", {}};
+  const RowScan<double> core(sizes);
+  const auto rollout = make_rollout(MethodContext<double>{sizes, spec, views, core});
   rollout->back(chunk);
   const MethodReport m = rollout->finish(nullptr, {});
   r.resize(static_cast<size_t>(T));

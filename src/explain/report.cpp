@@ -7,31 +7,9 @@
 
 namespace hindscan {
 
-const char* method_name(Method method) {
-  constexpr const char* names[] = {"row", "rollout", "gradient-x-input", "frozen"};
-  return names[static_cast<size_t>(method)];
-}
-
 const char* target_kind_name(TargetKind kind) {
   constexpr const char* names[] = {"token", "class", "number"};
   return names[static_cast<size_t>(kind)];
-}
-
-std::vector<Method> parse_methods(const std::string& list) {
-  constexpr Method all[] = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
-  if (list == "all") return {std::begin(all), std::end(all)};
-  std::vector<Method> out;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    const std::string name = list.substr(begin, end - begin);
-    const Method* found =
-        std::find_if(std::begin(all), std::end(all), [&](Method m) { return name == method_name(m); });
-    check(found != std::end(all), ErrorCode::kUsage,
-          "[explain] expected methods out of row, rollout, gradient-x-input, frozen or all, found \"{}\"", name);
-    if (std::find(out.begin(), out.end(), *found) == out.end()) out.push_back(*found);
-    begin = end + 1;
-  }
-  return out;
 }
 
 static Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }

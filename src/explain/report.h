@@ -12,16 +12,13 @@
 #include "base/interval.h"
 #include "base/progress.h"
 #include "explain/estimator.h"
+#include "explain/method.h"
 #include "explain/mixer_view.h"
 #include "explain/pass_probe.h"
 #include "io/json.h"
 #include "model/model.h"
 
 namespace hindscan {
-
-enum class Method : uint8_t { kRow, kRollout, kGradientXInput, kFrozen };
-const char* method_name(Method method);                      // "row", "rollout", "gradient-x-input", "frozen"
-std::vector<Method> parse_methods(const std::string& list);  // "row,frozen" or "all"; Error(kUsage) lists what is known
 
 // What a request will take, from a pass over a few tokens; where that is long, from explaining the first few, timed.
 struct ExplainEstimate {
@@ -39,12 +36,11 @@ enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain lo
 struct ExplainRequest {
   std::vector<int32_t> tokens;  // [T], T >= 1
   std::vector<float> features;  // [T, feature_dim] instead, for models that read features
-  std::vector<Method> methods = {Method::kRow, Method::kRollout, Method::kGradientXInput, Method::kFrozen};
+  std::vector<MethodSpec> methods = parse_methods("all");
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
   int32_t contrast_id = 0;                  // with Contrast::kId
-  Estimator estimator = Estimator::kExact;  // of the row method's core map
   const SequenceState* state_in = nullptr;  // what came before tokens[0]
   int causal_edits = 24;                    // used by eval/causal.h; 0: none
   uint64_t seed = 0;                        // of the edits
@@ -99,7 +95,8 @@ struct NamedShare {
 };
 
 struct MethodReport {
-  std::string name;
+  std::string name;                    // as it was asked for: "row", "row:estimator=key-dropping"
+  std::string words;                   // what it shows
   bool targeted = true;                // the scores know the target and have its sign; those of row and rollout do not
   std::vector<ScoreMap> maps;          // maps[0] holds the scores; "row" has "core" and "mixer"
   std::vector<NamedShare> shares;      // gradient-x-input: value, write, decay, read, gate over all tokens and layers
@@ -112,7 +109,7 @@ struct MethodReport {
   std::optional<double> residual;            // target_value - sum - initial_state_share - bias_share
   std::optional<CausalReport> causal;        // only where the scores are targeted: the others predict no sign
   std::string label;                         // e.g. "value path only", set by eval/
-  std::optional<EstimatorReport> estimator;  // row with Estimator::kKeyDropping: maps[0] is the estimate, maps[1] exact
+  std::optional<EstimatorReport> estimator;  // row:estimator=key-dropping: maps[0] is the estimate, maps[1] exact
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const std::vector<double>& scores() const { return maps.front().scores; }
 };

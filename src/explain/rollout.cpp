@@ -1,6 +1,6 @@
 // "rollout": r <- r (I + Abar_l) from the last layer to the first, Abar_l the channel mean of alpha with full mixing
 // (arXiv 2403.01590 eq. 21-22 for one row, unnormalised). Exact evaluation of a heuristic: not a decomposition.
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 
 namespace hindscan {
 
@@ -9,8 +9,8 @@ namespace {
 template <class R>
 class Rollout final : public ReverseMethod<R> {
  public:
-  explicit Rollout(const WalkSizes& sizes)
-      : sizes_(sizes), carries_(static_cast<size_t>(sizes.layers)), map_(make_map("core", sizes)) {}
+  explicit Rollout(const MethodContext<R>& context)
+      : sizes_(context.sizes), carries_(static_cast<size_t>(sizes_.layers)), map_(make_map("core", sizes_)) {}
 
   void back(const Chunk<R>& chunk) override {
     const Var reference = chunk.orders.reference();
@@ -34,8 +34,6 @@ class Rollout final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     MethodReport report;
-    report.name = method_name(Method::kRollout);
-    report.targeted = false;
     report.maps = {std::move(map_)};
     report.sum = sum_of(report.scores());
     return report;
@@ -49,11 +47,6 @@ class Rollout final : public ReverseMethod<R> {
 
 }  // namespace
 
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_rollout(const WalkSizes& sizes) {
-  return std::make_unique<Rollout<R>>(sizes);
-}
-template std::unique_ptr<ReverseMethod<float>> make_rollout<float>(const WalkSizes&);
-template std::unique_ptr<ReverseMethod<double>> make_rollout<double>(const WalkSizes&);
+HS_REVERSE_METHOD(rollout, Rollout)
 
 }  // namespace hindscan

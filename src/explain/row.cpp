@@ -3,8 +3,9 @@
 // chain.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 
 namespace hindscan {
 
@@ -80,15 +81,22 @@ namespace {
 template <class R>
 class Row final : public ReverseMethod<R> {
  public:
-  Row(const WalkSizes& sizes, const RowScan<R>& core, const KeyDroppingScan<R>* dropping)
-      : sizes_(sizes),
-        core_(core),
-        dropping_(dropping),
-        carries_(static_cast<size_t>(sizes.layers)),
-        mixer_(make_map("mixer", sizes)) {}
+  explicit Row(const MethodContext<R>& context)
+      : sizes_(context.sizes),
+        core_(context.core),
+        carries_(static_cast<size_t>(sizes_.layers)),
+        mixer_(make_map("mixer", sizes_)) {
+    if (context.spec.option("estimator") == "exact") return;
+    check(std::any_of(context.views.begin(), context.views.end(), [](const auto& v) { return v->has_key_dropping(); }),
+          ErrorCode::kUsage,
+          "[explain] expected a layer with a rank-1 transition for the key-dropping estimator, found none: the maps of "
+          "this model are exact without it");
+    dropping_.emplace(sizes_);
+  }
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
+    if (dropping_) dropping_->back(chunk, mixer_views<R>(ctx, Estimator::kKeyDropping));
     for (size_t l = 0; l < chunk.views.size(); ++l) {
       const MixerOps& ops = chunk.views[l]->ops();
       const int64_t T = ctx.rows(ops.result), D = ctx.cols(ops.result);
@@ -109,9 +117,7 @@ class Row final : public ReverseMethod<R> {
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     average_layers(sizes_, mixer_);
     MethodReport report;
-    report.name = method_name(Method::kRow);
-    report.targeted = false;
-    if (dropping_ != nullptr) {
+    if (dropping_) {
       report.maps = {dropping_->map()};
       report.estimator = dropping_->report();
     }
@@ -136,25 +142,16 @@ class Row final : public ReverseMethod<R> {
 
   WalkSizes sizes_;
   const RowScan<R>& core_;
-  const KeyDroppingScan<R>* dropping_;
+  std::optional<KeyDroppingScan<R>> dropping_;
   std::vector<SequenceState> carries_;  // per layer
   ScoreMap mixer_;
 };
 
 }  // namespace
 
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core,
-                                           const KeyDroppingScan<R>* dropping) {
-  return std::make_unique<Row<R>>(sizes, core, dropping);
-}
+template class RowScan<float>;
+template class RowScan<double>;
 
-#define HS_INSTANTIATE(R)                                                                     \
-  template class RowScan<R>;                                                                  \
-  template std::unique_ptr<ReverseMethod<R>> make_row<R>(const WalkSizes&, const RowScan<R>&, \
-                                                         const KeyDroppingScan<R>*);
-HS_INSTANTIATE(float)
-HS_INSTANTIATE(double)
-#undef HS_INSTANTIATE
+HS_REVERSE_METHOD(row, Row)
 
 }  // namespace hindscan

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 #include "kernels/finite.h"
 #include "kernels/gemm.h"
 

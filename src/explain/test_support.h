@@ -63,11 +63,11 @@ inline ExplainRequest request_for(std::vector<int32_t> tokens, int64_t chunk = 2
   return r;
 }
 
-inline const MethodReport& method_of(const ExplainReport& report, Method m) {
+inline const MethodReport& method_of(const ExplainReport& report, const std::string& name) {
   for (const MethodReport& r : report.methods) {
-    if (r.name == method_name(m)) return r;
+    if (r.name == name) return r;
   }
-  fail(ErrorCode::kInternal, "[test] no method {}", method_name(m));
+  fail(ErrorCode::kInternal, "[test] no method {}", name);
 }
 
 inline SequenceState state_after(const Model& model, std::span<const int32_t> tokens) {

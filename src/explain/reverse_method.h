@@ -44,7 +44,8 @@ class ReverseMethod {
  public:
   virtual ~ReverseMethod() = default;
   virtual void back(const Chunk<R>& chunk) = 0;  // the chunk with the target first
-  // After the first tokens. state_in: what came before them, or null.
+  // After the first tokens; the name and what the table says are added by the walk. state_in: what came before, or
+  // null.
   virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;
 };
 
@@ -78,7 +79,7 @@ class KeyDroppingScan {
   explicit KeyDroppingScan(const WalkSizes& sizes);
   void back(const Chunk<R>& chunk, const Views<R>& dropping);
   const ScoreMap& map() const { return map_; }
-  EstimatorReport report() const;  // Error(kUsage) when no layer has such a term
+  EstimatorReport report() const;
 
  private:
   struct Layer {
@@ -92,15 +93,33 @@ class KeyDroppingScan {
   ScoreMap map_;
 };
 
+// What a method starts from.
 template <class R>
-std::unique_ptr<ReverseMethod<R>> make_row(const WalkSizes& sizes, const RowScan<R>& core,
-                                           const KeyDroppingScan<R>* dropping);
+struct MethodContext {
+  const WalkSizes& sizes;
+  const MethodSpec& spec;
+  const Views<R>& views;   // of the first chunk
+  const RowScan<R>& core;  // the core rows, whatever is asked for
+};
+
+// make_<id><R>(context) of each line of methods.def, at the end of its file.
+#define HS_METHOD(id, ...) \
+  template <class R>       \
+  std::unique_ptr<ReverseMethod<R>> make_##id(const MethodContext<R>& context);
+#include "explain/methods.def"
+#undef HS_METHOD
+
+#define HS_REVERSE_METHOD(id, Class)                                                     \
+  template <class R>                                                                     \
+  std::unique_ptr<ReverseMethod<R>> make_##id(const MethodContext<R>& context) {         \
+    return std::make_unique<Class<R>>(context);                                          \
+  }                                                                                      \
+  template std::unique_ptr<ReverseMethod<float>> make_##id(const MethodContext<float>&); \
+  template std::unique_ptr<ReverseMethod<double>> make_##id(const MethodContext<double>&);
+
+// The method of a spec. Error(kUsage) for what the model has nothing of.
 template <class R>
-std::unique_ptr<ReverseMethod<R>> make_rollout(const WalkSizes& sizes);
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_gradient_x_input(const WalkSizes& sizes);
-template <class R>
-std::unique_ptr<ReverseMethod<R>> make_frozen(const WalkSizes& sizes);
+std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>& context);
 
 // Shared by the methods that run the adjoint of the whole model.
 // Adjoint at the end of the chunk: the seed at the target, zero elsewhere (so that carried adjoints go through).

@@ -11,7 +11,7 @@ namespace {
 
 double target_value(const Model& model, const std::vector<int32_t>& tokens, const TargetReport& like) {
   ExplainRequest r = request_for(tokens);
-  r.methods = {Method::kRollout};
+  r.methods = parse_methods("rollout");
   r.target_id = like.id;
   r.contrast = Contrast::kId;
   r.contrast_id = *like.contrast_id;
@@ -23,7 +23,7 @@ TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
   for (int64_t T : {1, 2, 17}) {
     const std::vector<int32_t> tokens = distinct_tokens(T);
     ExplainRequest r = request_for(tokens, 5);
-    r.methods = {Method::kGradientXInput};
+    r.methods = parse_methods("gradient-x-input");
     const ExplainReport report = explain(model, r);
     Weight& table = *model.weights().find(embedding_table(Recorded(model, std::vector<int32_t>{0}).ctx)->name);
     const int64_t C = table.cols();
@@ -51,7 +51,7 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
     const Model model = tiny_model(dtype);
     const std::vector<int32_t> tokens = distinct_tokens(63);
     ExplainRequest r = request_for(tokens, 11);
-    r.methods = {Method::kGradientXInput};
+    r.methods = parse_methods("gradient-x-input");
     const ExplainReport report = explain(model, r);
     const MethodReport& m = report.methods[0];
     const auto check_against = [&]<class R>(R) {
@@ -101,7 +101,7 @@ TEST(RowAndRollout, EqualExplicitMatrices) {
       const Model model = tiny_model(dtype), reference = tiny_model(DType::kF64);
       const std::vector<int32_t> tokens = distinct_tokens(T);
       const ExplainReport report = explain(model, request_for(tokens, 9));
-      const MethodReport &row = method_of(report, Method::kRow), &rollout = method_of(report, Method::kRollout);
+      const MethodReport &row = method_of(report, "row"), &rollout = method_of(report, "rollout");
       Recorded pass(reference, tokens);
       const size_t n = static_cast<size_t>(T);
       std::vector<double> r(n, 0.0), mean_core(n, 0.0), mean_mixer(n, 0.0);

@@ -1,4 +1,4 @@
-#include "explain/methods.h"
+#include "explain/reverse_method.h"
 
 #include <algorithm>
 #include <numeric>
@@ -106,11 +106,21 @@ size_t layer_of_scope(const Views<R>& views, size_t mixer) {
   return MixerOps::npos;
 }
 
-#define HS_INSTANTIATE(R)                                            \
-  template struct Chunk<R>;                                          \
-  template void seed_output<R>(const Chunk<R>&, std::span<const R>); \
-  template size_t layer_of_scope<R>(const Views<R>&, size_t);        \
-  template double row_dot<R>(int64_t, const R*, const R*);           \
+template <class R>
+std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>& context) {
+#define HS_METHOD(id, called, ...) \
+  if (context.spec.name == called) return make_##id<R>(context);
+#include "explain/methods.def"
+#undef HS_METHOD
+  fail(ErrorCode::kInternal, "[explain] expected a method of methods.def, found {}", context.spec.name);
+}
+
+#define HS_INSTANTIATE(R)                                                          \
+  template std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>&); \
+  template struct Chunk<R>;                                                        \
+  template void seed_output<R>(const Chunk<R>&, std::span<const R>);               \
+  template size_t layer_of_scope<R>(const Views<R>&, size_t);                      \
+  template double row_dot<R>(int64_t, const R*, const R*);                         \
   template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)

@@ -1,0 +1,134 @@
+#include "explain/method.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/error.h"
+
+namespace hindscan {
+namespace {
+
+constexpr MethodInfo kTable[] = {
+#define HS_METHOD(id, name, words, options, adds_up, targeted, work) {name, words, options, adds_up, targeted, work},
+#include "explain/methods.def"
+#undef HS_METHOD
+};
+
+std::vector<std::string_view> split(std::string_view text, char by) {
+  std::vector<std::string_view> out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(by, begin), text.size());
+    if (end > begin) out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+// The values of "key=values", or nothing where the method has no such option.
+std::optional<std::string_view> values_of(const MethodInfo& info, std::string_view key) {
+  for (const std::string_view option : split(info.options, ' ')) {
+    const size_t eq = option.find('=');
+    if (option.substr(0, eq) == key) return option.substr(eq + 1);
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> whole(std::string_view text) {
+  int64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional<int64_t>(out) : std::nullopt;
+}
+
+// values: "32:1..4096" (default, range) or "a|b".
+bool allows(std::string_view values, std::string_view value) {
+  const size_t dots = values.find("..");
+  if (dots == std::string_view::npos) {
+    const std::vector<std::string_view> all = split(values, '|');
+    return std::find(all.begin(), all.end(), value) != all.end();
+  }
+  const size_t colon = values.find(':');
+  const std::optional<int64_t> low = whole(values.substr(colon + 1, dots - colon - 1)),
+                               high = whole(values.substr(dots + 2)), n = whole(value);
+  return n && *n >= *low && *n <= *high;
+}
+
+const MethodInfo* find(std::string_view name) {
+  const MethodInfo* found =
+      std::find_if(std::begin(kTable), std::end(kTable), [&](const MethodInfo& m) { return m.name == name; });
+  return found == std::end(kTable) ? nullptr : found;
+}
+
+std::string known_names() {
+  std::string out;
+  for (const MethodInfo& m : kTable) out += fmt::format("{}{}", out.empty() ? "" : ", ", m.name);
+  return out;
+}
+
+}  // namespace
+
+std::span<const MethodInfo> method_table() { return kTable; }
+
+const MethodInfo& MethodSpec::info() const {
+  const MethodInfo* found = find(name);
+  check(found != nullptr, ErrorCode::kUsage, "[explain] expected methods out of {} or all, found \"{}\"", known_names(),
+        name);
+  return *found;
+}
+
+std::string MethodSpec::text() const {
+  std::string out = name;
+  for (const auto& [key, value] : options)
+    out += fmt::format("{}{}={}", &key == &options[0].first ? ":" : ",", key, value);
+  return out;
+}
+
+std::string MethodSpec::option(std::string_view key) const {
+  for (const auto& [given, value] : options) {
+    if (given == key) return value;
+  }
+  const std::string_view values = values_of(info(), key).value_or("");
+  return std::string(values.substr(0, values.find_first_of("|:")));
+}
+
+int64_t MethodSpec::number(std::string_view key) const { return whole(option(key)).value_or(0); }
+
+void MethodSpec::set(const std::string& key, const std::string& value) {
+  const std::optional<std::string_view> values = values_of(info(), key);
+  check(values && allows(*values, value), ErrorCode::kUsage, "[explain] expected {} with {}, found {}={}", name,
+        *info().options == '\0' ? "no options" : info().options, key, value);
+  const auto same = std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.first == key; });
+  if (same == options.end())
+    options.emplace_back(key, value);
+  else
+    same->second = value;
+}
+
+std::vector<MethodSpec> parse_methods(const std::string& list) {
+  std::vector<MethodSpec> out;
+  if (list == "all") {
+    for (const MethodInfo& m : kTable) out.push_back({m.name, {}});
+    return out;
+  }
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    std::string item = list.substr(begin, end - begin);
+    begin = end + 1;
+    const size_t colon = item.find(':'), eq = item.find('=');
+    if (eq == std::string::npos || colon < eq) {  // a name, perhaps with its first option
+      const MethodSpec method{item.substr(0, colon), {}};
+      method.info();
+      if (std::find(out.begin(), out.end(), method) == out.end() || colon != std::string::npos) out.push_back(method);
+      if (colon == std::string::npos) continue;
+      item = item.substr(colon + 1);
+    }
+    const size_t at = std::min(item.find('='), item.size());
+    check(!out.empty(), ErrorCode::kUsage, "[explain] expected a method before its option {}", item);
+    out.back().set(item.substr(0, at), item.substr(std::min(at + 1, item.size())));
+  }
+  return out;
+}
+
+}  // namespace hindscan

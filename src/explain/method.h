@@ -1,0 +1,40 @@
+// Methods of attribution: how each is asked for and what its scores mean (methods.def), in one string for the command
+// line, the JSON and the API: NAME[:key=value,...].
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hindscan {
+
+struct MethodInfo {
+  const char* name;
+  const char* words;    // what it shows
+  const char* options;  // as in methods.def
+  bool adds_up;         // scores, carried-in state and biases add up to the target
+  bool targeted;        // the scores know the target and have its sign
+  double work;          // of a token on the way back, in forward passes
+};
+
+// A method as it is asked for.
+struct MethodSpec {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> options;  // in the order they were given
+
+  const MethodInfo& info() const;
+  std::string text() const;                        // "row:estimator=key-dropping"
+  std::string option(std::string_view key) const;  // or its default
+  int64_t number(std::string_view key) const;
+  void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
+  bool operator==(const MethodSpec&) const = default;
+};
+
+std::span<const MethodInfo> method_table();
+
+// "row,frozen", "row:estimator=key-dropping,frozen" or "all"; each once. Error(kUsage) lists what is known.
+std::vector<MethodSpec> parse_methods(const std::string& list);
+
+}  // namespace hindscan
