@@ -73,17 +73,17 @@ Var Ctx::make(int64_t T, int64_t C, int layout) {
 }
 
 void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-                 std::function<void(const AdjointRules&)> backward) {
-  record(role, std::move(in), out, std::move(weights), std::move(backward), nullptr);
-}
-
-void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-                 std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer) {
+                 std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer,
+                 kernels::Act act) {
+  const auto coefficient = [this](Var v) { return slots_[static_cast<size_t>(v)].coefficient; };
   Slot& made = slots_[static_cast<size_t>(out)];
   made.role = role;
   made.weight = weights.empty() ? nullptr : weights[0];
-  if (recording())
-    nodes_.push_back({role, std::move(in), out, std::move(weights), std::move(backward), std::move(mixer)});
+  made.coefficient = makes_coefficient(role, act, !in.empty() && std::all_of(in.begin(), in.end(), coefficient));
+  if (!recording()) return;
+  const bool second_is_signal = in.size() > 1 && !coefficient(in[1]);
+  nodes_.push_back(
+      {role, std::move(in), out, std::move(weights), std::move(adjoint), std::move(mixer), second_is_signal});
 }
 
 std::string Ctx::state_name(const char* op) {
@@ -207,11 +207,11 @@ Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<
   const Var y = forget_interior(x, body);
   replaying_forward_ = false;
   const std::vector<Var> outer(uses.begin(), uses.end());
-  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, outer, body](const AdjointRules& rules) {
+  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, outer, body](const LocalRule& rule) {
     with_real([&]<class R>(R) {  // adjoints that outlive the block's second run
       for (Var v : outer) grad<R>(v);
     });
-    run_block_back(layer, x, y, body, rules);
+    run_block_back(layer, x, y, body, *rule.pass);
   });
   return scoped(y);
 }

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "core/local_rule.h"
 #include "core/mixer_detail.h"
 #include "core/op_inputs.h"
-#include "core/rules.h"
 #include "core/sequence_state.h"
 #include "core/weights.h"
 #include "kernels/pointwise.h"
@@ -60,42 +60,15 @@ struct TokenOrder {
   std::vector<uint8_t> resets;  // [L_out] or empty; non-zero: recurrences start from zero before this token
 };
 
-enum class Role : uint8_t {
-  kEmbedding,
-  kLinear,
-  kNorm,
-  kConv,
-  kActivation,
-  kDecay,
-  kGlr,
-  kSkip,
-  kGate,
-  kAdd,
-  kSplit,
-  kSelect,
-  kTap,
-  kScale,
-  kConcat,
-  kModulate,
-  kTokenMix,
-  kRotate,
-  kSoftCap,
-  kHeadDot,
-  kHeadBroadcast,
-  kAttention,
-  kNonlinear,
-  kRoute,
-  kOrder,
-  kPool
-};
-
 struct OpNode {
   Role role;
   std::vector<Var> in;
   Var out = kNoVar;
   std::vector<const Weight*> weights;  // in the op's order; entries may be null
-  std::function<void(const AdjointRules&)> backward;
+  std::function<void(const LocalRule&)> adjoint;
   std::shared_ptr<const MixerDetail> mixer;  // roles glr, attention, nonlinear: what explain/ reads
+  bool second_is_signal = false;             // in[1] is made of the input, not a coefficient
+  void backward(const AdjointRules& rules) const { adjoint(resolve(rules, role, second_is_signal)); }
 };
 
 // A token mixer of a recorded pass: its nodes are nodes[first, last).
@@ -257,6 +230,7 @@ class Ctx {
     bool has_grad = false;
     Role role = Role::kTap;          // of the op that made it; kTap: not said
     const Weight* weight = nullptr;  // the op's first
+    bool coefficient = false;        // made of coefficients, not of signals
   };
   template <class F>
   auto with_real(F&& f) const {
@@ -266,9 +240,8 @@ class Ctx {
   Var make_like(Var x, int64_t C) { return make(rows(x), C, slots_[static_cast<size_t>(x)].layout); }  // [rows of x, C]
   std::string state_name(const char* op);  // "blocks.3.mixer.conv", ".conv2" when the scope has one already
   void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-              std::function<void(const AdjointRules&)> backward, std::shared_ptr<const MixerDetail> mixer);
-  void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-              std::function<void(const AdjointRules&)> backward);
+              std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer = nullptr,
+              kernels::Act act = kernels::Act::kIdentity);
   bool recording() const { return options_.record && !replaying_forward_; }
   Var reorder(Var x, const TokenOrder& order, int* layout);
   Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);
@@ -284,7 +257,7 @@ class Ctx {
   template <class R>
   R* grad_target(Var v, bool* accumulate);  // like grad, but uninitialised with *accumulate = false at first use
   template <class R>
-  void bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const AdjointRules& rules);
+  void bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const LocalRule& rule);
   const uint16_t* to_bf16(const float* x, int64_t n);  // in scratch_
   Var checked(Var y) const;                            // y, once it is known to be finite
   template <class R>

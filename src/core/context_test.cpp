@@ -141,6 +141,18 @@ TEST(Ctx, RecomputedBlocksGiveTheSameGradients) {
   }
 }
 
+// Which gates are signals is known again in the second run.
+TEST(Ctx, RecomputedBlocksFollowTheRules) {
+  const Toy toy(DType::kF64);
+  const std::vector<float> x = random_features(17, 3);
+  const Pass frozen = run(toy, features(x), frozen_rules());
+  for (const AdjointRules& rules : {frozen_rules(), half_rules()}) {
+    const Pass plain = run(toy, features(x), rules), again = run(toy, features(x), rules, true);
+    EXPECT_TRUE(agree(plain.dx, again.dx, tol::kEqual));
+  }
+  EXPECT_NE(run(toy, features(x), half_rules(), true).dx, frozen.dx);
+}
+
 TEST(Ctx, InputGradientAgreesWithFiniteDifferences) {
   const Toy toy(DType::kF64);
   std::vector<float> x = random_features(8, 4);
@@ -166,7 +178,7 @@ TEST(Ctx, InputGradientAgreesWithFiniteDifferences) {
 TEST(Ctx, AdjointOfTheCarriedStateJoinsChunks) {
   const Toy toy(DType::kF64);
   const std::vector<float> x = random_features(11, 5);
-  for (const AdjointRules& rules : {exact_rules(), frozen_rules()}) {
+  for (const AdjointRules& rules : {exact_rules(), frozen_rules(), half_rules()}) {
     const Pass whole = run(toy, features(x), rules);
     SequenceState state, before;
     std::vector<double> dx;

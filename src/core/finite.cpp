@@ -10,16 +10,6 @@ namespace hindscan {
 
 namespace {
 
-const char* role_name(Role role) {
-  constexpr const char* names[] = {"embedding",  "linear",   "norm",   "convolution", "activation", "decay",
-                                   "recurrence", "skip",     "gate",   "sum",         "split",      "selection",
-                                   "array",      "scale",    "concat", "modulation",  "token mix",  "rotation",
-                                   "soft cap",   "head dot", "heads",  "attention",   "recurrence", "expert route",
-                                   "order",      "pool"};
-  static_assert(std::size(names) == static_cast<size_t>(Role::kPool) + 1);
-  return names[static_cast<size_t>(role)];
-}
-
 std::string place(const std::string& where, int layer) {
   return where.empty() ? "after the last layer" : fmt::format("layer {}", layer);
 }

@@ -62,18 +62,4 @@ R* zeros(Arena& arena, int64_t n) {
   return p;
 }
 
-// Which inputs of a mixer core carry the adjoint under the rules; values always do unless another path is asked for.
-struct CorePaths {
-  bool value, write, decay, read;
-  explicit CorePaths(const AdjointRules& rules) {
-    const bool all = rules.path == MixerPath::kAll, frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
-    value = all || rules.path == MixerPath::kValue;
-    write = !frozen && (all || rules.path == MixerPath::kWrite);
-    decay = !frozen && (all || rules.path == MixerPath::kDecay);
-    read = !frozen && (all || rules.path == MixerPath::kRead);
-  }
-  bool any() const { return value || write || decay || read; }
-  bool coefficients() const { return write || decay || read; }
-};
-
 }  // namespace hindscan

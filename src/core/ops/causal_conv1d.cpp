@@ -1,11 +1,54 @@
-// Role conv: causal depthwise convolution; linear, so the adjoint is the transpose under every rule.
+// Role conv: causal depthwise convolution. Adjoint: the transpose, or the relevance is shared among the inputs.
 // Carries the last K-1 inputs ("conv"); their adjoint is kept apart per mixer path, because paths add up after it.
+#include <algorithm>
 #include <cstring>
 
 #include "core/context.h"
-#include "core/ops/op_support.h"
+#include "core/ops/relevance.h"
 
 namespace hindscan {
+
+namespace {
+
+template <class R>
+struct SegmentRows {
+  int64_t T, C, K;
+  const R *past, *x, *y, *dy;  // [K-1, C], [T, C] each
+};
+
+// The relevance of a segment's outputs to its rows and to those before it; returns that of the bias. dpast as in
+// kernels::conv1d_backward.
+template <class R>
+double conv_relevance(const SegmentRows<R>& s, const R* w, const R* bias, const LocalRule& rule, Arena& scratch,
+                      R* dpast, R* dx) {
+  const ArenaScope scope(scratch);
+  const int64_t T = s.T, C = s.C, K = s.K, before = (K - 1) * C, n = T * C;
+  R *rows = scratch.array<R>(static_cast<size_t>(before + n)),
+    *drows = scratch.array<R>(static_cast<size_t>(before + n));
+  std::copy_n(s.past, before, rows);  // [K-1+T, C]
+  std::copy_n(s.x, n, rows + before);
+  std::fill_n(drows, before + n, R(0));
+  const auto apply = [=, &scratch](const R* weights, const R* in, R* out) {
+    const ArenaScope inner(scratch);
+    R* moving = scratch.array<R>(static_cast<size_t>(before));  // [K-1, C]
+    std::copy_n(in, before, moving);
+    kernels::conv1d_forward(T, C, K, weights, static_cast<const R*>(nullptr), in + before, moving, out);
+  };
+  const auto transposed = [=](const R* weights, const R* d, R* din) {
+    std::fill_n(din, before + n, R(0));
+    const R* unread = nullptr;
+    R* none = nullptr;
+    kernels::conv1d_backward(T, C, K, weights, unread, unread, d, din, din + before, none, none);
+  };
+  const LinearMap<R> map{before + n, n, C * K, w, bias, C, apply, transposed};
+  const double of_bias = share_relevance(map, rule, rows, s.y, s.dy, scratch, drows);
+  kernels::accumulate(before, dpast, drows + n);  // what later rows left of the last K-1
+  std::copy_n(drows, before, dpast);
+  kernels::accumulate(n, drows + before, dx);
+  return of_bias;
+}
+
+}  // namespace
 
 Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   const int64_t T = rows(x), C = cols(x), K = w.shape.back();
@@ -33,11 +76,11 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
       kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving,
                               data<R>(out) + g.begin * C);
     }
-    record(Role::kConv, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kConv, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
-      R* dw = rules.weights ? options_.grads->of<R>(w) : nullptr;
-      const std::string slot = path_slot(name, rules.path);
+      R* dw = rule.weights ? options_.grads->of<R>(w) : nullptr;
+      const std::string slot = rule.slot(name);
       for (size_t s = 0; s < segments.size(); ++s) {
         const Segment& g = segments[s];
         const ArenaScope scope(scratch_);
@@ -46,12 +89,18 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
         const size_t seq = static_cast<size_t>(g.seq);
         const void* from_future = g.carries_out ? adjoint_in[seq].get(slot, past_shape, options_.compute) : nullptr;
         if (from_future != nullptr) std::memcpy(dpast, from_future, past_n * sizeof(R));
-        kernels::conv1d_backward(g.end - g.begin, C, K, w.as<R>(), data<R>(x) + g.begin * C, pasts + s * past_n,
-                                 dy + g.begin * C, dpast, dx + g.begin * C, dw, static_cast<R*>(nullptr));
+        const int64_t n = g.end - g.begin, at = g.begin * C;
+        const R *rows = data<R>(x) + at, *past = pasts + s * past_n;
+        if (rule.relevance)
+          bias_share += conv_relevance({n, C, K, past, rows, data<R>(out) + at, dy + at}, w.as<R>(), b, rule, scratch_,
+                                       dpast, dx + at);
+        else
+          kernels::conv1d_backward(n, C, K, w.as<R>(), rows, past, dy + at, dpast, dx + at, dw,
+                                   static_cast<R*>(nullptr));
         if (g.carries_in)
           std::memcpy(adjoint_out[seq].put(slot, past_shape, options_.compute), dpast, past_n * sizeof(R));
       }
-      if (bias != nullptr) bias_backward(*bias, 0, T, C, dy, rules);
+      if (bias != nullptr && !rule.relevance) bias_backward(*bias, 0, T, C, dy, rule);
     });
   });
   return out;

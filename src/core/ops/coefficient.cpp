@@ -1,8 +1,7 @@
 // Roles gate, modulate, token mix, head dot: a coefficient acts on a signal. Signal side: the transpose with the
-// coefficient held. Coefficient side: the exact derivative, nothing under frozen rules; gate also keeps to the path
-// kGate (split at the mixer core, which modulate, lerp and mix come before).
+// coefficient held. Coefficient side: the exact derivative or nothing. A gate that is a signal itself may share the
+// adjoint.
 #include "core/context.h"
-#include "core/ops/op_support.h"
 #include "kernels/pointwise_coef.h"
 
 namespace hindscan {
@@ -33,17 +32,25 @@ static void act_on_backward(int64_t T, int64_t H, int64_t d, const R* coeff, con
     kernels::head_scale_backward(T, H, d, coeff, x, dy, dcoeff, dx);
 }
 
+// The adjoint that each of two signals gets: dy itself unless they share it.
+template <class R>
+static const R* shared_out(const LocalRule& rule, int64_t n, const R* dy, Arena& scratch) {
+  if (rule.share == 1) return dy;
+  R* part = scratch.array<R>(static_cast<size_t>(n));  // [T, C]
+  for (int64_t i = 0; i < n; ++i) part[i] = static_cast<R>(rule.share) * dy[i];
+  return part;
+}
+
 Var Ctx::gate(Var signal, Var gate) {
   const int64_t T = rows(signal), C = cols(signal), H = coefficient_heads(*this, "gate", gate, signal);
   const Var out = make_like(signal, C);  // [T, C]
   with_real([&]<class R>(R) {
     act_on(T, H, C / H, data<R>(gate), data<R>(signal), data<R>(out));
-    record(Role::kGate, {signal, gate}, out, {}, [=, this](const AdjointRules& rules) {
-      const bool to_signal = rules.path != MixerPath::kGate;
-      const bool to_gate =
-          rules.gate == AdjointRules::Gate::kExact && (rules.path == MixerPath::kAll || rules.path == MixerPath::kGate);
-      act_on_backward(T, H, C / H, data<R>(gate), data<R>(signal), grad<R>(out), to_gate ? grad<R>(gate) : nullptr,
-                      to_signal ? grad<R>(signal) : nullptr);
+    record(Role::kGate, {signal, gate}, out, {}, [=, this](const LocalRule& rule) {
+      const ArenaScope scope(scratch_);
+      const R* dy = shared_out(rule, T * C, grad<R>(out), scratch_);
+      act_on_backward(T, H, C / H, data<R>(gate), data<R>(signal), dy, rule.coefficient ? grad<R>(gate) : nullptr,
+                      rule.signal ? grad<R>(signal) : nullptr);
     });
   });
   return out;
@@ -54,9 +61,9 @@ Var Ctx::modulate(Var coeff, Var signal) {
   const Var out = make_like(signal, C);  // [T, C]
   with_real([&]<class R>(R) {
     act_on(T, H, C / H, data<R>(coeff), data<R>(signal), data<R>(out));
-    record(Role::kModulate, {coeff, signal}, out, {}, [=, this](const AdjointRules& rules) {
+    record(Role::kModulate, {coeff, signal}, out, {}, [=, this](const LocalRule& rule) {
       act_on_backward(T, H, C / H, data<R>(coeff), data<R>(signal), grad<R>(out),
-                      coefficients_held(rules) ? nullptr : grad<R>(coeff), grad<R>(signal));
+                      rule.coefficient ? grad<R>(coeff) : nullptr, grad<R>(signal));
     });
   });
   return out;
@@ -69,9 +76,9 @@ Var Ctx::lerp(Var a, Var b, Var coeff) {
   const Var out = make_like(a, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::lerp_forward(T, H, C / H, data<R>(a), data<R>(b), data<R>(coeff), data<R>(out));
-    record(Role::kTokenMix, {a, b, coeff}, out, {}, [=, this](const AdjointRules& rules) {
+    record(Role::kTokenMix, {a, b, coeff}, out, {}, [=, this](const LocalRule& rule) {
       kernels::lerp_backward(T, H, C / H, data<R>(a), data<R>(b), data<R>(coeff), grad<R>(out), grad<R>(a), grad<R>(b),
-                             coefficients_held(rules) ? nullptr : grad<R>(coeff));
+                             rule.coefficient ? grad<R>(coeff) : nullptr);
     });
   });
   return out;
@@ -89,10 +96,10 @@ Var Ctx::mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x) {
     kernels::mix_forward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, data<R>(out));
     std::vector<Var> in = {x, previous};
     if (delta != kNoVar) in.push_back(delta);
-    record(Role::kTokenMix, std::move(in), out, {&mu}, [=, this, &mu](const AdjointRules& rules) {
-      R* ddelta = delta == kNoVar || coefficients_held(rules) ? nullptr : grad<R>(delta);
+    record(Role::kTokenMix, std::move(in), out, {&mu}, [=, this, &mu](const LocalRule& rule) {
+      R* ddelta = delta != kNoVar && rule.coefficient ? grad<R>(delta) : nullptr;
       kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x),
-                            grad<R>(previous), ddelta, rules.weights ? options_.grads->of<R>(mu) : nullptr);
+                            grad<R>(previous), ddelta, rule.weights ? options_.grads->of<R>(mu) : nullptr);
     });
   });
   return out;
@@ -108,9 +115,9 @@ Var Ctx::head_dot(Var a, Var b, const Weight* w, int64_t heads) {
   with_real([&]<class R>(R) {
     const R* wv = w == nullptr ? nullptr : w->as<R>();
     kernels::head_dot_forward(T, heads, C / heads, data<R>(a), data<R>(b), wv, data<R>(out));
-    record(Role::kHeadDot, {a, b}, out, {w}, [=, this](const AdjointRules& rules) {
-      if (coefficients_held(rules)) return;
-      R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
+    record(Role::kHeadDot, {a, b}, out, {w}, [=, this](const LocalRule& rule) {
+      if (!rule.coefficient) return;
+      R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
       kernels::head_dot_backward(T, heads, C / heads, data<R>(a), data<R>(b), wv, grad<R>(out), grad<R>(a), grad<R>(b),
                                  dw);
     });

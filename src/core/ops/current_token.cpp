@@ -75,17 +75,13 @@ Var Ctx::skip(const CurrentToken& in, Var base) {
   with_real([&]<class R>(R) {
     const Rows<R> x{T, H, C / H, data<R>(in.q), data<R>(in.k), data<R>(in.v), in.u->as<R>()};
     rows_forward(x, data<R>(base), data<R>(out));
-    record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u}, [=, this](const AdjointRules& rules) {
-      const auto on = [&](MixerPath p) { return rules.path == MixerPath::kAll || rules.path == p; };
+    record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u}, [=, this](const LocalRule& rule) {
       kernels::accumulate(T * C, grad<R>(out), grad<R>(base));
-      if (!rules.skip) return;
-      const bool exact = rules.recurrence == AdjointRules::Recurrence::kExact;
-      const RowGrads<R> to{exact && on(MixerPath::kRead) ? grad<R>(in.q) : nullptr,
-                           exact && on(MixerPath::kWrite) ? grad<R>(in.k) : nullptr,
-                           on(MixerPath::kValue) ? grad<R>(in.v) : nullptr,
-                           rules.weights ? options_.grads->of<R>(*in.u) : nullptr};
+      if (!rule.any_input()) return;
+      const RowGrads<R> to{rule.read ? grad<R>(in.q) : nullptr, rule.write ? grad<R>(in.k) : nullptr,
+                           rule.value ? grad<R>(in.v) : nullptr, rule.weights ? options_.grads->of<R>(*in.u) : nullptr};
       const double share = rows_backward(x, grad<R>(out), to);
-      if (on(MixerPath::kValue)) skip_share += share;
+      if (rule.value) skip_share += share;
     });
   });
   return out;

@@ -25,10 +25,10 @@ Var Ctx::decay(Var x, const Weight& bias) {
   const Var out = make_like(x, C);  // [T, C] step > 0
   with_real([&]<class R>(R) {
     kernels::bias_act_forward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), data<R>(out));
-    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const AdjointRules& rules) {
-      if (rules.recurrence == AdjointRules::Recurrence::kValuePath) return;
+    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       kernels::bias_act_backward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), grad<R>(out), grad<R>(x),
-                                 rules.weights ? options_.grads->of<R>(bias) : nullptr);
+                                 rule.weights ? options_.grads->of<R>(bias) : nullptr);
     });
   });
   return out;
@@ -44,14 +44,14 @@ Var Ctx::decay(Var x, const Weight& bias, double low, double high) {
     R* y = data<R>(out);
     kernels::bias_act_forward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), y);
     for (int64_t i = 0; i < T * C; ++i) y[i] = y[i] < lo ? lo : (y[i] > hi ? hi : y[i]);
-    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const AdjointRules& rules) {
-      if (rules.recurrence == AdjointRules::Recurrence::kValuePath) return;
+    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* inside = scratch_.array<R>(static_cast<size_t>(T * C));  // [T, C] adjoint where the clamp lets it through
       const R* dy = grad<R>(out);
       for (int64_t i = 0; i < T * C; ++i) inside[i] = y[i] > lo && y[i] < hi ? dy[i] : R(0);
       kernels::bias_act_backward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), inside, grad<R>(x),
-                                 rules.weights ? options_.grads->of<R>(bias) : nullptr);
+                                 rule.weights ? options_.grads->of<R>(bias) : nullptr);
     });
   });
   return out;
@@ -70,13 +70,13 @@ Var Ctx::decay_rate(RateMap map, Var x, const Weight& w, double factor) {
     R* wide = arena_->array<R>(static_cast<size_t>(C));  // [C] the rate of each channel
     for (int64_t c = 0; c < C; ++c) wide[c] = rate[c / (C / n)];
     kernels::skip_forward(T, C, static_cast<const R*>(nullptr), wide, data<R>(x), data<R>(out));
-    record(Role::kDecay, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
-      if (rules.recurrence == AdjointRules::Recurrence::kValuePath) return;
+    record(Role::kDecay, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* sums = scratch_.array<R>(static_cast<size_t>(C + n));  // [C] adjoint of wide, [n] of rate
       std::memset(sums, 0, static_cast<size_t>(C + n) * sizeof(R));
-      kernels::skip_backward(T, C, wide, data<R>(x), grad<R>(out), grad<R>(x), rules.weights ? sums : nullptr);
-      if (!rules.weights) return;
+      kernels::skip_backward(T, C, wide, data<R>(x), grad<R>(out), grad<R>(x), rule.weights ? sums : nullptr);
+      if (!rule.weights) return;
       for (int64_t c = 0; c < C; ++c) sums[C + c / (C / n)] += sums[c];
       kernels::coef_map_backward(f, static_cast<R>(signed_factor), 1, n, w.as<R>(), static_cast<const R*>(nullptr),
                                  sums + C, static_cast<R*>(nullptr), options_.grads->of<R>(w));
@@ -106,12 +106,12 @@ Var Ctx::decay_map(DecayMap map, Var x, const Weight* bias, double factor) {
     for (int64_t t : starts) std::fill(y + t * C, y + (t + 1) * C, static_cast<R>(factor));
     std::vector<Var> in;
     if (!constant) in.push_back(x);
-    record(Role::kDecay, std::move(in), out, {bias}, [=, this](const AdjointRules& rules) {
-      if (rules.recurrence == AdjointRules::Recurrence::kValuePath) return;
+    record(Role::kDecay, std::move(in), out, {bias}, [=, this](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* dy = grad<R>(out);
       for (int64_t t : starts) std::fill(dy + t * C, dy + (t + 1) * C, R(0));
-      R* db = rules.weights && bias != nullptr ? options_.grads->of<R>(*bias) : nullptr;
+      R* db = rule.weights && bias != nullptr ? options_.grads->of<R>(*bias) : nullptr;
       if (!constant) return kernels::coef_map_backward(f, static_cast<R>(factor), T, C, xv, b, dy, grad<R>(x), db);
       if (db == nullptr) return;
       R* sum = scratch_.array<R>(static_cast<size_t>(C));  // [C] over tokens
@@ -131,7 +131,7 @@ Var Ctx::decay_constant(std::span<const double> g) {
     for (int64_t i = 0; i < n && T > 0; ++i) y[i] = static_cast<R>(g[static_cast<size_t>(i)]);
     for (int64_t t = 1; t < T; ++t) std::memcpy(y + t * n, y, static_cast<size_t>(n) * sizeof(R));
   });
-  record(Role::kDecay, {}, out, {}, [](const AdjointRules&) {});
+  record(Role::kDecay, {}, out, {}, [](const LocalRule&) {});
   return out;
 }
 
@@ -164,10 +164,10 @@ Var Ctx::decay_bound(Var x, const Weight& lower, int64_t layer) {
     layer_softmax<R>(lower, layer, p, bound);
     for (int64_t c = 0; c < C; ++c) beta[c] = static_cast<R>(std::log(bound[c]));
     kernels::bounded_decay_forward(T, C, beta, data<R>(x), data<R>(out));
-    record(Role::kDecay, {x}, out, {&lower}, [=, this, &lower](const AdjointRules& rules) {
-      if (rules.recurrence == AdjointRules::Recurrence::kValuePath) return;
+    record(Role::kDecay, {x}, out, {&lower}, [=, this, &lower](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
-      R* dbeta = rules.weights ? scratch_.array<R>(static_cast<size_t>(C)) : nullptr;  // [C]
+      R* dbeta = rule.weights ? scratch_.array<R>(static_cast<size_t>(C)) : nullptr;  // [C]
       if (dbeta != nullptr) std::memset(dbeta, 0, static_cast<size_t>(C) * sizeof(R));
       kernels::bounded_decay_backward(T, C, beta, data<R>(x), grad<R>(out), grad<R>(x), dbeta);
       if (dbeta == nullptr || layer == 0) return;

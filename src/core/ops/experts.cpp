@@ -7,7 +7,6 @@
 
 #include "base/order.h"
 #include "core/context.h"
-#include "core/ops/op_support.h"
 
 namespace hindscan {
 
@@ -61,8 +60,8 @@ Var Ctx::moe_route(Var logits, const Route& route) {
       std::fill(w, w + E, R(0));
       for (int64_t i = 0; i < k; ++i) w[order[i]] = static_cast<R>(factor * p[order[i]]);
     }
-    record(Role::kRoute, {logits}, out, {}, [=, this](const AdjointRules& rules) {
-      if (coefficients_held(rules)) return;
+    record(Role::kRoute, {logits}, out, {}, [=, this](const LocalRule& rule) {
+      if (!rule.coefficient) return;
       const ArenaScope inner(scratch_);
       double *q = scratch_.array<double>(static_cast<size_t>(E)),
              *dq = scratch_.array<double>(static_cast<size_t>(E));        // [E]
@@ -131,9 +130,9 @@ Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<
     }
     std::vector<Var> inputs = in;
     inputs.push_back(route);
-    record(Role::kRoute, std::move(inputs), out, {}, [=, this](const AdjointRules& rules) {
+    record(Role::kRoute, std::move(inputs), out, {}, [=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
-      R* dw = coefficients_held(rules) ? nullptr : grad<R>(route);
+      R* dw = rule.coefficient ? grad<R>(route) : nullptr;
       for (size_t i = 0; i < in.size(); ++i) {
         R* dpart = grad<R>(in[i]);
         for (size_t j = 0; j < at[i].size(); ++j) {

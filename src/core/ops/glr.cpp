@@ -66,19 +66,15 @@ Var Ctx::glr(const GlrElement& in) {
     detail->coeffs = pass.coeffs;
     detail->v = pass.v;
     detail->y = data<R>(out);
-    const auto back = [=, this](const AdjointRules& rules) {
-      using P = MixerPath;
-      if (rules.path == P::kGate) return;
-      const bool all = rules.path == P::kAll, frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
-      const auto on = [&](P p) { return !frozen && (all || rules.path == p); };
-      const bool value = all || rules.path == P::kValue;
+    const auto back = [=, this](const LocalRule& rule) {
+      if (!rule.any_input()) return;
       const R* dy = grad<R>(out);
-      R* dv = value ? grad<R>(in.v) : nullptr;
-      R* dq = on(P::kRead) ? grad<R>(in.q) : nullptr;
-      R* dk = on(P::kWrite) ? grad<R>(in.k) : nullptr;
-      R* ddt = on(P::kWrite) || on(P::kDecay) ? grad<R>(in.dt) : nullptr;
+      R* dv = rule.value ? grad<R>(in.v) : nullptr;
+      R* dq = rule.read ? grad<R>(in.q) : nullptr;
+      R* dk = rule.write ? grad<R>(in.k) : nullptr;
+      R* ddt = rule.write || rule.decay ? grad<R>(in.dt) : nullptr;
       const ArenaScope outer(scratch_);
-      R* dA = rules.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
+      R* dA = rule.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
       if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
       for (size_t s = segments.size(); s-- > 0;) {
         const Segment& g = segments[s];
@@ -97,15 +93,15 @@ Var Ctx::glr(const GlrElement& in) {
         } else {
           ElementGrads<R> grads;
           grads.dx = dv == nullptr ? nullptr : dv + b * D;
-          grads.ddt_write = on(P::kWrite) ? ddt + b * D : nullptr;
-          grads.ddt_decay = on(P::kDecay) ? ddt + b * D : nullptr;
+          grads.ddt_write = rule.write ? ddt + b * D : nullptr;
+          grads.ddt_decay = rule.decay ? ddt + b * D : nullptr;
           grads.dA = dA;
           grads.dB = dk == nullptr ? nullptr : dk + b * N;
           grads.dC = dq == nullptr ? nullptr : dq + b * N;
           grads.dS = dS;
           kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
         }
-        if (g.carries_in && value)
+        if (g.carries_in && rule.value)
           std::memcpy(adjoint_out[seq].put(name, shape, options_.compute), dS, state_n * sizeof(R));
       }
       if (dA == nullptr) return;

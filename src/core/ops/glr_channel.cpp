@@ -18,9 +18,8 @@ struct ChannelOp {
   CarriedSlot state;
   R* S0;  // [segments, D] before each segment
 
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const {
-    const CorePaths on(rules);
-    if (!on.any()) return;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
+    if (!on.any_input()) return;
     const int64_t D = dims.D;
     ChannelGrads<R> grads;
     if (on.value) grads.dv = ctx.grad<R>(in.v);
@@ -85,7 +84,7 @@ Var Ctx::glr(const GlrChannel& in) {
     }
     record(
         Role::kGlr, std::move(inputs), out, {},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
+        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

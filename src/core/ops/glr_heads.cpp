@@ -29,10 +29,10 @@ struct HeadOp {
     return in.initial != nullptr && state.in<R>(ctx, g) == nullptr;
   }
   void load_initial(R* S) const;
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on, GradTable* table) const;
 
  private:
-  void delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R>& g) const;
+  void delta_gradients(Ctx& ctx, const LocalRule& on, const HeadGrads<R>& g) const;
   void tap_gradients(Ctx& ctx, const Segment& g, const R* ds) const;
   void log_bonus_gradient(const R* du, R* dbonus) const;
   // Places of one number in the weight [H, V, K] and in the state [H, K, V].
@@ -53,7 +53,7 @@ void HeadOp<R>::load_initial(R* S) const {
 
 // b = -beta k, c = k, s = beta: decay role of k and beta from db, dc; write role of beta from ds.
 template <class R>
-void HeadOp<R>::delta_gradients(Ctx& ctx, const CorePaths& on, const HeadGrads<R>& g) const {
+void HeadOp<R>::delta_gradients(Ctx& ctx, const LocalRule& on, const HeadGrads<R>& g) const {
   const auto [T, H, G, K, V, ranks] = pass.dims;
   const R *k = pass.coeffs.k, *beta = pass.coeffs.s;
   R *dk = ctx.grad<R>(in.k), *dbeta = ctx.grad<R>(in.beta);
@@ -91,11 +91,10 @@ void HeadOp<R>::tap_gradients(Ctx& ctx, const Segment& g, const R* ds) const {
 }
 
 template <class R>
-void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const {
-  const CorePaths on(rules);
-  if (!on.any()) return;
+void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, GradTable* table) const {
+  if (!on.any_input()) return;
   const auto [T, H, G, K, V, ranks] = pass.dims;
-  const bool delta = in.beta != kNoVar, bonus = rules.weights && on.read && in.bonus != nullptr;
+  const bool delta = in.beta != kNoVar, bonus = on.weights && on.read && in.bonus != nullptr;
   const R* dy = ctx.grad<R>(out);  // [T, R, H, V]
   const ArenaScope outer(scratch);
   HeadGrads<R> grads;
@@ -121,7 +120,7 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
       if (dk != nullptr && on.write) kernels::accumulate(pass.qk(), dk, grads.dk + (g.end - 1) * pass.qk());
       if (dv != nullptr && on.value) kernels::accumulate(pass.vw(), dv, grads.dv + (g.end - 1) * pass.vw());
     }
-    if (!on.coefficients() && here.du == nullptr) {
+    if (!on.any_coefficient() && here.du == nullptr) {
       kernels::glr::head_value_adjoint(pass.dims_of(g), pass.at(g.begin), dy + g.begin * pass.vw(), dS, here.dv);
     } else {
       here.dS = dS;
@@ -129,7 +128,7 @@ void HeadOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
                                   S0 + static_cast<int64_t>(s) * state.size(), dy + g.begin * pass.vw(), here);
     }
     if (on.value) state.store_adjoint(ctx, g, dS);
-    if (on.value && rules.weights && starts_text(ctx, g)) {
+    if (on.value && on.weights && starts_text(ctx, g)) {
       R* d = table->of<R>(*in.initial);  // [H, V, K]
       each_of_initial([&](int64_t of_weight, int64_t of_state) { d[of_weight] += dS[of_state]; });
     }
@@ -228,7 +227,7 @@ Var Ctx::glr(const GlrHeads& in) {
     }
     record(
         Role::kGlr, std::move(inputs), out, {in.bonus, in.initial},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); },
+        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
         detail_of(op, *this));
   });
   return out;

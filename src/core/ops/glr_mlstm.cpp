@@ -21,11 +21,11 @@ struct MlstmOp {
   CarriedSlot state, max;
   R* S0;  // [segments, H, K, V + 1]
 
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
 
  private:
   void divide_back(Ctx& ctx, bool frozen, R* dy_wide, R* dm) const;
-  void maximum_back(Ctx& ctx, const CorePaths& on, R* dm) const;
+  void maximum_back(Ctx& ctx, const LocalRule& on, R* dm) const;
 };
 
 // h = y / (max(|n|, exp(-m)) + eps). dm: what is left of the scale's effect when numerator and n follow it.
@@ -49,7 +49,7 @@ void MlstmOp<R>::divide_back(Ctx& ctx, bool frozen, R* dy_wide, R* dm) const {
 
 // m_t = max(m_{t-1} + f_t, i_t)
 template <class R>
-void MlstmOp<R>::maximum_back(Ctx& ctx, const CorePaths& on, R* dm) const {
+void MlstmOp<R>::maximum_back(Ctx& ctx, const LocalRule& on, R* dm) const {
   const int64_t H = in.heads;
   const R* i = ctx.data<R>(in.i);
   R* di = on.write ? ctx.grad<R>(in.i) : nullptr;
@@ -72,14 +72,12 @@ void MlstmOp<R>::maximum_back(Ctx& ctx, const CorePaths& on, R* dm) const {
 }
 
 template <class R>
-void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const {
-  const CorePaths on(rules);
-  if (!on.any()) return;
+void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
+  if (!on.any_input()) return;
   const auto [T, H, G, K, wide, ranks] = pass.dims;
-  const bool frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
   const ArenaScope outer(scratch);
   R *dy = scratch.array<R>(static_cast<size_t>(T * H * wide)), *dm = scratch.array<R>(static_cast<size_t>(T * H));
-  divide_back(ctx, frozen, dy, dm);
+  divide_back(ctx, !on.coefficient, dy, dm);
   HeadGrads<R> grads;
   if (on.value) grads.dv = zeros<R>(scratch, T * H * wide);
   if (on.read) grads.dq = ctx.grad<R>(in.q);
@@ -92,7 +90,7 @@ void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) c
     const Segment& g = segments[s];
     state.load_adjoint(ctx, g, dS);
     HeadGrads<R> here = pass.at(grads, g.begin);
-    if (!on.coefficients()) {
+    if (!on.any_coefficient()) {
       kernels::glr::head_value_adjoint(pass.dims_of(g), pass.at(g.begin), dy + g.begin * H * wide, dS, here.dv);
     } else {
       here.dS = dS;
@@ -112,7 +110,7 @@ void MlstmOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) c
     for (int64_t at = 0; at < T * H * K; ++at) dk[at] += static_cast<R>(in.scale) * grads.dk[at];
     for (int64_t at = 0; at < T * H; ++at) di[at] += pass.coeffs.s[at] * grads.ds[at];
   }
-  if (!frozen && (on.write || on.decay)) maximum_back(ctx, on, dm);
+  if (on.write || on.decay) maximum_back(ctx, on, dm);
 }
 
 void check_mlstm(const Ctx& ctx, const GlrMlstm& in) {
@@ -191,7 +189,7 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->V_out = V;
     record(
         Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
+        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

@@ -21,34 +21,31 @@ struct Wkv4Op {
   CarriedSlot num, den, max;
   R *num0, *den0;  // [segments, D] before each segment
 
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on, GradTable* table) const;
 
  private:
-  void add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g,
-                     GradTable* table) const;
+  void add_gradients(Ctx& ctx, const LocalRule& on, const ChannelGrads<R>& g, GradTable* table) const;
 };
 
 // dk = w dw + u du; time_first sums u du, time_decay f dg.
 template <class R>
-void Wkv4Op<R>::add_gradients(Ctx& ctx, const CorePaths& on, const AdjointRules& rules, const ChannelGrads<R>& g,
-                              GradTable* table) const {
+void Wkv4Op<R>::add_gradients(Ctx& ctx, const LocalRule& on, const ChannelGrads<R>& g, GradTable* table) const {
   const int64_t D = dims.D;
   R* dk = on.write ? ctx.grad<R>(in.k) : nullptr;
-  R* dfirst = rules.weights ? table->of<R>(*in.time_first) : nullptr;
-  R* ddecay = rules.weights ? table->of<R>(*in.time_decay) : nullptr;
+  R* dfirst = on.weights ? table->of<R>(*in.time_first) : nullptr;
+  R* ddecay = on.weights ? table->of<R>(*in.time_decay) : nullptr;
   for (int64_t i = 0; i < dims.T * D; ++i) {
     const R now = coeffs.u[i] * g.du[i];
     if (dk != nullptr) dk[i] += coeffs.w[i] * g.dw[i] + now;
-    if (!rules.weights) continue;
+    if (!on.weights) continue;
     dfirst[i % D] += now;
     ddecay[i % D] += f[i] * g.dg[i];
   }
 }
 
 template <class R>
-void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, GradTable* table) const {
-  const CorePaths on(rules);
-  const bool weights = rules.weights && on.coefficients();
+void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, GradTable* table) const {
+  const bool weights = on.weights && on.any_coefficient();
   if (!on.value && !on.write && !weights) return;
   const int64_t T = dims.T, D = dims.D;
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out), *v = ctx.data<R>(in.v);
@@ -84,7 +81,7 @@ void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, Gr
   run(num, of_num, v, num0, dnum, on.value);
   if (!coefficients) return;
   run(den, of_den, ones, den0, dden, on.write);
-  add_gradients(ctx, on, rules, of_num, table);
+  add_gradients(ctx, on, of_num, table);
 }
 
 }  // namespace
@@ -163,8 +160,7 @@ Var Ctx::glr(const GlrWkv4& in) {
     detail->divisor = op.denominator;
     record(
         Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules, options_.grads); },
-        std::move(detail));
+        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); }, std::move(detail));
   });
   return out;
 }

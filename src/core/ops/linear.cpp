@@ -1,5 +1,7 @@
-// Role linear: y = x W^T + b. Adjoint: dx = dy W, dW = dy^T x under every rule.
+// Role linear: y = x W^T + b. Adjoint: dx = dy W, dW = dy^T x; or the relevance is shared among the inputs.
 #include "core/context.h"
+#include "core/ops/op_support.h"
+#include "core/ops/relevance.h"
 #include "kernels/gemm.h"
 
 namespace hindscan {
@@ -60,18 +62,17 @@ template void Ctx::linear_backward<double>(const Weight&, int64_t, int64_t, int6
                                            double*, double, bool);
 
 template <class R>
-void Ctx::bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy,
-                        const AdjointRules& rules) {
+void Ctx::bias_backward(const Weight& bias, int64_t first, int64_t M, int64_t C, const R* dy, const LocalRule& rule) {
   const ArenaScope scope(scratch_);
   R* sum = scratch_.array<R>(static_cast<size_t>(C));  // [C]
   for (int64_t c = 0; c < C; ++c) sum[c] = 0;
   kernels::sum_rows(M, C, dy, sum);
   const R* b = bias.as<R>() + first;
   for (int64_t c = 0; c < C; ++c) bias_share += static_cast<double>(b[c]) * static_cast<double>(sum[c]);
-  if (rules.weights) kernels::accumulate(C, sum, options_.grads->of<R>(bias) + first);
+  if (rule.weights) kernels::accumulate(C, sum, options_.grads->of<R>(bias) + first);
 }
-template void Ctx::bias_backward<float>(const Weight&, int64_t, int64_t, int64_t, const float*, const AdjointRules&);
-template void Ctx::bias_backward<double>(const Weight&, int64_t, int64_t, int64_t, const double*, const AdjointRules&);
+template void Ctx::bias_backward<float>(const Weight&, int64_t, int64_t, int64_t, const float*, const LocalRule&);
+template void Ctx::bias_backward<double>(const Weight&, int64_t, int64_t, int64_t, const double*, const LocalRule&);
 
 Var Ctx::linear(const Weight& w, const Weight* bias, Var x) { return linear_rows(w, bias, x, 0, w.rows()); }
 
@@ -83,11 +84,19 @@ Var Ctx::linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, 
   with_real([&]<class R>(R) {
     linear_forward(w, first, count, M, data<R>(x), data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, count, bias->as<R>() + first, data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
+      if (rule.relevance) {
+        const ArenaScope scope(scratch_);
+        const R* wv = weight_part<R>(w, first * w.cols(), count * w.cols(), scratch_);
+        const R* b = bias == nullptr ? nullptr : bias->as<R>() + first;
+        bias_share += share_relevance(dense_map(M, w.cols(), count, wv, b), rule, data<R>(x), data<R>(out),
+                                      grad<R>(out), scratch_, grad<R>(x));
+        return;
+      }
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
-      linear_backward(w, first, count, M, data<R>(x), grad<R>(out), dx, R(accumulate ? 1 : 0), rules.weights);
-      if (bias != nullptr) bias_backward(*bias, first, M, count, grad<R>(out), rules);
+      linear_backward(w, first, count, M, data<R>(x), grad<R>(out), dx, R(accumulate ? 1 : 0), rule.weights);
+      if (bias != nullptr) bias_backward(*bias, first, M, count, grad<R>(out), rule);
     });
   });
   return out;

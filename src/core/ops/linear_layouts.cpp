@@ -1,22 +1,10 @@
 // Role linear, other layouts of the weight: [in, out], block-diagonal over heads, one of several experts. Adjoint: dx =
-// dy W^T, dW = x^T dy under every rule; biases add to bias_share.
+// dy W^T, dW = x^T dy, biases add to bias_share; or the relevance is shared among the inputs.
 #include "core/context.h"
-#include "kernels/gemm.h"
+#include "core/ops/op_support.h"
+#include "core/ops/relevance.h"
 
 namespace hindscan {
-
-// `count` numbers of a weight from `first` on, in the compute type; 16-bit storage is widened into scratch.
-template <class R>
-static const R* weight_part(const Weight& w, int64_t first, int64_t count, Arena& scratch) {
-  if constexpr (std::is_same_v<R, float>) {
-    if (w.dtype == DType::kBF16 || w.dtype == DType::kF16) {
-      float* wide = scratch.array<float>(static_cast<size_t>(count));
-      kernels::convert(static_cast<const uint16_t*>(w.data) + first, wide, count, w.dtype);
-      return wide;
-    }
-  }
-  return w.as<R>() + first;
-}
 
 Var Ctx::linear_in(const Weight& w, Var x) {
   return linear_in(w, x, 0, w.shape.empty() ? 0 : w.size() / std::max<int64_t>(1, w.shape.back()));
@@ -33,14 +21,19 @@ Var Ctx::linear_in(const Weight& w, Var x, int64_t first, int64_t count) {
     const ArenaScope scope(scratch_);
     kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N,
                   R(0), data<R>(out), N);
-    record(Role::kLinear, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kLinear, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
+      const R *values = weight_part<R>(w, first * N, count * N, scratch_), *dy = grad<R>(out);
+      if (rule.relevance) {
+        const R* no_bias = nullptr;
+        share_relevance(block_map(M, 1, count, N, values, no_bias), rule, data<R>(x), data<R>(out), dy, scratch_,
+                        grad<R>(x));
+        return;
+      }
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
-      const R* dy = grad<R>(out);
-      kernels::gemm({M, count, N, false, true}, dy, N, weight_part<R>(w, first * N, count * N, scratch_), N,
-                    R(accumulate ? 1 : 0), dx, count);
-      if (rules.weights)
+      kernels::gemm({M, count, N, false, true}, dy, N, values, N, R(accumulate ? 1 : 0), dx, count);
+      if (rule.weights)
         kernels::gemm({count, N, M, true, false}, data<R>(x), count, dy, N, R(1), options_.grads->of<R>(w) + first * N,
                       N);
     });
@@ -63,19 +56,25 @@ Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
                     H * N);
     }
     if (bias != nullptr) kernels::add_bias(M, H * N, bias->as<R>(), data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       const R *values = weight_part<R>(w, 0, w.size(), scratch_), *dy = grad<R>(out), *xv = data<R>(x);
+      if (rule.relevance) {
+        const R* b = bias == nullptr ? nullptr : bias->as<R>();
+        bias_share +=
+            share_relevance(block_map(M, H, K, N, values, b), rule, xv, data<R>(out), dy, scratch_, grad<R>(x));
+        return;
+      }
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
-      R* dw = rules.weights ? options_.grads->of<R>(w) : nullptr;
+      R* dw = rule.weights ? options_.grads->of<R>(w) : nullptr;
       for (int64_t h = 0; h < H; ++h) {
         kernels::gemm({M, K, N, false, true}, dy + h * N, H * N, values + h * K * N, N, R(accumulate ? 1 : 0),
                       dx + h * K, H * K);
         if (dw != nullptr)
           kernels::gemm({K, N, M, true, false}, xv + h * K, H * K, dy + h * N, H * N, R(1), dw + h * K * N, N);
       }
-      if (bias != nullptr) bias_backward(*bias, 0, M, H * N, dy, rules);
+      if (bias != nullptr) bias_backward(*bias, 0, M, H * N, dy, rule);
     });
   });
   return out;
@@ -94,16 +93,21 @@ Var Ctx::expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var 
                     static_cast<const char*>(w.data) + static_cast<size_t>(first) * dtype_size(w.dtype), w.dtype,
                     data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, N, bias->as<R>() + expert * N, data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
+      const R *values = weight_part<R>(w, first, N * K, scratch_), *dy = grad<R>(out);
+      if (rule.relevance) {
+        const R* b = bias == nullptr ? nullptr : bias->as<R>() + expert * N;
+        bias_share +=
+            share_relevance(dense_map(M, K, N, values, b), rule, data<R>(x), data<R>(out), dy, scratch_, grad<R>(x));
+        return;
+      }
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
-      const R* dy = grad<R>(out);
-      kernels::gemm({M, K, N, false, false}, dy, N, weight_part<R>(w, first, N * K, scratch_), K, R(accumulate ? 1 : 0),
-                    dx, K);
-      if (rules.weights)
+      kernels::gemm({M, K, N, false, false}, dy, N, values, K, R(accumulate ? 1 : 0), dx, K);
+      if (rule.weights)
         kernels::gemm({N, K, M, true, false}, dy, N, data<R>(x), K, R(1), options_.grads->of<R>(w) + first, K);
-      if (bias != nullptr) bias_backward(*bias, expert * N, M, N, dy, rules);
+      if (bias != nullptr) bias_backward(*bias, expert * N, M, N, dy, rule);
     });
   });
   return out;

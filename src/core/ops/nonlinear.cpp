@@ -1,20 +1,25 @@
-// Roles activation and soft cap. Adjoint: the derivative, or the slope y / x held.
+// Roles activation and soft cap. Adjoint: the derivative, or the slope y / x held, or every element keeps its
+// relevance.
 #include "core/context.h"
+#include "core/ops/relevance.h"
 
 namespace hindscan {
 
 using kernels::Act;
 using kernels::ActRule;
 
+static ActRule kernel_rule(const LocalRule& rule) { return rule.coefficient ? ActRule::kExact : ActRule::kFrozenSlope; }
+
 Var Ctx::activation(Act kind, Var x) {
   const int64_t n = rows(x) * cols(x);
   const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::act_forward(kind, n, data<R>(x), data<R>(out));
-    record(Role::kActivation, {x}, out, {}, [=, this](const AdjointRules& rules) {
-      const ActRule rule = rules.act == AdjointRules::Act::kFrozenSlope ? ActRule::kFrozenSlope : ActRule::kExact;
-      kernels::act_backward(kind, rule, n, data<R>(x), grad<R>(out), grad<R>(x));
-    });
+    const auto back = [=, this](const LocalRule& rule) {
+      if (rule.relevance) return keep_relevance(n, rule.epsilon, data<R>(x), data<R>(out), grad<R>(out), grad<R>(x));
+      kernels::act_backward(kind, kernel_rule(rule), n, data<R>(x), grad<R>(out), grad<R>(x));
+    };
+    record(Role::kActivation, {x}, out, {}, back, nullptr, kind);
   });
   return out;
 }
@@ -30,12 +35,12 @@ Var Ctx::soft_cap(double cap, Var x) {
     for (int64_t i = 0; i < n; ++i) y[i] = xv[i] * inverse;
     kernels::act_forward(Act::kTanh, n, y, y);
     for (int64_t i = 0; i < n; ++i) y[i] *= c;
-    record(Role::kSoftCap, {x}, out, {}, [=, this](const AdjointRules& rules) {
-      const ActRule rule = rules.act == AdjointRules::Act::kFrozenSlope ? ActRule::kFrozenSlope : ActRule::kExact;
+    record(Role::kSoftCap, {x}, out, {}, [=, this](const LocalRule& rule) {
+      if (rule.relevance) return keep_relevance(n, rule.epsilon, xv, y, grad<R>(out), grad<R>(x));
       const ArenaScope scope(scratch_);
       R* u = scratch_.array<R>(static_cast<size_t>(n));  // [T, C] x / cap
       for (int64_t i = 0; i < n; ++i) u[i] = xv[i] * inverse;
-      kernels::act_backward(Act::kTanh, rule, n, u, grad<R>(out), grad<R>(x));
+      kernels::act_backward(Act::kTanh, kernel_rule(rule), n, u, grad<R>(out), grad<R>(x));
     });
   });
   return out;

@@ -4,7 +4,7 @@
 #include "kernels/nonlinear_recurrence.h"
 
 #include "core/ops/carried.h"
-#include "kernels/gemm.h"
+#include "core/ops/op_support.h"
 
 namespace hindscan {
 
@@ -31,24 +31,11 @@ Cell cell_of(Nonlinear::Kind kind) {
   return Cell::kTanh;
 }
 
-// The path a gate's part of x belongs to.
-MixerPath path_of(Cell cell, int64_t gate) {
-  constexpr MixerPath gru[] = {MixerPath::kRead, MixerPath::kDecay, MixerPath::kValue};
-  constexpr MixerPath gated[] = {MixerPath::kWrite, MixerPath::kDecay, MixerPath::kValue, MixerPath::kRead};
-  if (cell == Cell::kTanh || cell == Cell::kRelu) return MixerPath::kValue;
+// Whether a gate's part of x carries the adjoint.
+bool carries(const LocalRule& on, Cell cell, int64_t gate) {
+  const bool gru[] = {on.read, on.decay, on.value}, gated[] = {on.write, on.decay, on.value, on.read};
+  if (cell == Cell::kTanh || cell == Cell::kRelu) return on.value;
   return cell == Cell::kGru ? gru[gate] : gated[gate];
-}
-
-template <class R>
-const R* real_weights(const Weight& w, Arena& arena) {
-  if constexpr (std::is_same_v<R, float>) {
-    if (w.dtype == DType::kBF16 || w.dtype == DType::kF16) {
-      float* wide = arena.array<float>(static_cast<size_t>(w.size()));
-      kernels::convert(static_cast<const uint16_t*>(w.data), wide, w.size(), w.dtype);
-      return wide;
-    }
-  }
-  return w.as<R>();
 }
 
 template <class R>
@@ -64,12 +51,12 @@ struct CellOp {
   int64_t n() const { return dims.H * dims.d; }
   int64_t gates() const { return cell_gates(dims.cell); }
   // dbias [gates*H*d] is added to.
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R* dhidden, R* dbias) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on, R* dhidden, R* dbias) const;
 };
 
 template <class R>
-void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R* dhidden, R* dbias) const {
-  const bool all = rules.path == MixerPath::kAll, frozen = rules.recurrence == AdjointRules::Recurrence::kValuePath;
+void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, R* dhidden, R* dbias) const {
+  const bool frozen = !on.coefficient, all = on.value && (frozen || on.any_coefficient());
   const int64_t width = gates() * n();
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out);
   R* target = ctx.grad<R>(in.x);  // [T, gates*H*d]
@@ -83,12 +70,11 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules, R*
   else
     kernels::cell_backward(dims, runs, weights, tape, state0, y, dy, {dx, dhidden, dbias, dstate});
   for (size_t s = 0; s < segments.size(); ++s) {
-    if (all || rules.path == MixerPath::kValue)
-      state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
+    if (on.value) state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
   }
   if (all) return;
   for (int64_t at = 0; at < dims.T * gates(); ++at) {
-    if (path_of(dims.cell, at % gates()) == rules.path) kernels::accumulate(n(), dx + at * n(), target + at * n());
+    if (carries(on, dims.cell, at % gates())) kernels::accumulate(n(), dx + at * n(), target + at * n());
   }
 }
 
@@ -111,7 +97,7 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     CellOp<R> op{in,
                  out,
                  {cell, T, in.heads, d},
-                 {real_weights<R>(*in.R, *arena_), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
+                 {weight_part<R>(*in.R, 0, in.R->size(), *arena_), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
                  state,
                  {},
                  nullptr,
@@ -147,14 +133,13 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     detail->tape = op.tape;
     record(
         Role::kNonlinear, {in.x}, out, {in.R, in.r_bias},
-        [op, width, this](const AdjointRules& rules) {
-          if (rules.path == MixerPath::kGate) return;
+        [op, width, this](const LocalRule& rule) {
+          if (!rule.any_input()) return;
           const ArenaScope scope(scratch_);
-          const bool counts = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
-          R* dhidden = rules.weights ? options_.grads->of<R>(*op.in.R) : nullptr;
-          R* dbias = op.in.r_bias != nullptr && counts ? zeros<R>(scratch_, width) : nullptr;
-          op.backward(*this, scratch_, rules, dhidden, dbias);
-          if (dbias != nullptr) bias_backward(*op.in.r_bias, 0, 1, width, dbias, rules);
+          R* dhidden = rule.weights ? options_.grads->of<R>(*op.in.R) : nullptr;
+          R* dbias = op.in.r_bias != nullptr && rule.value ? zeros<R>(scratch_, width) : nullptr;
+          op.backward(*this, scratch_, rule, dhidden, dbias);
+          if (dbias != nullptr) bias_backward(*op.in.r_bias, 0, 1, width, dbias, rule);
         },
         std::move(detail));
   });

@@ -1,6 +1,7 @@
 // Role norm: y = (x - mean) * scale * w + bias by groups of channels. Adjoint: exact, or with the scale held while the
-// centring of LayerNorm stays linear; the bias adds to bias_share.
+// centring of LayerNorm stays linear; the bias adds to bias_share. Or every element keeps its relevance.
 #include "core/context.h"
+#include "core/ops/relevance.h"
 #include "kernels/pointwise_group_norm.h"
 
 namespace hindscan {
@@ -14,10 +15,11 @@ Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
     const R* wv = w == nullptr ? nullptr : w->as<R>();
     kernels::rmsnorm_forward(T, C, data<R>(x), wv, R(eps), data<R>(out), rstd);
     check_norm(x, w, T, rstd);
-    record(Role::kNorm, {x}, out, {w}, [=, this](const AdjointRules& rules) {
-      R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
-      kernels::rmsnorm_backward(T, C, data<R>(x), wv, rstd, grad<R>(out),
-                                rules.norm == AdjointRules::Norm::kFrozenScale, grad<R>(x), dw);
+    record(Role::kNorm, {x}, out, {w}, [=, this](const LocalRule& rule) {
+      if (rule.relevance)
+        return keep_relevance(T * C, rule.epsilon, data<R>(x), data<R>(out), grad<R>(out), grad<R>(x));
+      R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
+      kernels::rmsnorm_backward(T, C, data<R>(x), wv, rstd, grad<R>(out), !rule.coefficient, grad<R>(x), dw);
     });
   });
   return out;
@@ -58,13 +60,14 @@ Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) 
     const R *wv = w == nullptr ? nullptr : w->as<R>(), *bv = bias == nullptr ? nullptr : bias->as<R>();
     kernels::group_norm_forward(shape, o.eps, data<R>(x), wv, bv, data<R>(out), mean, scale);
     check_norm(x, w, T * o.groups, scale);
-    record(Role::kNorm, {x}, out, {w, bias}, [=, this](const AdjointRules& rules) {
+    record(Role::kNorm, {x}, out, {w, bias}, [=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
-      R* dw = rules.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
-      const bool frozen = rules.norm == AdjointRules::Norm::kFrozenScale;
+      if (rule.relevance) return keep_relevance(T * C, rule.epsilon, data<R>(x), data<R>(out), dy, grad<R>(x));
+      R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
+      const bool frozen = !rule.coefficient;
       kernels::group_norm_backward(shape, o.eps, data<R>(x), wv, mean, scale, dy, frozen, grad<R>(x), dw,
                                    static_cast<R*>(nullptr));
-      if (bias != nullptr) bias_backward(*bias, 0, T * C / shape.w_size, shape.w_size, dy, rules);
+      if (bias != nullptr) bias_backward(*bias, 0, T * C / shape.w_size, shape.w_size, dy, rule);
     });
   });
   return out;

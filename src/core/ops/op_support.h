@@ -1,19 +1,22 @@
-// Shared by the ops: which rules hold coefficients fixed, and the slots of adjoints that are kept apart per mixer path.
+// Shared by the ops: weights of any storage as numbers of the compute type.
 #pragma once
-#include <string>
-
-#include "core/rules.h"
+#include "base/arena.h"
+#include "core/weights.h"
+#include "kernels/gemm.h"
 
 namespace hindscan {
 
-// Coefficients are constants under these rules: nothing flows back into what computed them.
-inline bool coefficients_held(const AdjointRules& rules) {
-  return rules.gate == AdjointRules::Gate::kFreeze || rules.recurrence == AdjointRules::Recurrence::kValuePath;
-}
-
-// Name of the adjoint of a linear op's carried rows: paths add up behind it, so each keeps its own.
-inline std::string path_slot(const std::string& name, MixerPath path) {
-  return path == MixerPath::kAll ? name : name + "#" + mixer_path_name(path);
+// `count` numbers of a weight from `first` on; 16-bit storage is widened into the arena.
+template <class R>
+const R* weight_part(const Weight& w, int64_t first, int64_t count, Arena& arena) {
+  if constexpr (std::is_same_v<R, float>) {
+    if (w.dtype == DType::kBF16 || w.dtype == DType::kF16) {
+      float* wide = arena.array<float>(static_cast<size_t>(count));
+      kernels::convert(static_cast<const uint16_t*>(w.data) + first, wide, count, w.dtype);
+      return wide;
+    }
+  }
+  return w.as<R>() + first;
 }
 
 }  // namespace hindscan

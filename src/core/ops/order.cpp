@@ -60,7 +60,7 @@ Var Ctx::gather_tokens(Var x, const TokenOrder& order) {
   with_real([&]<class R>(R) {
     gather(from, C, data<R>(x), data<R>(out));
     record(Role::kOrder, {x}, out, {},
-           [=, this](const AdjointRules&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
+           [=, this](const LocalRule&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -74,7 +74,7 @@ Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
   with_real([&]<class R>(R) {
     std::memset(data<R>(out), 0, static_cast<size_t>(rows(out) * C) * sizeof(R));
     scatter_add(to, C, R(1), 1, data<R>(x), data<R>(out));
-    record(Role::kOrder, {x}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kOrder, {x}, out, {}, [=, this](const LocalRule&) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (size_t i = 0; i < to.size(); ++i) kernels::accumulate(C, dy + to[i] * C, dx + static_cast<int64_t>(i) * C);
@@ -106,7 +106,7 @@ Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
       }
     }
     record(Role::kOrder, {x}, out, {},
-           [=, this](const AdjointRules&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
+           [=, this](const LocalRule&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -141,7 +141,7 @@ Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
     for (size_t i = 0; i < place.size(); ++i)
       std::memcpy(y + place[i] * C, data<R>(x) + static_cast<int64_t>(i) * C, bytes);
     for (int64_t row : tokens) std::memcpy(y + row * C, token.as<R>(), bytes);
-    record(Role::kOrder, {x}, out, {&token}, [=, this, &token](const AdjointRules& rules) {
+    record(Role::kOrder, {x}, out, {&token}, [=, this, &token](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (size_t i = 0; i < place.size(); ++i)
@@ -149,7 +149,7 @@ Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
       const ArenaScope scope(scratch_);
       R* to_token = scratch_.array<R>(static_cast<size_t>(B * C));  // [B, C]
       gather(tokens, C, dy, to_token);
-      bias_backward(token, 0, B, C, to_token, rules);
+      bias_backward(token, 0, B, C, to_token, rule);
     });
   });
   return out;

@@ -37,7 +37,7 @@ Var Ctx::pool(Pool kind, Var x) {
         }
       }
     }
-    record(Role::kPool, {x}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kPool, {x}, out, {}, [=, this](const LocalRule&) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (int64_t b = 0; b < B; ++b) {

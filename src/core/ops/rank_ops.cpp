@@ -83,9 +83,9 @@ Var Ctx::rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks) {
   const Var out = make_like(x, ranks * cols(x));  // [T, R*H*P]
   with_real([&]<class R>(R) {
     expand(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
       reduce(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
-      if (rules.weights) rank_weight_gradient(s, data<R>(x), grad<R>(out), options_.grads->of<R>(w));
+      if (rule.weights) rank_weight_gradient(s, data<R>(x), grad<R>(out), options_.grads->of<R>(w));
     });
   });
   return out;
@@ -97,9 +97,9 @@ Var Ctx::rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks) {
   const Var out = make_like(x, cols(x) / ranks);  // [T, H*P]
   with_real([&]<class R>(R) {
     reduce(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const AdjointRules& rules) {
+    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
       expand(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
-      if (rules.weights) rank_weight_gradient(s, grad<R>(out), data<R>(x), options_.grads->of<R>(w));
+      if (rule.weights) rank_weight_gradient(s, grad<R>(out), data<R>(x), options_.grads->of<R>(w));
     });
   });
   return out;

@@ -7,7 +7,6 @@
 #include <numbers>
 
 #include "core/context.h"
-#include "core/ops/op_support.h"
 #include "kernels/parallel.h"
 #include "kernels/pointwise_coef_rotate.h"
 
@@ -68,7 +67,7 @@ Var Ctx::rope(const Rope& rope, Var x) {
       position_angles(rope, s.end - s.begin, position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
     }
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    record(Role::kRotate, {x}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kRotate, {x}, out, {}, [=, this](const LocalRule&) {
       kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x),
                                static_cast<R*>(nullptr));
     });
@@ -91,12 +90,12 @@ Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
     R *sine = scratch_.array<R>(n), *cosine = scratch_.array<R>(n);  // [T, heads*S]
     kernels::sin_cos(T * heads * S, data<R>(theta), sine, cosine);
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    record(Role::kRotate, {x, theta}, out, {}, [=, this](const AdjointRules& rules) {
+    record(Role::kRotate, {x, theta}, out, {}, [=, this](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       R *sin2 = scratch_.array<R>(n), *cos2 = scratch_.array<R>(n);  // [T, heads*S]
       kernels::sin_cos(T * heads * S, data<R>(theta), sin2, cos2);
       kernels::rotate_backward(shape, cos2, sin2, data<R>(out), grad<R>(out), grad<R>(x),
-                               coefficients_held(rules) ? nullptr : grad<R>(theta));
+                               rule.coefficient ? grad<R>(theta) : nullptr);
     });
   });
   return out;
@@ -166,9 +165,9 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
       R* left = carry_out<R>(g.seq, name, shape);
       for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
     }
-    record(Role::kRotate, {angle, dt}, out, {}, [=, this](const AdjointRules& rules) {
-      if (coefficients_held(rules)) return;
-      const std::string slot = path_slot(name, rules.path);
+    record(Role::kRotate, {angle, dt}, out, {}, [=, this](const LocalRule& rule) {
+      if (!rule.coefficient) return;
+      const std::string slot = rule.slot(name);
       R *dangle = grad<R>(angle), *ddt = grad<R>(dt);
       for (const Segment& g : segments) {
         const ArenaScope scope(scratch_);

@@ -1,4 +1,5 @@
-// Roles embedding, skip, add, split, select: linear in the signal, so their adjoint is the transpose under every rule.
+// Roles embedding, skip, bypass, add, split, select: linear in the signal, so their adjoint is the transpose under
+// every rule.
 #include <cstring>
 
 #include "core/context.h"
@@ -38,8 +39,8 @@ Var Ctx::embedding(const Weight& table) {
       }
       gather_rows(table, input_.tokens, y);
     }
-    record(Role::kEmbedding, {}, out, {&table}, [=, this, &table](const AdjointRules& rules) {
-      if (!rules.weights || input_.feature_dim > 0) return;
+    record(Role::kEmbedding, {}, out, {&table}, [=, this, &table](const LocalRule& rule) {
+      if (!rule.weights || input_.feature_dim > 0) return;
       kernels::embedding_backward(T, C, input_.tokens.data(), grad<R>(out), options_.grads->of<R>(table));
     });
   });
@@ -53,20 +54,17 @@ Var Ctx::features() {
   with_real([&]<class R>(R) {
     for (int64_t i = 0; i < T * C; ++i) data<R>(out)[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
   });
-  record(Role::kEmbedding, {}, out, {}, [](const AdjointRules&) {});
+  record(Role::kEmbedding, {}, out, {}, [](const LocalRule&) {});
   return out;
 }
 
-// Every path of a mixer crosses what lies outside its core, so what goes around the core must be counted with one of
-// them.
 Var Ctx::beside(Var x) {
   const int64_t n = rows(x) * cols(x);
   const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
     std::memcpy(data<R>(out), data<R>(x), static_cast<size_t>(n) * sizeof(R));
-    record(Role::kAdd, {x}, out, {}, [=, this](const AdjointRules& rules) {
-      const bool on_path = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
-      if (on_path) kernels::accumulate(n, grad<R>(out), grad<R>(x));
+    record(Role::kBeside, {x}, out, {}, [=, this](const LocalRule& rule) {
+      if (rule.signal) kernels::accumulate(n, grad<R>(out), grad<R>(x));
     });
   });
   return out;
@@ -86,18 +84,17 @@ Var Ctx::skip(const Weight& d, Var base, Var x) {
       dv = wide;
     }
     kernels::skip_forward(T, C, data<R>(base), dv, data<R>(x), data<R>(out));
-    record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const AdjointRules& rules) {
+    record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       kernels::accumulate(T * C, dy, grad<R>(base));
-      const bool on_path = rules.path == MixerPath::kAll || rules.path == MixerPath::kValue;
-      if (!rules.skip || !on_path) return;
+      if (!rule.value) return;
       const R* xv = data<R>(x);
       for (int64_t t = 0; t < T; ++t) {
         double sum = 0;
         for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[c]) * xv[t * C + c] * dy[t * C + c];
         skip_share += sum;
       }
-      R* dd = rules.weights ? options_.grads->of<R>(d) : nullptr;
+      R* dd = rule.weights ? options_.grads->of<R>(d) : nullptr;
       if (dd == nullptr || repeat == 1) return kernels::skip_backward(T, C, dv, xv, dy, grad<R>(x), dd);
       const ArenaScope scope(scratch_);
       R* sums = scratch_.array<R>(static_cast<size_t>(C));  // [C]
@@ -116,7 +113,7 @@ Var Ctx::add(Var a, Var b) {
   const Var out = make_like(a, cols(a));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::add_forward(n, data<R>(a), data<R>(b), data<R>(out));
-    record(Role::kAdd, {a, b}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kAdd, {a, b}, out, {}, [=, this](const LocalRule&) {
       for (Var v : {a, b}) {
         bool accumulate = false;
         R* dv = grad_target<R>(v, &accumulate);
@@ -140,7 +137,7 @@ Var Ctx::split(Var x, int64_t first, int64_t count) {
     R* y = data<R>(out);
     for (int64_t t = 0; t < T; ++t)
       std::memcpy(y + t * count, xv + t * C + first, static_cast<size_t>(count) * sizeof(R));
-    record(Role::kSplit, {x}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kSplit, {x}, out, {}, [=, this](const LocalRule&) {
       R* dx = grad<R>(x);
       const R* dy = grad<R>(out);
       for (int64_t t = 0; t < T; ++t) {
@@ -161,7 +158,7 @@ Var Ctx::select(Var x, std::span<const int64_t> which) {
       std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + at[i] * C,
                   static_cast<size_t>(C) * sizeof(R));
     }
-    record(Role::kSelect, {x}, out, {}, [=, this](const AdjointRules&) {
+    record(Role::kSelect, {x}, out, {}, [=, this](const LocalRule&) {
       R* dx = grad<R>(x);
       const R* dy = grad<R>(out);
       for (size_t i = 0; i < at.size(); ++i) kernels::accumulate(C, dy + static_cast<int64_t>(i) * C, dx + at[i] * C);

@@ -43,7 +43,7 @@ struct AttentionOp {
   }
   // Rows of the state that a later token may see.
   int64_t kept(int64_t tokens) const { return dims.window > 0 ? std::min(tokens, dims.window - 1) : tokens; }
-  void backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
 };
 
 AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
@@ -94,8 +94,7 @@ class RowsAdjoint {
 };
 
 template <class R>
-void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const AdjointRules& rules) const {
-  const CorePaths on(rules);
+void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
   if (!on.value && !on.write && !on.read) return;
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out);
   const std::vector<Segment>& segments = ctx.layout(in.q).segments;
@@ -195,7 +194,7 @@ Var Ctx::softmax_attention(const Attention& in) {
     detail->state_shape = {detail->past, op.k_width()};
     record(
         Role::kAttention, {in.q, in.k, in.v}, out, {},
-        [op, this](const AdjointRules& rules) { op.backward(*this, scratch_, rules); }, std::move(detail));
+        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "core/context.h"
-#include "core/ops/op_support.h"
 
 namespace hindscan {
 
@@ -33,10 +32,10 @@ Var Ctx::token_shift(Var x) {
       if (s.carries_out)
         std::memcpy(carry_out<R>(s.seq, name, shape), n > 0 ? xv + (s.end - 1) * C : first, row * sizeof(R));
     }
-    record(Role::kTokenMix, {x}, out, {}, [=, this](const AdjointRules& rules) {
+    record(Role::kTokenMix, {x}, out, {}, [=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
-      const std::string slot = path_slot(name, rules.path);
+      const std::string slot = rule.slot(name);
       for (const Segment& s : segments) {
         const int64_t n = s.end - s.begin;
         const size_t seq = static_cast<size_t>(s.seq);
