@@ -22,7 +22,7 @@ namespace {
 constexpr double kWorthSaying = 10;  // seconds: what a run will cost is said before it
 
 struct ExplainFlags {
-  std::string methods = "all", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
+  std::string methods = "usual", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
   std::vector<std::string> outputs;
   FeatureInput features;
   bool per_layer = false, by_given = false;
@@ -46,7 +46,8 @@ std::string methods_help() {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name);
     if (*m.options != '\0') options += fmt::format("{}{}:{}", options.empty() ? "" : ", ", m.name, m.options);
   }
-  return fmt::format("{}; a list with commas, or all. With options: {}", names, options);
+  return fmt::format("{}; a list with commas, usual (what is computed without this flag) or all. With options: {}",
+                     names, options);
 }
 
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {

@@ -167,7 +167,7 @@ void Ctx::commit() {
 
 Var Ctx::tap(std::string_view name, Var x) {
   if (!options_.tap && !recording()) return x;
-  const std::string full = where() + "." + std::string(name);
+  const std::string scope = where(), full = scope.empty() ? std::string(name) : scope + "." + std::string(name);
   const Slot& s = slots_[static_cast<size_t>(x)];
   if (options_.tap) options_.tap({full, s.T, s.C, options_.compute, s.data});
   if (recording()) taps_.emplace_back(full, x);

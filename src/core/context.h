@@ -41,7 +41,7 @@ struct Segment {
 
 // Listener at a named point of the pass; may read or edit the [T, C] array in place.
 struct TapView {
-  std::string_view name;  // e.g. "blocks.3.mixer.k"
+  std::string_view name;  // e.g. "blocks.3.mixer.k"; "embedding": what the pass starts from
   int64_t T, C;
   DType dtype;  // kF32 or kF64
   void* data;

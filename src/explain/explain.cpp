@@ -68,6 +68,7 @@ class Explainer {
     ReverseWalk walk(model_, plan);
     walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
              [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
+    for (auto& method : methods_) walk_again(plan, *method);
     finish();
     report_.window.first = window_first();
     report_.window.last = target_ + 1;
@@ -125,6 +126,38 @@ class Explainer {
     const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
     rows_->back(chunk);
     for (auto& method : methods_) method->back(chunk);
+  }
+
+  // The walks that a method asks for beside the shared one.
+  void walk_again(WalkPlan plan, ReverseMethod<R>& method) {
+    if (method.walks() == 0) return;
+    ProgressTask progress(plan.progress, "explain", "walks", static_cast<uint64_t>(method.walks()));
+    plan.progress = nullptr;
+    for (int w = 0; w < method.walks(); ++w) {
+      plan.change = [&](int64_t first, const TapView& v) {
+        method.change(w, first, v.T, v.C, static_cast<R*>(v.data));
+      };
+      ReverseWalk(model_, plan)
+          .run([](Ctx&, Var, int64_t, int64_t) {},
+               [&](Ctx& ctx, Var h, int64_t first, int64_t count) { back_again(method, w, ctx, h, first, count); });
+      progress.step();
+    }
+  }
+
+  void back_again(ReverseMethod<R>& method, int w, Ctx& ctx, Var h, int64_t first, int64_t count) {
+    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
+    std::vector<R> seed;
+    double value = 0;
+    if (row >= 0) {
+      const R* at = ctx.data<R>(h) + row * ctx.cols(h);  // [d_model]
+      const TargetReport target = target_at(model_, report_.target, {at, at + ctx.cols(h)});
+      const std::vector<double> wide = target_seed(model_, target);
+      seed.assign(wide.begin(), wide.end());
+      value = target.value();
+    }
+    const auto views = mixer_views<R>(ctx);
+    const Orders orders = Orders::of<R>(ctx, h);
+    method.back_again(w, {ctx, h, first, count, row, seed, {}, views, orders, value});
   }
 
   // The pass itself was finite; an adjoint may still have outgrown its type.

@@ -14,7 +14,7 @@ constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first gu
 // Work of a token on the way back, recording it again included, in forward passes.
 double back_work(const ExplainRequest& r) {
   double work = 1;
-  for (const MethodSpec& m : r.methods) work += m.info().work;
+  for (const MethodSpec& m : r.methods) work += m.work();
   return work;
 }
 

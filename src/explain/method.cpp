@@ -12,7 +12,8 @@ namespace hindscan {
 namespace {
 
 constexpr MethodInfo kTable[] = {
-#define HS_METHOD(id, name, words, options, adds_up, targeted, work) {name, words, options, adds_up, targeted, work},
+#define HS_METHOD(id, name, words, options, adds_up, targeted, usual, work) \
+  {name, words, options, adds_up, targeted, usual, work},
 #include "explain/methods.def"
 #undef HS_METHOD
 };
@@ -73,8 +74,8 @@ std::span<const MethodInfo> method_table() { return kTable; }
 
 const MethodInfo& MethodSpec::info() const {
   const MethodInfo* found = find(name);
-  check(found != nullptr, ErrorCode::kUsage, "[explain] expected methods out of {} or all, found \"{}\"", known_names(),
-        name);
+  check(found != nullptr, ErrorCode::kUsage, "[explain] expected methods out of {}, usual or all, found \"{}\"",
+        known_names(), name);
   return *found;
 }
 
@@ -93,6 +94,10 @@ std::string MethodSpec::option(std::string_view key) const {
   return std::string(values.substr(0, values.find_first_of("|:")));
 }
 
+double MethodSpec::work() const {
+  return values_of(info(), "steps") ? static_cast<double>(number("steps") + 1) * info().work : info().work;
+}
+
 int64_t MethodSpec::number(std::string_view key) const { return whole(option(key)).value_or(0); }
 
 void MethodSpec::set(const std::string& key, const std::string& value) {
@@ -108,8 +113,10 @@ void MethodSpec::set(const std::string& key, const std::string& value) {
 
 std::vector<MethodSpec> parse_methods(const std::string& list) {
   std::vector<MethodSpec> out;
-  if (list == "all") {
-    for (const MethodInfo& m : kTable) out.push_back({m.name, {}});
+  if (list == "all" || list == "usual") {
+    for (const MethodInfo& m : kTable) {
+      if (m.usual || list == "all") out.push_back({m.name, {}});
+    }
     return out;
   }
   for (size_t begin = 0; begin <= list.size();) {

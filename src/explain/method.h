@@ -16,7 +16,8 @@ struct MethodInfo {
   const char* options;  // as in methods.def
   bool adds_up;         // scores, carried-in state and biases add up to the target
   bool targeted;        // the scores know the target and have its sign
-  double work;          // of a token on the way back, in forward passes
+  bool usual;           // computed where no method is named
+  double work;          // of a token on the way back, in forward passes; for each step of a method of steps
 };
 
 // A method as it is asked for.
@@ -28,13 +29,14 @@ struct MethodSpec {
   std::string text() const;                        // "row:estimator=key-dropping"
   std::string option(std::string_view key) const;  // or its default
   int64_t number(std::string_view key) const;
+  double work() const;  // of a token, in forward passes; for each step of a method of several
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
   bool operator==(const MethodSpec&) const = default;
 };
 
 std::span<const MethodInfo> method_table();
 
-// "row,frozen", "row:estimator=key-dropping,frozen" or "all"; each once. Error(kUsage) lists what is known.
+// "row,frozen", "row:estimator=key-dropping,frozen", "usual" or "all"; each once. Error(kUsage) lists what is known.
 std::vector<MethodSpec> parse_methods(const std::string& list);
 
 }  // namespace hindscan

@@ -36,7 +36,7 @@ enum class Contrast : uint8_t { kAuto, kNone, kId };  // runner-up; the plain lo
 struct ExplainRequest {
   std::vector<int32_t> tokens;  // [T], T >= 1
   std::vector<float> features;  // [T, feature_dim] instead, for models that read features
-  std::vector<MethodSpec> methods = parse_methods("all");
+  std::vector<MethodSpec> methods = parse_methods("usual");
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;

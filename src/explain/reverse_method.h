@@ -31,6 +31,7 @@ struct Chunk {
   std::span<const R> frozen_seed;  // the same with the soft cap of the head held at its slope
   const Views<R>& views;
   const Orders& orders;
+  double value = 0;  // of the target, where target_row is one
 
   // Weight of each row of v's array in the explained row of h; empty: none lies in this chunk.
   std::vector<R> weights(Var v) const;
@@ -44,6 +45,10 @@ class ReverseMethod {
  public:
   virtual ~ReverseMethod() = default;
   virtual void back(const Chunk<R>& chunk) = 0;  // the chunk with the target first
+  // Walks of its own after the shared one, over embeddings (or features) that it changes.
+  virtual int walks() const { return 0; }
+  virtual void change(int /*walk*/, int64_t /*first*/, int64_t /*count*/, int64_t /*C*/, R* /*rows*/) {}  // [count, C]
+  virtual void back_again(int /*walk*/, const Chunk<R>& /*chunk*/) {}
   // After the first tokens; the name and what the table says are added by the walk. state_in: what came before, or
   // null.
   virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;

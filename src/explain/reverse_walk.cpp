@@ -15,6 +15,11 @@ void ReverseWalk::record(int64_t first, SequenceState& state, const Visit& visit
   options.record = true;
   options.compute = model_.compute();
   options.arena = &arena_;
+  if (plan_.change) {
+    options.tap = [this, first](const TapView& view) {
+      if (view.name == "embedding") plan_.change(first, view);
+    };
+  }
   Ctx ctx(input, std::move(options));
   const Var h = model_.arch().forward(ctx);  // [count, d_model], or [1, d_model] pooled
   visit(ctx, h, first, count);

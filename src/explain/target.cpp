@@ -151,6 +151,16 @@ std::vector<double> target_seed(const Model& model, const TargetReport& target, 
   return seed;
 }
 
+TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h) {
+  const LogitHead head = model.arch().logit_head();
+  target.raw = raw_logit(head, target.id, h);
+  target.logit = capped(head, target.raw);
+  if (!target.contrast_id) return target;
+  target.contrast_raw = raw_logit(head, *target.contrast_id, h);
+  target.contrast_logit = capped(head, target.contrast_raw);
+  return target;
+}
+
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h) {
   const LogitHead head = model.arch().logit_head();
   double value = capped(head, raw_logit(head, target.id, h));

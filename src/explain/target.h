@@ -17,6 +17,8 @@ template <class R>
 TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h);
 // Adjoint of h for that target, [d_model]: of its value, or with the slope of a soft cap held.
 std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen = false);
+// The same target for another h: its logits, before and behind the soft cap.
+TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h);
 // The target's value for another h.
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h);
 

@@ -1,5 +1,6 @@
 // What is to be read, and in which chunks.
 #pragma once
+#include <functional>
 #include <span>
 
 #include "base/progress.h"
@@ -14,6 +15,7 @@ struct WalkPlan {
   const SequenceState* state_in = nullptr;
   int64_t chunk = 2000;
   ProgressSink* progress = nullptr;
+  std::function<void(int64_t first, const TapView&)> change;  // edits the embeddings of each chunk in place
   double back_work = 1;  // of a token on the way back, in units of one forward: what the progress counts
 
   int64_t length() const;

@@ -44,7 +44,7 @@ Var Ctx::embedding(const Weight& table) {
       kernels::embedding_backward(T, C, input_.tokens.data(), grad<R>(out), options_.grads->of<R>(table));
     });
   });
-  return out;
+  return tap("embedding", out);
 }
 
 Var Ctx::features() {
@@ -55,7 +55,7 @@ Var Ctx::features() {
     for (int64_t i = 0; i < T * C; ++i) data<R>(out)[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
   });
   record(Role::kEmbedding, {}, out, {}, [](const LocalRule&) {});
-  return out;
+  return tap("embedding", out);
 }
 
 Var Ctx::beside(Var x) {
