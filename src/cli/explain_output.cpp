@@ -133,11 +133,13 @@ std::string percent_with_interval(const std::optional<double>& v, const std::opt
 }
 
 std::string method_table(const ExplainReport& r) {
-  std::string out = fmt::format("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", "method", "sum", "state in",
-                                "no token", "target", "residual", "causal", "sign");
+  size_t width = 18;  // of the names
+  for (const MethodReport& m : r.methods) width = std::max(width, m.name.size());
+  std::string out = fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", "method", width, "sum",
+                                "state in", "no token", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
-    out += fmt::format("{:<18} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, m.sum,
+    out += fmt::format("{:<{}} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, m.sum,
                        m.initial_state_share, m.bias_share, number(m.target_value),
                        m.residual ? fmt::format("{:.1e}", *m.residual) : "none",
                        with_interval(causal.spearman, causal.spearman_interval),
