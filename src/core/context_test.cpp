@@ -286,7 +286,7 @@ TEST(Ctx, TapsReadAndEdit) {
   };
   Ctx c(features(x), o);
   const Var y = toy.forward(c);
-  EXPECT_EQ(names, (std::vector<std::string>{"blocks.0.mixer.k", "blocks.0.mixer.out", "blocks.1.mixer.k",
+  EXPECT_EQ(names, (std::vector<std::string>{"embedding", "blocks.0.mixer.k", "blocks.0.mixer.out", "blocks.1.mixer.k",
                                              "blocks.1.mixer.out"}));
   for (int64_t i = 0; i < 3 * Toy::kD; ++i) EXPECT_EQ(c.data<double>(y)[i], plain.y[static_cast<size_t>(i)]);
   EXPECT_NE(c.data<double>(y)[3 * Toy::kD], plain.y[3 * Toy::kD]);
