@@ -113,6 +113,7 @@ int32_t single_token(const Model& model, const std::string& text, const char* fl
   const std::vector<int32_t> ids = encode_text(model, text, kInsideText);
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> pieces;
+  pieces.reserve(ids.size());
   for (const int32_t id : ids) pieces.push_back("'" + std::string(model.tokenizer().token_bytes(id)) + "'");
   fail(ErrorCode::kUsage,
        "[{}] expected the text of one token, found '{}', which is {} ({}); words usually begin with a space", flag,

@@ -29,6 +29,7 @@ static std::vector<int64_t> draw_positions(int64_t first, int64_t last, Rng& rng
     keys.emplace_back(-std::log(1 - rng.uniform()) * static_cast<double>(last - t), t);
   std::sort(keys.begin(), keys.end());
   std::vector<int64_t> out;
+  out.reserve(keys.size());
   for (const auto& [key, t] : keys) out.push_back(t);
   return out;
 }

@@ -99,7 +99,7 @@ template <class R>
 void ChannelView<R>::times(const R* w, RowCarry<R>& carry, R* out) const {
   const int64_t T = d_.dims.T, D = d_.dims.D;
   std::vector<R> x(static_cast<size_t>(w == nullptr ? 0 : T * D));  // [T, D]
-  for (size_t i = 0; i < x.size(); ++i) {
+  for (size_t i = 0; w != nullptr && i < x.size(); ++i) {
     const R weight = w[static_cast<int64_t>(i) / D];
     x[i] = weight == R(0) ? R(0) : d_.divisor == nullptr ? weight : weight / d_.divisor[i];
   }
