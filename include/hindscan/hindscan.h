@@ -36,8 +36,9 @@ struct Score {
 };
 
 // methods: comma-separated names of "row" (implicit attention of the target; Ali et al., arXiv 2403.01590, and the
-// unified form of arXiv 2405.16504), "rollout", "gradient-x-input", "frozen". target: position whose next token is
-// explained, negative from the end. causal_edits: token edits that are really run again for comparison; 0: none.
+// unified form of arXiv 2405.16504), "rollout", "gradient-x-input", "frozen", "integrated-gradients", each with its
+// options as NAME:key=value, e.g. "integrated-gradients:steps=32". target: position whose next token is explained,
+// negative from the end. causal_edits: token edits that are really run again for comparison; 0: none.
 struct Explanation {
   std::string methods = "row,rollout,gradient-x-input,frozen";
   int64_t target = -1;

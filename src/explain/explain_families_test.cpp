@@ -26,7 +26,10 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
                       f64 ? tol::kF64Complete : tol::kF32Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-6);
     EXPECT_FALSE(report.layers.empty());
-    for (const MethodReport& m : report.methods) EXPECT_NE(m.words, "") << "no plain words for " << m.name;
+    for (const MethodReport& m : report.methods) {
+      EXPECT_NE(m.words, "") << "no plain words for " << m.name;
+      EXPECT_EQ(m.residual.has_value(), parse_methods(m.name)[0].info().adds_up) << m.name;
+    }
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
       EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;

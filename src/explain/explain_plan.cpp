@@ -66,8 +66,10 @@ EditCost edit_cost(const Model& model, const ExplainRequest& r, const PassProbe&
 
 namespace {
 
-EditCost rough_edit_cost(const PassProbe& probe, int64_t window) {
-  const int64_t state = probe.state_bytes(window) + probe.cached * window;
+// The same from the probe alone, and never less.
+EditCost rough_edit_cost(const ExplainRequest& r, const PassProbe& probe, int64_t first, int64_t last) {
+  const int64_t tokens = last + (r.state_in == nullptr ? 0 : r.state_in->tokens), window = last - first;
+  const int64_t state = probe.state_bytes(tokens) + probe.cached * tokens;
   return {0, 2 * probe.tape * window + 3 * state};  // what is recorded, and as much for what ops take beside it
 }
 
@@ -89,7 +91,7 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
   e.bytes = bytes(e.chunk);
   const int64_t first = window_first(p.probe, target), count = edits(r, target + 1 - first);
   if (count > 0) {
-    p.edits = rough ? rough_edit_cost(p.probe, target + 1 - first) : edit_cost(model, r, p.probe, first, target + 1);
+    p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
   const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);

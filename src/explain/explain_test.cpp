@@ -172,7 +172,8 @@ TEST(Request, IsChecked) {
 }
 
 TEST(Request, AMethodIsOneStringWithItsOptions) {
-  const std::vector<MethodSpec> two = parse_methods("row:estimator=key-dropping,frozen,frozen");
+  const std::vector<MethodSpec> two =
+      parse_methods("row:estimator=key-dropping,frozen,frozen,row:estimator=key-dropping");
   ASSERT_EQ(two.size(), 2u);
   EXPECT_EQ(two[0].text(), "row:estimator=key-dropping");
   EXPECT_EQ(two[0].option("estimator"), "key-dropping");

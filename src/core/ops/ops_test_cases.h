@@ -126,8 +126,21 @@ inline Var experts_of(Ctx& c, const WeightTable& w, Var x, const Route& route) {
   return c.combine_experts(chosen, ids, parts, 5);
 }
 
-inline std::vector<OpCase> signal_cases() {
+// Linear ops whose weights lie in other ways.
+inline std::vector<OpCase> linear_layout_cases() {
   return {
+      {"linear_in", 5, weights({{5, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x); }},
+      {"linear_in rows", 4, weights({{3, 2, 5}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x, 2, 4); }},
+      {"block_linear", 6, weights({{2, 3, 4}, {2, 4}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.block_linear(w[0], &w[1], x); }},
+      {"expert_linear", 3, weights({{4, 5, 3}, {4, 5}}),
+       [](Ctx& c, const WeightTable& w, Var x) { return c.expert_linear(w[0], &w[1], 2, x); }},
+  };
+}
+
+inline std::vector<OpCase> signal_cases() {
+  std::vector<OpCase> out = {
       {"scale", 5, {}, [](Ctx& c, const WeightTable&, Var x) { return c.scale(-1.7, x); }},
       {"channel_scale", 5, weights({{5}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.channel_scale(w[0], x); }},
@@ -147,13 +160,6 @@ inline std::vector<OpCase> signal_cases() {
        }},
       {"split_strided", 10, {}, [](Ctx& c, const WeightTable&, Var x) { return c.split_strided(x, 3, 3, 1, 2); }},
       {"head_broadcast", 6, {}, [](Ctx& c, const WeightTable&, Var x) { return c.head_broadcast(x, 3, 2); }},
-      {"linear_in", 5, weights({{5, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x); }},
-      {"linear_in rows", 4, weights({{3, 2, 5}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x, 2, 4); }},
-      {"block_linear", 6, weights({{2, 3, 4}, {2, 4}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.block_linear(w[0], &w[1], x); }},
-      {"expert_linear", 3, weights({{4, 5, 3}, {4, 5}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.expert_linear(w[0], &w[1], 2, x); }},
       {"rank_expand", 6, weights({{2, 4, 3}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.rank_expand(w[0], x, 2, 4); }},
       {"rank_reduce", 24, weights({{2, 4, 3}}),
@@ -247,6 +253,8 @@ inline std::vector<OpCase> signal_cases() {
       {"pool first", 3, {}, [](Ctx& c, const WeightTable&, Var x) { return c.pool(Pool::kFirst, x); }, true, false},
       {"pool max", 3, {}, [](Ctx& c, const WeightTable&, Var x) { return c.pool(Pool::kMax, x); }, true, false},
   };
+  for (OpCase& layout : linear_layout_cases()) out.push_back(std::move(layout));
+  return out;
 }
 
 inline std::vector<OpCase> all_cases() {

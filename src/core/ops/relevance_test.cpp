@@ -8,25 +8,20 @@ namespace {
 constexpr int64_t kT = 6;
 
 std::vector<OpCase> linear_cases() {
-  return {
+  std::vector<OpCase> out = {
       {"linear", 5, weights({{4, 5}, {4}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.linear(w[0], &w[1], x); }},
       {"linear without bias", 5, weights({{4, 5}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.linear(w[0], nullptr, x); }},
       {"linear_rows", 5, weights({{7, 5}, {7}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.linear_rows(w[0], &w[1], x, 2, 3); }},
-      {"linear_in", 5, weights({{5, 3}}), [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x); }},
-      {"linear_in rows", 4, weights({{3, 2, 5}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.linear_in(w[0], x, 2, 4); }},
-      {"block_linear", 6, weights({{2, 3, 4}, {2, 4}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.block_linear(w[0], &w[1], x); }},
-      {"expert_linear", 3, weights({{4, 5, 3}, {4, 5}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.expert_linear(w[0], &w[1], 2, x); }},
       {"conv", 3, weights({{3, 1, 4}, {3}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.causal_conv1d(w[0], &w[1], x); }},
       {"conv of one tap", 3, weights({{3, 1, 1}}),
        [](Ctx& c, const WeightTable& w, Var x) { return c.causal_conv1d(w[0], nullptr, x); }},
   };
+  for (OpCase& layout : linear_layout_cases()) out.push_back(std::move(layout));
+  return out;
 }
 
 AdjointRules shared(const RoleRule& rule) { return exact_rules().set(Role::kLinear, rule).set(Role::kConv, rule); }
