@@ -17,5 +17,5 @@ if(TARGET hindscan)
 endif()
 install(DIRECTORY include/hindscan DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/hindscan COMPONENT program)
-install(FILES LICENSE NOTICE docs/licences.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES LICENSE NOTICE docs/licences.md docs/schemas/explain-3.json DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(FILES NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT program)  # where Debian looks

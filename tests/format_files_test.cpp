@@ -62,8 +62,8 @@ TEST(FormatFiles, TheNewestVersionOfEachIsKept) {
   std::set<std::string_view> kept = {format::kCheckpoint};  // below
   for (const auto& [file, name] : {std::pair{"state-2.safetensors", format::kState},
                                    {"model-1/model.safetensors", format::kModel},
-                                   {"explain-2.json", format::kExplainJson},
-                                   {"explain-npz-1.npz", format::kExplainNpz},
+                                   {"explain-3.json", format::kExplainJson},
+                                   {"explain-npz-2.npz", format::kExplainNpz},
                                    {"matrix-npz-1.npz", format::kMatrixNpz}}) {
     const auto found = file_format(golden(file));
     ASSERT_TRUE(found) << file;
@@ -78,7 +78,7 @@ TEST(FormatFiles, TheNewestVersionOfEachIsKept) {
 TEST(FormatFiles, AllFilesOfOneModelNameTheSameWeights) {
   const std::string hash = weights_hash(Model::load(golden("model-1")).weights());
   for (const char* file :
-       {"state-2.safetensors", "model-1/model.safetensors", "explain-2.json", "explain-npz-1.npz", "matrix-npz-1.npz"})
+       {"state-2.safetensors", "model-1/model.safetensors", "explain-3.json", "explain-npz-2.npz", "matrix-npz-1.npz"})
     EXPECT_EQ(file_format(golden(file))->weights, hash) << file;
 }
 
@@ -92,6 +92,8 @@ TEST(FormatFiles, StateOfVersion2LoadsAndVersion1SaysHowToConvert) {
 
 TEST(FormatFiles, ReportsOfOlderVersionsSayHowToConvert) {
   EXPECT_THAT(refusal([] { file_format(golden("explain-1.json")); }), HasSubstr("run 'hindscan explain'"));
+  EXPECT_THAT(refusal([] { file_format(golden("explain-2.json")); }), HasSubstr("arrays with axes"));
+  EXPECT_THAT(refusal([] { file_format(golden("explain-npz-1.npz")); }), HasSubstr("one array NAME.paths"));
   EXPECT_THAT(refusal([] { file_format(golden("explain-npz-0.npz")); }), HasSubstr("write it again with -o"));
   EXPECT_THAT(refusal([] { file_format(golden("matrix-npz-0.npz")); }), HasSubstr("write it again with -o"));
 }
@@ -118,7 +120,7 @@ TEST(FormatFiles, AVersionOfTheFutureAsksForANewerProgram) {
   EXPECT_THAT(refusal([] { format::expect("f", format::kState, "hindscan.state/3"); }), HasSubstr("update"));
   EXPECT_THAT(refusal([] { format::expect("f", format::kCheckpoint, "hindscan.checkpoint/99"); }), HasSubstr("update"));
   for (const char* bad : {"", "pt", "hindscan.state", "hindscan.state/", "hindscan.state/x", "hindscan.state/0",
-                          "hindscan.explain/2", "/", "//2"})
+                          "hindscan.explain/3", "/", "//2"})
     EXPECT_NE(refusal([&] { format::expect("f", format::kState, bad); }), "accepted") << bad;
 }
 

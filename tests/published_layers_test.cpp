@@ -144,9 +144,10 @@ TEST(CaseB, TunedStatesHaveAShareOfTheTarget) {
   r.tokens = golden.sequences()[0].tokens;
   r.methods = parse_methods("frozen");
   const MethodReport m = explain(model, r).methods[0];
-  ASSERT_TRUE(m.target_value.has_value());
-  EXPECT_NE(m.initial_state_share, 0);
-  EXPECT_TRUE(agree(m.sum + m.initial_state_share + m.bias_share, *m.target_value, tol::kF64Complete));
+  const ScoreArray& scores = m.total();
+  ASSERT_TRUE(scores.completeness);
+  EXPECT_NE(scores.state, 0);
+  EXPECT_TRUE(agree(scores.sum + scores.state + scores.no_token, scores.completeness->target, tol::kF64Complete));
 }
 
 TEST(CaseB, GatedMlpOfMamba3IsAMultipleOf128Wide) {

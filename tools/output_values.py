@@ -13,16 +13,43 @@ NO_VALUE = object()
 
 
 def explain_2(document):
-    """hindscan.explain/2 with its methods and their maps by name instead of by order."""
+    """hindscan.explain/2 with its methods and their maps by name instead of by order; the version is no result."""
     methods = {}
     for m in document["methods"]:
         maps = {f"{map['fidelity']} {key}": map[key] for map in m["maps"] for key in ("scores", "layers") if key in map}
         methods[m["name"]] = {key: value for key, value in m.items() if key not in ("name", "maps")} | maps
-    return document | {"methods": methods}
+    return document | {"methods": methods, "schema": "hindscan.explain"}
+
+
+def explain_3(document):
+    """The places of explain_2. What it did not say is left out: words, units, and the paths by layer."""
+    methods = {}
+    for m in document["methods"]:
+        mine = [a for a in document["arrays"] if a["method"] == m["name"]]
+        named = {(a["name"], len(a["axes"])): a["values"] for a in mine if "part_of" not in a}
+        first = next(a for a in mine if "sum" in a and a["name"] != "selection")
+        whole = first["completeness"] or {"target": None, "residual": None}
+        methods[m["name"]] = {key: value for key, value in m.items() if key not in ("name", "words")} | {
+            "fidelity": first["name"],
+            "scores": first["values"],
+            "target_value": whole["target"],
+            "sum": first["sum"],
+            "initial_state_share": first["state"],
+            "bias_share": first["no_token"],
+            "residual": whole["residual"],
+            **{
+                name if name == "selection" else f"{name} {'scores' if axes == 1 else 'layers'}": values
+                for (name, axes), values in named.items()
+                if (name, axes) != (first["name"], 1)
+            },
+        }
+    target = {key: value for key, value in document["target"].items() if key != "unit"}
+    kept = {key: value for key, value in document.items() if key != "arrays"}
+    return kept | {"methods": methods, "target": target, "schema": "hindscan.explain"}
 
 
 # A document that changes its shape gets a line for each of its schemas, old and new: all give the same places.
-MEANING = {"hindscan.explain/2": explain_2}
+MEANING = {"hindscan.explain/2": explain_2, "hindscan.explain/3": explain_3}
 
 
 def safetensors_header(data):

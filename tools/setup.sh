@@ -33,7 +33,7 @@ program=$build/bin/hindscan
 tools=(g++ cmake ninja pkg-config flock)
 declare -A package_of=([g++]=g++ [cmake]=cmake [ninja]=ninja-build [pkg-config]=pkg-config [flock]=util-linux)
 libraries=(libfmt-dev libsimdjson-dev libhwy-dev libpng-dev libcli11-dev libpcre2-dev libutf8proc-dev libpango1.0-dev fonts-dejavu-core libdnnl-dev)
-test_libraries=(libgtest-dev libgmock-dev)
+test_libraries=(libgtest-dev libgmock-dev python3-jsonschema)
 
 missing_packages() {
   local tool package status

@@ -3,7 +3,7 @@
 //
 //   const auto model = hindscan::LanguageModel::load();
 //   std::cout << model.generate("Once upon a time", {.max_tokens = 32});
-//   std::cout << model.explain("Once upon a time");          // JSON, schema hindscan.explain/2
+//   std::cout << model.explain("Once upon a time");          // JSON, schema hindscan.explain/3
 //
 // Every function may throw hindscan::Error. Objects may be used from several threads at once; the library never prints.
 #pragma once

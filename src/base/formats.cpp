@@ -21,6 +21,13 @@ constexpr Older kOlder[] = {
      "'hindscan run -f TEXT -n 0 --state-out FILE'"},
     {"hindscan.explain/1", kExplainJson,
      "it does not say which weights it explains; run 'hindscan explain' on the same text again"},
+    {"hindscan.explain/2", kExplainJson,
+     "its scores lie in the methods and not in arrays with axes and completeness; run 'hindscan explain' on the same "
+     "text again"},
+    {"hindscan.explain-npz/1", kExplainNpz,
+     "its paths are one array NAME.paths [5, layers, tokens] instead of one each; run 'hindscan explain -o' on the "
+     "same "
+     "text again"},
 };
 
 const Older* older(std::string_view name) {

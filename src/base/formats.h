@@ -8,9 +8,9 @@ namespace hindscan::format {
 inline constexpr const char* kState = "hindscan.state/2";             // run --state-out: safetensors metadata "format"
 inline constexpr const char* kCheckpoint = "hindscan.checkpoint/2";   // train.json of a run directory: "version"
 inline constexpr const char* kModel = "hindscan.model/1";             // safetensors metadata "hindscan.format"
-inline constexpr const char* kExplainNpz = "hindscan.explain-npz/1";  // NPZ: the array "format"
+inline constexpr const char* kExplainNpz = "hindscan.explain-npz/2";  // NPZ: the array "format"
 inline constexpr const char* kMatrixNpz = "hindscan.matrix-npz/1";
-inline constexpr const char* kExplainJson = "hindscan.explain/2";  // JSON documents: "schema"
+inline constexpr const char* kExplainJson = "hindscan.explain/3";  // JSON documents: "schema"
 inline constexpr const char* kInfoJson = "hindscan.info/1";
 inline constexpr const char* kRunJson = "hindscan.run/1";
 inline constexpr const char* kScoreJson = "hindscan.score/1";

@@ -32,7 +32,7 @@ std::string paragraph(std::string_view head, std::string_view text) {
 }
 
 std::string bars(const MethodReport& m) {
-  if (m.maps.front().layers.empty()) return "";
+  if (m.layers().empty()) return "";
   return paragraph("bars", m.targeted
                                ? "by layer: how much of the target the layer's input at that position holds (sizes, "
                                  "every line on its own scale); earlier tokens have left theirs in it, so the layers "
@@ -50,19 +50,10 @@ std::string shares(const MethodReport& m) {
   return paragraph("paths", out);
 }
 
-std::string estimator(const MethodReport& m) {
-  if (!m.estimator) return "";
-  const EstimatorError& e = m.estimator->total;
-  const auto worst =
-      std::max_element(m.estimator->layers.begin(), m.estimator->layers.end(),
-                       [](const auto& a, const auto& b) { return a.error.relative_l2() < b.error.relative_l2(); });
-  return paragraph(
-      "estimate",
-      fmt::format(
-          "{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious, {:.2f} x "
-          "the exact mass; worst in layer {}: relative error {:.3f}, cosine {:.3f}",
-          m.estimator->name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio(), worst->layer,
-          worst->error.relative_l2(), worst->error.cosine()));
+std::string own_notes(const MethodReport& m) {
+  std::string out;
+  for (const MethodNote& n : m.notes) out += paragraph(n.head, n.text);
+  return out;
 }
 
 std::string remark(const MethodReport& m) {
@@ -111,7 +102,7 @@ std::string checks(const ExplainReport& r) {
 
 std::string explain_notes(const ExplainReport& report, const MethodReport& shown) {
   std::string out = paragraph("share", "the size of a score as a part of all sizes together") + bars(shown);
-  for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + estimator(each);
+  for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + own_notes(each);
   return out + held(report) + checks(report);
 }
 

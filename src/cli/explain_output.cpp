@@ -57,7 +57,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   return out + "\n" + method_line(m);
 }
 
-std::vector<double> sums(const std::vector<Piece>& pieces, const std::vector<double>& scores) {
+std::vector<double> sums(const std::vector<Piece>& pieces, std::span<const double> scores) {
   std::vector<double> out;
   for (const Piece& p : pieces) out.push_back(piece_sum<double>(p, scores));
   return out;
@@ -99,20 +99,21 @@ std::string positions(const Piece& p) {
 }
 
 std::string source_table(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
-  const ScoreMap& map = m.maps.front();
+  const std::span<const float> layers = m.layers();
   const std::vector<Piece> pieces = pieces_of(r.tokens, 0, r.target.position + 1, view.by);
-  const std::vector<double> scores = sums(pieces, map.scores);
+  const std::vector<double> scores = sums(pieces, m.scores());
   double total = 0;
   for (const double s : scores) total += std::isfinite(s) ? std::abs(s) : 0;
   std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_word(r, view.by), kTokenColumn,
-                                map.layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
+                                layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const size_t i : strongest(scores, view.top)) {
     if (scores[i] == 0) break;
     const Printable token = printable(pieces[i].bytes, kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
     out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, positions(pieces[i]), name, scores[i],
-                       total > 0 ? 100 * std::abs(scores[i]) / total : 0.0, sparkline(piece_layers(pieces[i], map)));
+                       total > 0 ? 100 * std::abs(scores[i]) / total : 0.0,
+                       sparkline(piece_layers(pieces[i], layers, r.tokens.size())));
   }
   return out + "\n";
 }
@@ -139,9 +140,11 @@ std::string method_table(const ExplainReport& r) {
                                 "state in", "no token", "target", "residual", "causal", "sign");
   for (const MethodReport& m : r.methods) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
-    out += fmt::format("{:<{}} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, m.sum,
-                       m.initial_state_share, m.bias_share, number(m.target_value),
-                       m.residual ? fmt::format("{:.1e}", *m.residual) : "none",
+    const ScoreArray& scores = m.total();
+    const std::optional<Completeness>& whole = scores.completeness;
+    out += fmt::format("{:<{}} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, scores.sum,
+                       scores.state, scores.no_token, whole ? fmt::format("{:.3f}", whole->target) : "-",
+                       whole ? fmt::format("{:.1e}", whole->residual) : "none",
                        with_interval(causal.spearman, causal.spearman_interval),
                        percent_with_interval(causal.sign_agreement, causal.sign_interval));
   }
@@ -155,7 +158,7 @@ size_t shown_method(const ExplainReport& report, const std::string& show) {
   size_t adds_up = 0;
   for (size_t i = report.methods.size(); i-- > 0;) {
     if (report.methods[i].name == show) return i;
-    if (report.methods[i].residual) adds_up = i;
+    if (report.methods[i].total().completeness) adds_up = i;
   }
   check(show.empty(), ErrorCode::kUsage, "[explain] --show expects one of the computed methods, found '{}'", show);
   return adds_up;

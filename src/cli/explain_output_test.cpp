@@ -21,11 +21,8 @@ ExplainReport report_of(const std::vector<double>& residuals) {
   for (const char* name : {"row", "frozen"}) {
     MethodReport m;
     m.name = name;
-    ScoreMap map;
-    map.fidelity = "model";
-    map.scores = {1, -2, 0.5};
-    m.maps.push_back(map);
-    if (m.name == "frozen") m.target_value = 1, m.residual = 1e-7;
+    m.arrays.push_back(token_array({"model", "", kTargetUnit}, {1, -2, 0.5}));
+    if (m.name == "frozen") m.arrays[0].completeness = {1, 1e-7};
     r.methods.push_back(m);
   }
   for (const double x : residuals)
@@ -79,11 +76,11 @@ TEST(ExplainOutput, RemarksStayInTheWidthOfTheTable) {
   for (const char* path : {"value", "write", "decay", "read", "gate"}) r.methods[1].shares.push_back({path, 12345.678});
   r.layers[0].structure.held = "the divisor counts as a constant",
   r.layers[1].structure.held = "its gates count as constants";
-  r.methods[0].estimator.emplace();
-  r.methods[0].estimator->name = "key-dropping";
-  r.methods[0].estimator->layers.push_back({});
+  r.methods[0].notes.push_back(
+      {"estimate", "of something that takes so many words that no line of the table could hold them"});
   const std::string text = explain_text(r, {});
   EXPECT_THAT(text, HasSubstr("note    frozen: a remark"));
+  EXPECT_THAT(text, HasSubstr("estimate  of something"));
   EXPECT_THAT(text, Not(HasSubstr("glr.")));
   EXPECT_THAT(text, HasSubstr("its gates count"));
   std::istringstream lines(text.substr(text.find("\nmethod ", text.find("rank"))));
@@ -98,17 +95,10 @@ std::string unwrapped(const std::string& text) {
   return out;
 }
 
-TEST(ExplainOutput, WhatIsHeldIsSaidOnceAndTheWorstLayerOfAnEstimateIsNamed) {
+TEST(ExplainOutput, WhatIsHeldIsSaidOnce) {
   ExplainReport r = report_of({1e-7, 1e-7, 1e-7});
   for (LayerReport& l : r.layers) l.structure.held = "its gates count as constants";
-  EstimatorReport& e = r.methods[0].estimator.emplace();
-  e.name = "key-dropping";
-  for (const double estimate : {1.25, 3.0, 1.5}) {
-    e.layers.push_back({static_cast<int>(e.layers.size()) + 4, {}});
-    e.layers.back().error.add(1, estimate);
-  }
   const std::string text = unwrapped(explain_text(r, {}));
-  EXPECT_THAT(text, HasSubstr("worst in layer 5: relative error 2.000"));
   const size_t held = text.find("its gates count");
   ASSERT_NE(held, std::string::npos);
   EXPECT_EQ(text.find("its gates count", held + 1), std::string::npos);
@@ -119,7 +109,7 @@ std::string sentence_of(const std::vector<std::string>& tokens, const std::vecto
   r.tokens.clear();
   for (const std::string& t : tokens) r.tokens.push_back({0, t, ""});
   r.target.position = std::ssize(tokens) - 1;
-  r.methods[1].maps[0].scores = scores;
+  r.methods[1].arrays[0].values = scores;
   return explain_sentence(r, r.methods[1], PieceBy::kToken);
 }
 

@@ -88,7 +88,7 @@ std::string explain_sentence(const ExplainReport& report, const MethodReport& me
   const std::vector<Piece> pieces = pieces_of(read, 0, std::ssize(read), shown);
   Words words{pieces, shown, {}, 0};
   for (const Piece& p : pieces) {
-    const double score = piece_sum<double>(p, method.scores());
+    const double score = piece_sum(p, method.scores());
     // Without a target a sign says nothing for or against: the largest are named, as the table ranks them.
     words.scores.push_back(!std::isfinite(score) ? 0 : method.targeted ? score : std::abs(score));
     words.total += std::abs(words.scores.back());

@@ -119,14 +119,15 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
 }
 
 std::vector<double> predicted_changes(const ExplainRequest& request, const ExplainReport& report,
-                                      const MethodReport& method, std::span<const Edit> edits) {
+                                      const MethodReport& method, const ScoreArray& scores,
+                                      std::span<const Edit> edits) {
   std::vector<double> out;
   if (edits.empty()) return out;
   const Weight& table = *report.window.embedding;
   for (const Edit& e : edits) {
     const size_t j = static_cast<size_t>(e.position);
-    if (e.kind != EditKind::kReplace || method.adjoint.empty()) {
-      out.push_back(-method.scores()[j]);
+    if (e.kind != EditKind::kReplace || !scores.has_adjoint || method.adjoint.empty()) {
+      out.push_back(-scores.tokens()[j]);
       continue;
     }
     const std::vector<double> now = weight_row(table, request.tokens[j]), then = weight_row(table, e.replacement);
@@ -151,7 +152,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
   }
   for (MethodReport& method : report.methods) {
     if (!method.targeted) continue;
-    const std::vector<double> predicted = predicted_changes(request, report, method, edits);
+    const std::vector<double> predicted = predicted_changes(request, report, method, method.total(), edits);
     CausalReport causal;
     causal.edits = static_cast<int>(edits.size());
     causal.spearman = spearman(predicted, measured);

@@ -26,9 +26,11 @@ std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, 
 // nothing.
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                    std::span<Edit> edits);
-// Change a method predicts: -score, or (e' - e) . adjoint for a replacement and a method that keeps the adjoint.
+// Change that the scores of a method predict: -score, or (e' - e) . adjoint for a replacement and scores whose adjoint
+// the method keeps.
 std::vector<double> predicted_changes(const ExplainRequest& request, const ExplainReport& report,
-                                      const MethodReport& method, std::span<const Edit> edits);
+                                      const MethodReport& method, const ScoreArray& scores,
+                                      std::span<const Edit> edits);
 
 // Fills causal of the methods whose scores know the target (the agreement of the others is chance); returns the edits.
 // Nothing is drawn when request.causal_edits is 0.

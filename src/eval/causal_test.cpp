@@ -103,10 +103,13 @@ TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
   for (int64_t c = 0; c < C; ++c) e[spare * C + c] = e[r.tokens[4] * C + c] + 1e-5 * static_cast<double>(c - 2);
   std::vector<Edit> edits = {{EditKind::kReplace, 4, spare, 0}};
   measure_edits(model, r, report, edits);
-  EXPECT_TRUE(agree(predicted_changes(r, report, report.methods[0], edits)[0], edits[0].measured, tol::kFirstOrder));
-  EXPECT_EQ(predicted_changes(r, report, report.methods[1], edits)[0], -report.methods[1].scores()[4]);
+  EXPECT_TRUE(agree(predicted_changes(r, report, report.methods[0], report.methods[0].total(), edits)[0],
+                    edits[0].measured, tol::kFirstOrder));
+  EXPECT_EQ(predicted_changes(r, report, report.methods[1], report.methods[1].total(), edits)[0],
+            -report.methods[1].scores()[4]);
   edits[0].kind = EditKind::kRemove;
-  EXPECT_EQ(predicted_changes(r, report, report.methods[0], edits)[0], -report.methods[0].scores()[4]);
+  EXPECT_EQ(predicted_changes(r, report, report.methods[0], report.methods[0].total(), edits)[0],
+            -report.methods[0].scores()[4]);
 }
 
 TEST(CaseD3, EditsHoldTheMemoryLimitOrAreRefusedWithWhatTheyTake) {

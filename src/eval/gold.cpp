@@ -35,7 +35,7 @@ struct Scoring {
   std::vector<double> predicted;  // change by each edit; empty when the scores do not know the target
 };
 
-std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position) {
+std::vector<double> sizes_of(std::span<const double> scores, int64_t position) {
   std::vector<double> out(scores.begin(), scores.begin() + position + 1);
   for (double& v : out) v = std::abs(v);
   return out;
@@ -44,19 +44,11 @@ std::vector<double> sizes_of(const std::vector<double>& scores, int64_t position
 std::vector<Scoring> scorings(const ExplainRequest& request, const ExplainReport& report, std::span<const Edit> edits) {
   std::vector<Scoring> out;
   for (const MethodReport& m : report.methods) {
-    for (const ScoreMap& map : m.maps) {
-      MethodReport one;
-      one.maps = {ScoreMap{map.fidelity, map.scores, {}}};
-      one.adjoint = m.adjoint;
-      const bool first = &map == &m.maps.front();
-      out.push_back({first ? m.name : m.name + " " + map.fidelity, sizes_of(map.scores, request.target),
-                     m.targeted ? predicted_changes(request, report, one, edits) : std::vector<double>{}});
+    for (const ScoreArray& a : m.arrays) {
+      if (!a.by_token()) continue;
+      out.push_back({&a == &m.total() ? m.name : m.name + " " + a.name, sizes_of(a.tokens(), request.target),
+                     m.targeted ? predicted_changes(request, report, m, a, edits) : std::vector<double>{}});
     }
-    if (m.selection.empty()) continue;
-    MethodReport selection;
-    selection.maps = {ScoreMap{"model", m.selection, {}}};
-    out.push_back(
-        {"selection", sizes_of(m.selection, request.target), predicted_changes(request, report, selection, edits)});
   }
   return out;
 }
@@ -122,8 +114,9 @@ class TableBuilder {
     for (const LayerReport& layer : report.layers)
       table_.max_residual = std::max(table_.max_residual, layer.max_residual);
     for (const MethodReport& m : report.methods) {
-      if (!m.residual) continue;
-      const double share = std::abs(*m.residual) / std::max(1.0, std::abs(*m.target_value));
+      const std::optional<Completeness>& adds_up = m.total().completeness;
+      if (!adds_up) continue;
+      const double share = std::abs(adds_up->residual) / std::max(1.0, std::abs(adds_up->target));
       table_.max_conservation = std::max(table_.max_conservation, share);
     }
     right_ += report.target.value() > 0 ? 1 : 0;  // the answer beats the best other token

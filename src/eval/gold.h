@@ -21,7 +21,8 @@ struct GoldExample {
 
 // Means over the examples. Scores are ranked by size, |score|, over all tokens up to the position.
 struct GoldRow {
-  std::string name;  // "row", "row mixer", ..., "selection" (shares of gradient x input)
+  std::string name;  // "row", "row mixer", ..., "gradient-x-input selection": the method, and the array where it is not
+                     // its first
   std::optional<double> auc, average_precision;
   std::optional<double> spearman, sign_agreement;  // of predicted against measured edits; none for row, rollout
   std::optional<double> reset_auc;                 // rank of reset tokens whose removal changes the target

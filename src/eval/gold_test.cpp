@@ -63,7 +63,7 @@ TEST(Gold, ATokenThatOnlyClearsIsInvisibleToTheValuePathAndFoundBySelection) {
   example.sources = {3};
   example.resets = {9};
   const GoldTable table = gold_table(model, std::span(&example, 1), {});
-  const GoldRow &frozen = row_of(table, "frozen"), &selection = row_of(table, "selection");
+  const GoldRow &frozen = row_of(table, "frozen"), &selection = row_of(table, "gradient-x-input selection");
   EXPECT_EQ(table.accuracy, 1.0);
   EXPECT_EQ(*frozen.auc, 1.0);
   EXPECT_EQ(*frozen.average_precision, 1.0);
@@ -96,8 +96,8 @@ TEST(Gold, TableHasARowForEveryScoring) {
     EXPECT_EQ(row.sign_agreement.has_value(), !untargeted) << row.name;
     EXPECT_EQ(row.label.empty(), !row.reset_auc || *row.reset_auc >= kFindsReset);
   }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input", "selection", "frozen"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"row", "row mixer", "rollout", "gradient-x-input",
+                                             "gradient-x-input selection", "frozen"}));
   EXPECT_EQ(table.examples, 2);
   EXPECT_LT(table.max_residual, 1e-5);
   EXPECT_GT(table.max_conservation, 0.0);

@@ -54,7 +54,7 @@ Json to_json(const EstimatorReport& report) {
 
 template <class R>
 KeyDroppingScan<R>::KeyDroppingScan(const WalkSizes& sizes)
-    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map("core-key-dropping", sizes)) {}
+    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map(sizes)) {}
 
 template <class R>
 void KeyDroppingScan<R>::back(const Chunk<R>& chunk, const Views<R>& dropping) {
@@ -90,6 +90,24 @@ EstimatorReport KeyDroppingScan<R>::report() const {
     out.total.add(layers_[l].error);
   }
   return out;
+}
+
+template <class R>
+void KeyDroppingScan<R>::add_to(MethodReport& report) {
+  const EstimatorReport found = this->report();
+  const auto worst = std::max_element(found.layers.begin(), found.layers.end(), [](const auto& a, const auto& b) {
+    return a.error.relative_l2() < b.error.relative_l2();
+  });
+  const EstimatorError& e = found.total;
+  append(report.arrays, {"core-key-dropping", "what other tools draw: the erasing left out", kWeightUnit},
+         std::move(map_));
+  report.details.set("estimator", to_json(found));
+  report.notes.push_back(
+      {"estimate", fmt::format("{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass "
+                               "is spurious, {:.2f} x "
+                               "the exact mass; worst in layer {}: relative error {:.3f}, cosine {:.3f}",
+                               found.name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio(),
+                               worst->layer, worst->error.relative_l2(), worst->error.cosine())});
 }
 
 template class KeyDroppingScan<float>;

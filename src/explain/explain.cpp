@@ -162,12 +162,14 @@ class Explainer {
 
   // The pass itself was finite; an adjoint may still have outgrown its type.
   static void check_scores(const MethodReport& m) {
-    for (const ScoreMap& map : m.maps) {
-      const int64_t bad = kernels::first_non_finite(std::ssize(map.scores), map.scores.data());
+    for (const ScoreArray& a : m.arrays) {
+      if (!a.by_token()) continue;
+      const std::span<const double> scores = a.tokens();
+      const int64_t bad = kernels::first_non_finite(std::ssize(scores), scores.data());
       check(bad < 0, ErrorCode::kData,
             "[explain] expected finite scores, found {} at token {} of {}: the adjoint left the range of its numbers; "
             "try --dtype f64",
-            bad < 0 ? 0.0 : map.scores[static_cast<size_t>(bad)], bad, m.name);
+            bad < 0 ? 0.0 : scores[static_cast<size_t>(bad)], bad, m.name);
     }
   }
 

@@ -21,14 +21,14 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
     const Model model = random_model(config_of(GetParam()), dtype);
     const ExplainReport report = explain(model, request_of(model, 2000));
     const MethodReport& frozen = method_of(report, "frozen");
-    ASSERT_TRUE(frozen.residual);
-    EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value,
-                      f64 ? tol::kF64Complete : tol::kF32Complete));
+    ASSERT_TRUE(frozen.total().completeness);
+    const auto [target, residual] = *frozen.total().completeness;
+    EXPECT_TRUE(agree(target - residual, target, f64 ? tol::kF64Complete : tol::kF32Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-6);
     EXPECT_FALSE(report.layers.empty());
     for (const MethodReport& m : report.methods) {
       EXPECT_NE(m.words, "") << "no plain words for " << m.name;
-      EXPECT_EQ(m.residual.has_value(), parse_methods(m.name)[0].info().adds_up) << m.name;
+      EXPECT_EQ(m.total().completeness.has_value(), parse_methods(m.name)[0].info().adds_up) << m.name;
     }
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
@@ -59,15 +59,14 @@ TEST_P(Families, ChunksDoNotChangeTheResult) {
   if (model.arch().sizes().labels > 0) GTEST_SKIP() << "this model judges whole texts: no token is predicted";
   const ExplainReport whole = explain(model, request_of(model, 2000)), split = explain(model, request_of(model, 7));
   for (size_t m = 0; m < whole.methods.size(); ++m) {
-    for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
-      EXPECT_TRUE(agree(whole.methods[m].maps[f].scores, split.methods[m].maps[f].scores, tol::kF64SplitScores))
-          << whole.methods[m].name;
-      const std::vector<float>&a = whole.methods[m].maps[f].layers, &b = split.methods[m].maps[f].layers;
-      EXPECT_TRUE(agree(std::vector<double>{a.begin(), a.end()}, std::vector<double>{b.begin(), b.end()},
-                        f == 0 ? tol::kF64SplitScores.times(1000) : tol::kF64SplitScores.times(1000).or_empty()))
-          << whole.methods[m].name + " layers";
+    ASSERT_EQ(whole.methods[m].arrays.size(), split.methods[m].arrays.size());
+    for (size_t f = 0; f < whole.methods[m].arrays.size(); ++f) {
+      const ScoreArray &a = whole.methods[m].arrays[f], &b = split.methods[m].arrays[f];
+      const bool same = a.by_token() ? agree(a.tokens(), b.tokens(), tol::kF64SplitScores)
+                                     : agree(a.layers(), b.layers(), tol::kF64SplitScores.times(1000));
+      EXPECT_TRUE(same) << whole.methods[m].name << " " << a.name << " of " << a.axes.size() << " axes";
     }
-    EXPECT_TRUE(agree(whole.methods[m].bias_share, split.methods[m].bias_share, tol::kF64Total));
+    EXPECT_TRUE(agree(whole.methods[m].total().no_token, split.methods[m].total().no_token, tol::kF64Total));
   }
   EXPECT_FALSE(split.layers.empty());
   for (const LayerReport& layer : split.layers)
@@ -85,15 +84,17 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
   tail.state_in = &state;
   const ExplainReport whole = explain(model, all), part = explain(model, tail);
   for (size_t m = 0; m < whole.methods.size(); ++m) {
-    for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
-      const std::vector<double>& scores = whole.methods[m].maps[f].scores;
-      EXPECT_TRUE(agree(std::vector<double>{scores.begin() + kCut, scores.end()}, part.methods[m].maps[f].scores,
-                        tol::kF64SplitScores))
-          << whole.methods[m].name;
+    for (const ScoreArray& read : whole.methods[m].arrays) {
+      if (!read.by_token()) continue;
+      const ScoreArray* tail_only = part.methods[m].find(read.name);
+      ASSERT_NE(tail_only, nullptr) << read.name;
+      EXPECT_TRUE(agree(read.tokens().subspan(kCut), tail_only->tokens(), tol::kF64SplitScores))
+          << whole.methods[m].name << " " << read.name;
     }
   }
   const MethodReport& frozen = method_of(part, "frozen");
-  EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
+  const auto [target, residual] = *frozen.total().completeness;
+  EXPECT_TRUE(agree(target - residual, target, tol::kF64Complete));
   EXPECT_FALSE(part.layers.empty());
   for (const LayerReport& layer : part.layers)
     EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
@@ -118,7 +119,7 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
     for (int64_t i = t * ctx.cols(emb); i < (t + 1) * ctx.cols(emb); ++i)
       score[static_cast<size_t>(t)] += ctx.data<double>(emb)[i] * ctx.grad<double>(emb)[i];
   }
-  EXPECT_TRUE(agree(score, m.maps.back().scores, tol::kF64SplitScores)) << "gradient x input";
+  EXPECT_TRUE(agree(score, m.find("model")->tokens(), tol::kF64SplitScores)) << "gradient x input";
   for (size_t l = 0; l < views.size(); ++l) {
     if (l > 0 && views[l]->mixer == views[l - 1]->mixer) continue;
     const Var in = ctx.mixers()[views[l]->mixer].in;
@@ -131,7 +132,7 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
       for (int64_t i = t * ctx.cols(in); i < (t + 1) * ctx.cols(in); ++i)
         exact += ctx.data<double>(in)[i] * ctx.grad<double>(in)[i];
       for (size_t p = 0; p < kMixerPaths; ++p)
-        split += static_cast<double>(m.paths[(p * views.size() + l) * kTokens + static_cast<size_t>(t)]);
+        split += static_cast<double>(path_of(m, p)[l * kTokens + static_cast<size_t>(t)]);
       ASSERT_TRUE(agree(split, exact, tol::kKeptAsFloat)) << "mixer " << l << " token " << t;
     }
   }
@@ -161,14 +162,13 @@ TEST_P(Families, CaseA14GradientTimesAnInputBehindANorm) {
   ExplainRequest r = request_of(model, 7);
   r.methods = parse_methods("gradient-x-input");
   const MethodReport m = explain(model, r).methods[0];
-  const double shown = largest(m.scores()), at_embedding = largest(m.maps.back().scores);
+  const double shown = largest(m.scores()), at_embedding = largest(m.find("model")->tokens());
   EXPECT_GT(shown, 1e-3);
-  EXPECT_EQ(m.maps.size(), GetParam().starts_with("rwkv") ? 2u : 1u);
-  EXPECT_EQ(m.label.empty(), m.maps.size() == 1);
-  if (m.maps.size() == 1) return;
+  const bool behind = GetParam().starts_with("rwkv");
+  EXPECT_EQ(m.total().name, behind ? "after-norm" : "model");
+  EXPECT_EQ(m.label.empty(), !behind);
+  if (!behind) return;
   EXPECT_LT(at_embedding, 0.05 * shown);
-  EXPECT_EQ(m.maps[0].fidelity, "after-norm");
-  EXPECT_EQ(m.maps[1].fidelity, "model");
   Recorded pass(model, r);
   const std::vector<double> seed = target_seed(model, explain(model, r).target);
   std::copy(seed.begin(), seed.end(),

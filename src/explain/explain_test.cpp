@@ -15,10 +15,13 @@ void expect_same_report(const ExplainReport& a, const ExplainReport& b, const To
   ASSERT_FALSE(a.methods.empty());
   ASSERT_EQ(a.methods.size(), b.methods.size());
   for (size_t m = 0; m < a.methods.size(); ++m) {
-    for (size_t f = 0; f < a.methods[m].maps.size(); ++f) {
-      EXPECT_TRUE(agree(a.methods[m].maps[f].scores, b.methods[m].maps[f].scores, t)) << a.methods[m].name;
+    for (size_t f = 0; f < a.methods[m].arrays.size(); ++f) {
+      const ScoreArray &x = a.methods[m].arrays[f], &y = b.methods[m].arrays[f];
+      ASSERT_EQ(x.name, y.name);
+      if (!x.by_token()) continue;
+      EXPECT_TRUE(agree(x.tokens(), y.tokens(), t)) << a.methods[m].name << " " << x.name;
+      ASSERT_TRUE(agree(x.no_token, y.no_token, t.times(10).absolute()));
     }
-    ASSERT_TRUE(agree(a.methods[m].bias_share, b.methods[m].bias_share, t.times(10).absolute()));
     ASSERT_TRUE(agree(a.methods[m].skip_share, b.methods[m].skip_share, t.times(10).absolute()));
     for (size_t s = 0; s < a.methods[m].shares.size(); ++s) {
       ASSERT_TRUE(agree(a.methods[m].shares[s].value, b.methods[m].shares[s].value, t.times(10).absolute()))
@@ -39,14 +42,14 @@ TEST_P(Lengths, FrozenAddsUpToTheTarget) {
   r.methods = parse_methods("frozen");
   const ExplainReport report = explain(model, r);
   const MethodReport& m = report.methods[0];
-  ASSERT_TRUE(m.target_value && m.residual);
-  EXPECT_TRUE(agree(*m.target_value, report.target.logit - report.target.contrast_logit, tol::kF64Ulp));
+  ASSERT_TRUE(m.total().completeness);
+  const auto [target, residual] = *m.total().completeness;
+  EXPECT_TRUE(agree(target, report.target.logit - report.target.contrast_logit, tol::kF64Ulp));
   const double sum = std::accumulate(m.scores().begin(), m.scores().end(), 0.0);
-  EXPECT_TRUE(agree(m.sum, sum, tol::kF64Sum.times(0.1)));
-  EXPECT_TRUE(
-      agree(sum + m.initial_state_share + m.bias_share + *m.residual, *m.target_value, tol::kF64Sum.times(0.1)));
-  EXPECT_TRUE(agree(*m.target_value - *m.residual, *m.target_value, complete(dtype)));
-  EXPECT_NE(m.bias_share, 0.0);
+  EXPECT_TRUE(agree(m.total().sum, sum, tol::kF64Sum.times(0.1)));
+  EXPECT_TRUE(agree(sum + m.total().state + m.total().no_token + residual, target, tol::kF64Sum.times(0.1)));
+  EXPECT_TRUE(agree(target - residual, target, complete(dtype)));
+  EXPECT_NE(m.total().no_token, 0.0);
   EXPECT_NE(m.skip_share, 0.0);
 }
 
@@ -80,15 +83,16 @@ TEST(State, AContinuedTextExplainsItsTailAsTheWholeDoes) {
     const Tolerance bar = dtype == DType::kF64 ? tol::kF64Scores.times(10) : tol::kF32Scores.times(2.5);
     EXPECT_EQ(whole.target.id, part.target.id);
     for (size_t m = 0; m < whole.methods.size(); ++m) {
-      for (size_t f = 0; f < whole.methods[m].maps.size(); ++f) {
-        const std::vector<double>& all = whole.methods[m].maps[f].scores;
-        EXPECT_TRUE(agree(std::vector<double>{all.begin() + 57, all.end()}, part.methods[m].maps[f].scores, bar))
-            << whole.methods[m].name;
+      for (size_t f = 0; f < whole.methods[m].arrays.size(); ++f) {
+        const ScoreArray &all = whole.methods[m].arrays[f], &tail_only = part.methods[m].arrays[f];
+        if (!all.by_token()) continue;
+        EXPECT_TRUE(agree(all.tokens().subspan(57), tail_only.tokens(), bar)) << whole.methods[m].name << all.name;
       }
     }
     const MethodReport& frozen = method_of(part, "frozen");
-    EXPECT_NE(frozen.initial_state_share, 0.0);
-    EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, complete(dtype)));
+    EXPECT_NE(frozen.total().state, 0.0);
+    const auto [target, residual] = *frozen.total().completeness;
+    EXPECT_TRUE(agree(target - residual, target, complete(dtype)));
     EXPECT_EQ(part.layers.size(), 3u);
     for (const LayerReport& layer : part.layers) EXPECT_LE(layer.max_residual, dtype == DType::kF64 ? 1e-11 : 1e-5);
   }
@@ -103,7 +107,7 @@ TEST(Target, LaterTokensDoNotExist) {
   const ExplainReport shorter = explain(model, request_for({tokens.begin(), tokens.begin() + 41}, 16));
   ASSERT_EQ(inside.tokens.size(), 130u);
   for (size_t m = 0; m < inside.methods.size(); ++m) {
-    const std::vector<double>&a = inside.methods[m].scores(), &b = shorter.methods[m].scores();
+    const std::span<const double> a = inside.methods[m].scores(), b = shorter.methods[m].scores();
     ASSERT_EQ(a.size(), 130u);
     for (size_t j = 0; j < 130; ++j) ASSERT_EQ(a[j], j <= 40 ? b[j] : 0.0) << inside.methods[m].name << " " << j;
   }
@@ -133,8 +137,8 @@ TEST(Target, ContrastIsTheRunnerUpUnlessAskedFor) {
   r.contrast = Contrast::kNone;
   const ExplainReport plain = explain(model, r);
   EXPECT_FALSE(plain.target.contrast_id);
-  EXPECT_TRUE(agree(*plain.methods[0].target_value, plain.target.logit, tol::kF64Ulp));
-  EXPECT_TRUE(agree(*plain.methods[0].residual, 0, tol::kF64Absolute.times(100)));
+  EXPECT_TRUE(agree(plain.methods[0].total().completeness->target, plain.target.logit, tol::kF64Ulp));
+  EXPECT_TRUE(agree(plain.methods[0].total().completeness->residual, 0, tol::kF64Absolute.times(100)));
 
   r.contrast = Contrast::kId;
   r.contrast_id = static_cast<int32_t>(order[7]);
@@ -195,25 +199,28 @@ TEST(Request, ChunksShrinkToTheMemoryLimit) {
   expect_same_report(explain(model, request_for(r.tokens)), report, tol::kF32Scores.times(1.5));
 }
 
-TEST(Report, JsonHasTheSchemasFields) {
+// The schema itself is checked on the program's output; this is what depends on the request.
+TEST(Report, JsonHasAnArrayForEachAxesAndNoLayersUnlessAskedFor) {
   const ExplainReport report = explain(tiny_model(DType::kF32), request_for(distinct_tokens(6)));
-  const Json json = to_json(report);
-  EXPECT_EQ(json.find("schema")->as_string(), "hindscan.explain/2");
-  for (const char* key : {"model", "tokens", "target", "methods", "layers", "seconds", "peak_bytes"})
-    EXPECT_NE(json.find(key), nullptr) << key;
-  EXPECT_EQ(json.find("tokens")->items().size(), 6u);
-  for (const Json& m : json.find("methods")->items()) {
-    for (const char* key : {"name", "scores", "shares", "target_value", "sum", "initial_state_share", "bias_share",
-                            "skip_share", "residual", "causal"}) {
-      EXPECT_NE(m.find(key), nullptr) << key;
-    }
-    EXPECT_EQ(m.find("scores")->items().size(), 6u);
-    EXPECT_EQ(m.find("residual")->is_null(), m.find("name")->as_string() != "frozen");
-  }
+  const Json json = to_json(report), short_json = to_json(report, false);
+  EXPECT_EQ(json.find("schema")->as_string(), "hindscan.explain/3");
   EXPECT_EQ(json.find("methods")->items()[2].find("shares")->members().size(), 5u);
   EXPECT_EQ(json.find("layers")->items().size(), 3u);
-  EXPECT_EQ(json.find("methods")->items()[0].find("maps")->items()[1].find("layers")->items().size(), 3u);
-  EXPECT_EQ(to_json(report, false).find("methods")->items()[3].find("maps")->items().size(), 0u);
+  std::vector<std::string> by_token, by_layer;
+  for (const Json& a : json.find("arrays")->items()) {
+    const std::string name =
+        std::string(a.find("method")->as_string()) + " " + std::string(a.find("name")->as_string());
+    const size_t axes = a.find("axes")->items().size();
+    EXPECT_EQ(a.find("values")->items().size(), axes == 1 ? 6u : 3u) << name;
+    EXPECT_EQ(axes == 2 ? a.find("values")->items()[2].items().size() : 6u, 6u) << name;
+    EXPECT_EQ(a.find("completeness")->is_null(), name != "frozen model" || axes == 2) << name;
+    (axes == 1 ? by_token : by_layer).push_back(name);
+  }
+  EXPECT_EQ(by_token, (std::vector<std::string>{"row core", "row mixer", "rollout core", "gradient-x-input model",
+                                                "gradient-x-input selection", "frozen model"}));
+  EXPECT_EQ(by_layer.size(), 10u);  // these less the selection, and five paths
+  ASSERT_EQ(short_json.find("arrays")->items().size(), by_token.size());
+  for (const Json& a : short_json.find("arrays")->items()) EXPECT_EQ(a.find("axes")->items().size(), 1u);
 }
 
 }  // namespace

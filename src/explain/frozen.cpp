@@ -11,7 +11,7 @@ namespace {
 template <class R>
 class Frozen final : public ReverseMethod<R> {
  public:
-  explicit Frozen(const MethodContext<R>& context) : sizes_(context.sizes), map_(make_map("model", sizes_)) {}
+  explicit Frozen(const MethodContext<R>& context) : sizes_(context.sizes), map_(make_map(sizes_)) {}
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
@@ -32,16 +32,14 @@ class Frozen final : public ReverseMethod<R> {
   }
 
   MethodReport finish(const SequenceState* state_in, const TargetReport& target) override {
-    const double target_value = target.value();
-    bias_ += target.bias;
     MethodReport report;
-    report.maps = {std::move(map_)};
-    report.sum = sum_of(report.scores());
-    report.target_value = target_value;
-    report.initial_state_share = state_dot(state_in, carry_);
-    report.bias_share = bias_;
+    append(report.arrays, {"model", "the whole model with its coefficients frozen", kTargetUnit}, std::move(map_));
+    ScoreArray& scores = report.arrays.front();
+    scores.state = state_dot(state_in, carry_);
+    scores.no_token = bias_ + target.bias;
+    scores.completeness = {target.value(), target.value() - scores.sum - scores.state - scores.no_token};
+    scores.has_adjoint = true;
     report.skip_share = skip_;
-    report.residual = target_value - report.sum - report.initial_state_share - bias_;
     report.adjoint = std::move(adjoint_);
     return report;
   }

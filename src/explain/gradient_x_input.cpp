@@ -14,10 +14,9 @@ template <class R>
 class GradientXInput final : public ReverseMethod<R> {
  public:
   explicit GradientXInput(const MethodContext<R>& context)
-      : sizes_(context.sizes),
-        map_(make_map("model", sizes_)),
-        paths_(static_cast<size_t>(kMixerPaths * sizes_.layers * sizes_.T), 0.0f),
-        selection_(static_cast<size_t>(sizes_.T), 0.0) {}
+      : sizes_(context.sizes), map_(make_map(sizes_)), selection_(static_cast<size_t>(sizes_.T), 0.0) {
+    for (std::vector<float>& path : paths_) path.assign(map_.layers.size(), 0.0f);
+  }
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
@@ -40,24 +39,35 @@ class GradientXInput final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState* state_in, const TargetReport&) override {
     MethodReport report;
-    if (!normed_.empty()) {
-      ScoreMap at_embedding{"model", std::move(map_.scores), {}};
-      report.maps = {ScoreMap{"after-norm", std::move(normed_), std::move(map_.layers)}, std::move(at_embedding)};
-      report.label = "scores taken behind the first norm: before it they are near zero by construction";
-    } else {
-      report.maps = {std::move(map_)};
+    add_scores(report);
+    report.arrays.front().state = state_dot(state_in, carry_);
+    const std::string whole = report.arrays.front().name;
+    report.arrays.push_back(token_array(
+        {"selection", "through write, decay, read and gate, over all layers", kTargetUnit}, std::move(selection_)));
+    for (int p = 0; p < kMixerPaths; ++p) {
+      const std::string path = mixer_path_name(static_cast<MixerPath>(p + 1));
+      report.shares.push_back({path, totals_[p]});
+      report.arrays.push_back(layer_array({path + "-path", "through the " + path + " path", kTargetUnit, whole},
+                                          std::move(paths_[p]), static_cast<size_t>(sizes_.T)));
     }
-    report.sum = sum_of(report.scores());
-    report.initial_state_share = state_dot(state_in, carry_);
-    for (int p = 0; p < kMixerPaths; ++p)
-      report.shares.push_back({mixer_path_name(static_cast<MixerPath>(p + 1)), totals_[p]});
-    report.selection = std::move(selection_);
-    report.paths = std::move(paths_);
     report.adjoint = std::move(adjoint_);
     return report;
   }
 
  private:
+  void add_scores(MethodReport& report) {
+    const ArrayName model{"model", "the exact gradient of the whole model", kTargetUnit};
+    if (normed_.empty()) {
+      append(report.arrays, model, std::move(map_));
+    } else {
+      append(report.arrays, {"after-norm", "the same of the embeddings behind the first norm", kTargetUnit},
+             {std::move(normed_), std::move(map_.layers)});
+      report.arrays.push_back(token_array(model, std::move(map_.scores)));
+      report.label = "scores taken behind the first norm: before it they are near zero by construction";
+    }
+    for (ScoreArray& a : report.arrays) a.has_adjoint = a.by_token();
+  }
+
   static Var first_interior(const Ctx& ctx, const MixerScope& scope) {
     Var first = std::numeric_limits<Var>::max();
     for (size_t i = scope.first; i < scope.last; ++i) first = std::min(first, ctx.nodes()[i].out);
@@ -117,7 +127,7 @@ class GradientXInput final : public ReverseMethod<R> {
     }
     rows = chunk.orders.move(scope.in, chunk.orders.text(), std::move(rows));
     const size_t at = l * static_cast<size_t>(sizes_.T) + static_cast<size_t>(chunk.first);
-    float* path = paths_.data() + static_cast<size_t>(p) * static_cast<size_t>(sizes_.layers * sizes_.T) + at;
+    float* path = paths_[p].data() + at;
     for (size_t t = 0; t < rows.size(); ++t) {
       path[t] = static_cast<float>(rows[t]);
       map_.layers[at + t] += static_cast<float>(rows[t]);
@@ -138,9 +148,9 @@ class GradientXInput final : public ReverseMethod<R> {
 
   WalkSizes sizes_;
   ScoreMap map_;
-  std::vector<double> normed_;     // [T] scores of what a norm makes of the embeddings, where that is all that is read
-  std::vector<float> paths_;       // [5, L, T]
-  std::vector<double> selection_;  // [T]
+  std::vector<double> normed_;  // [T] scores of what a norm makes of the embeddings, where that is all that is read
+  std::vector<float> paths_[kMixerPaths];  // [L, T] each
+  std::vector<double> selection_;          // [T]
   double totals_[kMixerPaths] = {};
   SequenceState carry_;
   std::vector<double> adjoint_;  // [window, d_model]

@@ -19,8 +19,7 @@ class IntegratedGradients final : public ReverseMethod<R> {
       : sizes_(context.sizes),
         steps_(static_cast<int>(context.spec.number("steps"))),
         mean_(context.spec.option("baseline") == "mean") {
-    map_.fidelity = "model";
-    map_.scores.assign(static_cast<size_t>(sizes_.T), 0.0);
+    scores_.assign(static_cast<size_t>(sizes_.T), 0.0);
   }
 
   void back(const Chunk<R>& chunk) override {
@@ -53,21 +52,21 @@ class IntegratedGradients final : public ReverseMethod<R> {
     const R *x = ctx.template data<R>(emb), *dx = ctx.template grad<R>(emb);  // [count, C]
     for (int64_t i = 0; i < chunk.count * C; ++i) {
       const double way = (static_cast<double>(x[i]) - baseline_[static_cast<size_t>(i % C)]) / place(walk);
-      map_.scores[static_cast<size_t>(chunk.first + i / C)] += way * static_cast<double>(dx[i]) / steps_;
+      scores_[static_cast<size_t>(chunk.first + i / C)] += way * static_cast<double>(dx[i]) / steps_;
     }
   }
 
   MethodReport finish(const SequenceState*, const TargetReport& target) override {
     MethodReport report;
-    report.maps = {std::move(map_)};
-    report.sum = sum_of(report.scores());
-    report.target_value = target.value();
-    report.bias_share = at_baseline_;
-    report.residual = target.value() - report.sum - at_baseline_;
-    const double missed = std::abs(*report.residual), all = std::abs(target.value() - at_baseline_);
+    ScoreArray scores =
+        token_array({"model", "the whole model, on the way from the baseline", kTargetUnit}, std::move(scores_));
+    scores.no_token = at_baseline_;
+    scores.completeness = {target.value(), target.value() - scores.sum - at_baseline_};
+    const double missed = std::abs(scores.completeness->residual), all = std::abs(target.value() - at_baseline_);
     if (missed > kWorthSaying * all)
       report.label = fmt::format("its sum misses {:.0f} % of the way from the baseline; more steps come closer",
                                  all > 0 ? 100 * missed / all : 100.0);
+    report.arrays.push_back(std::move(scores));
     return report;
   }
 
@@ -87,7 +86,7 @@ class IntegratedGradients final : public ReverseMethod<R> {
   WalkSizes sizes_;
   int steps_;
   bool mean_;
-  ScoreMap map_;
+  std::vector<double> scores_;  // [T]
   SequenceState carry_;
   std::vector<double> baseline_;  // [d_model]
   double at_baseline_ = 0;        // the target there

@@ -34,9 +34,10 @@ TEST_P(IntegratedGradients, MoreStepsComeCloserToTheTarget) {
   const Model model = model_with_a_mean(GetParam());
   const MethodReport few = scores_of(model, "integrated-gradients:steps=4", 2000),
                      many = scores_of(model, "integrated-gradients:steps=256", 2000);
-  ASSERT_TRUE(few.residual && many.residual);
-  const double way = std::abs(*many.target_value - many.bias_share);
-  const double missed = std::abs(*many.residual), missed_by_few = std::abs(*few.residual);
+  const std::optional<Completeness>&some = few.total().completeness, &all = many.total().completeness;
+  ASSERT_TRUE(some && all);
+  const double way = std::abs(all->target - many.total().no_token);
+  const double missed = std::abs(all->residual), missed_by_few = std::abs(some->residual);
   EXPECT_LT(missed, 0.01 * way) << "of " << way;
   EXPECT_LE(missed, missed_by_few + 1e-9);
   EXPECT_EQ(many.label, "");
@@ -47,7 +48,7 @@ TEST_P(IntegratedGradients, ChunksDoNotMatter) {
   const MethodReport whole = scores_of(model, "integrated-gradients:steps=3", 2000),
                      chunked = scores_of(model, "integrated-gradients:steps=3", 7);
   EXPECT_TRUE(agree(whole.scores(), chunked.scores(), tol::kF64SplitScores));
-  EXPECT_TRUE(agree(whole.bias_share, chunked.bias_share, tol::kF64Total));
+  EXPECT_TRUE(agree(whole.total().no_token, chunked.total().no_token, tol::kF64Total));
 }
 
 // F(e) and F(b) by hand, and the derivative at the middle by differences along the way.
@@ -72,7 +73,7 @@ TEST(IntegratedGradientsByHand, OneStepIsTheDerivativeInTheMiddle) {
     at.contrast_id = *report.target.contrast_id;
     return explain(model, at).target.value();
   };
-  EXPECT_TRUE(agree(report.methods[0].bias_share, value_at(0, 0, -1), tol::kF64Absolute));
+  EXPECT_TRUE(agree(report.methods[0].total().no_token, value_at(0, 0, -1), tol::kF64Absolute));
   for (size_t j = 0; j < tokens.size(); ++j) {
     const double step = 1e-5;
     const double slope = (value_at(0.5, step, tokens[j]) - value_at(0.5, -step, tokens[j])) / (2 * step);

@@ -80,7 +80,8 @@ TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
     EXPECT_EQ(report.chunk, kTokens);
     EXPECT_EQ(report.tokens.size(), static_cast<size_t>(kTokens));
     const MethodReport& frozen = method_of(report, "frozen");
-    EXPECT_TRUE(agree(*frozen.target_value - *frozen.residual, *frozen.target_value, tol::kF64Complete));
+    const auto [target, residual] = *frozen.total().completeness;
+    EXPECT_TRUE(agree(target - residual, target, tol::kF64Complete));
     EXPECT_GT(largest(frozen.scores()), 1e-9);
     EXPECT_FALSE(report.layers.empty());
     for (const LayerReport& layer : report.layers)

@@ -38,7 +38,8 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
         q.rows = TokenRange{kTokens - 1, kTokens};
         const MatrixResult got = matrix(model, q);
         EXPECT_EQ(got.structure.kind, report.layers[l].structure.kind);
-        const std::vector<float>& rows = report.methods[0].maps[fidelity == Fidelity::kCore ? 0 : 1].layers;
+        const std::span<const float> rows =
+            report.methods[0].find(fidelity == Fidelity::kCore ? "core" : "mixer", true)->layers();
         const auto row = rows.begin() + static_cast<std::ptrdiff_t>(l) * kTokens;
         EXPECT_TRUE(agree(std::vector<double>{row, row + kTokens},
                           std::vector<double>{got.values.begin(), got.values.end()}, tol::kF32Scores))
@@ -71,6 +72,20 @@ TEST_P(MatrixFamilies, BlocksAreSumsOfEntries) {
       << "blocks";
 }
 
+// The sentence and the numbers of an estimate name the same layer as the worst.
+void expect_worst_layer_is_named(const MethodReport& row) {
+  double worst = -1;
+  int64_t layer = -1;
+  for (const Json& l : row.details.find("estimator")->find("layers")->items()) {
+    const double error = l.find("relative_l2")->as_double();
+    if (error > worst) worst = error, layer = l.find("layer")->as_int();
+  }
+  ASSERT_EQ(row.notes.size(), 1u);
+  EXPECT_NE(row.notes[0].text.find(fmt::format("worst in layer {}: relative error {:.3f}", layer, worst)),
+            std::string::npos)
+      << row.notes[0].text;
+}
+
 TEST_P(MatrixFamilies, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);
@@ -86,14 +101,16 @@ TEST_P(MatrixFamilies, KeyDroppingIsMeasuredWhereItDiffersAndRefusedElsewhere) {
   const ExplainReport report = explain(model, r);
   const MethodReport& row = report.methods[0];
   EXPECT_EQ(row.name, "row:estimator=key-dropping");
-  ASSERT_TRUE(row.estimator);
-  EXPECT_EQ(row.maps[0].fidelity, "core-key-dropping");
-  EXPECT_EQ(row.maps[1].scores, exact.methods[0].scores());
-  const EstimatorError& e = row.estimator->total;
-  EXPECT_GT(e.relative_l2(), 0);
-  EXPECT_LT(e.cosine(), 1);
-  EXPECT_GT(e.spurious(), 0);
-  EXPECT_LT(e.spurious(), 1);
+  EXPECT_EQ(row.total().name, "core-key-dropping");
+  ASSERT_NE(row.find("core"), nullptr);
+  EXPECT_TRUE(std::ranges::equal(row.find("core")->tokens(), exact.methods[0].scores()));
+  const Json* e = row.details.find("estimator");
+  ASSERT_NE(e, nullptr);
+  EXPECT_GT(e->find("relative_l2")->as_double(), 0);
+  EXPECT_LT(e->find("cosine")->as_double(), 1);
+  EXPECT_GT(e->find("spurious")->as_double(), 0);
+  EXPECT_LT(e->find("spurious")->as_double(), 1);
+  expect_worst_layer_is_named(row);
 }
 
 // q_t (product of the decays) s_j k_j, the transition's rank-1 term left out.

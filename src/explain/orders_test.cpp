@@ -127,7 +127,7 @@ TEST_P(OrdersOf, FrozenScoresOfTheTextAddUpAndRowsAreComplete) {
   TargetReport report;
   report.logit = target;
   const MethodReport m = frozen->finish(nullptr, report);
-  EXPECT_TRUE(agree(*m.residual, 0, tol::kF64Absolute.times(10)));
+  EXPECT_TRUE(agree(m.total().completeness->residual, 0, tol::kF64Absolute.times(10)));
   EXPECT_GT(largest(m.scores()), 1e-6);
 }
 

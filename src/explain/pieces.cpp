@@ -205,11 +205,10 @@ std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin,
   return out;
 }
 
-std::vector<double> piece_layers(const Piece& piece, const ScoreMap& map) {
-  const size_t T = map.scores.size();
+std::vector<double> piece_layers(const Piece& piece, std::span<const float> layers, size_t tokens) {
   std::vector<double> out;
-  for (size_t at = 0; T > 0 && at < map.layers.size(); at += T)
-    out.push_back(piece_sum<float>(piece, std::span(map.layers).subspan(at, T)));
+  for (size_t at = 0; tokens > 0 && at < layers.size(); at += tokens)
+    out.push_back(piece_sum<float>(piece, layers.subspan(at, tokens)));
   return out;
 }
 

@@ -44,7 +44,7 @@ double piece_sum(const Piece& piece, std::span<const T> values) {
   return sum;
 }
 
-// Of every layer of a map: [L].
-std::vector<double> piece_layers(const Piece& piece, const ScoreMap& map);
+// Of every layer; layers [L, tokens]: [L].
+std::vector<double> piece_layers(const Piece& piece, std::span<const float> layers, size_t tokens);
 
 }  // namespace hindscan

@@ -104,14 +104,13 @@ TEST(CaseA9, SentencesAreJoined) {
 
 TEST(CaseA9, ScoresAndLayersAreSummed) {
   const std::vector<TokenReport> tokens = tokens_of({"a", "\xc3", "\xa9", "b"});
-  ScoreMap map;
-  map.scores = {1, 2, 4, 8};
-  map.layers = {1, 2, 4, 8, -1, -2, -4, -8};
+  const std::vector<double> scores = {1, 2, 4, 8};
+  const std::vector<float> layers = {1, 2, 4, 8, -1, -2, -4, -8};
   const std::vector<Piece> pieces = pieces_of(tokens, 1, 4, PieceBy::kToken);
   ASSERT_EQ(pieces.size(), 2u);
-  EXPECT_EQ(piece_sum<double>(pieces[0], map.scores), 6);
-  EXPECT_EQ(piece_layers(pieces[0], map), (std::vector<double>{6, -6}));
-  EXPECT_EQ(piece_layers(pieces[1], map), (std::vector<double>{8, -8}));
+  EXPECT_EQ(piece_sum<double>(pieces[0], scores), 6);
+  EXPECT_EQ(piece_layers(pieces[0], layers, 4), (std::vector<double>{6, -6}));
+  EXPECT_EQ(piece_layers(pieces[1], layers, 4), (std::vector<double>{8, -8}));
 }
 
 TEST(CaseA9, NamesAreChecked) {

@@ -1,4 +1,4 @@
-// The report as JSON, schema hindscan.explain/2.
+// The report as JSON, schema hindscan.explain/3.
 #include "explain/report.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ static Json token_json(const TokenReport& token) {
 
 static Json target_json(const TargetReport& target) {
   Json out = Json::object();
-  out.set("kind", target_kind_name(target.kind));
+  out.set("kind", target_kind_name(target.kind)).set("unit", target.kind == TargetKind::kNumber ? "number" : "logit");
   out.set("position", target.position).set("id", target.id).set("text", target.text);
   out.set("contrast_id", target.contrast_id ? Json(*target.contrast_id) : Json(nullptr));
   out.set("contrast_text", target.contrast_id ? Json(target.contrast_text) : Json(nullptr));
@@ -43,23 +43,6 @@ static Json interval_json(const std::optional<Interval>& v) {
   return v ? Json::array().push(v->low).push(v->high) : Json(nullptr);
 }
 
-// [rows, T] as nested arrays.
-static Json rows_json(const float* values, size_t rows, size_t T) {
-  Json out = Json::array();
-  for (size_t r = 0; r < rows; ++r) out.push(std::vector<float>(values + r * T, values + (r + 1) * T));
-  return out;
-}
-
-static Json map_json(const ScoreMap& map, bool with_scores, bool per_layer) {
-  Json out = Json::object();
-  out.set("fidelity", map.fidelity);
-  if (with_scores) out.set("scores", map.scores);
-  const size_t T = map.scores.size();
-  if (per_layer && T > 0 && !map.layers.empty())
-    out.set("layers", rows_json(map.layers.data(), map.layers.size() / T, T));
-  return out;
-}
-
 static Json causal_json(const CausalReport& causal) {
   Json out = Json::object();
   out.set("edits", causal.edits);
@@ -71,35 +54,70 @@ static Json causal_json(const CausalReport& causal) {
   return out;
 }
 
-static Json method_json(const MethodReport& m, bool per_layer) {
+// Row-major values as nested arrays, one level for each axis.
+template <class V>
+static Json nested(std::span<const V> values, std::span<const uint64_t> shape) {
+  if (shape.size() < 2) return std::vector<V>(values.begin(), values.end());
+  Json out = Json::array();
+  const size_t each = shape[0] == 0 ? 0 : values.size() / shape[0];
+  for (size_t i = 0; i < shape[0]; ++i) out.push(nested(values.subspan(i * each, each), shape.subspan(1)));
+  return out;
+}
+
+static Json array_json(const MethodReport& m, const ScoreArray& a) {
+  Json axes = Json::array();
+  for (const std::string& axis : a.axes) axes.push(axis);
   Json out = Json::object();
-  out.set("name", m.name)
-      .set("targeted", m.targeted)
-      .set("fidelity", m.maps.front().fidelity)
-      .set("scores", m.scores());
+  out.set("name", a.name).set("method", m.name).set("words", a.words).set("axes", std::move(axes)).set("unit", a.unit);
+  if (!a.part_of.empty()) out.set("part_of", a.part_of);
+  if (a.by_token()) out.set("sum", a.sum).set("state", a.state).set("no_token", a.no_token);
+  out.set("completeness",
+          a.completeness
+              ? Json::object().set("target", a.completeness->target).set("residual", a.completeness->residual)
+              : Json(nullptr));
+  return out.set("values",
+                 std::visit([&](const auto& v) { return nested(std::span(v), std::span(a.shape)); }, a.values));
+}
+
+static Json method_json(const MethodReport& m) {
   Json shares = Json::object();
   for (const NamedShare& share : m.shares) shares.set(share.name, share.value);
-  out.set("shares", std::move(shares));
-  out.set("target_value", optional_number(m.target_value)).set("sum", m.sum);
-  out.set("initial_state_share", m.initial_state_share).set("bias_share", m.bias_share).set("skip_share", m.skip_share);
-  out.set("residual", optional_number(m.residual));
+  Json out = Json::object();
+  out.set("name", m.name).set("words", m.words).set("targeted", m.targeted).set("shares", std::move(shares));
+  out.set("skip_share", m.skip_share);
   out.set("causal", m.causal ? causal_json(*m.causal) : Json(nullptr));
   if (!m.label.empty()) out.set("label", m.label);
-  if (m.estimator) out.set("estimator", to_json(*m.estimator));
-  if (!m.selection.empty()) out.set("selection", m.selection);
-  Json maps = Json::array();
-  for (size_t i = 0; i < m.maps.size(); ++i) {
-    if (i > 0 || per_layer) maps.push(map_json(m.maps[i], i > 0, per_layer));
-  }
-  return out.set("maps", std::move(maps));
+  for (const auto& [key, value] : m.details.members()) out.set(key, value);
+  return out;
+}
+
+const ScoreArray* MethodReport::find(std::string_view array, bool by_layer) const {
+  const auto it = std::find_if(arrays.begin(), arrays.end(), [&](const ScoreArray& a) {
+    return a.name == array && (by_layer ? a.by_layer_and_token() : a.by_token());
+  });
+  return it == arrays.end() ? nullptr : &*it;
+}
+
+std::span<const float> MethodReport::layers() const {
+  const ScoreArray* found = find(total().name, true);
+  return found == nullptr ? std::span<const float>() : found->layers();
+}
+
+static bool has_layers(const ScoreArray& a) {
+  return std::find(a.axes.begin(), a.axes.end(), kLayerAxis) != a.axes.end();
 }
 
 Json to_json(const ExplainReport& report, bool per_layer) {
   Json out = Json::object();
   out.set("schema", format::kExplainJson).set("model", report.model).set("weights", report.weights);
-  Json tokens = Json::array(), methods = Json::array(), layers = Json::array();
+  Json tokens = Json::array(), methods = Json::array(), arrays = Json::array(), layers = Json::array();
   for (const TokenReport& token : report.tokens) tokens.push(token_json(token));
-  for (const MethodReport& m : report.methods) methods.push(method_json(m, per_layer));
+  for (const MethodReport& m : report.methods) {
+    methods.push(method_json(m));
+    for (const ScoreArray& a : m.arrays) {
+      if (per_layer || !has_layers(a)) arrays.push(array_json(m, a));
+    }
+  }
   for (const LayerReport& l : report.layers) {
     Json layer = Json::object();
     layer.set("layer", l.layer)
@@ -111,7 +129,7 @@ Json to_json(const ExplainReport& report, bool per_layer) {
     layers.push(std::move(layer));
   }
   out.set("tokens", std::move(tokens)).set("target", target_json(report.target));
-  out.set("methods", std::move(methods)).set("layers", std::move(layers));
+  out.set("methods", std::move(methods)).set("arrays", std::move(arrays)).set("layers", std::move(layers));
   return out.set("seconds", report.seconds).set("peak_bytes", report.peak_bytes).set("chunk", report.chunk);
 }
 

@@ -1,4 +1,4 @@
-// What can be asked of explain/ and what comes back: schema hindscan.explain/2. Nothing here prints.
+// What can be asked of explain/ and what comes back: schema hindscan.explain/3. Nothing here prints.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,10 +11,10 @@
 
 #include "base/interval.h"
 #include "base/progress.h"
-#include "explain/estimator.h"
 #include "explain/method.h"
 #include "explain/mixer_view.h"
 #include "explain/pass_probe.h"
+#include "explain/score_array.h"
 #include "io/json.h"
 #include "model/model.h"
 
@@ -74,13 +74,6 @@ struct TargetReport {
   double value() const { return logit - contrast_logit; }
 };
 
-// Scores of one fidelity: per layer and token, and how they add up to one number per token.
-struct ScoreMap {
-  std::string fidelity;        // "core", "mixer", "model"; "after-norm": of the normed input
-  std::vector<double> scores;  // [T]; 0 after the target
-  std::vector<float> layers;   // [L, T]; empty when the method has none
-};
-
 struct CausalReport {
   int edits = 0;
   std::optional<double> spearman;        // null when undefined (fewer than 2 edits, or constant)
@@ -94,24 +87,27 @@ struct NamedShare {
   double value = 0;
 };
 
+// A sentence of a method's own, under a word that it begins with.
+struct MethodNote {
+  std::string head, text;
+};
+
 struct MethodReport {
   std::string name;                    // as it was asked for: "row", "row:estimator=key-dropping"
   std::string words;                   // what it shows
   bool targeted = true;                // the scores know the target and have its sign; those of row and rollout do not
-  std::vector<ScoreMap> maps;          // maps[0] holds the scores; "row" has "core" and "mixer"
-  std::vector<NamedShare> shares;      // gradient-x-input: value, write, decay, read, gate over all tokens and layers
-  std::vector<double> selection;       // [T] write + decay + read + gate over all layers, or empty
-  std::vector<float> paths;            // [5, L, T] in MixerPath order, or empty
-  std::optional<double> target_value;  // only of a decomposition
-  double sum = 0;                      // of the scores
-  double initial_state_share = 0, bias_share = 0;
-  double skip_share = 0;                     // the part of the scores that went through D x
-  std::optional<double> residual;            // target_value - sum - initial_state_share - bias_share
-  std::optional<CausalReport> causal;        // only where the scores are targeted: the others predict no sign
-  std::string label;                         // e.g. "value path only", set by eval/
-  std::optional<EstimatorReport> estimator;  // row:estimator=key-dropping: maps[0] is the estimate, maps[1] exact
+  std::vector<ScoreArray> arrays;      // arrays[0]: its scores, [T], 0 after the target
+  std::vector<NamedShare> shares;      // the scores by path or the like, summed over tokens and layers
+  double skip_share = 0;               // the part of the scores that went through D x
+  std::optional<CausalReport> causal;  // only where the scores are targeted: the others predict no sign
+  std::string label;                   // e.g. "value path only", set by eval/
+  std::vector<MethodNote> notes;       // what it found out beside its scores, for people
+  Json details = Json::object();       // and for programs: members of its JSON object
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
-  const std::vector<double>& scores() const { return maps.front().scores; }
+  const ScoreArray& total() const { return arrays.front(); }
+  std::span<const double> scores() const { return total().tokens(); }           // [T]
+  const ScoreArray* find(std::string_view array, bool by_layer = false) const;  // null: it has none of that name
+  std::span<const float> layers() const;  // [L, T] of its scores; empty: the method tells none apart
 };
 
 struct LayerReport {
@@ -159,7 +155,8 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
 // Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.
 ExplainReport explain(const Model& model, const ExplainRequest& request);
 
-// per_layer: also "layers" ([L][T]) of every map; false keeps long texts small.
+// As docs/schemas/explain-3.json says. per_layer: also the arrays with an axis of layers; without, long texts stay
+// small.
 Json to_json(const ExplainReport& report, bool per_layer = true);
 
 }  // namespace hindscan

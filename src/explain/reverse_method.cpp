@@ -1,7 +1,6 @@
 #include "explain/reverse_method.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace hindscan {
 
@@ -79,9 +78,8 @@ void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector
   }
 }
 
-ScoreMap make_map(const char* fidelity, const WalkSizes& sizes) {
+ScoreMap make_map(const WalkSizes& sizes) {
   ScoreMap map;
-  map.fidelity = fidelity;
   map.scores.assign(static_cast<size_t>(sizes.T), 0.0);
   map.layers.assign(static_cast<size_t>(sizes.layers * sizes.T), 0.0f);
   return map;
@@ -95,8 +93,6 @@ void average_layers(const WalkSizes& sizes, ScoreMap& map) {
     map.scores[static_cast<size_t>(t)] = sizes.layers == 0 ? 0 : sum / static_cast<double>(sizes.layers);
   }
 }
-
-double sum_of(const std::vector<double>& scores) { return std::accumulate(scores.begin(), scores.end(), 0.0); }
 
 template <class R>
 size_t layer_of_scope(const Views<R>& views, size_t mixer) {

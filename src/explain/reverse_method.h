@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "explain/estimator.h"
 #include "explain/mixer_view.h"
 #include "explain/orders.h"
 #include "explain/report.h"
@@ -62,7 +63,7 @@ class RowScan {
   void back(const Chunk<R>& chunk);
   std::vector<double> residuals()
       const;  // [layers] ||sum - y|| / ||y||, y the output at the target or its mean over the pooled tokens
-  const ScoreMap& map() const { return map_; }  // "core"
+  const ScoreMap& map() const { return map_; }
 
  private:
   struct Layer {
@@ -83,7 +84,7 @@ class KeyDroppingScan {
  public:
   explicit KeyDroppingScan(const WalkSizes& sizes);
   void back(const Chunk<R>& chunk, const Views<R>& dropping);
-  const ScoreMap& map() const { return map_; }
+  void add_to(MethodReport& report);  // its array, and how far it is from the exact one
   EstimatorReport report() const;
 
  private:
@@ -145,9 +146,8 @@ void embedding_scores(const Chunk<R>& chunk, const WalkSizes& sizes, std::vector
 template <class R>
 size_t layer_of_scope(const Views<R>& views, size_t mixer);
 
-ScoreMap make_map(const char* fidelity, const WalkSizes& sizes);
+ScoreMap make_map(const WalkSizes& sizes);
 // scores = mean over the layers.
 void average_layers(const WalkSizes& sizes, ScoreMap& map);
-double sum_of(const std::vector<double>& scores);
 
 }  // namespace hindscan

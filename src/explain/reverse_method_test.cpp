@@ -69,9 +69,9 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
             const size_t i = t * static_cast<size_t>(pass.ctx.cols(in)) + static_cast<size_t>(c);
             exact += static_cast<double>(pass.ctx.data<R>(in)[i]) * static_cast<double>(pass.ctx.grad<R>(in)[i]);
           }
-          for (size_t p = 0; p < kMixerPaths; ++p) split += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
+          for (size_t p = 0; p < kMixerPaths; ++p) split += static_cast<double>(path_of(m, p)[l * 63 + t]);
           ASSERT_TRUE(agree(split, exact, bar)) << "layer " << l << " token " << t;
-          ASSERT_TRUE(agree(static_cast<double>(m.maps[0].layers[l * 63 + t]), exact, bar));
+          ASSERT_TRUE(agree(static_cast<double>(m.layers()[l * 63 + t]), exact, bar));
         }
       }
     };
@@ -82,14 +82,14 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
     for (size_t t = 0; t < 63; ++t) {
       double selection = 0;
       for (size_t p = 1; p < kMixerPaths; ++p) {
-        for (size_t l = 0; l < 3; ++l) selection += static_cast<double>(m.paths[(p * 3 + l) * 63 + t]);
+        for (size_t l = 0; l < 3; ++l) selection += static_cast<double>(path_of(m, p)[l * 63 + t]);
       }
-      ASSERT_TRUE(agree(m.selection[t], selection, tol::kKeptAsFloat.times(10)));
+      ASSERT_TRUE(agree(m.find("selection")->tokens()[t], selection, tol::kKeptAsFloat.times(10)));
     }
     for (size_t p = 0; p < kMixerPaths; ++p) {
       EXPECT_NE(m.shares[p].value, 0.0) << m.shares[p].name;
-      const double total = std::accumulate(m.paths.begin() + static_cast<int64_t>(p * 189),
-                                           m.paths.begin() + static_cast<int64_t>((p + 1) * 189), 0.0);
+      const std::span<const float> path = path_of(m, p);
+      const double total = std::accumulate(path.begin(), path.end(), 0.0);
       EXPECT_TRUE(agree(m.shares[p].value, total, tol::kKeptAsFloat.times(10)));
     }
   }
@@ -121,17 +121,16 @@ TEST(RowAndRollout, EqualExplicitMatrices) {
           const double a = core[(n - 1) * n + j], b = mixer[(n - 1) * n + j];
           mean_core[j] += a / 3;
           mean_mixer[j] += b / 3;
-          ASSERT_TRUE(agree(static_cast<double>(row.maps[0].layers[l * n + j]), a, tol::kF32Shares))
-              << "core, layer " << l;
-          ASSERT_TRUE(agree(static_cast<double>(row.maps[1].layers[l * n + j]), b, tol::kF32Shares))
+          ASSERT_TRUE(agree(static_cast<double>(row.layers()[l * n + j]), a, tol::kF32Shares)) << "core, layer " << l;
+          ASSERT_TRUE(agree(static_cast<double>(row.find("mixer", true)->layers()[l * n + j]), b, tol::kF32Shares))
               << "mixer, layer " << l;
         }
       }
       const Tolerance bar = dtype == DType::kF64 ? tol::kMeanOfFloats : tol::kF32Scores;
       EXPECT_TRUE(agree(rollout.scores(), r, dtype == DType::kF64 ? tol::kF64Scores : tol::kF32Scores)) << "rollout";
-      EXPECT_TRUE(agree(row.maps[0].scores, mean_core, bar)) << "row core";
-      EXPECT_TRUE(agree(row.maps[1].scores, mean_mixer, bar)) << "row mixer";
-      EXPECT_FALSE(row.residual || row.target_value || rollout.residual || rollout.target_value);
+      EXPECT_TRUE(agree(row.scores(), mean_core, bar)) << "row core";
+      EXPECT_TRUE(agree(row.find("mixer")->tokens(), mean_mixer, bar)) << "row mixer";
+      EXPECT_FALSE(row.total().completeness || rollout.total().completeness);
     }
   }
 }

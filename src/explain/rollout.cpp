@@ -10,7 +10,7 @@ template <class R>
 class Rollout final : public ReverseMethod<R> {
  public:
   explicit Rollout(const MethodContext<R>& context)
-      : sizes_(context.sizes), carries_(static_cast<size_t>(sizes_.layers)), map_(make_map("core", sizes_)) {}
+      : sizes_(context.sizes), carries_(static_cast<size_t>(sizes_.layers)), map_(make_map(sizes_)) {}
 
   void back(const Chunk<R>& chunk) override {
     const Var reference = chunk.orders.reference();
@@ -34,8 +34,7 @@ class Rollout final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     MethodReport report;
-    report.maps = {std::move(map_)};
-    report.sum = sum_of(report.scores());
+    append(report.arrays, {"core", "the rows of the recurrences, multiplied", kWeightUnit}, std::move(map_));
     return report;
   }
 

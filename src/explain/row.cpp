@@ -11,7 +11,7 @@ namespace hindscan {
 
 template <class R>
 RowScan<R>::RowScan(const WalkSizes& sizes)
-    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map("core", sizes)) {}
+    : sizes_(sizes), layers_(static_cast<size_t>(sizes.layers)), map_(make_map(sizes)) {}
 
 // What the row has to explain: the output at the target, less the skip.
 template <class R>
@@ -85,7 +85,7 @@ class Row final : public ReverseMethod<R> {
       : sizes_(context.sizes),
         core_(context.core),
         carries_(static_cast<size_t>(sizes_.layers)),
-        mixer_(make_map("mixer", sizes_)) {
+        mixer_(make_map(sizes_)) {
     if (context.spec.option("estimator") == "exact") return;
     check(std::any_of(context.views.begin(), context.views.end(), [](const auto& v) { return v->has_key_dropping(); }),
           ErrorCode::kUsage,
@@ -117,13 +117,10 @@ class Row final : public ReverseMethod<R> {
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     average_layers(sizes_, mixer_);
     MethodReport report;
-    if (dropping_) {
-      report.maps = {dropping_->map()};
-      report.estimator = dropping_->report();
-    }
-    report.maps.push_back(core_.map());
-    report.maps.push_back(std::move(mixer_));
-    report.sum = sum_of(report.scores());
+    if (dropping_) dropping_->add_to(report);
+    append(report.arrays, {"core", "what the recurrence alone reads", kWeightUnit}, core_.map());
+    append(report.arrays, {"mixer", "the same with convolution, norm and gate around it", kWeightUnit},
+           std::move(mixer_));
     return report;
   }
 

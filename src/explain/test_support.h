@@ -167,6 +167,11 @@ struct Recorded {
   Var h;
 };
 
+// Of gradient x input: what went through one of the paths, [L, T].
+inline std::span<const float> path_of(const MethodReport& m, size_t path) {
+  return m.find(std::string(mixer_path_name(static_cast<MixerPath>(path + 1))) + "-path", true)->layers();
+}
+
 // A layer that mixes tokens.
 inline int mixer_layer(const Model& model, const ExplainRequest& r) {
   return Recorded(model, r).ctx.mixers().back().layer;

@@ -48,9 +48,9 @@ std::string subtitle(const ExplainReport& r, const MethodReport& m) {
                        t.probability);
   if (t.kind == TargetKind::kClass) out += fmt::format(" (p = {:.3f})", t.probability);
   out += fmt::format(". Method {}. ", m.name);
-  if (m.residual)
-    return out + fmt::format("The parts add up to {:.3f} (residual {:.0e}): arithmetic, not yet cause.",
-                             *m.target_value, std::abs(*m.residual));
+  if (const auto& whole = m.total().completeness)
+    return out + fmt::format("The parts add up to {:.3f} (residual {:.0e}): arithmetic, not yet cause.", whole->target,
+                             std::abs(whole->residual));
   return out + (m.targeted ? "The scores are no decomposition of the target."
                            : "The scores do not know the target: where the layers look, not what it does.");
 }
@@ -62,7 +62,7 @@ class Drawing {
         method_(method),
         by_(by),
         pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)) {
-    for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, std::span<const double>(method.scores())));
+    for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, method.scores()));
   }
 
   std::string png() {
@@ -141,13 +141,13 @@ class Drawing {
 
   // Layers upwards, pieces to the right, on a scale of its own.
   void layers() {
-    const ScoreMap& map = method_.maps.front();
-    if (map.layers.empty()) return;
-    const size_t L = map.layers.size() / map.scores.size();
+    const std::span<const float> map = method_.layers();
+    if (map.empty()) return;
+    const size_t T = report_.tokens.size(), L = map.size() / T;
     const double height = std::clamp(360.0 / static_cast<double>(L), 3.0, 18.0);
     std::vector<std::vector<double>> columns;
     std::vector<double> all;
-    for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map));
+    for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map, T));
     for (const auto& c : columns) all.insert(all.end(), c.begin(), c.end());
     const double top = largest(all);
     y_ += page_.text(0, y_, layers_title(L), {.size = 12, .bold = true, .width = kWidth}).height + 4;

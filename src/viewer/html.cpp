@@ -16,8 +16,7 @@ constexpr size_t kFineValues = size_t{1} << 20;  // more values than this are ke
 size_t value_count(const ExplainReport& report) {
   size_t n = 0;
   for (const MethodReport& m : report.methods) {
-    for (const ScoreMap& map : m.maps) n += map.layers.size();
-    n += m.paths.size();
+    for (const ScoreArray& a : m.arrays) n += a.by_layer_and_token() ? a.layers().size() : 0;
   }
   return n;
 }
@@ -38,26 +37,23 @@ Json packed(std::span<const float> values, int bits) {
   return Json::object().set("bits", bits).set("scale", scale).set("data", base64(bytes));
 }
 
-Json path_json(const MethodReport& m, int path, size_t T, int bits) {
-  const size_t size = m.paths.size() / kMixerPaths;
-  const std::span<const float> layers(m.paths.data() + static_cast<size_t>(path) * size, size);  // [L, T]
-  std::vector<double> scores(T, 0.0);
-  for (size_t i = 0; i < size; ++i) scores[i % T] += static_cast<double>(layers[i]);
-  Json out = Json::object();
-  out.set("name", mixer_path_name(static_cast<MixerPath>(path + 1)));
-  return out.set("scores", scores).set("layers", packed(layers, bits));
+// An array that is told by layer alone shows its sum over them.
+std::vector<double> over_layers(const ScoreArray& a) {
+  std::vector<double> out(static_cast<size_t>(a.shape[1]), 0.0);
+  for (size_t i = 0; i < a.layers().size(); ++i) out[i % out.size()] += static_cast<double>(a.layers()[i]);
+  return out;
 }
 
-Json extra_json(const MethodReport& m, size_t T, int bits) {
-  Json maps = Json::array(), paths = Json::array();
-  for (size_t i = 0; i < m.maps.size(); ++i) {
-    Json map = Json::object().set("fidelity", m.maps[i].fidelity);
-    if (i > 0) map.set("scores", m.maps[i].scores);
-    if (!m.maps[i].layers.empty()) map.set("layers", packed(m.maps[i].layers, bits));
-    maps.push(std::move(map));
+// What can be looked at of one method: {name, words, scores, layers}.
+Json views_json(const MethodReport& m, int bits) {
+  Json out = Json::array();
+  for (const ScoreView& v : views_of(m.arrays)) {
+    Json view = Json::object().set("name", v.any().name).set("words", v.any().words);
+    if (v.tokens == nullptr) view.set("scores", over_layers(*v.layers));
+    if (v.layers != nullptr) view.set("layers", packed(v.layers->layers(), bits));
+    out.push(std::move(view));
   }
-  for (int p = 0; p < kMixerPaths && !m.paths.empty(); ++p) paths.push(path_json(m, p, T, bits));
-  return Json::object().set("maps", std::move(maps)).set("paths", std::move(paths));
+  return out;
 }
 
 // Of each grouping the pieces that join several tokens, as [first, last).
@@ -107,11 +103,11 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   check(!report.methods.empty() && !report.tokens.empty(), ErrorCode::kUsage,
         "[html] expected a report with tokens and methods, found none");
   const int bits = value_count(report) > kFineValues ? 8 : 16;
-  Json methods = Json::array();
-  for (const MethodReport& m : report.methods) methods.push(extra_json(m, report.tokens.size(), bits));
+  Json views = Json::array();  // of each method
+  for (const MethodReport& m : report.methods) views.push(views_json(m, bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
-  data.set("methods", std::move(methods))
+  data.set("views", std::move(views))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))
       .set("item", report.vectors ? "vector" : "token")

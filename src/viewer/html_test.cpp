@@ -26,10 +26,9 @@ ExplainReport report_of(const std::vector<std::string>& texts) {
   MethodReport m;
   m.name = "frozen";
   ScoreMap map;
-  map.fidelity = "model";
   for (size_t t = 0; t < T; ++t) map.scores.push_back(static_cast<double>(t) - 1);
   for (size_t i = 0; i < T * kLayers; ++i) map.layers.push_back(static_cast<float>(i) / 3 - 1);
-  m.maps.push_back(map);
+  append(m.arrays, {"model", "", kTargetUnit}, map);
   r.methods.push_back(m);
   for (size_t l = 0; l < kLayers; ++l)
     r.layers.push_back({static_cast<int>(l), {"glr.element", "recurrence", "", ""}, 1e-7, 0});
@@ -116,12 +115,12 @@ TEST(HtmlReport, ShellIsSmallAndWhole) {
 TEST(HtmlReport, LayersArePackedWithinHalfAStep) {
   const ExplainReport r = report_of({"a", "b", "c"});
   const Json data = parse_json(island(html_report(r)), "island");
-  const Json* packed = data.find("methods")->items()[0].find("maps")->items()[0].find("layers");
+  const Json* packed = data.find("views")->items()[0].items()[0].find("layers");
   EXPECT_EQ(packed->find("bits")->as_int(), 16);
   const double scale = packed->find("scale")->as_double();
-  EXPECT_TRUE(agree(scale * 32767, largest(r.methods[0].maps[0].layers), tol::kF32Forward));  // all 16 bits in use
+  EXPECT_TRUE(agree(scale * 32767, largest(r.methods[0].layers()), tol::kF32Forward));  // all 16 bits in use
   std::vector<uint8_t> expected;
-  for (const float v : r.methods[0].maps[0].layers) {
+  for (const float v : r.methods[0].layers()) {
     const auto q = static_cast<int16_t>(std::lround(static_cast<double>(v) / scale));
     expected.push_back(static_cast<uint8_t>(q & 255));
     expected.push_back(static_cast<uint8_t>(q >> 8 & 255));

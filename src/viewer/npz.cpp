@@ -17,15 +17,11 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
                                   npy_array("tokens", {T}, tokens),
                                   npy_array("layer_residuals", {residuals.size()}, residuals)};
   for (const MethodReport& m : report.methods) {
-    arrays.push_back(npy_array(m.name + ".scores", {T}, m.scores()));
-    for (const ScoreMap& map : m.maps) {
-      const std::string name = m.name + "." + map.fidelity;
-      if (&map != m.maps.data()) arrays.push_back(npy_array(name, {T}, map.scores));
-      if (!map.layers.empty()) arrays.push_back(npy_array(name + ".layers", {map.layers.size() / T, T}, map.layers));
+    for (const ScoreArray& a : m.arrays) {
+      std::string name = fmt::format("{}.{}", m.name, &a == &m.total() ? "scores" : a.name);
+      for (size_t i = 0; i + 1 < a.axes.size(); ++i) name += fmt::format(".{}s", a.axes[i]);
+      std::visit([&](const auto& v) { arrays.push_back(npy_array(name, a.shape, v)); }, a.values);
     }
-    if (!m.selection.empty()) arrays.push_back(npy_array(m.name + ".selection", {T}, m.selection));
-    if (!m.paths.empty())
-      arrays.push_back(npy_array(m.name + ".paths", {kMixerPaths, m.paths.size() / kMixerPaths / T, T}, m.paths));
   }
   write_npz(fs, path, arrays);
 }

@@ -7,8 +7,8 @@
 
 namespace hindscan::viewer {
 
-// tokens [T]; <method>.scores [T]; <method>.<fidelity> and <method>.<fidelity>.layers [L, T]; <method>.selection [T];
-// <method>.paths [5, L, T] (value, write, decay, read, gate); layer_residuals [L].
+// tokens [T]; layer_residuals [L]; of each method <method>.scores [T], its other arrays <method>.<array>, and those
+// with an axis of layers <method>.<array>.layers [L, T].
 void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& report);
 
 }  // namespace hindscan::viewer

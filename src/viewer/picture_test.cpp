@@ -40,6 +40,8 @@ bool dark(Color c) { return c.r < 100 && c.g < 100 && c.b < 100; }
 bool orange(Color c) { return c.r > 200 && c.g < 120 && c.b < 60; }
 bool blue(Color c) { return c.r < 60 && c.g < 120 && c.b > 160; }
 
+double& score(ExplainReport& r, size_t t) { return std::get<std::vector<double>>(r.methods[0].arrays[0].values)[t]; }
+
 ExplainReport report_of(size_t T, size_t L) {
   ExplainReport r;
   r.model = "tiny";
@@ -47,11 +49,7 @@ ExplainReport report_of(size_t T, size_t L) {
   r.target = {static_cast<int64_t>(T) - 1, 2, " next", 3, " other", 1.5, 0.5, 0.25};
   MethodReport m;
   m.name = "frozen";
-  ScoreMap map;
-  map.fidelity = "model";
-  map.scores.assign(T, 0.0);
-  map.layers.assign(T * L, 0.0f);
-  m.maps.push_back(map);
+  append(m.arrays, {"model", "", kTargetUnit}, {std::vector<double>(T, 0.0), std::vector<float>(T * L, 0.0f)});
   r.methods.push_back(m);
   for (size_t l = 0; l < L; ++l)
     r.layers.push_back({static_cast<int>(l), {"glr.element", "recurrence", "", ""}, 1e-7, 0});
@@ -83,13 +81,13 @@ TEST(CaseD5, TheTextTheTargetAndBothSignsAreThere) {
   const Pixels plain = explained(r);
   const int64_t key = plain.count(orange);  // of the colour scale itself
   EXPECT_GT(plain.count(dark), 1000);
-  r.methods[0].maps[0].scores[4] = 2;
+  score(r, 4) = 2;
   const Pixels raised = explained(r);
   EXPECT_GT(raised.count(orange), key + 200);
   EXPECT_EQ(raised.count(blue), plain.count(blue));
-  r.methods[0].maps[0].scores[7] = -2;
+  score(r, 7) = -2;
   EXPECT_GT(explained(r).count(blue), plain.count(blue) + 200);
-  r.methods[0].maps[0].layers[5] = -1;
+  std::get<std::vector<float>>(r.methods[0].arrays[1].values)[5] = -1;
   EXPECT_GT(explained(r).count(blue), plain.count(blue) + 400);
   const std::string before = explain_png(r, 0);
   ExplainReport changed = r;
@@ -107,8 +105,8 @@ TEST(CaseD5, TheTextTheTargetAndBothSignsAreThere) {
 TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
   ExplainReport r = report_of(10000, 2);
   const Pixels flat = explained(r);
-  r.methods[0].maps[0].scores[5] = 1;
-  r.methods[0].maps[0].scores[9999] = -1;
+  score(r, 5) = 1;
+  score(r, 9999) = -1;
   const Pixels peaks = explained(r);
   EXPECT_TRUE(agree(peaks.width, flat.width, tol::kPixels));
   EXPECT_LT(peaks.height, 1600u);  // 120 words are written out below it
@@ -123,7 +121,7 @@ TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
 
 TEST(CaseD5, OneTokenNoLayersAndNotANumberAreDrawn) {
   ExplainReport r = report_of(1, 0);
-  r.methods[0].maps[0].scores = {std::nan("")};
+  score(r, 0) = std::nan("");
   EXPECT_GT(explained(r).count(dark), 100);
   EXPECT_THROW(explain_png(ExplainReport{}, 0), Error);
 }

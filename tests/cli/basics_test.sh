@@ -9,7 +9,7 @@ python3 - out <<'PY' || fail "version JSON"
 import json, re, sys
 v = json.load(open(sys.argv[1]))
 assert v["schema"] == "hindscan.version/1" and re.fullmatch(r"[0-9a-f]{12}(-dirty)?|unknown", v["commit"]), v
-assert v["compiler"] and v["build_type"] and v["instruction_sets"]["built"] and "hindscan.explain/2" in v["formats"]
+assert v["compiler"] and v["build_type"] and v["instruction_sets"]["built"] and "hindscan.explain/3" in v["formats"]
 assert all(re.match(r"\d|none$", version) for version in v["libraries"].values()), v
 assert set(v["libraries"]) >= {"fmt", "oneDNN", "Highway", "simdjson", "PCRE2", "utf8proc", "libpng", "CLI11"}, v
 PY

@@ -21,9 +21,9 @@ cp out tokens.json
 expect 0 explain -m "$model" -p "$text" --method frozen --edits 0 --by sentence
 holds python3 - <<'PY'
 import json, re
-m = json.load(open("tokens.json"))["methods"][0]
+m = json.load(open("tokens.json"))["arrays"][0]
 total = sum(float(l.split('"')[-1].split()[0]) for l in open("out") if re.match(r" +\d+ +\d+(-\d+)? ", l))
-assert len(m["scores"]) > 30 and abs(total - m["sum"]) < 1e-3, (total, m["sum"])
+assert len(m["values"]) > 30 and abs(total - m["sum"]) < 1e-3, (total, m["sum"])
 PY
 # Half a character at the end is bytes, and said to be.
 expect 0 explain -m "$model" -p $'caf\xc3' --method frozen --edits 0

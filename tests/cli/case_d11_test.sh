@@ -11,7 +11,7 @@ expect 0 explain -p "$example" --method frozen --edits 0 --json
 holds python3 - <<'PY'
 import json
 d = json.load(open("out"))
-scores, tokens = d["methods"][0]["scores"], [t["text"] for t in d["tokens"]]
+scores, tokens = d["arrays"][0]["values"], [t["text"] for t in d["tokens"]]
 assert d["target"]["text"] == " door" and d["target"]["probability"] > 0.5, d["target"]
 assert tokens[max(range(len(scores)), key=lambda i: scores[i])] == " shut", scores
 PY

@@ -47,16 +47,15 @@ out_is_json
 for method in row rollout gradient-x-input frozen; do
   expect 0 explain -m "$model" -p "$text" --method "$method"
   expect 0 explain -m "$model" -p "$text" --method "$method" --json
-  holds value out 'd["schema"] == "hindscan.explain/2"'
+  holds value out 'd["schema"] == "hindscan.explain/3"'
   holds value out "[m['name'] for m in d['methods']] == ['$method']"
-  holds value out 'all(len(m["scores"]) == len(d["tokens"]) for m in d["methods"])'
-  holds value out 'all(math.isfinite(s) for m in d["methods"] for s in m["scores"])'
+  holds value out 'all(len(a["values"]) == len(d["tokens"]) for a in d["arrays"])'
+  holds value out 'all(math.isfinite(s) for a in d["arrays"] for s in a["values"])'
 done
 # frozen is a decomposition of the target, rollout is not.
 expect 0 explain -m "$model" -p "$text" --method frozen,rollout --json
-holds value out 'abs(d["methods"][0]["target_value"] - d["methods"][0]["sum"] - d["methods"][0]["initial_state_share"] - d["methods"][0]["bias_share"] - d["methods"][0]["residual"]) < 1e-4'
-holds value out 'abs(d["methods"][0]["residual"]) < 1e-4 * max(1, abs(d["methods"][0]["target_value"]))'
-holds value out 'd["methods"][1]["residual"] is None and d["methods"][1]["target_value"] is None'
+holds value out 'abs(d["arrays"][0]["completeness"]["residual"]) < 1e-4 * max(1, abs(d["arrays"][0]["completeness"]["target"]))'
+holds value out '[(a["method"], a["completeness"] is None) for a in d["arrays"]] == [("frozen", False), ("rollout", True)]'
 holds value out 'len(d["layers"]) == 2 and all(l["max_residual"] < 1e-4 for l in d["layers"])'
 expect 0 explain -m "$model" -p "$text" --target 3 --contrast none --method frozen --json
 holds value out 'd["target"]["position"] == 3 and d["target"]["contrast_id"] is None'

@@ -43,7 +43,7 @@ holds python3 -B "$HINDSCAN_ROOT/tools/same_results.py" --help >help
 # What differs by nature is left out, and methods may stand in any order.
 ALTER='import json
 out = re.sub(rb"seconds\": [\d.]+|peak_bytes\": \d+", lambda m: m[0][:-1] + b"9", re.sub(rb"time  .*", b"time    9 s", out))
-if b"explain/2" in out:
+if b"explain/3" in out:
     d = json.loads(out); d["methods"].reverse(); out = json.dumps(d).encode()'
 compare 0 "6 commands, 0 differ"
 
@@ -55,7 +55,7 @@ alters() {
   out_has "$id: $place"
 }
 alters json "output 1 .methods.rollout.scores[2]: " 'import json
-d = json.loads(out); d["methods"][1]["scores"][2] *= 1 + 1e-15; out = json.dumps(d).encode()'
+d = json.loads(out); next(a for a in d["arrays"] if a["method"] == "rollout")["values"][2] *= 1 + 1e-15; out = json.dumps(d).encode()'
 out_has "1 place differs"
 alters text "output 1 line" 'out = out.replace(b"adds up", b"adds Up")'
 edit='def edit(name, at):

@@ -24,14 +24,11 @@ function decode(field) {  // little-endian integers in base64 -> numbers
   return out;
 }
 
-// What can be looked at for each method: its maps, then the paths of its gradient.
-const views = report.methods.map((m, i) => {
-  const extra = data.methods[i];
-  const list = extra.maps.map(map => ({name: map.fidelity, scores: map.scores || m.scores, layers: decode(map.layers)}));
-  if (m.selection) list.push({name: 'selection (write, decay, read, gate)', scores: m.selection, layers: null});
-  (extra.paths || []).forEach(path => list.push({name: path.name + ' path', scores: path.scores, layers: decode(path.layers)}));
-  return list;
-});
+// The arrays of each method with an axis of tokens alone, its scores first; what can be looked at, layers included.
+const arraysOf = m => report.arrays.filter(a => a.method === m.name);
+const total = m => arraysOf(m)[0];
+const views = report.methods.map((m, i) => data.views[i].map(v => (
+  {name: v.name, words: v.words, scores: v.scores || arraysOf(m).find(a => a.name === v.name).values, layers: decode(v.layers)})));
 
 const state = {method: data.shown, map: 0, by: data.by, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];

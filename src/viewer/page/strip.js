@@ -38,5 +38,6 @@ function paintStrip() {
     style.background = rgb ? css(rgb) : '';
     style.color = rgb ? textOn(rgb) : '';
   });
+  $('view-means').textContent = 'Method ' + report.methods[state.method].name + ': ' + report.methods[state.method].words + '. Shown of it: ' + view().words + '.';
   paintScale('scale', top);
 }
