@@ -47,7 +47,9 @@ Ctx::Ctx(const Input& input, CtxOptions options)
       own_arena_(options_.arena == nullptr ? std::make_unique<Arena>() : nullptr),
       own_scratch_(options_.scratch == nullptr ? std::make_unique<Arena>() : nullptr),
       arena_(options_.arena == nullptr ? own_arena_.get() : options_.arena),
-      scratch_(options_.scratch == nullptr ? *own_scratch_ : *options_.scratch) {
+      scratch_(options_.scratch == nullptr ? *own_scratch_ : *options_.scratch),
+      own_names_(options_.names == nullptr ? std::make_unique<SlotNames>() : nullptr),
+      names_(options_.names == nullptr ? *own_names_ : *options_.names) {
   check(!options_.in_place || !options_.record, ErrorCode::kInternal,
         "[ctx] states advance in place only without record");
   std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
@@ -86,22 +88,35 @@ void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weig
       {role, std::move(in), out, std::move(weights), std::move(adjoint), std::move(mixer), second_is_signal});
 }
 
-std::string Ctx::state_name(const char* op) {
-  std::string name = where() + "." + op;
-  const int count = ++names_[name];
-  return count == 1 ? name : name + std::to_string(count);
+// name: of the array, null: made of where the pass is.
+int Ctx::next_carried(std::string_view op, const std::string* name) {
+  if (carried_ == names_.size())
+    names_.add(layer_, op, name == nullptr ? where() + "." + std::string(op) : *name, block_carried_);
+  check(names_.is(carried_, layer_, op), ErrorCode::kInternal,
+        "[ctx] expected {} of layer {} as carried array {} of every pass with these names, found {}", op, layer_,
+        carried_, names_[carried_]);
+  return carried_++;
+}
+
+Carried Ctx::carry(std::string_view op, std::vector<int64_t> shape) {
+  return {next_carried(op, nullptr), std::move(shape)};
+}
+
+Carried Ctx::carry_beside(const Carried& array, std::string_view part, std::vector<int64_t> shape) {
+  if (carried_ < names_.size()) return {next_carried(part, nullptr), std::move(shape)};
+  const std::string name = name_of(array) + "." + std::string(part);
+  return {next_carried(part, &name), std::move(shape)};
 }
 
 int64_t Ctx::position(const Segment& s, Var v) const {
   if (!s.carries_in) return 0;
-  const bool has_state =
-      &layout(v) == &layouts_[0] && !input_.states.empty() && input_.states[static_cast<size_t>(s.seq)] != nullptr;
-  return has_state ? input_.states[static_cast<size_t>(s.seq)]->tokens : 0;
+  const bool has_state = &layout(v) == &layouts_[0] && state_of(s.seq) != nullptr;
+  return has_state ? state_of(s.seq)->tokens : 0;
 }
 
 std::string Ctx::where() const {
-  std::string out;
-  for (const std::string& s : scopes_) out += out.empty() ? s : "." + s;
+  std::string out = in_block_ ? fmt::format("blocks.{}", layer_) : "";
+  if (in_mixer_) out += in_block_ ? ".mixer" : "mixer";
   return out;
 }
 
@@ -140,20 +155,30 @@ void Ctx::backward(const AdjointRules& rules, size_t first_node, size_t last_nod
   }
 }
 
+SequenceState* Ctx::state_of(int seq) const {
+  return input_.states.empty() ? nullptr : input_.states[static_cast<size_t>(seq)];
+}
+
+const void* Ctx::state_in(int seq, const Carried& array) const {
+  SequenceState* state = state_of(seq);
+  return state == nullptr ? nullptr : state->get(names_, array, options_.compute);
+}
+
 const void* Ctx::state_in(int seq, const std::string& name, const std::vector<int64_t>& shape) const {
-  if (input_.states.empty() || input_.states[static_cast<size_t>(seq)] == nullptr) return nullptr;
-  return input_.states[static_cast<size_t>(seq)]->get(name, shape, options_.compute);
+  return state_of(seq) == nullptr ? nullptr : state_of(seq)->get(name, shape, options_.compute);
 }
 
 template <class R>
-R* Ctx::carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape) {
-  if (options_.in_place && !input_.states.empty() && input_.states[static_cast<size_t>(seq)] != nullptr) {
-    return static_cast<R*>(input_.states[static_cast<size_t>(seq)]->put(name, shape, options_.compute));
-  }
-  return static_cast<R*>(pending_[static_cast<size_t>(seq)].put(name, shape, options_.compute));
+R* Ctx::carry_out(int seq, const Carried& array) {
+  SequenceState* state = options_.in_place ? state_of(seq) : nullptr;
+  if (state == nullptr)
+    state = &pending_[static_cast<size_t>(seq)];
+  else
+    state->get(names_, array, options_.compute);  // refuses the state of another model before it is written to
+  return static_cast<R*>(state->put(names_, array, options_.compute));
 }
-template float* Ctx::carry_out<float>(int, const std::string&, const std::vector<int64_t>&);
-template double* Ctx::carry_out<double>(int, const std::string&, const std::vector<int64_t>&);
+template float* Ctx::carry_out<float>(int, const Carried&);
+template double* Ctx::carry_out<double>(int, const Carried&);
 
 void Ctx::commit() {
   for (size_t b = 0; b < input_.states.size(); ++b) {
@@ -175,27 +200,23 @@ Var Ctx::tap(std::string_view name, Var x) {
 }
 
 Var Ctx::mixer(Var u, const std::function<Var(Ctx&, Var)>& body) {
-  scopes_.emplace_back("mixer");
+  in_mixer_ = true;
   taps_.clear();
-  MixerScope scope{where(), layer_, nodes_.size(), 0, u, kNoVar, {}};
-  scope.out = tap("out", body(*this, u));
-  scope.last = nodes_.size();
-  scope.taps = std::move(taps_);
-  if (recording() && !in_recompute_) mixers_.push_back(scope);
-  scopes_.pop_back();
-  return scope.out;
+  const size_t first = nodes_.size();
+  const Var out = tap("out", body(*this, u));
+  if (recording() && !in_recompute_)
+    mixers_.push_back({where(), layer_, first, nodes_.size(), u, out, std::move(taps_)});
+  in_mixer_ = false;
+  return out;
 }
 
 Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) { return block(layer, x, {}, body); }
 
 Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body) {
   reconsider_threads();
-  layer_ = layer;
-  names_.clear();
-  scopes_.push_back(fmt::format("blocks.{}", layer));
-  block_begin_ = slots_.size();
+  open_block(layer, carried_);
   const auto scoped = [this](Var v) {
-    scopes_.pop_back();
+    in_block_ = false;
     block_begin_ = slots_.size();
     return v;
   };
@@ -207,13 +228,23 @@ Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<
   const Var y = forget_interior(x, body);
   replaying_forward_ = false;
   const std::vector<Var> outer(uses.begin(), uses.end());
-  record(Role::kAdd, {x}, y, {}, [this, layer, x, y, outer, body](const LocalRule& rule) {
+  const int carried = block_carried_;
+  record(Role::kAdd, {x}, y, {}, [this, layer, carried, x, y, outer, body](const LocalRule& rule) {
     with_real([&]<class R>(R) {  // adjoints that outlive the block's second run
       for (Var v : outer) grad<R>(v);
     });
-    run_block_back(layer, x, y, body, *rule.pass);
+    open_block(layer, carried);
+    run_block_back(x, y, body, *rule.pass);
   });
   return scoped(y);
+}
+
+// carried: arrays asked for before the block, so that its second run asks for the same ones.
+void Ctx::open_block(int layer, int carried) {
+  layer_ = layer;
+  carried_ = block_carried_ = carried;
+  block_begin_ = slots_.size();
+  in_block_ = true;
 }
 
 Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
@@ -228,17 +259,13 @@ Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
   return y;
 }
 
-void Ctx::run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body,
-                         const AdjointRules& rules) {
+void Ctx::run_block_back(Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules) {
   with_real([&]<class R>(R) { grad<R>(x); });  // outlives the mark below
   const size_t first_node = nodes_.size(), first_slot = slots_.size();
   const Arena::Mark mark = arena_->mark();
-  layer_ = layer;
-  names_.clear();
   in_recompute_ = true;
-  scopes_.push_back(fmt::format("blocks.{}", layer));
   const Var inner = body(*this, x);
-  scopes_.pop_back();
+  in_block_ = false;
   slots_[static_cast<size_t>(inner)].grad = slots_[static_cast<size_t>(y)].grad;
   slots_[static_cast<size_t>(inner)].has_grad = true;
   backward(rules, first_node, nodes_.size());

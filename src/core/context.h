@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -89,6 +88,7 @@ struct CtxOptions {
   Tap tap;                      // called at every tap when set
   Arena* arena = nullptr;       // of the tape; reused between passes, reset by the constructor
   Arena* scratch = nullptr;     // of single ops; reused between passes
+  SlotNames* names = nullptr;   // of the carried arrays; of passes of one model only, kept between them
   bool in_place = false;        // without record: states advance during the pass, commit() only counts tokens;
                                 // a pass that throws leaves them unusable
   bool finite = true;           // Error(kData) that names the first array which leaves the finite numbers
@@ -217,8 +217,10 @@ class Ctx {
   const Layout& layout(Var v) const { return layouts_[static_cast<size_t>(slots_[static_cast<size_t>(v)].layout)]; }
   int64_t position(const Segment& s, Var v) const;  // of the segment's first token since its sequence (or reset) began
   DType compute() const { return options_.compute; }
-  // State a slot of a sequence had before this pass, null for zeros; name relative to the where of its scope.
+  // What a sequence carried before this pass, null for zeros; by name for readers of a recorded pass.
+  const void* state_in(int seq, const Carried& array) const;
   const void* state_in(int seq, const std::string& name, const std::vector<int64_t>& shape) const;
+  const std::string& name_of(const Carried& array) const { return names_[array.slot]; }
   size_t peak_bytes() const { return arena_->peak(); }
 
  private:
@@ -238,17 +240,23 @@ class Ctx {
   }
   Var make(int64_t T, int64_t C, int layout = 0);
   Var make_like(Var x, int64_t C) { return make(rows(x), C, slots_[static_cast<size_t>(x)].layout); }  // [rows of x, C]
-  std::string state_name(const char* op);  // "blocks.3.mixer.conv", ".conv2" when the scope has one already
+  // The next carried array: "blocks.3.mixer.conv", ".conv2" where the block has one already.
+  Carried carry(std::string_view op, std::vector<int64_t> shape);
+  Carried carry_beside(const Carried& array, std::string_view part,
+                       std::vector<int64_t> shape);  // its name and ".part"
+  int next_carried(std::string_view op, const std::string* name);
+  SequenceState* state_of(int seq) const;  // null: starts from zero, the end is dropped
   void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
               std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer = nullptr,
               kernels::Act act = kernels::Act::kIdentity);
   bool recording() const { return options_.record && !replaying_forward_; }
   Var reorder(Var x, const TokenOrder& order, int* layout);
   Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);
-  void run_block_back(int layer, Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules);
+  void open_block(int layer, int carried);
+  void run_block_back(Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules);
   std::string where() const;
   template <class R>
-  R* carry_out(int seq, const std::string& name, const std::vector<int64_t>& shape);
+  R* carry_out(int seq, const Carried& array);
   template <class R>
   void linear_forward(const Weight& w, int64_t first, int64_t count, int64_t M, const R* x, R* y);  // y [M, count]
   template <class R>
@@ -275,10 +283,13 @@ class Ctx {
   std::vector<OpNode> nodes_;
   std::vector<MixerScope> mixers_;
   std::vector<std::pair<std::string, Var>> taps_;  // of the open mixer
-  std::vector<std::string> scopes_;
-  std::map<std::string, int> names_;  // state names given out in the open block
-  size_t block_begin_ = 0;            // first slot of the open block
+  std::unique_ptr<SlotNames> own_names_;
+  SlotNames& names_;
+  int carried_ = 0;         // carried arrays asked for so far
+  int block_carried_ = 0;   // of them, before the open block
+  size_t block_begin_ = 0;  // first slot of the open block
   int layer_ = -1;
+  bool in_block_ = false, in_mixer_ = false;
   Var embedding_ = kNoVar;
   bool replaying_forward_ = false;  // inside a block whose forward is not recorded (recompute)
   bool in_recompute_ = false;       // inside the second run of such a block

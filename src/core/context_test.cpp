@@ -216,6 +216,36 @@ TEST(Ctx, AdjointOfTheCarriedStateJoinsChunks) {
   }
 }
 
+// The same arrays by the same numbers, whatever went before; another model's passes are refused.
+TEST(Ctx, NamesOfCarriedArraysAreMadeOnce) {
+  const Toy toy(DType::kF64);
+  const std::vector<float> x = random_features(12, 5);
+  SlotNames names;
+  SequenceState kept, fresh;
+  CtxOptions o;
+  o.compute = DType::kF64;
+  for (int64_t t = 0; t < 12; t += 4) {
+    Input in = features(std::span(x).subspan(static_cast<size_t>(t * Toy::kD), 4 * Toy::kD));
+    for (SequenceState* state : {&kept, &fresh}) {
+      o.in_place = state == &kept;
+      o.names = state == &kept ? &names : nullptr;
+      in.states = {state};
+      Ctx c(in, o);
+      toy.forward(c);
+      c.commit();
+    }
+    EXPECT_EQ(names.size(), 4);
+  }
+  EXPECT_EQ(names[0], "blocks.0.mixer.conv");
+  EXPECT_EQ(names[3], "blocks.1.mixer.glr");
+  ASSERT_EQ(kept.slots().size(), 4u);
+  for (const auto& [name, slot] : fresh.slots()) EXPECT_EQ(kept.slots().at(name).bytes, slot.bytes) << name;
+  o.names = &names;
+  Input in = features(x);
+  Ctx other(in, o);
+  EXPECT_THROW(other.token_shift(other.embedding(*toy.head)), Error);
+}
+
 TEST(Ctx, PathsAddUpToTheExactAdjointOfAMixer) {
   const Toy toy(DType::kF64);
   const std::vector<float> x = random_features(10, 6);

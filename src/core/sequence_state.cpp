@@ -1,26 +1,30 @@
 #include "core/sequence_state.h"
 
+#include <utility>
+
 #include "base/error.h"
 
 namespace hindscan {
 
-static size_t slot_bytes(const std::vector<int64_t>& shape, DType dtype) {
+namespace {
+
+using Slot = SequenceState::Slot;
+
+size_t slot_bytes(const std::vector<int64_t>& shape, DType dtype) {
   size_t n = dtype_size(dtype);
   for (int64_t d : shape) n *= static_cast<size_t>(d);
   return n;
 }
 
-const void* SequenceState::get(const std::string& name, const std::vector<int64_t>& shape, DType dtype) const {
-  const auto it = slots_.find(name);
-  if (it == slots_.end()) return nullptr;
-  check(it->second.shape == shape && it->second.dtype == dtype, ErrorCode::kData,
+const void* read(const Slot* slot, const std::string& name, const std::vector<int64_t>& shape, DType dtype) {
+  if (slot == nullptr) return nullptr;
+  check(slot->shape == shape && slot->dtype == dtype, ErrorCode::kData,
         "[state {}] expected shape [{}] {}, found [{}] {}; the state belongs to another model", name,
-        fmt::join(shape, ", "), dtype_name(dtype), fmt::join(it->second.shape, ", "), dtype_name(it->second.dtype));
-  return it->second.bytes.data();
+        fmt::join(shape, ", "), dtype_name(dtype), fmt::join(slot->shape, ", "), dtype_name(slot->dtype));
+  return slot->bytes.data();
 }
 
-void* SequenceState::put(const std::string& name, const std::vector<int64_t>& shape, DType dtype) {
-  Slot& slot = slots_[name];
+void* shaped(Slot& slot, const std::vector<int64_t>& shape, DType dtype) {
   if (slot.shape != shape || slot.dtype != dtype || slot.bytes.size() != slot_bytes(shape, dtype)) {
     slot.shape = shape;
     slot.dtype = dtype;
@@ -29,20 +33,79 @@ void* SequenceState::put(const std::string& name, const std::vector<int64_t>& sh
   return slot.bytes.data();
 }
 
-SequenceState::Rows SequenceState::rows(const std::string& name, int64_t width, DType dtype) const {
-  const auto it = slots_.find(name);
-  if (it == slots_.end()) return {};
-  const Slot& slot = it->second;
-  check(slot.shape.size() == 2 && slot.shape[1] == width && slot.dtype == dtype &&
-            slot.bytes.size() == slot_bytes(slot.shape, dtype),
+SequenceState::Rows rows_of(const Slot* slot, const std::string& name, int64_t width, DType dtype) {
+  if (slot == nullptr) return {};
+  check(slot->shape.size() == 2 && slot->shape[1] == width && slot->dtype == dtype &&
+            slot->bytes.size() == slot_bytes(slot->shape, dtype),
         ErrorCode::kData, "[state {}] expected rows of {} {}, found shape [{}] {}; the state belongs to another model",
-        name, width, dtype_name(dtype), fmt::join(slot.shape, ", "), dtype_name(slot.dtype));
-  return {slot.bytes.data(), slot.shape[0]};
+        name, width, dtype_name(dtype), fmt::join(slot->shape, ", "), dtype_name(slot->dtype));
+  return {slot->bytes.data(), slot->shape[0]};
 }
 
-void* SequenceState::append_rows(const std::string& name, int64_t width, DType dtype, int64_t count, int64_t keep) {
-  const int64_t old = rows(name, width, dtype).count, stay = keep >= 0 && old > 2 * keep ? keep : old;
-  Slot& slot = slots_[name];
+}  // namespace
+
+SequenceState::Places& SequenceState::Places::operator=(const Places& other) {
+  if (this != &other) *this = Places();
+  return *this;
+}
+
+SequenceState::Places& SequenceState::Places::operator=(Places&& other) noexcept {
+  of = std::exchange(other.of, 0);
+  at = std::exchange(other.at, {});
+  return *this;
+}
+
+SequenceState::Slot*& SequenceState::place(const SlotNames& names, int slot) {
+  if (places_.of != names.id()) {
+    places_.of = names.id();
+    places_.at.clear();
+  }
+  const size_t at = static_cast<size_t>(slot);
+  if (places_.at.size() <= at) places_.at.resize(at + 1, nullptr);
+  if (places_.at[at] == nullptr) {
+    const auto found = slots_.find(names[slot]);
+    if (found != slots_.end()) places_.at[at] = &found->second;
+  }
+  return places_.at[at];
+}
+
+SequenceState::Slot& SequenceState::make(const SlotNames& names, int slot) {
+  Slot*& found = place(names, slot);
+  if (found == nullptr) found = &slots_[names[slot]];
+  return *found;
+}
+
+const void* SequenceState::get(const std::string& name, const std::vector<int64_t>& shape, DType dtype) const {
+  const auto found = slots_.find(name);
+  return read(found == slots_.end() ? nullptr : &found->second, name, shape, dtype);
+}
+
+void* SequenceState::put(const std::string& name, const std::vector<int64_t>& shape, DType dtype) {
+  return shaped(slots_[name], shape, dtype);
+}
+
+SequenceState::Rows SequenceState::rows(const std::string& name, int64_t width, DType dtype) const {
+  const auto found = slots_.find(name);
+  return rows_of(found == slots_.end() ? nullptr : &found->second, name, width, dtype);
+}
+
+const void* SequenceState::get(const SlotNames& names, const Carried& array, DType dtype) {
+  return read(place(names, array.slot), names[array.slot], array.shape, dtype);
+}
+
+void* SequenceState::put(const SlotNames& names, const Carried& array, DType dtype) {
+  return shaped(make(names, array.slot), array.shape, dtype);
+}
+
+SequenceState::Rows SequenceState::rows(const SlotNames& names, const Carried& array, DType dtype) {
+  return rows_of(place(names, array.slot), names[array.slot], array.shape[1], dtype);
+}
+
+void* SequenceState::append_rows(const SlotNames& names, const Carried& array, DType dtype, int64_t count,
+                                 int64_t keep) {
+  const int64_t width = array.shape[1], old = rows(names, array, dtype).count;
+  const int64_t stay = keep >= 0 && old > 2 * keep ? keep : old;
+  Slot& slot = make(names, array.slot);
   const size_t row = static_cast<size_t>(width) * dtype_size(dtype);
   slot.bytes.erase(slot.bytes.begin(),
                    slot.bytes.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(old - stay) * row));
@@ -54,6 +117,7 @@ void* SequenceState::append_rows(const std::string& name, int64_t width, DType d
 
 void SequenceState::clear() {
   slots_.clear();
+  places_ = Places();
   tokens = 0;
 }
 

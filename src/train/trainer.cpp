@@ -64,6 +64,7 @@ CtxOptions Trainer::pass_options() {
   out.finite = false;  // a step that overflows is skipped
   out.arena = &arena_;
   out.scratch = &scratch_;
+  out.names = &names_;
   return out;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/context.h"
+#include "core/ops/carried.h"
 #include "core/ops/relevance.h"
 
 namespace hindscan {
@@ -55,8 +55,7 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   check(w.shape == std::vector<int64_t>({C, 1, K}), ErrorCode::kData,
         "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]", w.name, C, K,
         fmt::join(w.shape, ", "));
-  const std::vector<int64_t> past_shape = {K - 1, C};
-  const std::string name = state_name("conv");
+  const CarriedSlot before{carry("conv", {K - 1, C})};
   const size_t past_n = static_cast<size_t>((K - 1) * C);
   const std::vector<Segment>& segments = layout(x).segments;
   const Var out = make_like(x, C);  // [T, C]
@@ -65,13 +64,9 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
     const R* b = bias == nullptr ? nullptr : bias->as<R>();
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const void* carried = g.carries_in ? state_in(g.seq, name, past_shape) : nullptr;
       const ArenaScope scope(scratch_);
-      R* moving = g.carries_out ? carry_out<R>(g.seq, name, past_shape) : scratch_.array<R>(past_n);  // [K-1, C]
-      if (carried == nullptr)
-        std::memset(moving, 0, past_n * sizeof(R));
-      else if (carried != moving)
-        std::memcpy(moving, carried, past_n * sizeof(R));
+      R* moving = g.carries_out ? carry_out<R>(g.seq, before) : scratch_.array<R>(past_n);  // [K-1, C]
+      before.load(*this, g, moving);
       if (pasts != nullptr) std::memcpy(pasts + s * past_n, moving, past_n * sizeof(R));
       kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving,
                               data<R>(out) + g.begin * C);
@@ -80,15 +75,11 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       R* dw = rule.weights ? options_.grads->of<R>(w) : nullptr;
-      const std::string slot = rule.slot(name);
       for (size_t s = 0; s < segments.size(); ++s) {
         const Segment& g = segments[s];
         const ArenaScope scope(scratch_);
         R* dpast = scratch_.array<R>(past_n);  // [K-1, C]
-        std::memset(dpast, 0, past_n * sizeof(R));
-        const size_t seq = static_cast<size_t>(g.seq);
-        const void* from_future = g.carries_out ? adjoint_in[seq].get(slot, past_shape, options_.compute) : nullptr;
-        if (from_future != nullptr) std::memcpy(dpast, from_future, past_n * sizeof(R));
+        before.load_adjoint(*this, g, dpast, rule);
         const int64_t n = g.end - g.begin, at = g.begin * C;
         const R *rows = data<R>(x) + at, *past = pasts + s * past_n;
         if (rule.relevance)
@@ -97,8 +88,7 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
         else
           kernels::conv1d_backward(n, C, K, w.as<R>(), rows, past, dy + at, dpast, dx + at, dw,
                                    static_cast<R*>(nullptr));
-        if (g.carries_in)
-          std::memcpy(adjoint_out[seq].put(slot, past_shape, options_.compute), dpast, past_n * sizeof(R));
+        before.store_adjoint(*this, g, dpast, rule);
       }
       if (bias != nullptr && !rule.relevance) bias_backward(*bias, 0, T, C, dy, rule);
     });

@@ -2,7 +2,7 @@
 // frozen = implicit attention transposed), or one coefficient's part of the exact gradient (MixerPath).
 #include <cstring>
 
-#include "core/context.h"
+#include "core/ops/carried.h"
 #include "kernels/glr/element.h"
 
 namespace hindscan {
@@ -32,8 +32,7 @@ Var Ctx::glr(const GlrElement& in) {
   check(in.A_log->size() == D * N, ErrorCode::kData, "[glr] {} must be [d_inner, d_state] = [{}, {}] but is [{}]",
         in.A_log->name, D, N, fmt::join(in.A_log->shape, ", "));
   check(N <= 256, ErrorCode::kData, "[glr] expected d_state <= 256, found {}", N);
-  const std::vector<int64_t> shape = {D, N};
-  const std::string name = state_name("glr");
+  const CarriedSlot state{carry("glr", {D, N})};
   const size_t state_n = static_cast<size_t>(D * N);
   const Weight* A_log = in.A_log;
   const std::vector<Segment>& segments = layout(in.v).segments;
@@ -45,13 +44,9 @@ Var Ctx::glr(const GlrElement& in) {
     const ElementPass<R> pass{{T, D, N}, {data<R>(in.dt), A, data<R>(in.k), data<R>(in.q)}, data<R>(in.v), S0};
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const void* carried = g.carries_in ? state_in(g.seq, name, shape) : nullptr;
       const ArenaScope scope(scratch_);
-      R* S = g.carries_out ? carry_out<R>(g.seq, name, shape) : scratch_.array<R>(state_n);
-      if (carried == nullptr)
-        std::memset(S, 0, state_n * sizeof(R));
-      else if (carried != S)
-        std::memcpy(S, carried, state_n * sizeof(R));
+      R* S = g.carries_out ? carry_out<R>(g.seq, state) : scratch_.array<R>(state_n);
+      state.load(*this, g, S);
       if (S0 != nullptr) std::memcpy(S0 + s * state_n, S, state_n * sizeof(R));
       kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S,
                                     data<R>(out) + g.begin * D);
@@ -60,8 +55,8 @@ Var Ctx::glr(const GlrElement& in) {
     auto detail = std::make_shared<ElementDetail<R>>();
     detail->values = in.v;
     detail->writes = in.k;
-    detail->state = name;
-    detail->state_shape = shape;
+    detail->state = name_of(state);
+    detail->state_shape = state.shape;
     detail->dims = pass.dims;
     detail->coeffs = pass.coeffs;
     detail->v = pass.v;
@@ -81,12 +76,7 @@ Var Ctx::glr(const GlrElement& in) {
         const int64_t b = g.begin;
         const ArenaScope scope(scratch_);
         R* dS = scratch_.array<R>(state_n);
-        const size_t seq = static_cast<size_t>(g.seq);
-        const void* from_future = g.carries_out ? adjoint_in[seq].get(name, shape, options_.compute) : nullptr;
-        if (from_future != nullptr)
-          std::memcpy(dS, from_future, state_n * sizeof(R));
-        else
-          std::memset(dS, 0, state_n * sizeof(R));
+        state.load_adjoint(*this, g, dS);
         const ElementDims dims{g.end - b, D, N};
         if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
           kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
@@ -101,8 +91,7 @@ Var Ctx::glr(const GlrElement& in) {
           grads.dS = dS;
           kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
         }
-        if (g.carries_in && rule.value)
-          std::memcpy(adjoint_out[seq].put(name, shape, options_.compute), dS, state_n * sizeof(R));
+        if (rule.value) state.store_adjoint(*this, g, dS);
       }
       if (dA == nullptr) return;
       R* dA_log = options_.grads->of<R>(*A_log);

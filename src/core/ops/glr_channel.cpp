@@ -51,18 +51,18 @@ Var Ctx::glr(const GlrChannel& in) {
           "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : rows(x),
           x == kNoVar ? 0 : cols(x));
   }
-  const std::string name = state_name("glr");
+  const CarriedSlot state{carry("glr", {D})};
   const std::vector<Segment>& segments = layout(in.v).segments;
   const Var out = make_like(in.v, D);  // [T, D]
   with_real([&]<class R>(R) {
-    ChannelOp<R> op{in, out, {T, D}, {data<R>(in.g)}, data<R>(in.v), {name, {D}}, nullptr};
+    ChannelOp<R> op{in, out, {T, D}, {data<R>(in.g)}, data<R>(in.v), state, nullptr};
     if (in.w != kNoVar) op.coeffs.w = data<R>(in.w);
     if (in.r != kNoVar) op.coeffs.r = data<R>(in.r);
     if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(D));
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       const ArenaScope scope(scratch_);
-      R* S = g.carries_out ? carry_out<R>(g.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(D));
+      R* S = g.carries_out ? carry_out<R>(g.seq, state) : scratch_.array<R>(static_cast<size_t>(D));
       op.state.load(*this, g, S);
       if (op.S0 != nullptr) std::copy_n(S, D, op.S0 + static_cast<int64_t>(s) * D);
       kernels::glr::channel_forward({g.end - g.begin, D}, at_token(op.coeffs, D, g.begin), op.v + g.begin * D, S,
@@ -72,8 +72,8 @@ Var Ctx::glr(const GlrChannel& in) {
     auto detail = std::make_shared<ChannelDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = name;
-    detail->state_shape = op.state.shape;
+    detail->state = name_of(state);
+    detail->state_shape = state.shape;
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
     detail->v = op.v;

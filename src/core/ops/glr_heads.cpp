@@ -159,7 +159,7 @@ std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
   auto detail = std::make_shared<HeadDetail<R>>();
   detail->values = op.in.v;
   detail->writes = op.in.k;
-  detail->state = op.state.name;
+  detail->state = ctx.name_of(op.state);
   detail->state_shape = op.state.shape;
   detail->dims = op.pass.dims;
   detail->coeffs = op.pass.coeffs;
@@ -176,19 +176,16 @@ std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
 
 Var Ctx::glr(const GlrHeads& in) {
   check_heads(*this, in);
-  const std::string name = state_name("glr");
+  const CarriedSlot state{carry("glr", {in.heads, in.K, in.V})};
+  CarriedSlot k_prev, v_prev;
+  if (in.previous != kNoVar) {
+    k_prev = {carry_beside(state, "k_prev", {in.ranks, in.groups, in.K})};
+    v_prev = {carry_beside(state, "v_prev", {in.ranks, in.heads, in.V})};
+  }
   const std::vector<Segment>& segments = layout(in.v).segments;
   const Var out = make_like(in.v, cols(in.v));  // [T, R*H*V]
   with_real([&]<class R>(R) {
-    HeadOp<R> op{in,
-                 out,
-                 make_head_pass<R>(*this, in, *arena_),
-                 {name, {in.heads, in.K, in.V}},
-                 {name + ".k_prev", {in.ranks, in.groups, in.K}},
-                 {name + ".v_prev", {in.ranks, in.heads, in.V}},
-                 nullptr,
-                 nullptr,
-                 nullptr};
+    HeadOp<R> op{in, out, make_head_pass<R>(*this, in, *arena_), state, k_prev, v_prev, nullptr, nullptr, nullptr};
     const int64_t n = op.state.size(), qk = op.pass.qk(), vw = op.pass.vw();
     if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(n));
     if (op.two_taps()) {
@@ -199,7 +196,7 @@ Var Ctx::glr(const GlrHeads& in) {
       const Segment& g = segments[s];
       const ArenaScope scope(scratch_);
       const bool starts_text = op.starts_text(*this, g);  // before the state of a pass in place has its slot
-      R* S = g.carries_out ? carry_out<R>(g.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
+      R* S = g.carries_out ? carry_out<R>(g.seq, state) : scratch_.array<R>(static_cast<size_t>(n));
       if (starts_text)
         op.load_initial(S);
       else
@@ -210,10 +207,8 @@ Var Ctx::glr(const GlrHeads& in) {
         op.v_prev.load(*this, g, v);
         if (g.end > g.begin) op.pending(*this, g, s).add_to(S);
         if (g.carries_out) {
-          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk,
-                      carry_out<R>(g.seq, op.k_prev.name, op.k_prev.shape));
-          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw,
-                      carry_out<R>(g.seq, op.v_prev.name, op.v_prev.shape));
+          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk, carry_out<R>(g.seq, k_prev));
+          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw, carry_out<R>(g.seq, v_prev));
         }
       }
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);

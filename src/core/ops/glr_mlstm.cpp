@@ -129,7 +129,7 @@ void check_mlstm(const Ctx& ctx, const GlrMlstm& in) {
 Var Ctx::glr(const GlrMlstm& in) {
   check_mlstm(*this, in);
   const int64_t T = rows(in.v), H = in.heads, V = in.V, wide = V + 1;
-  const std::string name = state_name("glr");
+  const CarriedSlot state{carry("glr", {H, in.K, wide})}, max{carry_beside(state, "max", {H})};
   const std::vector<Segment>& segments = layout(in.v).segments;
   const Var out = make_like(in.v, H * V);  // [T, H*V]
   with_real([&]<class R>(R) {
@@ -143,7 +143,7 @@ Var Ctx::glr(const GlrMlstm& in) {
     R *g = arena_->array<R>(th), *w = arena_->array<R>(th), *m = arena_->array<R>(th),
       *divisor = arena_->array<R>(th);                             // [T, H]
     R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));  // [T, H, V + 1]
-    MlstmOp<R> op{in, out, {}, y_wide, m, divisor, {name, {H, in.K, wide}}, {name + ".max", {H}}, nullptr};
+    MlstmOp<R> op{in, out, {}, y_wide, m, divisor, state, max, nullptr};
     op.pass.dims = {T, H, H, in.K, wide, 1};
     op.pass.coeffs.q = data<R>(in.q);
     op.pass.coeffs.k = k;
@@ -158,15 +158,14 @@ Var Ctx::glr(const GlrMlstm& in) {
       const ArenaScope scope(scratch_);
       R* top = scratch_.array<R>(static_cast<size_t>(H));  // [H]
       op.max.load(*this, here, top);  // from 0, as published models run: eps is relative to exp(-m)
-      R* S =
-          here.carries_out ? carry_out<R>(here.seq, name, op.state.shape) : scratch_.array<R>(static_cast<size_t>(n));
+      R* S = here.carries_out ? carry_out<R>(here.seq, state) : scratch_.array<R>(static_cast<size_t>(n));
       op.state.load(*this, here, S);
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
       const int64_t at = here.begin * H;
       kernels::glr::running_max({here.end - here.begin, H}, data<R>(in.f) + at, data<R>(in.i) + at, top, g + at, w + at,
                                 m + at, static_cast<const R*>(nullptr), static_cast<R*>(nullptr),
                                 static_cast<R*>(nullptr));
-      if (here.carries_out) std::copy_n(top, H, carry_out<R>(here.seq, op.max.name, op.max.shape));
+      if (here.carries_out) std::copy_n(top, H, carry_out<R>(here.seq, max));
       kernels::glr::head_forward(op.pass.dims_of(here), op.pass.at(here.begin), v + at * wide, S, y_wide + at * wide);
     }
     R* y = data<R>(out);
@@ -178,8 +177,8 @@ Var Ctx::glr(const GlrMlstm& in) {
     auto detail = std::make_shared<HeadDetail<R>>();
     detail->values = in.v;
     detail->writes = in.k;
-    detail->state = name;
-    detail->state_shape = op.state.shape;
+    detail->state = name_of(state);
+    detail->state_shape = state.shape;
     detail->dims = op.pass.dims;
     detail->coeffs = op.pass.coeffs;
     detail->v = v;

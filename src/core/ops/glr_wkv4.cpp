@@ -94,23 +94,14 @@ Var Ctx::glr(const GlrWkv4& in) {
     check(w->size() == D, ErrorCode::kData, "[glr wkv4] {} must be [{}] but is [{}]", w->name, D,
           fmt::join(w->shape, ", "));
   }
-  const std::string name = state_name("glr");
+  const CarriedSlot above{carry("glr", {D})};  // the numerator
+  const CarriedSlot below{carry_beside(above, "den", {D})}, top{carry_beside(above, "max", {D})};
   const std::vector<Segment>& segments = layout(in.v).segments;
   const Var out = make_like(in.v, D);  // [T, D]
   with_real([&]<class R>(R) {
     const size_t n = static_cast<size_t>(T * D);
-    Wkv4Op<R> op{in,
-                 out,
-                 {T, D},
-                 {},
-                 arena_->array<R>(n),
-                 arena_->array<R>(n),
-                 arena_->array<R>(n),
-                 {name, {D}},
-                 {name + ".den", {D}},
-                 {name + ".max", {D}},
-                 nullptr,
-                 nullptr};
+    Wkv4Op<R> op{in,    out, {T, D},  {},     arena_->array<R>(n), arena_->array<R>(n), arena_->array<R>(n), above,
+                 below, top, nullptr, nullptr};
     R *g = arena_->array<R>(n), *w = arena_->array<R>(n), *r = arena_->array<R>(n), *u = arena_->array<R>(n);  // [T, D]
     op.coeffs = {g, w, r, kernels::glr::Read::kBefore, u};
     const R* decay = in.time_decay->as<R>();
@@ -126,8 +117,7 @@ Var Ctx::glr(const GlrWkv4& in) {
       const int64_t at = here.begin * D;
       const ArenaScope scope(scratch_);
       const auto place = [&](const CarriedSlot& slot) {
-        return here.carries_out ? carry_out<R>(here.seq, slot.name, slot.shape)
-                                : scratch_.array<R>(static_cast<size_t>(D));
+        return here.carries_out ? carry_out<R>(here.seq, slot) : scratch_.array<R>(static_cast<size_t>(D));
       };
       R* m = scratch_.array<R>(static_cast<size_t>(D));  // [D]
       R* m_path = scratch_.array<R>(static_cast<size_t>((here.end - here.begin) * D));
@@ -142,7 +132,7 @@ Var Ctx::glr(const GlrWkv4& in) {
       const kernels::glr::ChannelDims dims{here.end - here.begin, D};
       kernels::glr::running_max(dims, op.f + at, data<R>(in.k) + at, m, g + at, w + at, m_path, in.time_first->as<R>(),
                                 r + at, u + at);
-      if (keep_max) std::copy_n(m, D, carry_out<R>(here.seq, op.max.name, op.max.shape));
+      if (keep_max) std::copy_n(m, D, carry_out<R>(here.seq, top));
       kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), data<R>(in.v) + at, num, y + at);
       kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), op.ones + at, den, op.denominator + at);
     }
@@ -151,8 +141,8 @@ Var Ctx::glr(const GlrWkv4& in) {
     auto detail = std::make_shared<ChannelDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = name;
-    detail->state_shape = op.num.shape;
+    detail->state = name_of(above);
+    detail->state_shape = above.shape;
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
     detail->v = data<R>(in.v);

@@ -90,7 +90,7 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
         in.R->name, width, d, fmt::join(in.R->shape, ", "));
   check(in.r_bias == nullptr || in.r_bias->size() == width, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}]",
         in.r_bias == nullptr ? "" : in.r_bias->name, width);
-  const CarriedSlot state{state_name("h"), {cell_states(cell), in.heads * d}};
+  const CarriedSlot state{carry("h", {cell_states(cell), in.heads * d})};
   const std::vector<Segment>& segments = layout(in.x).segments;
   const Var out = make_like(in.x, in.heads * d);  // [T, H*d]
   with_real([&]<class R>(R) {
@@ -117,14 +117,13 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     kernels::cell_forward(op.dims, op.runs, op.weights, data<R>(in.x), now, data<R>(out), op.tape);
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      if (g.carries_out)
-        std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state.name, state.shape));
+      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state));
     }
     if (!recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();
     detail->values = in.x;
     detail->writes = in.x;
-    detail->state = state.name;
+    detail->state = name_of(state);
     detail->state_shape = state.shape;
     detail->dims = op.dims;
     detail->weights = op.weights;

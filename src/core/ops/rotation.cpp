@@ -6,7 +6,7 @@
 #include <cstring>
 #include <numbers>
 
-#include "core/context.h"
+#include "core/ops/carried.h"
 #include "kernels/parallel.h"
 #include "kernels/pointwise_coef_rotate.h"
 
@@ -147,8 +147,7 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
   const int64_t H = heads, S = cols(angle);
   check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal,
         "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H, rows(dt), cols(dt));
-  const std::vector<int64_t> shape = {H, S};
-  const std::string name = state_name("phase");
+  const CarriedSlot before{carry("phase", {H, S})};
   const std::vector<Segment> segments = layout(angle).segments;
   const int64_t n = H * S;
   const Var out = make_like(angle, n);  // [T, H*S]
@@ -157,30 +156,27 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
       const ArenaScope scope(scratch_);
       double* sum = scratch_.array<double>(static_cast<size_t>(n));   // [H, S]
       double* rate = scratch_.array<double>(static_cast<size_t>(S));  // [S]
-      const R* carried = g.carries_in ? static_cast<const R*>(state_in(g.seq, name, shape)) : nullptr;
+      const R* carried = before.in<R>(*this, g);
       for (int64_t i = 0; i < n; ++i) sum[i] = carried == nullptr ? 0 : static_cast<double>(carried[i]);
       phase_forward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, rate, sum,
                     data<R>(out) + g.begin * n);
       if (!g.carries_out) continue;
-      R* left = carry_out<R>(g.seq, name, shape);
+      R* left = carry_out<R>(g.seq, before);
       for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
     }
     record(Role::kRotate, {angle, dt}, out, {}, [=, this](const LocalRule& rule) {
       if (!rule.coefficient) return;
-      const std::string slot = rule.slot(name);
       R *dangle = grad<R>(angle), *ddt = grad<R>(dt);
       for (const Segment& g : segments) {
         const ArenaScope scope(scratch_);
-        const size_t seq = static_cast<size_t>(g.seq);
         double* sum = scratch_.array<double>(static_cast<size_t>(n));  // [H, S]
-        const R* future =
-            g.carries_out ? static_cast<const R*>(adjoint_in[seq].get(slot, shape, options_.compute)) : nullptr;
+        const R* future = before.adjoint<R>(*this, g, rule);
         for (int64_t i = 0; i < n; ++i) sum[i] = future == nullptr ? 0 : static_cast<double>(future[i]);
         phase_backward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H,
                        grad<R>(out) + g.begin * n, sum, dangle + g.begin * S, ddt + g.begin * H);
-        if (!g.carries_in) continue;
-        R* past = static_cast<R*>(adjoint_out[seq].put(slot, shape, options_.compute));
+        R* past = scratch_.array<R>(static_cast<size_t>(n));  // [H, S]
         for (int64_t i = 0; i < n; ++i) past[i] = static_cast<R>(sum[i]);
+        before.store_adjoint(*this, g, past, rule);
       }
     });
   });

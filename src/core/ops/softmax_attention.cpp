@@ -25,7 +25,7 @@ struct AttentionOp {
   Attention in;
   Var out;
   AttentionDims dims;  // T of the whole pass, past of no segment
-  std::string k_slot, v_slot;
+  Carried k_slot, v_slot;
   std::vector<SegmentKeys<R>> keys;  // of each segment
   R* lse;                            // [T, heads]
 
@@ -65,13 +65,13 @@ AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
 template <class R>
 class RowsAdjoint {
  public:
-  RowsAdjoint(Ctx& ctx, Arena& scratch, const Segment& g, const std::string& slot, Var x, int64_t past, int64_t width)
-      : ctx_(ctx), g_(g), slot_(slot), past_(past), width_(width), own_(ctx.grad<R>(x) + g.begin * width) {
+  RowsAdjoint(Ctx& ctx, Arena& scratch, const Segment& g, const Carried& slot, Var x, int64_t past, int64_t width)
+      : ctx_(ctx), g_(g), name_(ctx.name_of(slot)), past_(past), width_(width), own_(ctx.grad<R>(x) + g.begin * width) {
     const int64_t n = past + g.end - g.begin;
     full_ = past == 0 ? own_ : zeros<R>(scratch, n * width);
     if (!g.carries_out) return;
-    const SequenceState::Rows later = ctx.adjoint_in[static_cast<size_t>(g.seq)].rows(slot, width, ctx.compute());
-    check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", slot, n,
+    const SequenceState::Rows later = ctx.adjoint_in[static_cast<size_t>(g.seq)].rows(name_, width, ctx.compute());
+    check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", name_, n,
           later.count);
     if (later.count > 0)
       kernels::accumulate(later.count * width, static_cast<const R*>(later.data), full_ + (n - later.count) * width);
@@ -82,13 +82,13 @@ class RowsAdjoint {
     kernels::accumulate((g_.end - g_.begin) * width_, full_ + past_ * width_, own_);
     std::copy_n(
         full_, past_ * width_,
-        static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(slot_, {past_, width_}, ctx_.compute())));
+        static_cast<R*>(ctx_.adjoint_out[static_cast<size_t>(g_.seq)].put(name_, {past_, width_}, ctx_.compute())));
   }
 
  private:
   Ctx& ctx_;
   const Segment& g_;
-  const std::string& slot_;
+  const std::string& name_;
   int64_t past_, width_;
   R *own_, *full_;
 };
@@ -119,7 +119,7 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) con
 
 Var Ctx::softmax_attention(const Attention& in) {
   const AttentionDims dims = check_attention(*this, in);
-  const std::string k_slot = state_name("k"), v_slot = state_name("v");
+  const Carried k_slot = carry("k", {0, dims.kv_heads * dims.d}), v_slot = carry("v", {0, dims.kv_heads * dims.d_v});
   const std::vector<Segment>& segments = layout(in.q).segments;
   const Var out = make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
   with_real([&]<class R>(R) {
@@ -134,21 +134,21 @@ Var Ctx::softmax_attention(const Attention& in) {
       std::copy_n(data<R>(x) + g.begin * width, count * width, rows + cached.count * width);
       return rows;
     };
-    const auto carry = [&](const Segment& g, const std::string& slot, const R* rows, int64_t count, int64_t width) {
-      const int64_t kept = op.kept(count);
-      std::copy_n(rows + (count - kept) * width, kept * width, carry_out<R>(g.seq, slot, {kept, width}));
+    const auto leave = [&](const Segment& g, const Carried& slot, const R* rows, int64_t count) {
+      const int64_t kept = op.kept(count), width = slot.shape[1];
+      std::copy_n(rows + (count - kept) * width, kept * width, carry_out<R>(g.seq, {slot.slot, {kept, width}}));
     };
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       const int64_t n = g.end - g.begin;
-      SequenceState* state = input_.states.empty() ? nullptr : input_.states[static_cast<size_t>(g.seq)];
+      SequenceState* state = state_of(g.seq);
       SegmentKeys<R>& keys = op.keys[s];
       if (options_.in_place && state != nullptr && g.carries_out) {  // the state itself is the cache
-        const auto append = [&](const std::string& slot, Var x) {
+        const auto append = [&](const Carried& slot, Var x) {
           const int64_t width = cols(x), keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
           std::copy_n(data<R>(x) + g.begin * width, n * width,
-                      static_cast<R*>(state->append_rows(slot, width, type, n, keep)));
-          const SequenceState::Rows rows = state->rows(slot, width, type);
+                      static_cast<R*>(state->append_rows(names_, slot, type, n, keep)));
+          const SequenceState::Rows rows = state->rows(names_, slot, type);
           keys.past = rows.count - n;
           return static_cast<const R*>(rows.data);
         };
@@ -156,16 +156,16 @@ Var Ctx::softmax_attention(const Attention& in) {
         keys.v = append(v_slot, in.v);
       } else {
         const bool cached = g.carries_in && state != nullptr;
-        const SequenceState::Rows k = cached ? state->rows(k_slot, op.k_width(), type) : SequenceState::Rows();
-        const SequenceState::Rows v = cached ? state->rows(v_slot, op.v_width(), type) : SequenceState::Rows();
+        const SequenceState::Rows k = cached ? state->rows(names_, k_slot, type) : SequenceState::Rows();
+        const SequenceState::Rows v = cached ? state->rows(names_, v_slot, type) : SequenceState::Rows();
         check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}",
-              k_slot, v.count, k.count);
+              name_of(k_slot), v.count, k.count);
         keys.past = k.count;
         keys.k = k.count == 0 ? data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
         keys.v = v.count == 0 ? data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
         if (g.carries_out && state != nullptr) {
-          carry(g, k_slot, keys.k, keys.past + n, op.k_width());
-          carry(g, v_slot, keys.v, keys.past + n, op.v_width());
+          leave(g, k_slot, keys.k, keys.past + n);
+          leave(g, v_slot, keys.v, keys.past + n);
         }
       }
       if (n == 0) continue;
@@ -176,7 +176,7 @@ Var Ctx::softmax_attention(const Attention& in) {
     auto detail = std::make_shared<SoftmaxDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = k_slot;
+    detail->state = name_of(k_slot);
     detail->T = dims.T;
     detail->past = op.keys.empty() ? 0 : op.keys[0].past;
     detail->heads = dims.heads;
