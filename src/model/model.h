@@ -91,27 +91,48 @@ class Model {
 // First non-finite weight, as "name[index]", or empty.
 std::string find_non_finite(const WeightTable& weights);
 
-// Advances state over tokens and returns the logits of the last one, [vocab]. Prefill runs in chunks of `chunk` tokens.
+// What one of several sequences reads now, and the state it goes on from.
+struct RunSequence {
+  std::span<const int32_t> tokens;
+  SequenceState* state;
+};
+
+// Advances states over tokens in passes of at most `chunk` tokens; nothing is ever [T, vocab]. Several sequences of any
+// lengths share the passes, each cut where it would be alone: in f64 all numbers are those of one after the other, to
+// the last bit; in f32 products of more rows add up in another order.
 class Runner {
  public:
   explicit Runner(const Model& model, int64_t chunk = 512) : model_(model), chunk_(chunk) {}
+  void feed(std::span<const RunSequence> sequences);
+  // Logits of the last token of each sequence, [sequences, vocab]; none may be empty.
+  std::span<const float> step(std::span<const RunSequence> sequences);
   std::span<const float> step(std::span<const int32_t> tokens, SequenceState& state);
   // Log-probability (nats) of tokens[t] given the state and all tokens before it, t >= 1; log_probs[0] is NaN.
-  // Any length at constant memory, never [T, vocab].
+  void score(std::span<const RunSequence> sequences, std::span<const std::span<double>> log_probs);
   void score(std::span<const int32_t> tokens, SequenceState& state, std::span<double> log_probs);
-  // Logits of every position, [T, vocab], handed out chunk by chunk.
-  void logits(std::span<const int32_t> tokens, SequenceState& state,
-              const std::function<void(int64_t first, int64_t count, const float* rows)>& sink);
+  // Logits of every position, [T, vocab] of each sequence, handed out in blocks of rows.
+  using BatchSink = std::function<void(size_t sequence, int64_t first, int64_t count, const float* rows)>;
+  using Sink = std::function<void(int64_t first, int64_t count, const float* rows)>;
+  void logits(std::span<const RunSequence> sequences, const BatchSink& sink);
+  void logits(std::span<const int32_t> tokens, SequenceState& state, const Sink& sink);
   Tap tap;  // optional listener
   std::function<void(int64_t done)>
-      on_chunk;  // optional, after each chunk: tokens done of this call; may throw to stop
+      on_chunk;  // optional, after each pass: tokens done of this call, of all sequences; may throw to stop
 
  private:
+  struct Part {  // tokens [first, first + count) of a sequence, in the rows from `row` on of a pass
+    size_t sequence;
+    int64_t first, count, row;
+  };
   template <class F>
-  void chunks(std::span<const int32_t> tokens, SequenceState& state, F&& each);
+  void passes(std::span<const RunSequence> sequences, F&& each);
+  std::vector<Part> next_parts(std::span<const RunSequence> sequences, std::vector<int64_t>& done) const;
+  Input input_of(std::span<const RunSequence> sequences, const std::vector<Part>& parts);
   const Model& model_;
   int64_t chunk_;
   Arena arena_, scratch_;
+  SlotNames names_;
+  std::vector<int32_t> tokens_;  // of a pass of several sequences
   std::vector<float> logits_;
 };
 
