@@ -74,18 +74,26 @@ Var Ctx::make(int64_t T, int64_t C, int layout) {
   return static_cast<Var>(slots_.size() - 1);
 }
 
-void Ctx::record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-                 std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer,
+bool Ctx::record(Role role, std::span<const Var> in, Var out, std::initializer_list<const Weight*> weights,
                  kernels::Act act) {
-  const auto coefficient = [this](Var v) { return slots_[static_cast<size_t>(v)].coefficient; };
   Slot& made = slots_[static_cast<size_t>(out)];
   made.role = role;
-  made.weight = weights.empty() ? nullptr : weights[0];
+  made.weight = weights.size() == 0 ? nullptr : *weights.begin();
+  if (!recording()) return false;
+  const auto coefficient = [this](Var v) { return slots_[static_cast<size_t>(v)].coefficient; };
   made.coefficient = makes_coefficient(role, act, !in.empty() && std::all_of(in.begin(), in.end(), coefficient));
-  if (!recording()) return;
-  const bool second_is_signal = in.size() > 1 && !coefficient(in[1]);
-  nodes_.push_back(
-      {role, std::move(in), out, std::move(weights), std::move(adjoint), std::move(mixer), second_is_signal});
+  OpNode& node = nodes_.emplace_back();
+  node.role = role;
+  node.in.assign(in.begin(), in.end());
+  node.out = out;
+  node.weights.assign(weights.begin(), weights.end());
+  node.second_is_signal = in.size() > 1 && !coefficient(in[1]);
+  return true;
+}
+
+void Ctx::set_adjoint(std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer) {
+  nodes_.back().adjoint = std::move(adjoint);
+  nodes_.back().mixer = std::move(mixer);
 }
 
 // name: of the array, null: made of where the pass is.
@@ -98,14 +106,12 @@ int Ctx::next_carried(std::string_view op, const std::string* name) {
   return carried_++;
 }
 
-Carried Ctx::carry(std::string_view op, std::vector<int64_t> shape) {
-  return {next_carried(op, nullptr), std::move(shape)};
-}
+Carried Ctx::carry(std::string_view op, const SlotShape& shape) { return {next_carried(op, nullptr), shape}; }
 
-Carried Ctx::carry_beside(const Carried& array, std::string_view part, std::vector<int64_t> shape) {
-  if (carried_ < names_.size()) return {next_carried(part, nullptr), std::move(shape)};
+Carried Ctx::carry_beside(const Carried& array, std::string_view part, const SlotShape& shape) {
+  if (carried_ < names_.size()) return {next_carried(part, nullptr), shape};
   const std::string name = name_of(array) + "." + std::string(part);
-  return {next_carried(part, &name), std::move(shape)};
+  return {next_carried(part, &name), shape};
 }
 
 int64_t Ctx::position(const Segment& s, Var v) const {
@@ -229,7 +235,8 @@ Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<
   replaying_forward_ = false;
   const std::vector<Var> outer(uses.begin(), uses.end());
   const int carried = block_carried_;
-  record(Role::kAdd, {x}, y, {}, [this, layer, carried, x, y, outer, body](const LocalRule& rule) {
+  record(Role::kAdd, {x}, y, {});
+  set_adjoint([this, layer, carried, x, y, outer, body](const LocalRule& rule) {
     with_real([&]<class R>(R) {  // adjoints that outlive the block's second run
       for (Var v : outer) grad<R>(v);
     });

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -60,7 +61,7 @@ struct TokenOrder {
 };
 
 struct OpNode {
-  Role role;
+  Role role = Role::kTap;
   std::vector<Var> in;
   Var out = kNoVar;
   std::vector<const Weight*> weights;  // in the op's order; entries may be null
@@ -241,14 +242,18 @@ class Ctx {
   Var make(int64_t T, int64_t C, int layout = 0);
   Var make_like(Var x, int64_t C) { return make(rows(x), C, slots_[static_cast<size_t>(x)].layout); }  // [rows of x, C]
   // The next carried array: "blocks.3.mixer.conv", ".conv2" where the block has one already.
-  Carried carry(std::string_view op, std::vector<int64_t> shape);
-  Carried carry_beside(const Carried& array, std::string_view part,
-                       std::vector<int64_t> shape);  // its name and ".part"
+  Carried carry(std::string_view op, const SlotShape& shape);
+  Carried carry_beside(const Carried& array, std::string_view part, const SlotShape& shape);  // its name and ".part"
   int next_carried(std::string_view op, const std::string* name);
   SequenceState* state_of(int seq) const;  // null: starts from zero, the end is dropped
-  void record(Role role, std::vector<Var> in, Var out, std::vector<const Weight*> weights,
-              std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer = nullptr,
+  // Notes how `out` was made. False in a running pass, which keeps no more of it; else set_adjoint() follows.
+  bool record(Role role, std::span<const Var> in, Var out, std::initializer_list<const Weight*> weights,
               kernels::Act act = kernels::Act::kIdentity);
+  bool record(Role role, std::initializer_list<Var> in, Var out, std::initializer_list<const Weight*> weights,
+              kernels::Act act = kernels::Act::kIdentity) {
+    return record(role, std::span(in.begin(), in.size()), out, weights, act);
+  }
+  void set_adjoint(std::function<void(const LocalRule&)> adjoint, std::shared_ptr<const MixerDetail> mixer = nullptr);
   bool recording() const { return options_.record && !replaying_forward_; }
   Var reorder(Var x, const TokenOrder& order, int* layout);
   Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);

@@ -1,5 +1,6 @@
 #include "core/sequence_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -10,23 +11,27 @@ namespace {
 
 using Slot = SequenceState::Slot;
 
-size_t slot_bytes(const std::vector<int64_t>& shape, DType dtype) {
+size_t slot_bytes(std::span<const int64_t> shape, DType dtype) {
   size_t n = dtype_size(dtype);
   for (int64_t d : shape) n *= static_cast<size_t>(d);
   return n;
 }
 
-const void* read(const Slot* slot, const std::string& name, const std::vector<int64_t>& shape, DType dtype) {
+bool same(std::span<const int64_t> a, std::span<const int64_t> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+const void* read(const Slot* slot, const std::string& name, std::span<const int64_t> shape, DType dtype) {
   if (slot == nullptr) return nullptr;
-  check(slot->shape == shape && slot->dtype == dtype, ErrorCode::kData,
+  check(same(slot->shape, shape) && slot->dtype == dtype, ErrorCode::kData,
         "[state {}] expected shape [{}] {}, found [{}] {}; the state belongs to another model", name,
         fmt::join(shape, ", "), dtype_name(dtype), fmt::join(slot->shape, ", "), dtype_name(slot->dtype));
   return slot->bytes.data();
 }
 
-void* shaped(Slot& slot, const std::vector<int64_t>& shape, DType dtype) {
-  if (slot.shape != shape || slot.dtype != dtype || slot.bytes.size() != slot_bytes(shape, dtype)) {
-    slot.shape = shape;
+void* shaped(Slot& slot, std::span<const int64_t> shape, DType dtype) {
+  if (!same(slot.shape, shape) || slot.dtype != dtype || slot.bytes.size() != slot_bytes(shape, dtype)) {
+    slot.shape.assign(shape.begin(), shape.end());
     slot.dtype = dtype;
     slot.bytes.assign(slot_bytes(shape, dtype), 0);
   }

@@ -5,9 +5,9 @@
 
 namespace hindscan {
 
-int64_t Carried::size() const {
+int64_t SlotShape::size() const {
   int64_t n = 1;
-  for (int64_t d : shape) n *= d;
+  for (size_t i = 0; i < rank_; ++i) n *= dims_[i];
   return n;
 }
 

@@ -1,18 +1,39 @@
 // The carried arrays of a model by number: its passes ask for them in one order, so that a name is made once and a
 // state finds the array by its number afterwards. Files and explanations use the names.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace hindscan {
 
+// At most three dimensions, held without a heap.
+class SlotShape {
+ public:
+  SlotShape() = default;
+  SlotShape(std::initializer_list<int64_t> dims) : rank_(dims.size()) {
+    std::copy_n(dims.begin(), std::min(rank_, dims_.size()), dims_.begin());
+  }
+  int64_t operator[](size_t i) const { return dims_[i]; }
+  operator std::span<const int64_t>() const { return {dims_.data(), rank_}; }  // NOLINT(google-explicit-constructor)
+  std::vector<int64_t> list() const { return {dims_.begin(), dims_.begin() + static_cast<std::ptrdiff_t>(rank_)}; }
+  int64_t size() const;
+
+ private:
+  std::array<int64_t, 3> dims_{};
+  size_t rank_ = 0;
+};
+
 // One carried array: its number in the pass's SlotNames and its shape for one sequence (rows that grow: [any, width]).
 struct Carried {
   int slot = -1;
-  std::vector<int64_t> shape;
-  int64_t size() const;
+  SlotShape shape;
+  int64_t size() const { return shape.size(); }
 };
 
 class SlotNames {

@@ -23,7 +23,7 @@ struct CarriedSlot : Carried {
   const R* adjoint(const Ctx& ctx, const Segment& g, const LocalRule& rule = {}) const {
     if (!g.carries_out) return nullptr;
     return static_cast<const R*>(
-        ctx.adjoint_in[static_cast<size_t>(g.seq)].get(rule.slot(ctx.name_of(*this)), shape, ctx.compute()));
+        ctx.adjoint_in[static_cast<size_t>(g.seq)].get(rule.slot(ctx.name_of(*this)), shape.list(), ctx.compute()));
   }
   template <class R>
   void load_adjoint(const Ctx& ctx, const Segment& g, R* to, const LocalRule& rule = {}) const {
@@ -34,7 +34,7 @@ struct CarriedSlot : Carried {
   void store_adjoint(Ctx& ctx, const Segment& g, const R* from, const LocalRule& rule = {}) const {
     if (!g.carries_in) return;
     SequenceState& to = ctx.adjoint_out[static_cast<size_t>(g.seq)];
-    copy(from, static_cast<R*>(to.put(rule.slot(ctx.name_of(*this)), shape, ctx.compute())));
+    copy(from, static_cast<R*>(to.put(rule.slot(ctx.name_of(*this)), shape.list(), ctx.compute())));
   }
 
  private:

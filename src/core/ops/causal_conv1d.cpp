@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/ops/carried.h"
+#include "core/ops/op_support.h"
 #include "core/ops/relevance.h"
 
 namespace hindscan {
@@ -52,7 +53,7 @@ double conv_relevance(const SegmentRows<R>& s, const R* w, const R* bias, const 
 
 Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
   const int64_t T = rows(x), C = cols(x), K = w.shape.back();
-  check(w.shape == std::vector<int64_t>({C, 1, K}), ErrorCode::kData,
+  check(has_shape(w, {C, 1, K}), ErrorCode::kData,
         "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]", w.name, C, K,
         fmt::join(w.shape, ", "));
   const CarriedSlot before{carry("conv", {K - 1, C})};
@@ -71,7 +72,8 @@ Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
       kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving,
                               data<R>(out) + g.begin * C);
     }
-    record(Role::kConv, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kConv, {x}, out, {&w, bias})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       R* dw = rule.weights ? options_.grads->of<R>(w) : nullptr;

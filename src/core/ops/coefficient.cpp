@@ -46,7 +46,8 @@ Var Ctx::gate(Var signal, Var gate) {
   const Var out = make_like(signal, C);  // [T, C]
   with_real([&]<class R>(R) {
     act_on(T, H, C / H, data<R>(gate), data<R>(signal), data<R>(out));
-    record(Role::kGate, {signal, gate}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kGate, {signal, gate}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       const ArenaScope scope(scratch_);
       const R* dy = shared_out(rule, T * C, grad<R>(out), scratch_);
       act_on_backward(T, H, C / H, data<R>(gate), data<R>(signal), dy, rule.coefficient ? grad<R>(gate) : nullptr,
@@ -61,7 +62,8 @@ Var Ctx::modulate(Var coeff, Var signal) {
   const Var out = make_like(signal, C);  // [T, C]
   with_real([&]<class R>(R) {
     act_on(T, H, C / H, data<R>(coeff), data<R>(signal), data<R>(out));
-    record(Role::kModulate, {coeff, signal}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kModulate, {coeff, signal}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       act_on_backward(T, H, C / H, data<R>(coeff), data<R>(signal), grad<R>(out),
                       rule.coefficient ? grad<R>(coeff) : nullptr, grad<R>(signal));
     });
@@ -76,7 +78,8 @@ Var Ctx::lerp(Var a, Var b, Var coeff) {
   const Var out = make_like(a, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::lerp_forward(T, H, C / H, data<R>(a), data<R>(b), data<R>(coeff), data<R>(out));
-    record(Role::kTokenMix, {a, b, coeff}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kTokenMix, {a, b, coeff}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       kernels::lerp_backward(T, H, C / H, data<R>(a), data<R>(b), data<R>(coeff), grad<R>(out), grad<R>(a), grad<R>(b),
                              rule.coefficient ? grad<R>(coeff) : nullptr);
     });
@@ -94,9 +97,9 @@ Var Ctx::mix(Var x, Var previous, const Weight& mu, Var delta, bool mu_of_x) {
   with_real([&]<class R>(R) {
     const R* d = delta == kNoVar ? nullptr : data<R>(delta);
     kernels::mix_forward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, data<R>(out));
-    std::vector<Var> in = {x, previous};
-    if (delta != kNoVar) in.push_back(delta);
-    record(Role::kTokenMix, std::move(in), out, {&mu}, [=, this, &mu](const LocalRule& rule) {
+    const Var in[] = {x, previous, delta};
+    if (!record(Role::kTokenMix, std::span(in, delta == kNoVar ? 2 : 3), out, {&mu})) return;
+    set_adjoint([=, this, &mu](const LocalRule& rule) {
       R* ddelta = delta != kNoVar && rule.coefficient ? grad<R>(delta) : nullptr;
       kernels::mix_backward(T, C, data<R>(x), data<R>(previous), mu.as<R>(), d, mu_of_x, grad<R>(out), grad<R>(x),
                             grad<R>(previous), ddelta, rule.weights ? options_.grads->of<R>(mu) : nullptr);
@@ -115,7 +118,8 @@ Var Ctx::head_dot(Var a, Var b, const Weight* w, int64_t heads) {
   with_real([&]<class R>(R) {
     const R* wv = w == nullptr ? nullptr : w->as<R>();
     kernels::head_dot_forward(T, heads, C / heads, data<R>(a), data<R>(b), wv, data<R>(out));
-    record(Role::kHeadDot, {a, b}, out, {w}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kHeadDot, {a, b}, out, {w})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (!rule.coefficient) return;
       R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
       kernels::head_dot_backward(T, heads, C / heads, data<R>(a), data<R>(b), wv, grad<R>(out), grad<R>(a), grad<R>(b),

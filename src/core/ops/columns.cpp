@@ -34,7 +34,8 @@ Var Ctx::split_strided(Var x, int64_t parts, int64_t stride, int64_t first, int6
   const auto narrow = [=](int64_t p) { return p * count; };
   with_real([&]<class R>(R) {
     copy_columns(T, parts, count, C, data<R>(x), wide, parts * count, data<R>(out), narrow, false);
-    record(Role::kSplit, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kSplit, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       copy_columns(T, parts, count, parts * count, grad<R>(out), narrow, C, grad<R>(x), wide, true);
     });
   });
@@ -50,17 +51,17 @@ Var Ctx::concat(std::span<const Var> parts) {
     C += cols(p);
   }
   const Var out = make_like(parts[0], C);  // [T, sum of C]
-  const std::vector<Var> in(parts.begin(), parts.end());
   const auto start = [](int64_t) { return int64_t{0}; };
   with_real([&]<class R>(R) {
     int64_t at = 0;
-    for (Var p : in) {
+    for (Var p : parts) {
       const int64_t n = cols(p);
       copy_columns(
           T, 1, n, n, data<R>(p), start, C, data<R>(out), [at](int64_t) { return at; }, false);
       at += n;
     }
-    record(Role::kConcat, in, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kConcat, parts, out, {})) return;
+    set_adjoint([=, this, in = std::vector<Var>(parts.begin(), parts.end())](const LocalRule&) {
       int64_t from = 0;
       for (Var p : in) {
         const int64_t n = cols(p);
@@ -83,7 +84,8 @@ Var Ctx::head_broadcast(Var x, int64_t heads, int64_t repeat) {
   const auto place = [=](int64_t p) { return p * d; };
   with_real([&]<class R>(R) {
     copy_columns(T, heads * repeat, d, C, data<R>(x), source, C * repeat, data<R>(out), place, false);
-    record(Role::kHeadBroadcast, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kHeadBroadcast, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       copy_columns(T, heads * repeat, d, C * repeat, grad<R>(out), place, C, grad<R>(x), source, true);
     });
   });

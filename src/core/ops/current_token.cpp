@@ -75,7 +75,8 @@ Var Ctx::skip(const CurrentToken& in, Var base) {
   with_real([&]<class R>(R) {
     const Rows<R> x{T, H, C / H, data<R>(in.q), data<R>(in.k), data<R>(in.v), in.u->as<R>()};
     rows_forward(x, data<R>(base), data<R>(out));
-    record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       kernels::accumulate(T * C, grad<R>(out), grad<R>(base));
       if (!rule.any_input()) return;
       const RowGrads<R> to{rule.read ? grad<R>(in.q) : nullptr, rule.write ? grad<R>(in.k) : nullptr,

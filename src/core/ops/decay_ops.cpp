@@ -25,7 +25,8 @@ Var Ctx::decay(Var x, const Weight& bias) {
   const Var out = make_like(x, C);  // [T, C] step > 0
   with_real([&]<class R>(R) {
     kernels::bias_act_forward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), data<R>(out));
-    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const LocalRule& rule) {
+    if (!record(Role::kDecay, {x}, out, {&bias})) return;
+    set_adjoint([=, this, &bias](const LocalRule& rule) {
       if (!rule.coefficient) return;
       kernels::bias_act_backward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), grad<R>(out), grad<R>(x),
                                  rule.weights ? options_.grads->of<R>(bias) : nullptr);
@@ -44,7 +45,8 @@ Var Ctx::decay(Var x, const Weight& bias, double low, double high) {
     R* y = data<R>(out);
     kernels::bias_act_forward(Act::kSoftplus, T, C, data<R>(x), bias.as<R>(), y);
     for (int64_t i = 0; i < T * C; ++i) y[i] = y[i] < lo ? lo : (y[i] > hi ? hi : y[i]);
-    record(Role::kDecay, {x}, out, {&bias}, [=, this, &bias](const LocalRule& rule) {
+    if (!record(Role::kDecay, {x}, out, {&bias})) return;
+    set_adjoint([=, this, &bias](const LocalRule& rule) {
       if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* inside = scratch_.array<R>(static_cast<size_t>(T * C));  // [T, C] adjoint where the clamp lets it through
@@ -70,7 +72,8 @@ Var Ctx::decay_rate(RateMap map, Var x, const Weight& w, double factor) {
     R* wide = arena_->array<R>(static_cast<size_t>(C));  // [C] the rate of each channel
     for (int64_t c = 0; c < C; ++c) wide[c] = rate[c / (C / n)];
     kernels::skip_forward(T, C, static_cast<const R*>(nullptr), wide, data<R>(x), data<R>(out));
-    record(Role::kDecay, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kDecay, {x}, out, {&w})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* sums = scratch_.array<R>(static_cast<size_t>(C + n));  // [C] adjoint of wide, [n] of rate
@@ -104,9 +107,8 @@ Var Ctx::decay_map(DecayMap map, Var x, const Weight* bias, double factor) {
     kernels::coef_map_forward(f, static_cast<R>(factor), constant ? std::min<int64_t>(T, 1) : T, C, xv, b, y);
     for (int64_t t = 1; constant && t < T; ++t) std::memcpy(y + t * C, y, static_cast<size_t>(C) * sizeof(R));
     for (int64_t t : starts) std::fill(y + t * C, y + (t + 1) * C, static_cast<R>(factor));
-    std::vector<Var> in;
-    if (!constant) in.push_back(x);
-    record(Role::kDecay, std::move(in), out, {bias}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kDecay, std::span(&x, constant ? 0 : 1), out, {bias})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* dy = grad<R>(out);
@@ -131,7 +133,7 @@ Var Ctx::decay_constant(std::span<const double> g) {
     for (int64_t i = 0; i < n && T > 0; ++i) y[i] = static_cast<R>(g[static_cast<size_t>(i)]);
     for (int64_t t = 1; t < T; ++t) std::memcpy(y + t * n, y, static_cast<size_t>(n) * sizeof(R));
   });
-  record(Role::kDecay, {}, out, {}, [](const LocalRule&) {});
+  if (record(Role::kDecay, {}, out, {})) set_adjoint([](const LocalRule&) {});
   return out;
 }
 
@@ -164,7 +166,8 @@ Var Ctx::decay_bound(Var x, const Weight& lower, int64_t layer) {
     layer_softmax<R>(lower, layer, p, bound);
     for (int64_t c = 0; c < C; ++c) beta[c] = static_cast<R>(std::log(bound[c]));
     kernels::bounded_decay_forward(T, C, beta, data<R>(x), data<R>(out));
-    record(Role::kDecay, {x}, out, {&lower}, [=, this, &lower](const LocalRule& rule) {
+    if (!record(Role::kDecay, {x}, out, {&lower})) return;
+    set_adjoint([=, this, &lower](const LocalRule& rule) {
       if (!rule.coefficient) return;
       const ArenaScope scope(scratch_);
       R* dbeta = rule.weights ? scratch_.array<R>(static_cast<size_t>(C)) : nullptr;  // [C]

@@ -60,7 +60,8 @@ Var Ctx::moe_route(Var logits, const Route& route) {
       std::fill(w, w + E, R(0));
       for (int64_t i = 0; i < k; ++i) w[order[i]] = static_cast<R>(factor * p[order[i]]);
     }
-    record(Role::kRoute, {logits}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kRoute, {logits}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (!rule.coefficient) return;
       const ArenaScope inner(scratch_);
       double *q = scratch_.array<double>(static_cast<size_t>(E)),
@@ -106,7 +107,7 @@ Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<
   const int64_t T = rows(route), E = cols(route), C = channels;
   check(experts.size() == parts.size(), ErrorCode::kInternal, "[combine_experts] {} experts, {} parts", experts.size(),
         parts.size());
-  std::vector<Var> in(parts.begin(), parts.end());
+  std::vector<Var> in(parts.begin(), parts.end());  // of each expert; then the route
   const std::vector<int64_t> which(experts.begin(), experts.end());
   std::vector<std::vector<int64_t>> at;  // rows of each part
   for (size_t i = 0; i < in.size(); ++i) {
@@ -115,12 +116,13 @@ Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<
           "[combine_experts] expert {} gave [{}, {}], expected [{}, {}]", which[i], rows(in[i]), cols(in[i]),
           at[i].size(), C);
   }
+  in.push_back(route);
   const Var out = make_like(route, C);  // [T, C]
   with_real([&]<class R>(R) {
     R* y = data<R>(out);
     const R* w = data<R>(route);
     std::fill(y, y + T * C, R(0));
-    for (size_t i = 0; i < in.size(); ++i) {
+    for (size_t i = 0; i < which.size(); ++i) {
       for (size_t j = 0; j < at[i].size(); ++j) {
         const R* part = data<R>(in[i]) + static_cast<int64_t>(j) * C;
         const R factor = w[at[i][j] * E + which[i]];
@@ -128,12 +130,11 @@ Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<
         for (int64_t c = 0; c < C; ++c) to[c] += factor * part[c];
       }
     }
-    std::vector<Var> inputs = in;
-    inputs.push_back(route);
-    record(Role::kRoute, std::move(inputs), out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kRoute, in, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dw = rule.coefficient ? grad<R>(route) : nullptr;
-      for (size_t i = 0; i < in.size(); ++i) {
+      for (size_t i = 0; i < which.size(); ++i) {
         R* dpart = grad<R>(in[i]);
         for (size_t j = 0; j < at[i].size(); ++j) {
           const R *part = data<R>(in[i]) + static_cast<int64_t>(j) * C, *g = dy + at[i][j] * C;

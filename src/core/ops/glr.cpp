@@ -56,48 +56,50 @@ Var Ctx::glr(const GlrElement& in) {
     detail->values = in.v;
     detail->writes = in.k;
     detail->state = name_of(state);
-    detail->state_shape = state.shape;
+    detail->state_shape = state.shape.list();
     detail->dims = pass.dims;
     detail->coeffs = pass.coeffs;
     detail->v = pass.v;
     detail->y = data<R>(out);
-    const auto back = [=, this](const LocalRule& rule) {
-      if (!rule.any_input()) return;
-      const R* dy = grad<R>(out);
-      R* dv = rule.value ? grad<R>(in.v) : nullptr;
-      R* dq = rule.read ? grad<R>(in.q) : nullptr;
-      R* dk = rule.write ? grad<R>(in.k) : nullptr;
-      R* ddt = rule.write || rule.decay ? grad<R>(in.dt) : nullptr;
-      const ArenaScope outer(scratch_);
-      R* dA = rule.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
-      if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
-      for (size_t s = segments.size(); s-- > 0;) {
-        const Segment& g = segments[s];
-        const int64_t b = g.begin;
-        const ArenaScope scope(scratch_);
-        R* dS = scratch_.array<R>(state_n);
-        state.load_adjoint(*this, g, dS);
-        const ElementDims dims{g.end - b, D, N};
-        if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
-          kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
-        } else {
-          ElementGrads<R> grads;
-          grads.dx = dv == nullptr ? nullptr : dv + b * D;
-          grads.ddt_write = rule.write ? ddt + b * D : nullptr;
-          grads.ddt_decay = rule.decay ? ddt + b * D : nullptr;
-          grads.dA = dA;
-          grads.dB = dk == nullptr ? nullptr : dk + b * N;
-          grads.dC = dq == nullptr ? nullptr : dq + b * N;
-          grads.dS = dS;
-          kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
-        }
-        if (rule.value) state.store_adjoint(*this, g, dS);
-      }
-      if (dA == nullptr) return;
-      R* dA_log = options_.grads->of<R>(*A_log);
-      for (size_t i = 0; i < state_n; ++i) dA_log[i] += dA[i] * A[i];  // A = -exp(A_log)
-    };
-    record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log}, back, std::move(detail));
+    record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log});
+    set_adjoint(
+        [=, this](const LocalRule& rule) {
+          if (!rule.any_input()) return;
+          const R* dy = grad<R>(out);
+          R* dv = rule.value ? grad<R>(in.v) : nullptr;
+          R* dq = rule.read ? grad<R>(in.q) : nullptr;
+          R* dk = rule.write ? grad<R>(in.k) : nullptr;
+          R* ddt = rule.write || rule.decay ? grad<R>(in.dt) : nullptr;
+          const ArenaScope outer(scratch_);
+          R* dA = rule.weights ? scratch_.array<R>(state_n) : nullptr;  // [D, N]
+          if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
+          for (size_t s = segments.size(); s-- > 0;) {
+            const Segment& g = segments[s];
+            const int64_t b = g.begin;
+            const ArenaScope scope(scratch_);
+            R* dS = scratch_.array<R>(state_n);
+            state.load_adjoint(*this, g, dS);
+            const ElementDims dims{g.end - b, D, N};
+            if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
+              kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
+            } else {
+              ElementGrads<R> grads;
+              grads.dx = dv == nullptr ? nullptr : dv + b * D;
+              grads.ddt_write = rule.write ? ddt + b * D : nullptr;
+              grads.ddt_decay = rule.decay ? ddt + b * D : nullptr;
+              grads.dA = dA;
+              grads.dB = dk == nullptr ? nullptr : dk + b * N;
+              grads.dC = dq == nullptr ? nullptr : dq + b * N;
+              grads.dS = dS;
+              kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
+            }
+            if (rule.value) state.store_adjoint(*this, g, dS);
+          }
+          if (dA == nullptr) return;
+          R* dA_log = options_.grads->of<R>(*A_log);
+          for (size_t i = 0; i < state_n; ++i) dA_log[i] += dA[i] * A[i];  // A = -exp(A_log)
+        },
+        std::move(detail));
   });
   return out;
 }

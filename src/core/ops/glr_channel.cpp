@@ -73,7 +73,7 @@ Var Ctx::glr(const GlrChannel& in) {
     detail->values = in.v;
     detail->writes = in.v;
     detail->state = name_of(state);
-    detail->state_shape = state.shape;
+    detail->state_shape = state.shape.list();
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
     detail->v = op.v;
@@ -82,9 +82,8 @@ Var Ctx::glr(const GlrChannel& in) {
     for (Var x : {in.w, in.r}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(
-        Role::kGlr, std::move(inputs), out, {},
-        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    record(Role::kGlr, std::move(inputs), out, {});
+    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

@@ -160,7 +160,7 @@ std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
   detail->values = op.in.v;
   detail->writes = op.in.k;
   detail->state = ctx.name_of(op.state);
-  detail->state_shape = op.state.shape;
+  detail->state_shape = op.state.shape.list();
   detail->dims = op.pass.dims;
   detail->coeffs = op.pass.coeffs;
   detail->v = op.pass.v;
@@ -220,10 +220,9 @@ Var Ctx::glr(const GlrHeads& in) {
     for (Var x : {in.g, in.s, in.beta, in.b, in.c, in.current, in.previous}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(
-        Role::kGlr, std::move(inputs), out, {in.bonus, in.initial},
-        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
-        detail_of(op, *this));
+    record(Role::kGlr, std::move(inputs), out, {in.bonus, in.initial});
+    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
+                detail_of(op, *this));
   });
   return out;
 }

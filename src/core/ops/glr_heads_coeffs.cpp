@@ -1,4 +1,5 @@
 #include "core/ops/glr_heads.h"
+#include "core/ops/op_support.h"
 
 namespace hindscan {
 
@@ -40,8 +41,8 @@ void check_heads(const Ctx& ctx, const GlrHeads& in) {
   check(in.bonus == nullptr || in.bonus->size() == (bonus_is_log(in) ? H : H * K), ErrorCode::kData,
         "[glr heads] {} must be [{}, {}] but is [{}]", in.bonus == nullptr ? "" : in.bonus->name, H, K,
         in.bonus == nullptr ? "" : fmt::format("{}", fmt::join(in.bonus->shape, ", ")));
-  check(in.initial == nullptr || (in.previous == kNoVar && in.initial->shape == std::vector<int64_t>{H, V, K}),
-        ErrorCode::kInternal, "[glr heads] {} must be [{}, {}, {}] of a recurrence with one tap",
+  check(in.initial == nullptr || (in.previous == kNoVar && has_shape(*in.initial, {H, V, K})), ErrorCode::kInternal,
+        "[glr heads] {} must be [{}, {}, {}] of a recurrence with one tap",
         in.initial == nullptr ? "" : in.initial->name, H, V, K);
 }
 

@@ -178,7 +178,7 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->values = in.v;
     detail->writes = in.k;
     detail->state = name_of(state);
-    detail->state_shape = state.shape;
+    detail->state_shape = state.shape.list();
     detail->dims = op.pass.dims;
     detail->coeffs = op.pass.coeffs;
     detail->v = v;
@@ -186,9 +186,8 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->S0 = op.S0;
     detail->divisor = divisor;
     detail->V_out = V;
-    record(
-        Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {},
-        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    record(Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {});
+    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

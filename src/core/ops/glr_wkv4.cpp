@@ -142,15 +142,15 @@ Var Ctx::glr(const GlrWkv4& in) {
     detail->values = in.v;
     detail->writes = in.v;
     detail->state = name_of(above);
-    detail->state_shape = above.shape;
+    detail->state_shape = above.shape.list();
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
     detail->v = data<R>(in.v);
     detail->y = y;
     detail->divisor = op.denominator;
-    record(
-        Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first},
-        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); }, std::move(detail));
+    record(Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first});
+    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
+                std::move(detail));
   });
   return out;
 }

@@ -84,7 +84,8 @@ Var Ctx::linear_rows(const Weight& w, const Weight* bias, Var x, int64_t first, 
   with_real([&]<class R>(R) {
     linear_forward(w, first, count, M, data<R>(x), data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, count, bias->as<R>() + first, data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kLinear, {x}, out, {&w, bias})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       if (rule.relevance) {
         const ArenaScope scope(scratch_);
         const R* wv = weight_part<R>(w, first * w.cols(), count * w.cols(), scratch_);

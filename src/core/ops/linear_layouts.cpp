@@ -21,7 +21,8 @@ Var Ctx::linear_in(const Weight& w, Var x, int64_t first, int64_t count) {
     const ArenaScope scope(scratch_);
     kernels::gemm({M, N, count, false, false}, data<R>(x), count, weight_part<R>(w, first * N, count * N, scratch_), N,
                   R(0), data<R>(out), N);
-    record(Role::kLinear, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kLinear, {x}, out, {&w})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       const R *values = weight_part<R>(w, first * N, count * N, scratch_), *dy = grad<R>(out);
       if (rule.relevance) {
@@ -56,7 +57,8 @@ Var Ctx::block_linear(const Weight& w, const Weight* bias, Var x) {
                     H * N);
     }
     if (bias != nullptr) kernels::add_bias(M, H * N, bias->as<R>(), data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kLinear, {x}, out, {&w, bias})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       const R *values = weight_part<R>(w, 0, w.size(), scratch_), *dy = grad<R>(out), *xv = data<R>(x);
       if (rule.relevance) {
@@ -93,7 +95,8 @@ Var Ctx::expert_linear(const Weight& w, const Weight* bias, int64_t expert, Var 
                     static_cast<const char*>(w.data) + static_cast<size_t>(first) * dtype_size(w.dtype), w.dtype,
                     data<R>(out));
     if (bias != nullptr) kernels::add_bias(M, N, bias->as<R>() + expert * N, data<R>(out));
-    record(Role::kLinear, {x}, out, {&w, bias}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kLinear, {x}, out, {&w, bias})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       const R *values = weight_part<R>(w, first, N * K, scratch_), *dy = grad<R>(out);
       if (rule.relevance) {

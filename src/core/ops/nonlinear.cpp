@@ -15,11 +15,11 @@ Var Ctx::activation(Act kind, Var x) {
   const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::act_forward(kind, n, data<R>(x), data<R>(out));
-    const auto back = [=, this](const LocalRule& rule) {
+    if (!record(Role::kActivation, {x}, out, {}, kind)) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (rule.relevance) return keep_relevance(n, rule.epsilon, data<R>(x), data<R>(out), grad<R>(out), grad<R>(x));
       kernels::act_backward(kind, kernel_rule(rule), n, data<R>(x), grad<R>(out), grad<R>(x));
-    };
-    record(Role::kActivation, {x}, out, {}, back, nullptr, kind);
+    });
   });
   return out;
 }
@@ -35,7 +35,8 @@ Var Ctx::soft_cap(double cap, Var x) {
     for (int64_t i = 0; i < n; ++i) y[i] = xv[i] * inverse;
     kernels::act_forward(Act::kTanh, n, y, y);
     for (int64_t i = 0; i < n; ++i) y[i] *= c;
-    record(Role::kSoftCap, {x}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kSoftCap, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (rule.relevance) return keep_relevance(n, rule.epsilon, xv, y, grad<R>(out), grad<R>(x));
       const ArenaScope scope(scratch_);
       R* u = scratch_.array<R>(static_cast<size_t>(n));  // [T, C] x / cap

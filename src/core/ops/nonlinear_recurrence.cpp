@@ -124,14 +124,14 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
     detail->values = in.x;
     detail->writes = in.x;
     detail->state = name_of(state);
-    detail->state_shape = state.shape;
+    detail->state_shape = state.shape.list();
     detail->dims = op.dims;
     detail->weights = op.weights;
     detail->x = data<R>(in.x);
     detail->y = data<R>(out);
     detail->tape = op.tape;
-    record(
-        Role::kNonlinear, {in.x}, out, {in.R, in.r_bias},
+    record(Role::kNonlinear, {in.x}, out, {in.R, in.r_bias});
+    set_adjoint(
         [op, width, this](const LocalRule& rule) {
           if (!rule.any_input()) return;
           const ArenaScope scope(scratch_);

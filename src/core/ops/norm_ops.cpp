@@ -15,7 +15,8 @@ Var Ctx::rmsnorm(const Weight* w, Var x, double eps) {
     const R* wv = w == nullptr ? nullptr : w->as<R>();
     kernels::rmsnorm_forward(T, C, data<R>(x), wv, R(eps), data<R>(out), rstd);
     check_norm(x, w, T, rstd);
-    record(Role::kNorm, {x}, out, {w}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kNorm, {x}, out, {w})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (rule.relevance)
         return keep_relevance(T * C, rule.epsilon, data<R>(x), data<R>(out), grad<R>(out), grad<R>(x));
       R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;
@@ -60,7 +61,8 @@ Var Ctx::norm(const NormOptions& o, const Weight* w, const Weight* bias, Var x) 
     const R *wv = w == nullptr ? nullptr : w->as<R>(), *bv = bias == nullptr ? nullptr : bias->as<R>();
     kernels::group_norm_forward(shape, o.eps, data<R>(x), wv, bv, data<R>(out), mean, scale);
     check_norm(x, w, T * o.groups, scale);
-    record(Role::kNorm, {x}, out, {w, bias}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kNorm, {x}, out, {w, bias})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       if (rule.relevance) return keep_relevance(T * C, rule.epsilon, data<R>(x), data<R>(out), dy, grad<R>(x));
       R* dw = rule.weights && w != nullptr ? options_.grads->of<R>(*w) : nullptr;

@@ -1,10 +1,17 @@
-// Shared by the ops: weights of any storage as numbers of the compute type.
+// Shared by the ops: shapes of weights, and weights of any storage as numbers of the compute type.
 #pragma once
+#include <algorithm>
+#include <initializer_list>
+
 #include "base/arena.h"
 #include "core/weights.h"
 #include "kernels/gemm.h"
 
 namespace hindscan {
+
+inline bool has_shape(const Weight& w, std::initializer_list<int64_t> shape) {
+  return std::equal(w.shape.begin(), w.shape.end(), shape.begin(), shape.end());
+}
 
 // `count` numbers of a weight from `first` on; 16-bit storage is widened into the arena.
 template <class R>

@@ -17,7 +17,7 @@ inline OpCase map_case(const char* name, DecayMap map, bool biased, double shift
           5,
           biased ? weights({{5}}) : std::function<void(WeightTable&)>(),
           [=](Ctx& c, const WeightTable& w, Var x) {
-            const std::vector<double> by(5, shift);
+            const double by[] = {shift, shift, shift, shift, shift};
             return c.decay_map(map, shift == 0 ? x : c.add(x, c.decay_constant(by)), biased ? &w[0] : nullptr, 0.7);
           },
           false,

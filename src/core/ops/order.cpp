@@ -59,8 +59,8 @@ Var Ctx::gather_tokens(Var x, const TokenOrder& order) {
   const Var out = reorder(x, order, &made);  // [B*L_out, C]
   with_real([&]<class R>(R) {
     gather(from, C, data<R>(x), data<R>(out));
-    record(Role::kOrder, {x}, out, {},
-           [=, this](const LocalRule&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
+    if (!record(Role::kOrder, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) { scatter_add(from, C, R(1), 1, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -74,7 +74,8 @@ Var Ctx::scatter_add_tokens(Var x, const TokenOrder& order, Var like) {
   with_real([&]<class R>(R) {
     std::memset(data<R>(out), 0, static_cast<size_t>(rows(out) * C) * sizeof(R));
     scatter_add(to, C, R(1), 1, data<R>(x), data<R>(out));
-    record(Role::kOrder, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kOrder, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (size_t i = 0; i < to.size(); ++i) kernels::accumulate(C, dy + to[i] * C, dx + static_cast<int64_t>(i) * C);
@@ -105,8 +106,8 @@ Var Ctx::pool_tokens(Var x, const TokenOrder& order, int64_t window) {
         for (int64_t c = 0; c < C; ++c) y[i * C + c] += factor * row[c];
       }
     }
-    record(Role::kOrder, {x}, out, {},
-           [=, this](const LocalRule&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
+    if (!record(Role::kOrder, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) { scatter_add(from, C, factor, window, grad<R>(out), grad<R>(x)); });
   });
   return out;
 }
@@ -141,7 +142,8 @@ Var Ctx::insert_token(const Weight& token, Var x, int64_t at) {
     for (size_t i = 0; i < place.size(); ++i)
       std::memcpy(y + place[i] * C, data<R>(x) + static_cast<int64_t>(i) * C, bytes);
     for (int64_t row : tokens) std::memcpy(y + row * C, token.as<R>(), bytes);
-    record(Role::kOrder, {x}, out, {&token}, [=, this, &token](const LocalRule& rule) {
+    if (!record(Role::kOrder, {x}, out, {&token})) return;
+    set_adjoint([=, this, &token](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (size_t i = 0; i < place.size(); ++i)

@@ -37,7 +37,8 @@ Var Ctx::pool(Pool kind, Var x) {
         }
       }
     }
-    record(Role::kPool, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kPool, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (int64_t b = 0; b < B; ++b) {

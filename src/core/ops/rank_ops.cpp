@@ -1,5 +1,6 @@
 // Roles of Mamba-3's ranks: rank_expand and its transpose rank_reduce; linear in the signal under every rule.
 #include "core/context.h"
+#include "core/ops/op_support.h"
 #include "kernels/parallel.h"
 
 namespace hindscan {
@@ -73,8 +74,8 @@ static Ranks ranks_of(const char* op, const Weight& w, int64_t T, int64_t heads,
   const int64_t P = heads > 0 ? narrow / heads : 0;
   check(heads > 0 && ranks > 0 && P * heads == narrow, ErrorCode::kInternal, "[{}] {} channels, {} heads, {} ranks", op,
         narrow, heads, ranks);
-  check(w.shape == std::vector<int64_t>({heads, ranks, P}), ErrorCode::kData,
-        "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name, heads, ranks, P, fmt::join(w.shape, ", "));
+  check(has_shape(w, {heads, ranks, P}), ErrorCode::kData, "[{}] {} must be [{}, {}, {}] but is [{}]", op, w.name,
+        heads, ranks, P, fmt::join(w.shape, ", "));
   return {T, heads, ranks, P};
 }
 
@@ -83,7 +84,8 @@ Var Ctx::rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks) {
   const Var out = make_like(x, ranks * cols(x));  // [T, R*H*P]
   with_real([&]<class R>(R) {
     expand(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kScale, {x}, out, {&w})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       reduce(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
       if (rule.weights) rank_weight_gradient(s, data<R>(x), grad<R>(out), options_.grads->of<R>(w));
     });
@@ -97,7 +99,8 @@ Var Ctx::rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks) {
   const Var out = make_like(x, cols(x) / ranks);  // [T, H*P]
   with_real([&]<class R>(R) {
     reduce(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kScale, {x}, out, {&w})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       expand(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
       if (rule.weights) rank_weight_gradient(s, grad<R>(out), data<R>(x), options_.grads->of<R>(w));
     });

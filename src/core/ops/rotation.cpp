@@ -67,7 +67,8 @@ Var Ctx::rope(const Rope& rope, Var x) {
       position_angles(rope, s.end - s.begin, position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
     }
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    record(Role::kRotate, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kRotate, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x),
                                static_cast<R*>(nullptr));
     });
@@ -90,7 +91,8 @@ Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
     R *sine = scratch_.array<R>(n), *cosine = scratch_.array<R>(n);  // [T, heads*S]
     kernels::sin_cos(T * heads * S, data<R>(theta), sine, cosine);
     kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    record(Role::kRotate, {x, theta}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kRotate, {x, theta}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       const ArenaScope inner(scratch_);
       R *sin2 = scratch_.array<R>(n), *cos2 = scratch_.array<R>(n);  // [T, heads*S]
       kernels::sin_cos(T * heads * S, data<R>(theta), sin2, cos2);
@@ -148,7 +150,7 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
   check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal,
         "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H, rows(dt), cols(dt));
   const CarriedSlot before{carry("phase", {H, S})};
-  const std::vector<Segment> segments = layout(angle).segments;
+  const std::vector<Segment>& segments = layout(angle).segments;
   const int64_t n = H * S;
   const Var out = make_like(angle, n);  // [T, H*S]
   with_real([&]<class R>(R) {
@@ -164,7 +166,8 @@ Var Ctx::phase(Var angle, Var dt, int64_t heads) {
       R* left = carry_out<R>(g.seq, before);
       for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
     }
-    record(Role::kRotate, {angle, dt}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kRotate, {angle, dt}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (!rule.coefficient) return;
       R *dangle = grad<R>(angle), *ddt = grad<R>(dt);
       for (const Segment& g : segments) {

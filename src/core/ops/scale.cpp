@@ -19,7 +19,8 @@ Var Ctx::scale(double factor, Var x) {
       });
     };
     axpy(n, data<R>(x), data<R>(out), false);
-    record(Role::kScale, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kScale, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       bool accumulate = false;
       R* dx = grad_target<R>(x, &accumulate);
       axpy(n, grad<R>(out), dx, accumulate);
@@ -35,7 +36,8 @@ Var Ctx::channel_scale(const Weight& w, Var x) {
   const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
     kernels::skip_forward(T, C, static_cast<const R*>(nullptr), w.as<R>(), data<R>(x), data<R>(out));
-    record(Role::kScale, {x}, out, {&w}, [=, this, &w](const LocalRule& rule) {
+    if (!record(Role::kScale, {x}, out, {&w})) return;
+    set_adjoint([=, this, &w](const LocalRule& rule) {
       kernels::skip_backward(T, C, w.as<R>(), data<R>(x), grad<R>(out), grad<R>(x),
                              rule.weights ? options_.grads->of<R>(w) : nullptr);
     });

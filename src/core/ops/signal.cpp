@@ -39,7 +39,8 @@ Var Ctx::embedding(const Weight& table) {
       }
       gather_rows(table, input_.tokens, y);
     }
-    record(Role::kEmbedding, {}, out, {&table}, [=, this, &table](const LocalRule& rule) {
+    if (!record(Role::kEmbedding, {}, out, {&table})) return;
+    set_adjoint([=, this, &table](const LocalRule& rule) {
       if (!rule.weights || input_.feature_dim > 0) return;
       kernels::embedding_backward(T, C, input_.tokens.data(), grad<R>(out), options_.grads->of<R>(table));
     });
@@ -54,7 +55,7 @@ Var Ctx::features() {
   with_real([&]<class R>(R) {
     for (int64_t i = 0; i < T * C; ++i) data<R>(out)[i] = static_cast<R>(input_.features[static_cast<size_t>(i)]);
   });
-  record(Role::kEmbedding, {}, out, {}, [](const LocalRule&) {});
+  if (record(Role::kEmbedding, {}, out, {})) set_adjoint([](const LocalRule&) {});
   return tap("embedding", out);
 }
 
@@ -63,7 +64,8 @@ Var Ctx::beside(Var x) {
   const Var out = make_like(x, cols(x));  // [T, C]
   with_real([&]<class R>(R) {
     std::memcpy(data<R>(out), data<R>(x), static_cast<size_t>(n) * sizeof(R));
-    record(Role::kBeside, {x}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kBeside, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       if (rule.signal) kernels::accumulate(n, grad<R>(out), grad<R>(x));
     });
   });
@@ -84,7 +86,8 @@ Var Ctx::skip(const Weight& d, Var base, Var x) {
       dv = wide;
     }
     kernels::skip_forward(T, C, data<R>(base), dv, data<R>(x), data<R>(out));
-    record(Role::kSkip, {base, x}, out, {&d}, [=, this, &d](const LocalRule& rule) {
+    if (!record(Role::kSkip, {base, x}, out, {&d})) return;
+    set_adjoint([=, this, &d](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       kernels::accumulate(T * C, dy, grad<R>(base));
       if (!rule.value) return;
@@ -113,7 +116,8 @@ Var Ctx::add(Var a, Var b) {
   const Var out = make_like(a, cols(a));  // [T, C]
   with_real([&]<class R>(R) {
     kernels::add_forward(n, data<R>(a), data<R>(b), data<R>(out));
-    record(Role::kAdd, {a, b}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kAdd, {a, b}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       for (Var v : {a, b}) {
         bool accumulate = false;
         R* dv = grad_target<R>(v, &accumulate);
@@ -137,7 +141,8 @@ Var Ctx::split(Var x, int64_t first, int64_t count) {
     R* y = data<R>(out);
     for (int64_t t = 0; t < T; ++t)
       std::memcpy(y + t * count, xv + t * C + first, static_cast<size_t>(count) * sizeof(R));
-    record(Role::kSplit, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kSplit, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule&) {
       R* dx = grad<R>(x);
       const R* dy = grad<R>(out);
       for (int64_t t = 0; t < T; ++t) {
@@ -150,15 +155,15 @@ Var Ctx::split(Var x, int64_t first, int64_t count) {
 
 Var Ctx::select(Var x, std::span<const int64_t> which) {
   const int64_t C = cols(x);
-  const std::vector<int64_t> at(which.begin(), which.end());
-  for (int64_t t : at) check(t >= 0 && t < rows(x), ErrorCode::kUsage, "[select] row {} of {}", t, rows(x));
-  const Var out = make(static_cast<int64_t>(at.size()), C);  // [rows, C]
+  for (int64_t t : which) check(t >= 0 && t < rows(x), ErrorCode::kUsage, "[select] row {} of {}", t, rows(x));
+  const Var out = make(std::ssize(which), C);  // [rows, C]
   with_real([&]<class R>(R) {
-    for (size_t i = 0; i < at.size(); ++i) {
-      std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + at[i] * C,
+    for (size_t i = 0; i < which.size(); ++i) {
+      std::memcpy(data<R>(out) + static_cast<int64_t>(i) * C, data<R>(x) + which[i] * C,
                   static_cast<size_t>(C) * sizeof(R));
     }
-    record(Role::kSelect, {x}, out, {}, [=, this](const LocalRule&) {
+    if (!record(Role::kSelect, {x}, out, {})) return;
+    set_adjoint([=, this, at = std::vector<int64_t>(which.begin(), which.end())](const LocalRule&) {
       R* dx = grad<R>(x);
       const R* dy = grad<R>(out);
       for (size_t i = 0; i < at.size(); ++i) kernels::accumulate(C, dy + static_cast<int64_t>(i) * C, dx + at[i] * C);

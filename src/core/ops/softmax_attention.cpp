@@ -192,9 +192,8 @@ Var Ctx::softmax_attention(const Attention& in) {
     detail->y = data<R>(out);
     detail->lse = op.lse;
     detail->state_shape = {detail->past, op.k_width()};
-    record(
-        Role::kAttention, {in.q, in.k, in.v}, out, {},
-        [op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    record(Role::kAttention, {in.q, in.k, in.v}, out, {});
+    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
   });
   return out;
 }

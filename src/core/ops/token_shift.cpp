@@ -9,7 +9,7 @@ namespace hindscan {
 Var Ctx::token_shift(Var x) {
   const int64_t C = cols(x);
   const CarriedSlot before{carry("shift", {C})};
-  const std::vector<Segment> segments = layout(x).segments;
+  const std::vector<Segment>& segments = layout(x).segments;
   const size_t row = static_cast<size_t>(C);
   const Var out = make_like(x, C);  // [T, C]
   with_real([&]<class R>(R) {
@@ -27,7 +27,8 @@ Var Ctx::token_shift(Var x) {
       if (s.carries_out)
         std::memcpy(carry_out<R>(s.seq, before), n > 0 ? xv + (s.end - 1) * C : first, row * sizeof(R));
     }
-    record(Role::kTokenMix, {x}, out, {}, [=, this](const LocalRule& rule) {
+    if (!record(Role::kTokenMix, {x}, out, {})) return;
+    set_adjoint([=, this](const LocalRule& rule) {
       const R* dy = grad<R>(out);
       R* dx = grad<R>(x);
       for (const Segment& s : segments) {
