@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
-#include <unistd.h>
 
 #include <set>
 
 #include "base/formats.h"
+#include "base/testing/scratch.h"
 #include "model/file_format.h"
 #include "model/model.h"
 #include "model/weights_hash.h"
@@ -33,24 +33,6 @@ std::string refusal(F&& f) {
   }
   return "accepted";
 }
-
-class Scratch {
- public:
-  Scratch() {
-    path_ = ::testing::TempDir() + "hindscan-formats-XXXXXX";
-    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-  }
-  ~Scratch() { remove(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  static void remove(const std::string& path) {
-    if (real_fs().kind(path) != FileKind::kDirectory) return real_fs().unlink(path);
-    for (const std::string& name : real_fs().list(path)) remove(join_path(path, name));
-    ::rmdir(path.c_str());
-  }
-  std::string path_;
-};
 
 void copy_dir(const std::string& from, const std::string& to) {
   make_dirs(real_fs(), to);

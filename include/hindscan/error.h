@@ -19,6 +19,7 @@ enum class ErrorCode : int {
   kTryAgain = 75,      // a lock is held
   kPermission = 77,    // permission denied
   kConfig = 78,        // bad configuration
+  kCancelled = 130,    // its caller took the request back
 };
 
 // message: "[op or file] what was expected, what was found; the next step".

@@ -4,11 +4,9 @@
 #include <cstdint>
 #include <optional>
 
-namespace hindscan {
+#include "hindscan/interval.h"
 
-struct Interval {
-  double low = 0, high = 0;
-};
+namespace hindscan {
 
 constexpr double kNormal95 = 1.959963984540054;  // two-sided
 

@@ -11,6 +11,7 @@ namespace hindscan {
 namespace {
 
 std::atomic<int> g_signal{0};
+thread_local const std::atomic<bool>* t_request = nullptr;  // true: taken back
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only use lock-free atomics");
 
 // The handler writes to it, so that a wait ends whichever thread got the signal, however shortly before the wait.
@@ -30,10 +31,18 @@ extern "C" void hindscan_on_stop_signal(int signal) {
 Stopped::Stopped(int signal)
     : Error(static_cast<ErrorCode>(128 + signal), fmt::format("stopped by signal {}", signal)), signal_(signal) {}
 
+Stopped::Stopped() : Error(ErrorCode::kCancelled, "cancelled by its caller"), signal_(0) {}
+
+StopCheck::StopCheck() noexcept : request_(t_request) {}
+
+RequestScope::RequestScope(const std::atomic<bool>* cancelled) noexcept : before_(t_request) { t_request = cancelled; }
+RequestScope::~RequestScope() { t_request = before_; }
+
 int stop_signal() noexcept { return g_signal.load(std::memory_order_relaxed); }
 
 void throw_if_stopped() {
   if (const int signal = stop_signal()) throw Stopped(signal);
+  if (StopCheck().cancelled()) throw Stopped();
 }
 
 void wait_readable(int fd) {

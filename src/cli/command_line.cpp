@@ -17,6 +17,7 @@
 #include "cli/streams.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
+#include "core/parse_dtype.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {

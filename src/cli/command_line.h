@@ -72,6 +72,5 @@ std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUs
 CLI::Validator at_least(int64_t least);                    // of a whole number
 CLI::Validator seed_number();                              // a whole number of 64 bits, none that would be cut to them
 int64_t parse_bytes(const std::string& text);              // "512M", "4G"; Error(kUsage)
-DType parse_dtype(const std::string& text);                // Error(kUsage)
 
 }  // namespace hindscan::cli

@@ -6,12 +6,12 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/explain_output.h"
-#include "cli/explain_sentence.h"
 #include "cli/feature_input.h"
 #include "cli/streams.h"
-#include "eval/causal.h"
+#include "eval/explain_judged.h"
 #include "explain/report.h"
-#include "model/encode_text.h"
+#include "explain/sentence.h"
+#include "explain/target_text.h"
 #include "viewer/explain_picture.h"
 #include "viewer/html.h"
 #include "viewer/npz.h"
@@ -103,30 +103,6 @@ void check_flags_are_used(const CommandLine& line, const ExplainFlags& f) {
         "[--per-layer] expected --json or -o FILE.json beside it, found neither");
 }
 
-// One token: its text, or its id for a model without a tokenizer.
-int32_t single_token(const Model& model, const std::string& text, const char* flag) {
-  if (model.arch().sizes().labels > 0 || !model.has_tokenizer()) {  // the number of a class, or of a token
-    const std::vector<int32_t> ids = parse_tokens(text);
-    check(ids.size() == 1, ErrorCode::kUsage, "[{}] expected one number, found {}", flag, ids.size());
-    return ids[0];
-  }
-  const std::vector<int32_t> ids = encode_text(model, text, kInsideText);
-  if (ids.size() == 1) return ids[0];
-  std::vector<std::string> pieces;
-  pieces.reserve(ids.size());
-  for (const int32_t id : ids) pieces.push_back("'" + std::string(model.tokenizer().token_bytes(id)) + "'");
-  fail(ErrorCode::kUsage,
-       "[{}] expected the text of one token, found '{}', which is {} ({}); words usually begin with a space", flag,
-       text, ids.empty() ? "none" : fmt::format("{} tokens", ids.size()), fmt::join(pieces, " "));
-}
-
-void set_target(const Model& model, const ExplainFlags& f, ExplainRequest& r) {
-  if (!f.target_token.empty()) r.target_id = single_token(model, f.target_token, "--target-token");
-  if (f.contrast == "auto") return;
-  r.contrast = f.contrast == "none" ? Contrast::kNone : Contrast::kId;
-  if (r.contrast == Contrast::kId) r.contrast_id = single_token(model, f.contrast, "--contrast");
-}
-
 // Pictures and pages begin with words unless told otherwise.
 PieceBy picture_by(const ExplainReport& report, const ExplainFlags& f) {
   return f.by_given ? f.view.by : readable_pieces(report.tokens);
@@ -176,25 +152,18 @@ int explain_command(Arguments arguments) {
   const Model model = line.load_model();
   const TextPlace place{.begins = flags.state_in.empty()};
   read_input(model, line, flags.features, place, request.tokens, request.features);
-  set_target(model, flags, request);
+  set_target(model, {flags.target_token, flags.contrast, "--target-token", "--contrast"}, request);
   request.mem_limit = line.memory_limit();
-  const int64_t width = std::max<int64_t>(1, model.arch().sizes().feature_dim);
-  std::optional<JoinedProgress> progress(std::in_place, line.progress(), "explain", "tokens",
-                                         request.tokens.size() + request.features.size() / static_cast<size_t>(width));
-  request.progress = &*progress;
+  request.progress = line.progress();
   SequenceState state;
   if (!flags.state_in.empty()) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
-  request.on_estimate = [&progress](const ExplainEstimate& e) {
-    const double check = e.seconds > 0 ? e.causal_seconds / e.seconds : 0;
-    progress->set_shares({1 - check, check});
+  request.on_estimate = [](const ExplainEstimate& e) {
     if (e.seconds > kWorthSaying) note(to_text(e));
   };
-  ExplainReport report = explain(model, request);
-  add_causal(model, request, report);
-  progress.reset();
+  const ExplainReport report = explain_judged(model, request);
   for (const std::string& path : flags.outputs) write(report, flags, path);
   if (line.json()) {
     Out::get().write(to_string(to_json(report, flags.per_layer), {.indent = 1}) + "\n");

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/counted.h"
-#include "base/order.h"
 #include "cli/explain_notes.h"
-#include "cli/explain_sentence.h"
+#include "explain/sentence.h"
+#include "explain/sources.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -82,38 +81,20 @@ std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainVi
   return out + "\n" + heatmap_legend(scale, view.style) + "\n";
 }
 
-std::vector<size_t> strongest(const std::vector<double>& scores, int64_t count) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  const auto n = std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(order.size()));
-  std::partial_sort(order.begin(), order.begin() + n, order.end(), [&](size_t a, size_t b) {
-    const double x = std::abs(scores[a]), y = std::abs(scores[b]);
-    return descending(x, y) || (!descending(y, x) && a < b);
-  });
-  order.resize(static_cast<size_t>(n));
-  return order;
-}
-
 std::string positions(const Piece& p) {
   return p.last - p.first == 1 ? fmt::format("{}", p.first) : fmt::format("{}-{}", p.first, p.last - 1);
 }
 
 std::string source_table(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const std::span<const float> layers = m.layers();
-  const std::vector<Piece> pieces = pieces_of(r.tokens, 0, r.target.position + 1, view.by);
-  const std::vector<double> scores = sums(pieces, m.scores());
-  double total = 0;
-  for (const double s : scores) total += std::isfinite(s) ? std::abs(s) : 0;
   std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_word(r, view.by), kTokenColumn,
                                 layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
-  for (const size_t i : strongest(scores, view.top)) {
-    if (scores[i] == 0) break;
-    const Printable token = printable(pieces[i].bytes, kTokenColumn - 2);
+  for (const Source& s : strongest_sources(r, m, view.by, view.top)) {
+    const Printable token = printable(s.piece.bytes, kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
-    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, positions(pieces[i]), name, scores[i],
-                       total > 0 ? 100 * std::abs(scores[i]) / total : 0.0,
-                       sparkline(piece_layers(pieces[i], layers, r.tokens.size())));
+    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, positions(s.piece), name, s.score,
+                       100 * s.share, sparkline(piece_layers(s.piece, layers, r.tokens.size())));
   }
   return out + "\n";
 }
@@ -152,17 +133,6 @@ std::string method_table(const ExplainReport& r) {
 }
 
 }  // namespace
-
-// By default the method whose scores add up to the target, else the first.
-size_t shown_method(const ExplainReport& report, const std::string& show) {
-  size_t adds_up = 0;
-  for (size_t i = report.methods.size(); i-- > 0;) {
-    if (report.methods[i].name == show) return i;
-    if (report.methods[i].total().completeness) adds_up = i;
-  }
-  check(show.empty(), ErrorCode::kUsage, "[explain] --show expects one of the computed methods, found '{}'", show);
-  return adds_up;
-}
 
 std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];

@@ -16,8 +16,6 @@ struct ExplainView {
   PieceBy by = PieceBy::kToken;
 };
 
-// Index of the method that `view` shows; Error(kUsage) for one that was not computed.
-size_t shown_method(const ExplainReport& report, const std::string& show);
 std::string explain_text(const ExplainReport& report, const ExplainView& view);
 
 }  // namespace hindscan::cli

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "cli/explain_sentence.h"
+#include "explain/sentence.h"
 
 namespace hindscan::cli {
 namespace {

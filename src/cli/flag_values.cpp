@@ -65,12 +65,4 @@ int64_t parse_bytes(const std::string& text) {
   return static_cast<int64_t>(number * static_cast<double>(uint64_t{1} << (10 * power)));
 }
 
-DType parse_dtype(const std::string& text) {
-  if (text == "f32") return DType::kF32;
-  if (text == "bf16") return DType::kBF16;
-  if (text == "f16") return DType::kF16;
-  if (text == "f64") return DType::kF64;
-  fail(ErrorCode::kUsage, "[--dtype] expected auto, f32, bf16, f16 or f64, found '{}'", text);
-}
-
 }  // namespace hindscan::cli

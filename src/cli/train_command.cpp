@@ -9,12 +9,11 @@
 #include "cli/measured.h"
 #include "cli/streams.h"
 #include "cli/train_output.h"
+#include "core/parse_dtype.h"
 #include "train/run.h"
 
 namespace hindscan::cli {
 namespace {
-
-constexpr int64_t kWholeSequences = int64_t{1} << 24;
 
 struct TrainFlags {
   TrainOptions options;
@@ -173,23 +172,15 @@ void refuse_other_flags(const CLI::App& app) {
 
 void finish_options(const CLI::App& app, TrainFlags& f) {
   TrainOptions& o = f.options;
-  o.schedule = f.schedule == "linear"     ? Schedule::kLinear
-               : f.schedule == "constant" ? Schedule::kConstant
-               : f.schedule == "wsd"      ? Schedule::kWsd
-                                          : Schedule::kCosine;
-  if (o.labelled() && app.count("--length") == 0) o.length = kWholeSequences;
+  o.schedule = parse_schedule(f.schedule);
+  if (o.labelled() && app.count("--length") == 0) o.length = TrainOptions::kWholeSequences;
   o.carry = !f.no_carry;
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
-  check(!o.out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
-  const int sources = !o.model.empty() + !o.config.empty() + !o.arch.empty();
-  check(sources == 1, ErrorCode::kUsage, "[train] expected one of --model DIR, --config FILE and --arch NAME, found {}",
-        sources == 0 ? "none" : "several");
+  o.check_complete();
   check(!o.labelled() || app.count("--forget") == 0, ErrorCode::kUsage,
         "[--forget] expected a run that carries its state, found --task classify, where every sequence starts from "
         "zeros");
-  check(o.data.empty() != o.task.empty(), ErrorCode::kUsage,
-        "[train] expected one of --data FILE and --task NAME, found {}", o.data.empty() ? "none" : "both");
 }
 
 }  // namespace

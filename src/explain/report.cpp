@@ -103,6 +103,16 @@ std::span<const float> MethodReport::layers() const {
   return found == nullptr ? std::span<const float>() : found->layers();
 }
 
+size_t shown_method(const ExplainReport& report, const std::string& name) {
+  size_t adds_up = 0;
+  for (size_t i = report.methods.size(); i-- > 0;) {
+    if (report.methods[i].name == name) return i;
+    if (report.methods[i].total().completeness) adds_up = i;
+  }
+  check(name.empty(), ErrorCode::kUsage, "[explain] expected one of the computed methods to show, found '{}'", name);
+  return adds_up;
+}
+
 static bool has_layers(const ScoreArray& a) {
   return std::find(a.axes.begin(), a.axes.end(), kLayerAxis) != a.axes.end();
 }

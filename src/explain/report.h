@@ -151,6 +151,10 @@ struct ExplainReport {
   Window window;           // not in the JSON
 };
 
+// Index of the method of this name, or, of none, of the first whose scores add up to the target, else of the first.
+// Error(kUsage) for one that was not computed.
+size_t shown_method(const ExplainReport& report, const std::string& name);
+
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);
 // Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.
 ExplainReport explain(const Model& model, const ExplainRequest& request);

@@ -84,8 +84,10 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
   };
 
   const auto start = Clock::now();
-  std::span<const float> logits = prefill(runner, prompt, state, on_prefill);
+  const bool goes_on = prompt.empty() && !options.logits.empty();
+  std::span<const float> logits = goes_on ? options.logits : prefill(runner, prompt, state, on_prefill);
   out.prefill_seconds = seconds_since(start);
+  for (const int32_t id : options.seen) sampler.accept(id);
   for (const int32_t id : prompt) sampler.accept(id);
   const auto decoding = Clock::now();
   if (logits.empty()) out.reason = StopReason::kInterrupted;
@@ -107,6 +109,7 @@ Generated generate(const Model& model, std::span<const int32_t> prompt, Sequence
     if (!last || options.commit_last) logits = runner.step({&id, 1}, state);
     if (last) break;
   }
+  if (options.commit_last) out.logits.assign(logits.begin(), logits.end());
   emit(stream.finish());
   out.decode_seconds = seconds_since(decoding);
   return out;

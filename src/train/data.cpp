@@ -69,10 +69,11 @@ std::vector<std::vector<int32_t>> encode_texts(const std::vector<std::string_vie
   std::exception_ptr error;
   std::mutex mutex;
   const auto n = static_cast<int64_t>(texts.size());
+  const StopCheck stop;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < n; ++i) {
     const auto k = static_cast<size_t>(i);
-    if (stop_requested()) continue;
+    if (stop.requested()) continue;
     try {
       out[k] = encoder.encode(texts[k]);
       const std::lock_guard<std::mutex> lock(mutex);

@@ -74,11 +74,11 @@ struct Reader {
   void operator()(const char* key, bool& v, bool) const { v = json.get_bool_or(key, v); }
 };
 
-Schedule schedule_from_name(const std::string& name, const std::string& where) {
+Schedule schedule_from_name(const std::string& name, const std::string& where, ErrorCode code = ErrorCode::kData) {
   for (size_t i = 0; i < kScheduleNames.size(); ++i) {
     if (name == kScheduleNames[i]) return static_cast<Schedule>(i);
   }
-  fail(ErrorCode::kData, "[{}] expected one of {}, found \"{}\"", where, fmt::join(kScheduleNames, ", "), name);
+  fail(code, "[{}] expected one of {}, found \"{}\"", where, fmt::join(kScheduleNames, ", "), name);
 }
 
 DType dtype_from_name(const std::string& name, const std::string& where) {
@@ -91,6 +91,17 @@ DType dtype_from_name(const std::string& name, const std::string& where) {
 void need(bool ok, const char* what) { check(ok, ErrorCode::kUsage, "[train] {}", what); }
 
 }  // namespace
+
+Schedule parse_schedule(const std::string& name) { return schedule_from_name(name, "train", ErrorCode::kUsage); }
+
+void TrainOptions::check_complete() const {
+  check(!out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
+  const int sources = !model.empty() + !config.empty() + !arch.empty();
+  check(sources == 1, ErrorCode::kUsage, "[train] expected one of --model DIR, --config FILE and --arch NAME, found {}",
+        sources == 0 ? "none" : "several");
+  check(data.empty() != task.empty(), ErrorCode::kUsage,
+        "[train] expected one of --data FILE and --task NAME, found {}", data.empty() ? "none" : "both");
+}
 
 std::string TrainOptions::log_path() const { return log.empty() ? join_path(out, "log.jsonl") : log; }
 

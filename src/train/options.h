@@ -14,6 +14,8 @@ namespace hindscan {
 
 enum class Schedule : uint8_t { kCosine, kLinear, kConstant, kWsd };
 
+Schedule parse_schedule(const std::string& name);  // "cosine", "linear", "constant", "wsd"; Error(kUsage)
+
 struct TrainOptions {
   // What is trained
   std::string model;   // directory to start from (weights, config, tokenizer); or else
@@ -38,8 +40,9 @@ struct TrainOptions {
   std::string out;  // run directory: checkpoints, token cache, kept inputs, log, and model/ when the run ends
   std::string log;  // JSONL; empty: <out>/log.jsonl
 
-  int64_t steps = 1000;      // optimiser steps in all
-  int64_t sequences = 8;     // sequences of one micro-step
+  int64_t steps = 1000;   // optimiser steps in all
+  int64_t sequences = 8;  // sequences of one micro-step
+  static constexpr int64_t kWholeSequences = int64_t{1} << 24;
   int64_t length = 256;      // tokens of a sequence; of a labelled one, the most that are read
   int64_t accumulation = 1;  // micro-steps of one optimiser step
   double lr = 3e-3;          // peak
@@ -69,7 +72,8 @@ struct TrainOptions {
   bool labelled() const { return task == "classify"; }
   int64_t streams() const { return sequences * accumulation; }
   std::string log_path() const;
-  void check_ranges() const;  // Error(kUsage)
+  void check_complete() const;  // Error(kUsage) unless what is trained, on what and where to are each said once
+  void check_ranges() const;    // Error(kUsage)
 };
 
 Json to_json(const TrainOptions& options);

@@ -24,7 +24,7 @@ struct TrainEvents {
 
 struct TrainReport {
   enum class End { kFinished, kTimeLimit, kStopAfter, kSignal } end = End::kFinished;
-  int signal = 0;     // with kSignal: exit with 128 + signal
+  int signal = 0;     // with kSignal: exit with 128 + signal; 0: the request was taken back
   int64_t steps = 0;  // done in all
   int64_t skipped = 0;
   std::optional<double> loss;  // of the last step; none when there was none left to do

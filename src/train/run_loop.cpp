@@ -86,7 +86,8 @@ class Run {
   }
 
   std::string stop_reason() const {
-    if (report_.end == TrainReport::End::kSignal) return fmt::format("signal {}", report_.signal);
+    if (report_.end == TrainReport::End::kSignal)
+      return report_.signal == 0 ? "cancelled" : fmt::format("signal {}", report_.signal);
     return report_.end == TrainReport::End::kTimeLimit ? "time limit" : "stop after";
   }
 

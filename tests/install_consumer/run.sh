@@ -7,7 +7,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/hindscan install XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
-cp "$here/CMakeLists.txt" "$here/main.cpp" "$work/"
+cp "$here/CMakeLists.txt" "$here"/*.cpp "$work/"
 compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt") # its OpenMP is the one the libraries call
 cmake -S "$work" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/log" 2>&1 ||
@@ -15,7 +15,10 @@ cmake -S "$work" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
 cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 
 cd /
-HOME=$work "$work/build/consumer" "$work/prefix/share/hindscan/models"
+mkdir "$work/scratch"
+HOME=$work "$work/build/consumer" "$work/prefix/share/hindscan/models" "$work/scratch"
+HOME=$work "$work/build/ten_lines" | tee "$work/words"
+grep -q '"shut"' "$work/words" && grep -q '^left over: ' "$work/words"
 "$work/prefix/bin/hindscan" --version
 "$work/prefix/bin/hindscan" run -p "Once upon a time" -n 4 --json >"$work/out.json"
 python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/out.json"

@@ -1,4 +1,4 @@
-#include "cli/explain_sentence.h"
+#include "explain/sentence.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "explain/pieces.h"
 
-namespace hindscan::cli {
+namespace hindscan {
 namespace {
 
 constexpr size_t kNamed = 3;  // words of one sign
@@ -96,4 +96,4 @@ std::string explain_sentence(const ExplainReport& report, const MethodReport& me
   return predicted(report) + mattered(words, piece_word(report, by), method.targeted);
 }
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

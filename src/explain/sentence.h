@@ -4,9 +4,9 @@
 
 #include "explain/pieces.h"
 
-namespace hindscan::cli {
+namespace hindscan {
 
 // What was predicted and which words mattered most, by the scores of one method (sentences, where those are shown).
 std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by);
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

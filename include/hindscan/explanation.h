@@ -1,0 +1,127 @@
+// Which tokens a prediction came from: implicit attention of gated linear recurrences (Ali et al., arXiv 2403.01590;
+// unified form: arXiv 2405.16504), the model as a linear operator, gradients; each with how exactly it adds up and how
+// well it predicts edits that are really run.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hindscan/interval.h"
+#include "hindscan/request.h"
+
+namespace hindscan {
+
+class Session;
+
+struct ExplainOptions {
+  // Comma-separated: row, rollout, gradient-x-input, frozen, integrated-gradients, each with its options as
+  // NAME:key=value ("integrated-gradients:steps=32"); "usual": the first four; "all".
+  std::string methods = "usual";
+  int64_t target = -1;             // position whose next token is explained; negative: from the end
+  std::string target_token = {};   // explain this token (of a classifier: class number); empty: the most likely
+  std::string contrast = "auto";   // against what: "auto" the runner-up, "none" the plain logit, else a token's text
+  int causal_edits = 24;           // token edits really run again to check the methods; 0: none
+  uint64_t seed = 0;               // of the edits
+  int64_t chunk = 2000;            // tokens kept in memory at a time
+  int64_t mem_limit = 0;           // bytes; 0: what the machine has available. Error(kResource) with an estimate
+  const Session* after = nullptr;  // what came before the text
+  const Cancel* cancel = nullptr;
+  OnProgress on_progress = nullptr;
+};
+
+// Cheap to copy; does not change.
+class Explanation {
+ public:
+  enum class By : uint8_t { kToken, kWord, kSentence };
+
+  struct Token {
+    int32_t id = 0;
+    std::string text;   // UTF-8
+    std::string bytes;  // where they are no UTF-8 on their own
+  };
+  struct Target {
+    std::string kind;  // "token", "class" or "number"
+    int64_t position = 0;
+    int32_t id = 0;
+    std::string text;
+    std::optional<int32_t> contrast_id;
+    std::string contrast_text;
+    double logit = 0, contrast_logit = 0;
+    double value = 0;        // logit - contrast_logit: what is explained
+    double probability = 0;  // of id
+  };
+  // Of a decomposition: target = sum + state + no_token + residual.
+  struct Completeness {
+    double target = 0, residual = 0;
+  };
+  struct Array {
+    std::string name;               // arrays of one method and name show the same on other axes
+    std::string method;             // as it was asked for
+    std::string words;              // what it shows
+    std::string unit;               // "target": parts of the target's value; "weight": of an attention row
+    std::string part_of;            // the array that this one and its like add up to; empty: stands for itself
+    std::vector<std::string> axes;  // of "layer", "token"; the outermost first
+    std::vector<uint64_t> shape;    // of each axis
+    std::vector<double> values;     // row-major
+    double sum = 0;                 // with axis token alone, as the next two
+    double state = 0;               // what came before the text brings
+    double no_token = 0;            // what biases and baselines bring
+    std::optional<Completeness> completeness;  // none: no decomposition
+  };
+  // Against edits that were really run; null where it is undefined.
+  struct Agreement {
+    int edits = 0;
+    std::optional<double> spearman, sign_agreement;  // -1..1, 0..1
+    std::optional<Interval> spearman_interval, sign_interval;
+    int64_t first = 0, last = 0;  // edited tokens [first, last)
+  };
+  struct Method {
+    std::string name, words;
+    bool targeted = true;                  // the scores know the target and have its sign
+    std::map<std::string, double> shares;  // e.g. of value, write, decay, read, gate, summed over tokens and layers
+    double skip_share = 0;                 // what went past the recurrences
+    std::optional<Agreement> agreement;    // of targeted methods, unless causal_edits was 0
+    std::string label;                     // a remark, e.g. "value path only"
+  };
+  struct Layer {
+    int layer = 0;
+    std::string kind, structure;  // in short, and in words
+    double max_residual = 0;      // largest over tokens of |sources + state + skip - output| / |output|
+    double target_residual = 0;   // of the target's row
+  };
+  struct Source {
+    std::string text;
+    int64_t first = 0, last = 0;  // tokens [first, last)
+    double score = 0;
+    double share = 0;  // 0..1, of the sizes of all scores
+  };
+
+  const std::vector<Token>& tokens() const;
+  const Target& target() const;
+  const std::vector<Method>& methods() const;
+  const std::vector<Array>& arrays() const;  // of every method its scores first
+  const std::vector<Layer>& layers() const;
+  double seconds() const;      // the edits included
+  int64_t peak_bytes() const;  // of the process
+
+  // The scores [T] of a method; empty: of the one that adds up to the target, else of the first.
+  const Array& scores(const std::string& method = {}) const;
+  // Error(kUsage) lists the names there are. by_layer: [L, T] instead of [T].
+  const Array& array(const std::string& method, const std::string& name, bool by_layer = false) const;
+  // The strongest first, by |score|.
+  std::vector<Source> top(size_t count, By by = By::kWord, const std::string& method = {}) const;
+  std::string sentence(const std::string& method = {}) const;  // one or two sentences in plain words
+  // Schema hindscan.explain/3 (docs/schemas). per_layer: arrays with an axis of layers too.
+  std::string to_json(bool per_layer = false) const;
+
+ private:
+  friend class LanguageModel;
+  struct Impl;
+  explicit Explanation(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace hindscan

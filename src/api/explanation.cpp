@@ -1,0 +1,137 @@
+#include "hindscan/explanation.h"
+
+#include <algorithm>
+
+#include "api/impl.h"
+#include "api/request.h"
+#include "eval/explain_judged.h"
+#include "explain/sentence.h"
+#include "explain/sources.h"
+#include "explain/target_text.h"
+#include "model/encode_text.h"
+
+namespace hindscan {
+namespace {
+
+Explanation::Target target_of(const TargetReport& t) {
+  return {target_kind_name(t.kind), t.position, t.id,         t.text, t.contrast_id, t.contrast_text, t.logit,
+          t.contrast_logit,         t.value(),  t.probability};
+}
+
+Explanation::Array array_of(const MethodReport& m, const ScoreArray& a) {
+  Explanation::Array out{a.name,  m.name, a.words, a.unit,  a.part_of,  a.axes,
+                         a.shape, {},     a.sum,   a.state, a.no_token, {}};
+  std::visit([&](const auto& v) { out.values.assign(v.begin(), v.end()); }, a.values);
+  if (a.completeness) out.completeness = {a.completeness->target, a.completeness->residual};
+  return out;
+}
+
+Explanation::Method method_of(const MethodReport& m) {
+  Explanation::Method out;
+  out.name = m.name;
+  out.words = m.words;
+  out.targeted = m.targeted;
+  for (const NamedShare& s : m.shares) out.shares[s.name] = s.value;
+  out.skip_share = m.skip_share;
+  if (const auto& c = m.causal)
+    out.agreement = {c->edits, c->spearman, c->sign_agreement, c->spearman_interval, c->sign_interval,
+                     c->first, c->last};
+  out.label = m.label;
+  return out;
+}
+
+ExplainRequest request_of(const Model& model, const ExplainOptions& options) {
+  ExplainRequest r;
+  r.methods = parse_methods(options.methods);
+  r.target = options.target;
+  r.causal_edits = options.causal_edits;
+  r.seed = options.seed;
+  r.chunk = options.chunk;
+  r.mem_limit = options.mem_limit;
+  set_target(model, {options.target_token, options.contrast}, r);
+  return r;
+}
+
+}  // namespace
+
+Explanation LanguageModel::explain(std::string_view text) const { return explain(text, ExplainOptions{}); }
+
+Explanation LanguageModel::explain(std::string_view text, const ExplainOptions& options) const {
+  ExplainRequest r = request_of(impl_->model, options);
+  r.tokens = encode_text(impl_->model, text, {.begins = options.after == nullptr || options.after->tokens() == 0});
+  return explained(std::move(r), options);
+}
+
+Explanation LanguageModel::explain(std::span<const float> features, const ExplainOptions& options) const {
+  ExplainRequest r = request_of(impl_->model, options);
+  r.features.assign(features.begin(), features.end());
+  return explained(std::move(r), options);
+}
+
+Explanation LanguageModel::explained(ExplainRequest r, const ExplainOptions& options) const {
+  CallerRequest caller(options.cancel, options.on_progress);
+  r.progress = caller.progress();
+  if (options.after != nullptr) r.state_in = &Session::state_of(*options.after, *this);
+  auto out = std::make_shared<Explanation::Impl>();
+  out->report = explain_judged(impl_->model, r);
+  const ExplainReport& report = out->report;
+  out->target = target_of(report.target);
+  for (const TokenReport& t : report.tokens) out->tokens.push_back({t.id, t.text, t.bytes});
+  for (const MethodReport& m : report.methods) {
+    out->methods.push_back(method_of(m));
+    for (const ScoreArray& a : m.arrays) out->arrays.push_back(array_of(m, a));
+  }
+  for (const LayerReport& l : report.layers)
+    out->layers.push_back({l.layer, l.structure.kind, l.structure.words, l.max_residual, l.target_residual});
+  return Explanation(std::move(out));
+}
+
+Explanation::Explanation(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+const std::vector<Explanation::Token>& Explanation::tokens() const { return impl_->tokens; }
+const Explanation::Target& Explanation::target() const { return impl_->target; }
+const std::vector<Explanation::Method>& Explanation::methods() const { return impl_->methods; }
+const std::vector<Explanation::Array>& Explanation::arrays() const { return impl_->arrays; }
+const std::vector<Explanation::Layer>& Explanation::layers() const { return impl_->layers; }
+double Explanation::seconds() const { return impl_->report.seconds; }
+int64_t Explanation::peak_bytes() const { return impl_->report.peak_bytes; }
+
+const Explanation::Array& Explanation::scores(const std::string& method) const {
+  const std::string& name = impl_->report.methods[shown_method(impl_->report, method)].name;
+  return *std::find_if(arrays().begin(), arrays().end(), [&](const Array& a) { return a.method == name; });
+}
+
+const Explanation::Array& Explanation::array(const std::string& method, const std::string& name, bool by_layer) const {
+  std::string known;
+  for (const Array& a : arrays()) {
+    const bool layered = a.axes.size() > 1;
+    if (a.method == method && a.name == name && layered == by_layer) return a;
+    known += fmt::format("{}{} {}{}", known.empty() ? "" : ", ", a.method, a.name, layered ? " by layer" : "");
+  }
+  fail(ErrorCode::kUsage, "[explanation] expected one of: {}; found {} {}{}", known, method, name,
+       by_layer ? " by layer" : "");
+}
+
+static PieceBy piece_by(Explanation::By by) {
+  constexpr PieceBy all[] = {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence};  // in the order of By
+  return all[static_cast<size_t>(by)];
+}
+
+std::vector<Explanation::Source> Explanation::top(size_t count, By by, const std::string& method) const {
+  const MethodReport& m = impl_->report.methods[shown_method(impl_->report, method)];
+  std::vector<Source> out;
+  for (const auto& s : strongest_sources(impl_->report, m, piece_by(by), static_cast<int64_t>(count)))
+    out.push_back({s.piece.bytes, s.piece.first, s.piece.last, s.score, s.share});
+  return out;
+}
+
+std::string Explanation::sentence(const std::string& method) const {
+  const MethodReport& m = impl_->report.methods[shown_method(impl_->report, method)];
+  return explain_sentence(impl_->report, m, PieceBy::kToken);
+}
+
+std::string Explanation::to_json(bool per_layer) const {
+  return to_string(hindscan::to_json(impl_->report, per_layer));
+}
+
+}  // namespace hindscan

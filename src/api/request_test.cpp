@@ -1,0 +1,49 @@
+// A request that is taken back ends, alone.
+#include <gtest/gtest.h>
+
+#include "api/test_support.h"
+
+namespace hindscan {
+namespace {
+
+// One request of one thread; the same model goes on for others.
+TEST(Cancelling, EndsTheRequestItWasGivenToAlone) {
+  const Cancel cancel;
+  std::string said;
+  const Generation options{.max_tokens = 1000,
+                           .on_text =
+                               [&](std::string_view s) {
+                                 said += s;
+                                 if (said.size() > 20) cancel.request();
+                               },
+                           .cancel = &cancel};
+  Session session(english());
+  session.feed("Once upon a time");
+  const Continuation written = session.generate(options);
+  EXPECT_EQ(written.end, Continuation::End::kCancelled);
+  EXPECT_LT(written.tokens.size(), 40u);
+  EXPECT_EQ(session.generate({.max_tokens = 3}).tokens.size(), 3u) << "the session goes on";
+  for (const std::function<void()>& request : std::vector<std::function<void()>>{
+           [&] { english().explain(kText, {.cancel = &cancel}); }, [&] { english().score(kText, {.cancel = &cancel}); },
+           [&] { english().matrix(kText, {.cancel = &cancel}); }, [&] { session.feed("more", &cancel); }})
+    EXPECT_EQ(code_of(request), ErrorCode::kCancelled);
+  EXPECT_NO_THROW(english().score(kText));
+}
+
+TEST(Cancelling, StopsInTheMiddleOfALongText) {
+  std::string text;
+  for (int i = 0; i < 600; ++i) text += kText;
+  const Cancel cancel;
+  uint64_t seen = 0, total = 0;
+  const OnProgress stop = [&](const Progress& p) {
+    seen = p.done;
+    total = p.total;
+    if (p.done > p.total / 10) cancel.request();
+  };
+  EXPECT_EQ(code_of([&] { english().score(text, {.cancel = &cancel, .on_progress = stop}); }), ErrorCode::kCancelled);
+  EXPECT_GT(seen, 0u);
+  EXPECT_LT(seen, total / 2);
+}
+
+}  // namespace
+}  // namespace hindscan

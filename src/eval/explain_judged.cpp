@@ -1,0 +1,21 @@
+#include "eval/explain_judged.h"
+
+#include "eval/causal.h"
+#include "explain/explain_plan.h"
+
+namespace hindscan {
+
+ExplainReport explain_judged(const Model& model, ExplainRequest request) {
+  JoinedProgress progress(request.progress, "explain", "tokens", static_cast<uint64_t>(explain_tokens(model, request)));
+  request.progress = &progress;
+  request.on_estimate = [&progress, tell = std::move(request.on_estimate)](const ExplainEstimate& e) {
+    const double check = e.seconds > 0 ? e.causal_seconds / e.seconds : 0;
+    progress.set_shares({1 - check, check});
+    if (tell) tell(e);
+  };
+  ExplainReport report = explain(model, request);
+  add_causal(model, request, report);
+  return report;
+}
+
+}  // namespace hindscan
