@@ -5,6 +5,7 @@
 
 #include "base/testing/compare.h"
 #include "eval/causal.h"
+#include "explain/rerun.h"
 #include "explain/target.h"
 
 namespace hindscan {

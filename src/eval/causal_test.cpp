@@ -6,6 +6,7 @@
 
 #include "base/testing/compare.h"
 #include "explain/explain_plan.h"
+#include "explain/rerun.h"
 #include "explain/target.h"
 #include "explain/test_support.h"
 

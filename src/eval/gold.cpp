@@ -5,6 +5,7 @@
 
 #include "eval/causal.h"
 #include "eval/rank.h"
+#include "explain/rerun.h"
 
 namespace hindscan {
 

@@ -7,6 +7,7 @@
 #include "base/counted.h"
 #include "explain/explain_plan.h"
 #include "explain/report.h"
+#include "explain/rerun.h"
 #include "explain/reverse_method.h"
 #include "explain/reverse_walk.h"
 #include "explain/target.h"
@@ -49,7 +50,9 @@ void check_request(const Model& model, const ExplainRequest& r) {
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
-  for (const MethodSpec& m : r.methods) m.info();
+  for (const MethodSpec& m : r.methods)
+    check(m.reruns() == 0 || F == 0, ErrorCode::kUsage,
+          "[explain] expected tokens that {} can take out, found vectors; leave the method out", m.name);
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 
@@ -69,12 +72,13 @@ class Explainer {
     walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
              [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
     for (auto& method : methods_) walk_again(plan, *method);
-    finish();
     report_.window.first = window_first();
     report_.window.last = target_ + 1;
     report_.window.probe = plan_.probe;
     report_.window.edit_cost = plan_.edits;
     report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
+    for (auto& method : methods_) run_again(*method);
+    finish();
     return std::move(report_);
   }
 
@@ -104,6 +108,7 @@ class Explainer {
       start(views);
       report_.window.embedding = embedding_table(ctx);
     }
+    for (auto& method : methods_) method->forward(ctx, views, first);
     for (size_t l = 0; l < views.size(); ++l) {
       std::vector<double> residual(static_cast<size_t>(views[l]->tokens()));
       views[l]->forward_residual(states_[l], residual.data());
@@ -126,6 +131,13 @@ class Explainer {
     const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
     rows_->back(chunk);
     for (auto& method : methods_) method->back(chunk);
+  }
+
+  // The edited texts that a method asks for. The last token stays: the prediction is read there.
+  void run_again(ReverseMethod<R>& method) {
+    std::vector<Edit> edits = method.edits(report_.window.first, report_.window.last - 1);
+    measure_edits(model_, request_, report_, edits, "explain");
+    method.measured(edits);
   }
 
   // The walks that a method asks for beside the shared one.
@@ -209,6 +221,7 @@ double timed(const Model& model, const ExplainRequest& request, const PassProbe&
   few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
   few.features.resize(static_cast<size_t>(F * n));
   few.progress = nullptr;
+  std::erase_if(few.methods, [](const MethodSpec& m) { return m.reruns() > 0; });
   const ExplainPlan plan{probe, {}, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
   const auto start = std::chrono::steady_clock::now();
   Explainer<R>(model, few, plan, n - 1).run();

@@ -35,6 +35,12 @@ int64_t edits(const ExplainRequest& r, int64_t window) {
   return r.tokens.empty() ? 0 : std::clamp<int64_t>(r.causal_edits, 0, 3 * (window - 1));
 }
 
+int64_t reruns(const ExplainRequest& r, int64_t window) {
+  int64_t out = 0;
+  for (const MethodSpec& m : r.methods) out += std::clamp<int64_t>(m.reruns(), 0, window - 1);
+  return out;
+}
+
 }  // namespace
 
 int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
@@ -89,8 +95,9 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     e.chunk = half;
   }
   e.bytes = bytes(e.chunk);
-  const int64_t first = window_first(p.probe, target), count = edits(r, target + 1 - first);
-  if (count > 0) {
+  const int64_t first = window_first(p.probe, target), window = target + 1 - first, count = edits(r, window),
+                again = reruns(r, window);
+  if (count + again > 0) {
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
@@ -98,8 +105,9 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
   e.quadratic_layers = p.probe.quadratic_layers;
   e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
   const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
-  e.causal_seconds = linear * static_cast<double>(count * (target + 1 - first)) / (T * passes);
-  e.seconds = linear + e.quadratic_seconds + e.causal_seconds;
+  const double each = linear * static_cast<double>(window) / (T * passes);
+  e.causal_seconds = each * static_cast<double>(count);
+  e.seconds = linear + e.quadratic_seconds + e.causal_seconds + each * static_cast<double>(again);
   return p;
 }
 

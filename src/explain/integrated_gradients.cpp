@@ -22,8 +22,8 @@ class IntegratedGradients final : public ReverseMethod<R> {
     scores_.assign(static_cast<size_t>(sizes_.T), 0.0);
   }
 
-  void back(const Chunk<R>& chunk) override {
-    if (baseline_.empty()) set_baseline(chunk.ctx);
+  void forward(const Ctx& ctx, const Views<R>&, int64_t first) override {
+    if (first == 0) set_baseline(ctx);
   }
 
   int walks() const override { return steps_ + 1; }  // the last one at the baseline itself

@@ -12,8 +12,7 @@ namespace hindscan {
 namespace {
 
 constexpr MethodInfo kTable[] = {
-#define HS_METHOD(id, name, words, options, adds_up, targeted, usual, work) \
-  {name, words, options, adds_up, targeted, usual, work},
+#define HS_METHOD(id, ...) {__VA_ARGS__},
 #include "explain/methods.def"
 #undef HS_METHOD
 };
@@ -95,8 +94,10 @@ std::string MethodSpec::option(std::string_view key) const {
 }
 
 double MethodSpec::work() const {
-  return values_of(info(), "steps") ? static_cast<double>(number("steps") + 1) * info().work : info().work;
+  return *info().steps == '\0' ? info().work : static_cast<double>(number(info().steps) + 1) * info().work;
 }
+
+int64_t MethodSpec::reruns() const { return *info().reruns == '\0' ? 0 : number(info().reruns); }
 
 int64_t MethodSpec::number(std::string_view key) const { return whole(option(key)).value_or(0); }
 

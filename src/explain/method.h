@@ -18,6 +18,8 @@ struct MethodInfo {
   bool targeted;        // the scores know the target and have its sign
   bool usual;           // computed where no method is named
   double work;          // of a token on the way back, in forward passes; for each step of a method of steps
+  const char* steps;    // the option that says how many ways back of its own it takes; empty: none
+  const char* reruns;   // the option that says how many edited texts it runs; empty: none
 };
 
 // A method as it is asked for.
@@ -29,7 +31,8 @@ struct MethodSpec {
   std::string text() const;                        // "row:estimator=key-dropping"
   std::string option(std::string_view key) const;  // or its default
   int64_t number(std::string_view key) const;
-  double work() const;  // of a token, in forward passes; for each step of a method of several
+  double work() const;     // of a token on the way back, in forward passes, over all steps
+  int64_t reruns() const;  // edited texts that it runs, at most
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
   bool operator==(const MethodSpec&) const = default;
 };

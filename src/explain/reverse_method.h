@@ -1,9 +1,11 @@
-// A method of attribution as the reverse walk drives it: chunk by chunk, from the target back to the first token.
+// A method of attribution as the walk drives it: on the way forward, on the way back from the target to the first
+// token, over walks of its own, and by edits that are run again.
 #pragma once
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "explain/edit.h"
 #include "explain/estimator.h"
 #include "explain/mixer_view.h"
 #include "explain/orders.h"
@@ -45,11 +47,16 @@ template <class R>
 class ReverseMethod {
  public:
   virtual ~ReverseMethod() = default;
-  virtual void back(const Chunk<R>& chunk) = 0;  // the chunk with the target first
+  // Every chunk on the way forward, the first one first; what a target adds is not known yet.
+  virtual void forward(const Ctx& /*ctx*/, const Views<R>& /*views*/, int64_t /*first*/) {}
+  virtual void back(const Chunk<R>& /*chunk*/) {}  // every chunk on the way back, that with the target first
   // Walks of its own after the shared one, over embeddings (or features) that it changes.
   virtual int walks() const { return 0; }
   virtual void change(int /*walk*/, int64_t /*first*/, int64_t /*count*/, int64_t /*C*/, R* /*rows*/) {}  // [count, C]
   virtual void back_again(int /*walk*/, const Chunk<R>& /*chunk*/) {}
+  // Edits of tokens in [first, last) before the target that are run again, after the walks; then with what they did.
+  virtual std::vector<Edit> edits(int64_t /*first*/, int64_t /*last*/) const { return {}; }
+  virtual void measured(std::span<const Edit> /*edits*/) {}
   // After the first tokens; the name and what the table says are added by the walk. state_in: what came before, or
   // null.
   virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;

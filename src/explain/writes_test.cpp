@@ -1,4 +1,4 @@
-#include "eval/writes.h"
+#include "explain/writes.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

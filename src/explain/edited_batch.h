@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/causal.h"
+#include "explain/edit.h"
+#include "explain/report.h"
 
 namespace hindscan {
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "eval/edited_batch.h"
+#include "explain/edited_batch.h"
 #include "explain/pass_probe.h"
 
 namespace hindscan {

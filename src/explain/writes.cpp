@@ -1,8 +1,8 @@
-#include "eval/writes.h"
+#include "explain/writes.h"
 
 #include <algorithm>
 
-#include "eval/edited_batch.h"
+#include "explain/edited_batch.h"
 
 namespace hindscan {
 

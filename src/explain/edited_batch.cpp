@@ -1,4 +1,4 @@
-#include "eval/edited_batch.h"
+#include "explain/edited_batch.h"
 
 #include <algorithm>
 #include <cstring>
