@@ -107,7 +107,8 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
   const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
   const double each = linear * static_cast<double>(window) / (T * passes);
   e.causal_seconds = each * static_cast<double>(count);
-  e.seconds = linear + e.quadratic_seconds + e.causal_seconds + each * static_cast<double>(again);
+  e.rerun_seconds = each * static_cast<double>(again);
+  e.seconds = linear + e.quadratic_seconds + e.causal_seconds + e.rerun_seconds;
   return p;
 }
 

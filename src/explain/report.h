@@ -27,6 +27,7 @@ struct ExplainEstimate {
   double seconds = 0;            // all of it
   double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
   double causal_seconds = 0;     // of these, for the edits that eval/causal.h re-runs
+  double rerun_seconds = 0;      // of these, for the edited texts that methods run
   std::vector<int> quadratic_layers;
 };
 std::string to_text(const ExplainEstimate& estimate);  // one sentence

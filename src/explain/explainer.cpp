@@ -1,0 +1,181 @@
+#include "explain/explainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "explain/rerun.h"
+#include "explain/reverse_method.h"
+#include "explain/reverse_walk.h"
+#include "explain/target.h"
+#include "kernels/finite.h"
+
+namespace hindscan {
+
+namespace {
+
+template <class R>
+class Explainer {
+ public:
+  Explainer(const Model& model, const ExplainRequest& request, const ExplainPlan& plan, int64_t target)
+      : model_(model), request_(request), plan_(plan), target_(target) {}
+
+  ExplainReport run() {
+    const int64_t tokens = plan_.estimate.tokens;
+    report_.chunk = plan_.estimate.chunk;
+    WalkPlan plan = walk_of(model_, request_);
+    if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(tokens));
+    plan.chunk = report_.chunk;
+    ReverseWalk walk(model_, plan);
+    walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
+             [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
+    for (auto& method : methods_) walk_again(plan, *method);
+    report_.window.first = window_first();
+    report_.window.last = target_ + 1;
+    report_.window.probe = plan_.probe;
+    report_.window.edit_cost = plan_.edits;
+    report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
+    for (auto& method : methods_) run_again(*method);
+    finish();
+    return std::move(report_);
+  }
+
+ private:
+  int64_t window_first() const { return plan_.probe.whole ? 0 : std::max<int64_t>(0, target_ - kWindow); }
+
+  void start(const Views<R>& views) {
+    const WalkSizes sizes{explain_tokens(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),
+                          window_first()};
+    states_.resize(views.size());
+    for (const auto& view : views) {
+      report_.layers.push_back({view->layer, view->name(), 0, 0});
+      report_.window.writes[view->write_tap()] = {view->state(), view->reads_itself()};
+    }
+    rows_ = std::make_unique<RowScan<R>>(sizes);
+    for (const MethodSpec& spec : request_.methods)
+      methods_.push_back(make_method(MethodContext<R>{sizes, spec, views, *rows_}));
+  }
+
+  int64_t output_row(const Ctx& ctx, Var h, int64_t first) const {
+    return ctx.rows(h) == 1 && model_.arch().sizes().labels > 0 ? 0 : target_ - first;
+  }
+
+  void forward(Ctx& ctx, Var h, int64_t first, int64_t count) {
+    const auto views = mixer_views<R>(ctx);
+    if (first == 0) {
+      start(views);
+      report_.window.embedding = embedding_table(ctx);
+    }
+    for (auto& method : methods_) method->forward(ctx, views, first);
+    for (size_t l = 0; l < views.size(); ++l) {
+      std::vector<double> residual(static_cast<size_t>(views[l]->tokens()));
+      views[l]->forward_residual(states_[l], residual.data());
+      for (double r : residual)
+        report_.layers[l].max_residual = std::isnan(r) ? r : std::max(report_.layers[l].max_residual, r);
+    }
+    if (first + count <= target_) return;
+    const int64_t C = ctx.cols(h);
+    report_.target = choose_target(model_, request_, target_, ctx.data<R>(h) + output_row(ctx, h, first) * C);
+    const std::vector<double> seed = target_seed(model_, report_.target),
+                              frozen = target_seed(model_, report_.target, true);
+    seed_.assign(seed.begin(), seed.end());
+    frozen_seed_.assign(frozen.begin(), frozen.end());
+  }
+
+  void back(Ctx& ctx, Var h, int64_t first, int64_t count) {
+    const auto views = mixer_views<R>(ctx);
+    const Orders orders = Orders::of<R>(ctx, h);
+    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
+    const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
+    rows_->back(chunk);
+    for (auto& method : methods_) method->back(chunk);
+  }
+
+  // The edited texts that a method asks for. The last token stays: the prediction is read there.
+  void run_again(ReverseMethod<R>& method) {
+    std::vector<Edit> edits = method.edits(report_.window.first, report_.window.last - 1);
+    measure_edits(model_, request_, report_, edits, "explain");
+    method.measured(edits);
+  }
+
+  // The walks that a method asks for beside the shared one.
+  void walk_again(WalkPlan plan, ReverseMethod<R>& method) {
+    if (method.walks() == 0) return;
+    ProgressTask progress(plan.progress, "explain", "walks", static_cast<uint64_t>(method.walks()));
+    plan.progress = nullptr;
+    for (int w = 0; w < method.walks(); ++w) {
+      plan.change = [&](int64_t first, const TapView& v) {
+        method.change(w, first, v.T, v.C, static_cast<R*>(v.data));
+      };
+      ReverseWalk(model_, plan)
+          .run([](Ctx&, Var, int64_t, int64_t) {},
+               [&](Ctx& ctx, Var h, int64_t first, int64_t count) { back_again(method, w, ctx, h, first, count); });
+      progress.step();
+    }
+  }
+
+  void back_again(ReverseMethod<R>& method, int w, Ctx& ctx, Var h, int64_t first, int64_t count) {
+    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
+    std::vector<R> seed;
+    double value = 0;
+    if (row >= 0) {
+      const R* at = ctx.data<R>(h) + row * ctx.cols(h);  // [d_model]
+      const TargetReport target = target_at(model_, report_.target, {at, at + ctx.cols(h)});
+      const std::vector<double> wide = target_seed(model_, target);
+      seed.assign(wide.begin(), wide.end());
+      value = target.value();
+    }
+    const auto views = mixer_views<R>(ctx);
+    const Orders orders = Orders::of<R>(ctx, h);
+    method.back_again(w, {ctx, h, first, count, row, seed, {}, views, orders, value});
+  }
+
+  // The pass itself was finite; an adjoint may still have outgrown its type.
+  static void check_scores(const MethodReport& m) {
+    for (const ScoreArray& a : m.arrays) {
+      if (!a.by_token()) continue;
+      const std::span<const double> scores = a.tokens();
+      const int64_t bad = kernels::first_non_finite(std::ssize(scores), scores.data());
+      check(bad < 0, ErrorCode::kData,
+            "[explain] expected finite scores, found {} at token {} of {}: the adjoint left the range of its numbers; "
+            "try --dtype f64",
+            bad < 0 ? 0.0 : scores[static_cast<size_t>(bad)], bad, m.name);
+    }
+  }
+
+  void finish() {
+    for (size_t m = 0; m < methods_.size(); ++m) {
+      report_.methods.push_back(methods_[m]->finish(request_.state_in, report_.target));
+      MethodReport& report = report_.methods.back();
+      report.name = request_.methods[m].text();
+      report.words = request_.methods[m].info().words;
+      report.targeted = request_.methods[m].info().targeted;
+      check_scores(report);
+    }
+    const std::vector<double> residuals = rows_->residuals();
+    for (size_t l = 0; l < residuals.size(); ++l) {
+      LayerReport& layer = report_.layers[l];
+      layer.target_residual = residuals[l];
+      layer.max_residual = std::isnan(residuals[l]) ? residuals[l] : std::max(layer.max_residual, residuals[l]);
+    }
+  }
+
+  const Model& model_;
+  const ExplainRequest& request_;
+  const ExplainPlan& plan_;
+  int64_t target_;
+  ExplainReport report_;
+  std::vector<R> seed_, frozen_seed_;        // [d_model]
+  std::vector<std::vector<double>> states_;  // per mixer, for the independent check
+  std::unique_ptr<RowScan<R>> rows_;
+  std::vector<std::unique_ptr<ReverseMethod<R>>> methods_;
+};
+
+}  // namespace
+
+ExplainReport run_explainer(const Model& model, const ExplainRequest& request, const ExplainPlan& plan,
+                            int64_t target) {
+  return model.compute() == DType::kF64 ? Explainer<double>(model, request, plan, target).run()
+                                        : Explainer<float>(model, request, plan, target).run();
+}
+
+}  // namespace hindscan
