@@ -141,7 +141,7 @@ def tokenizer_depth(folder, rng, depth, items):
 def vocabulary_lines(folder, rng, lines, length, characters):
     write_model(folder, {**MAMBA, "num_hidden_layers": 1}, dict(mamba_tensors(1)))
     if characters % 2:
-        (folder / "vocab.txt").write_text("\n".join(chr(0x4E00 + i % 50000) for i in range(lines)))
+        (folder / "vocab.txt").write_text("\n".join(chr(0x4E00 + i % 35000) for i in range(lines)))
     words = (symbol(i).replace("\\", "_").replace("'", "_") + f"~{i}" + "x" * length for i in range(lines))
     (folder / "rwkv_vocab_v.txt").write_text("".join(f"{i + 1} '{w}' {len(w)}\n" for i, w in enumerate(words)))
 
