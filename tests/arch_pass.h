@@ -1,6 +1,8 @@
 // Passes of a whole model over sequences: what the conformance test compares with each other.
 #pragma once
 #include "arch_golden.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
 
 namespace hindscan::testing {
 
@@ -18,7 +20,7 @@ struct Packed {
 template <class R>
 std::vector<R> logits_of(const Model& model, Ctx& ctx, Var h) {
   const LogitHead head = model.arch().logit_head();
-  const Var raw = ctx.linear(*head.weight, nullptr, h);  // [rows, vocab]
+  const Var raw = ops::linear(ctx, *head.weight, nullptr, h);  // [rows, vocab]
   const int64_t V = ctx.cols(raw);
   std::vector<R> out(ctx.data<R>(raw), ctx.data<R>(raw) + ctx.rows(raw) * V);
   for (size_t i = 0; i < out.size(); ++i) {
@@ -71,7 +73,7 @@ double add_gradients(const Model& model, const Input& input, std::span<const int
   options.grads = &grads;
   Ctx ctx(input, options);
   std::vector<double> losses(targets.size());
-  ctx.cross_entropy(model.arch().logit_head(), model.arch().forward(ctx), targets, weights, losses);
+  ops::cross_entropy(ctx, model.arch().logit_head(), model.arch().forward(ctx), targets, weights, losses);
   if (adjoint != nullptr) ctx.adjoint_in[0] = std::move(*adjoint);
   ctx.backward(training_rules());
   if (adjoint != nullptr) *adjoint = std::move(ctx.adjoint_out[0]);

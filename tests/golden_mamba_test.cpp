@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <ostream>
 
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
 #include "golden_file.h"
 #include "model/model.h"
 
@@ -44,8 +46,8 @@ std::vector<R> pass(const Model& model, std::span<const int32_t> tokens, Sequenc
   CtxOptions options;
   options.compute = model.compute();
   Ctx ctx(input, options);
-  const Var h = model.arch().forward(ctx);                         // [T, d_model]
-  const Var logits = ctx.linear(model.arch().head(), nullptr, h);  // [T, vocab]
+  const Var h = model.arch().forward(ctx);                               // [T, d_model]
+  const Var logits = ops::linear(ctx, model.arch().head(), nullptr, h);  // [T, vocab]
   ctx.commit();
   const R* first = ctx.data<R>(logits);
   return {first, first + ctx.rows(logits) * ctx.cols(logits)};
@@ -157,7 +159,7 @@ class GoldenMamba : public ::testing::TestWithParam<Case> {
     input.cu_seqlens = p.cu;
     Ctx ctx(input, options);
     std::vector<double> losses(p.tokens.size());
-    ctx.cross_entropy(model.arch().head(), model.arch().forward(ctx), p.targets, p.weight, losses);
+    ops::cross_entropy(ctx, model.arch().head(), model.arch().forward(ctx), p.targets, p.weight, losses);
     ctx.backward(training_rules());
     double sum = 0, targets = 0;
     for (size_t t = 0; t < losses.size(); ++t) {

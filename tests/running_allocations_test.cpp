@@ -6,6 +6,7 @@
 #include <set>
 
 #include "arch_golden.h"
+#include "core/ops/embedding.h"
 #include "core/ops/ops_test_cases.h"
 
 static thread_local int64_t taken = 0;
@@ -41,7 +42,7 @@ int64_t taken_by(const OpCase& c, bool record) {
   int64_t out = 0;
   for (int pass = 0; pass < 2; ++pass) {
     Ctx ctx(input, o);
-    const Var from = ctx.features();
+    const Var from = ops::features(ctx);
     c.op(ctx, weights, from);
     const int64_t before = taken;
     for (int i = 0; i < kTimes; ++i) c.op(ctx, weights, from);

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/mmap.h"
 #include "base/testing/compare.h"
+#include "core/ops/embedding.h"
 #include "io/json_reader.h"
 #include "model/load_weights.h"
 #include "model/predict.h"
@@ -111,7 +112,7 @@ TEST(TrainedMamba, FourMixersAndTheirStatesAreTheReferences) {
     input.feature_dim = 128;
     input.states = {&state};
     Ctx ctx(input, {});
-    const Var y = ctx.mixer(ctx.features(), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
+    const Var y = ctx.mixer(ops::features(ctx), [&](Ctx& c, Var u) { return mixer->mix(c, l, u); });  // [96, 128]
     ctx.commit();
     close(ctx.data<float>(y), floats_of(reference.find(fmt::format("mixer{}.y", l))),
           fmt::format("output of mixer {}", l));

@@ -7,6 +7,7 @@
 #include "arch/config_keys.h"
 #include "core/config.h"
 #include "core/context.h"
+#include "core/ops/losses.h"
 #include "core/weights.h"
 
 namespace hindscan {

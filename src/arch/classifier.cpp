@@ -8,6 +8,10 @@
 #include <cmath>
 
 #include "base/counted.h"
+#include "core/ops/embedding.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+#include "core/ops/pool.h"
 
 namespace hindscan {
 
@@ -69,12 +73,12 @@ class Classifier final : public Architecture {
 
   Var forward(Ctx& ctx) const override {
     if (feature_proj_ != nullptr) {
-      const Var x = ctx.features();  // [T, feature_dim]
+      const Var x = ops::features(ctx);  // [T, feature_dim]
       check(ctx.cols(x) == o_.feature_dim, ErrorCode::kUsage, "[features] expected vectors of {}, found {}",
             counted(o_.feature_dim, "number"), ctx.cols(x));
-      ctx.set_embedding(ctx.linear(*feature_proj_, feature_bias_, x));  // [T, d_model]
+      ctx.set_embedding(ops::linear(ctx, *feature_proj_, feature_bias_, x));  // [T, d_model]
     }
-    return ctx.pool(pool_, base_->forward(ctx));  // [B, d_model]
+    return ops::pool(ctx, pool_, base_->forward(ctx));  // [B, d_model]
   }
 
   const Weight& head() const override { return *score_; }

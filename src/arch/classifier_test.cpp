@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "core/ops/losses.h"
 
 namespace hindscan {
 namespace {
@@ -111,7 +112,7 @@ TEST(Classifier, GradientsReachTheFeatureProjection) {
     options.grads = grads;
     Ctx ctx(input, options);
     double nats = 0;
-    ctx.cross_entropy(b.arch->logit_head(), b.arch->forward(ctx), target, {}, {&nats, 1});
+    ops::cross_entropy(ctx, b.arch->logit_head(), b.arch->forward(ctx), target, {}, {&nats, 1});
     if (grads != nullptr) ctx.backward(training_rules());
     return nats;
   };

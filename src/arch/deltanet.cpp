@@ -4,6 +4,10 @@
 
 #include "arch/residual_model.h"
 #include "base/counted.h"
+#include "core/ops/decay.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
 
 namespace hindscan {
 
@@ -53,9 +57,11 @@ class DeltaNet final : public ResidualModel {
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const DeltaLayer& w = layers_[static_cast<size_t>(layer)];
     const NormOptions unit{NormOptions::Kind::kL2Inside, 1e-6, heads_};
-    const Var q = c.norm(unit, nullptr, nullptr, nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u)));  // [T, H*K]
-    const Var k = c.norm(unit, nullptr, nullptr, nn::short_conv(c, w.k_conv, c.linear(*w.k, nullptr, u)));  // [T, H*K]
-    const Var v = nn::short_conv(c, w.v_conv, c.linear(*w.v, nullptr, u));                                  // [T, H*V]
+    const Var q = ops::norm(c, unit, nullptr, nullptr,
+                            nn::short_conv(c, w.q_conv, ops::linear(c, *w.q, nullptr, u)));  // [T, H*K]
+    const Var k = ops::norm(c, unit, nullptr, nullptr,
+                            nn::short_conv(c, w.k_conv, ops::linear(c, *w.k, nullptr, u)));  // [T, H*K]
+    const Var v = nn::short_conv(c, w.v_conv, ops::linear(c, *w.v, nullptr, u));             // [T, H*V]
     GlrHeads in{.heads = heads_,
                 .groups = heads_,
                 .K = K_,
@@ -63,17 +69,17 @@ class DeltaNet final : public ResidualModel {
                 .q = c.tap("q", q),
                 .k = c.tap("k", k),
                 .v = c.tap("v", v)};
-    in.beta =
-        c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
+    in.beta = c.tap("beta", ops::decay_map(c, DecayMap::kSigmoid, ops::linear(c, *w.b, nullptr, u), nullptr,
+                                           beta_factor_));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);  // [T, H*V]
+    const Var y = ops::glr(c, in);  // [T, H*V]
     if (use_gate_)
-      return c.linear(*w.o, nullptr,
-                      nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+      return ops::linear(c, *w.o, nullptr,
+                         nn::gated_head_norm(c, *w.norm, y, ops::linear(c, *w.g, nullptr, u), heads_, base_.norm_eps));
     NormOptions norm;
     norm.eps = base_.norm_eps;
     norm.groups = heads_;
-    return c.linear(*w.o, nullptr, c.norm(norm, w.norm, nullptr, y));  // [T, d_model]
+    return ops::linear(c, *w.o, nullptr, ops::norm(c, norm, w.norm, nullptr, y));  // [T, d_model]
   }
 
   Sizes mixer_sizes() const override {

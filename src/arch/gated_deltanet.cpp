@@ -4,6 +4,12 @@
 #include <cmath>
 
 #include "arch/residual_model.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/softmax_attention.h"
 
 namespace hindscan {
 
@@ -65,16 +71,17 @@ class GatedDeltaNet final : public ResidualModel {
   // Unit vectors per head, as many heads as the values have.
   Var unit(Ctx& c, const Weight& proj, const nn::ShortConv& conv, Var u) const {
     const NormOptions l2{NormOptions::Kind::kL2Inside, 1e-6, heads_};
-    const Var x = c.norm(l2, nullptr, nullptr, nn::short_conv(c, conv, c.linear(proj, nullptr, u)));  // [T, heads*K]
-    return c.head_broadcast(x, heads_, v_heads_ / heads_);                                            // [T, H*K]
+    const Var x =
+        ops::norm(c, l2, nullptr, nullptr, nn::short_conv(c, conv, ops::linear(c, proj, nullptr, u)));  // [T, heads*K]
+    return ops::head_broadcast(c, x, heads_, v_heads_ / heads_);                                        // [T, H*K]
   }
 
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const GatedDeltaLayer& w = layers_[static_cast<size_t>(layer)];
-    const Var q = unit(c, *w.q, w.q_conv, u), k = unit(c, *w.k, w.k_conv, u);  // [T, H*K]
-    const Var v = nn::short_conv(c, w.v_conv, c.linear(*w.v, nullptr, u));     // [T, H*V]
-    const Var f = kda_ ? c.linear(*w.f1, nullptr, c.linear(*w.f0, nullptr, u))
-                       : c.linear(*w.a, nullptr, u);  // [T, H*K] or [T, H]
+    const Var q = unit(c, *w.q, w.q_conv, u), k = unit(c, *w.k, w.k_conv, u);     // [T, H*K]
+    const Var v = nn::short_conv(c, w.v_conv, ops::linear(c, *w.v, nullptr, u));  // [T, H*V]
+    const Var f = kda_ ? ops::linear(c, *w.f1, nullptr, ops::linear(c, *w.f0, nullptr, u))
+                       : ops::linear(c, *w.a, nullptr, u);  // [T, H*K] or [T, H]
     GlrHeads in{.heads = v_heads_,
                 .groups = v_heads_,
                 .K = K_,
@@ -82,23 +89,25 @@ class GatedDeltaNet final : public ResidualModel {
                 .q = c.tap("q", q),
                 .k = c.tap("k", k),
                 .v = c.tap("v", v)};
-    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, c.decay(f, *w.dt_bias), *w.A_log));  // [T, H*K] or [T, H]
-    in.beta =
-        c.tap("beta", c.decay_map(DecayMap::kSigmoid, c.linear(*w.b, nullptr, u), nullptr, beta_factor_));  // [T, H]
+    in.g =
+        c.tap("g", ops::decay_rate(c, RateMap::kNegExp, ops::decay(c, f, *w.dt_bias), *w.A_log));  // [T, H*K] or [T, H]
+    in.beta = c.tap("beta", ops::decay_map(c, DecayMap::kSigmoid, ops::linear(c, *w.b, nullptr, u), nullptr,
+                                           beta_factor_));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    return c.linear(*w.o, nullptr, finish(c, w, u, c.glr(in)));  // [T, d_model]
+    return ops::linear(c, *w.o, nullptr, finish(c, w, u, ops::glr(c, in)));  // [T, d_model]
   }
 
   Var finish(Ctx& c, const GatedDeltaLayer& w, Var u, Var y) const {
     if (kda_) {
-      const Var z = c.linear(*w.g1, w.g1_bias, c.linear(*w.g0, nullptr, u));  // [T, H*V]
+      const Var z = ops::linear(c, *w.g1, w.g1_bias, ops::linear(c, *w.g0, nullptr, u));  // [T, H*V]
       return nn::gated_head_norm(c, *w.norm, y, z, v_heads_, base_.norm_eps, kernels::Act::kSigmoid);
     }
-    if (use_gate_) return nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), v_heads_, base_.norm_eps);
+    if (use_gate_)
+      return nn::gated_head_norm(c, *w.norm, y, ops::linear(c, *w.g, nullptr, u), v_heads_, base_.norm_eps);
     NormOptions norm;
     norm.eps = base_.norm_eps;
     norm.groups = v_heads_;
-    return c.norm(norm, w.norm, nullptr, y);  // [T, H*V]
+    return ops::norm(c, norm, w.norm, nullptr, y);  // [T, H*V]
   }
 
   Sizes mixer_sizes() const override {

@@ -3,6 +3,10 @@
 #include <cmath>
 
 #include "arch/residual_model.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
 
 namespace hindscan {
 
@@ -51,10 +55,10 @@ class Gla final : public ResidualModel {
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const GlaLayer& w = layers_[static_cast<size_t>(layer)];
     const int64_t repeat = heads_ / kv_heads_;
-    const Var q = c.linear(*w.q, nullptr, u);                                       // [T, H*K]
-    const Var k = c.head_broadcast(c.linear(*w.k, nullptr, u), kv_heads_, repeat);  // [T, H*K]
-    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, repeat);  // [T, H*V]
-    const Var gk = c.linear(*w.gk1, w.gk_bias, c.linear(*w.gk0, nullptr, u));       // [T, kv*K]
+    const Var q = ops::linear(c, *w.q, nullptr, u);                                             // [T, H*K]
+    const Var k = ops::head_broadcast(c, ops::linear(c, *w.k, nullptr, u), kv_heads_, repeat);  // [T, H*K]
+    const Var v = ops::head_broadcast(c, ops::linear(c, *w.v, nullptr, u), kv_heads_, repeat);  // [T, H*V]
+    const Var gk = ops::linear(c, *w.gk1, w.gk_bias, ops::linear(c, *w.gk0, nullptr, u));       // [T, kv*K]
     GlrHeads in{.heads = heads_,
                 .groups = heads_,
                 .K = K_,
@@ -62,12 +66,12 @@ class Gla final : public ResidualModel {
                 .q = c.tap("q", q),
                 .k = c.tap("k", k),
                 .v = c.tap("v", v)};
-    in.g = c.tap("g", c.head_broadcast(c.decay_map(DecayMap::kLogSigmoid, gk, nullptr, factor_), kv_heads_,
-                                       repeat));  // [T, H*K]
+    in.g = c.tap("g", ops::head_broadcast(c, ops::decay_map(c, DecayMap::kLogSigmoid, gk, nullptr, factor_), kv_heads_,
+                                          repeat));  // [T, H*K]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);  // [T, H*V]
-    return c.linear(*w.o, nullptr,
-                    nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+    const Var y = ops::glr(c, in);  // [T, H*V]
+    return ops::linear(c, *w.o, nullptr,
+                       nn::gated_head_norm(c, *w.norm, y, ops::linear(c, *w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
   Sizes mixer_sizes() const override {

@@ -2,6 +2,13 @@
 #include <cmath>
 
 #include "arch/decoder.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/rotate.h"
+#include "core/ops/softmax_attention.h"
 
 namespace hindscan {
 
@@ -47,13 +54,13 @@ class GptNeox final : public Architecture {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
-        const Var u = norm(c, w.norm1, x);                                                  // [T, d_model]
-        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
-        return c.add(y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                    // [T, d_model]
+        const Var u = norm(c, w.norm1, x);                                                        // [T, d_model]
+        const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, w, in); }));  // [T, d_model]
+        return ops::add(c, y, mlp(c, w, norm(c, w.norm2, parallel_ ? x : y)));                    // [T, d_model]
       });
     }
     return norm(ctx, final_norm_, h);  // [T, d_model]
@@ -81,23 +88,23 @@ class GptNeox final : public Architecture {
   };
 
   Var norm(Ctx& c, const Norm& w, Var x) const {
-    return c.norm({NormOptions::Kind::kLayer, c_.norm_eps}, w.weight, w.bias, x);
+    return ops::norm(c, {NormOptions::Kind::kLayer, c_.norm_eps}, w.weight, w.bias, x);
   }
 
   Var mlp(Ctx& c, const Layer& w, Var x) const {
-    return c.linear(*w.down.weight, w.down.bias,
-                    c.activation(c_.act, c.linear(*w.up.weight, w.up.bias, x)));  // [T, d_model]
+    return ops::linear(c, *w.down.weight, w.down.bias,
+                       ops::activation(c, c_.act, ops::linear(c, *w.up.weight, w.up.bias, x)));  // [T, d_model]
   }
 
   Var mix(Ctx& c, const Layer& w, Var u) const {
     const nn::AttentionOptions& a = c_.attention;
     const int64_t d = a.head_dim;
-    const Var qkv = c.linear(*w.qkv.weight, w.qkv.bias, u);                                       // [T, H*3*d]
-    const auto part = [&](int64_t i) { return c.split_strided(qkv, a.heads, 3 * d, i * d, d); };  // [T, H*d]
-    const auto turned = [&](Var x) { return a.rotary.dim > 0 ? c.rope(a.rotary.of(a.heads, d), x) : x; };
+    const Var qkv = ops::linear(c, *w.qkv.weight, w.qkv.bias, u);                                       // [T, H*3*d]
+    const auto part = [&](int64_t i) { return ops::split_strided(c, qkv, a.heads, 3 * d, i * d, d); };  // [T, H*d]
+    const auto turned = [&](Var x) { return a.rotary.dim > 0 ? ops::rope(c, a.rotary.of(a.heads, d), x) : x; };
     Attention in{a.heads, a.heads, c.tap("q", turned(part(0))), c.tap("k", turned(part(1))), c.tap("v", part(2))};
     in.scale = 1 / std::sqrt(static_cast<double>(d));
-    return c.linear(*w.dense.weight, w.dense.bias, c.softmax_attention(in));  // [T, d_model]
+    return ops::linear(c, *w.dense.weight, w.dense.bias, ops::softmax_attention(c, in));  // [T, d_model]
   }
 
   Config source_;

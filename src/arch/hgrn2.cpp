@@ -4,6 +4,10 @@
 #include <cmath>
 
 #include "arch/residual_model.h"
+#include "core/ops/decay.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
 
 namespace hindscan {
 
@@ -59,21 +63,21 @@ class Hgrn2 final : public ResidualModel {
 
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const Hgrn2Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var q = nn::short_conv(c, w.q_conv, c.linear(*w.q, nullptr, u), true);   // [T, H*K]
-    const Var f = nn::short_conv(c, w.f_conv, c.linear(*w.f, nullptr, u), false);  // [T, H*K]
-    const Var i = nn::short_conv(c, w.i_conv, c.linear(*w.i, nullptr, u), false);  // [T, H*V]
-    const Var g = bounds_ != nullptr ? c.decay_bound(f, *bounds_, layer)           // [T, H*K] log f
-                                     : c.decay_map(DecayMap::kLogSigmoid, f, nullptr);
+    const Var q = nn::short_conv(c, w.q_conv, ops::linear(c, *w.q, nullptr, u), true);   // [T, H*K]
+    const Var f = nn::short_conv(c, w.f_conv, ops::linear(c, *w.f, nullptr, u), false);  // [T, H*K]
+    const Var i = nn::short_conv(c, w.i_conv, ops::linear(c, *w.i, nullptr, u), false);  // [T, H*V]
+    const Var g = bounds_ != nullptr ? ops::decay_bound(c, f, *bounds_, layer)           // [T, H*K] log f
+                                     : ops::decay_map(c, DecayMap::kLogSigmoid, f, nullptr);
     GlrHeads in{.heads = heads_,
                 .groups = heads_,
                 .K = K_,
                 .V = V_,
                 .q = c.tap("q", q),
-                .k = c.tap("k", c.decay_map(DecayMap::kOneMinusExp, g, nullptr)),
+                .k = c.tap("k", ops::decay_map(c, DecayMap::kOneMinusExp, g, nullptr)),
                 .v = c.tap("v", i)};
     in.g = c.tap("g", g);
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    return c.linear(*w.o, nullptr, c.rmsnorm(w.norm, c.glr(in), kInnerNormEps));  // [T, d_model]
+    return ops::linear(c, *w.o, nullptr, ops::rmsnorm(c, w.norm, ops::glr(c, in), kInnerNormEps));  // [T, d_model]
   }
 
   Sizes mixer_sizes() const override {

@@ -8,6 +8,9 @@
 // "a+b" reads one norm and adds both outputs; "a@2" uses the weights layer 2 declared for a.
 #include "arch/architecture.h"
 #include "arch/hybrid_blocks.h"
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/norm.h"
 
 namespace hindscan {
 
@@ -124,20 +127,20 @@ class Hybrid final : public Architecture {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (size_t l = 0; l < steps_.size(); ++l) {
       h = ctx.block(static_cast<int>(l), h, [this, l](Ctx& c, Var x) {
         const LayerStep& step = steps_[l];
-        const Var u = pre_norm_ ? c.rmsnorm(step.norm, x, norm_eps_) : x;  // [T, d_model]
-        Var y = residual_ ? x : kNoVar;                                    // [T, d_model]
+        const Var u = pre_norm_ ? ops::rmsnorm(c, step.norm, x, norm_eps_) : x;  // [T, d_model]
+        Var y = residual_ ? x : kNoVar;                                          // [T, d_model]
         for (const Part& p : step.parts) {
           const Var out = apply(c, p, u);  // [T, d_model]
-          y = y == kNoVar ? out : c.add(y, out);
+          y = y == kNoVar ? out : ops::add(c, y, out);
         }
         return y;
       });
     }
-    return final_norm_ == nullptr ? h : ctx.rmsnorm(final_norm_, h, norm_eps_);  // [T, d_model]
+    return final_norm_ == nullptr ? h : ops::rmsnorm(ctx, final_norm_, h, norm_eps_);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }

@@ -1,6 +1,9 @@
 // Llama style: RMS norm, rotary, grouped queries, SwiGLU; Qwen3's norms on q and k and its windows. Hugging Face names.
 #include "arch/decoder.h"
 #include "base/counted.h"
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/norm.h"
 
 namespace hindscan {
 
@@ -32,18 +35,20 @@ class Llama final : public Architecture {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
       nn::AttentionOptions options = c_.attention;
       options.window = c_.windows[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, options](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm1, x, c_.norm_eps);  // [T, d_model]
-        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, options, in); }));
-        return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, c_.norm_eps), c_.act));  // [T, d_model]
+        const Var u = ops::rmsnorm(c, w.norm1, x, c_.norm_eps);  // [T, d_model]
+        const Var y =
+            ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) { return nn::attention(m, w.attention, options, in); }));
+        return ops::add(c, y,
+                        nn::gated_mlp(c, w.mlp, ops::rmsnorm(c, w.norm2, y, c_.norm_eps), c_.act));  // [T, d_model]
       });
     }
-    return ctx.rmsnorm(norm_, h, c_.norm_eps);  // [T, d_model]
+    return ops::rmsnorm(ctx, norm_, h, c_.norm_eps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }

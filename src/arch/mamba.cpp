@@ -5,6 +5,16 @@
 #include "arch/architecture.h"
 #include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/skip.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -52,12 +62,12 @@ class Mamba final : public Architecture, public Mixer {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
           ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
-    return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
+    return ops::rmsnorm(ctx, norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }
@@ -129,18 +139,18 @@ class Mamba final : public Architecture, public Mixer {
 
   Var mix(Ctx& c, int64_t index, Var u) const override {
     const MambaLayer& w = layers_[static_cast<size_t>(index)];
-    Var x = c.linear_rows(*w.in_proj, w.in_bias, u, 0, c_.d_inner);                 // [T, d_inner]
-    const Var z = c.linear_rows(*w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);  // [T, d_inner]
-    x = c.activation(c_.act, c.causal_conv1d(*w.conv1d, w.conv_bias, x));           // [T, d_inner]
+    Var x = ops::linear_rows(c, *w.in_proj, w.in_bias, u, 0, c_.d_inner);                 // [T, d_inner]
+    const Var z = ops::linear_rows(c, *w.in_proj, w.in_bias, u, c_.d_inner, c_.d_inner);  // [T, d_inner]
+    x = ops::activation(c, c_.act, ops::causal_conv1d(c, *w.conv1d, w.conv_bias, x));     // [T, d_inner]
     x = c.tap("v", x);
-    const Var p = c.linear(*w.x_proj, nullptr, x);                                       // [T, dt_rank + 2 d_state]
-    const Var dt_r = coefficient_norm(c, c.split(p, 0, c_.dt_rank));                     // [T, dt_rank]
-    const Var B = coefficient_norm(c, c.split(p, c_.dt_rank, c_.d_state));               // [T, d_state]
-    const Var C = coefficient_norm(c, c.split(p, c_.dt_rank + c_.d_state, c_.d_state));  // [T, d_state]
-    const Var dt = c.decay(c.linear(*w.dt_proj, nullptr, dt_r), *w.dt_bias);             // [T, d_inner]
-    const Var y = c.glr({c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log});    // [T, d_inner]
-    const Var g = c.gate(c.skip(*w.D, y, x), c.activation(kernels::Act::kSilu, z));      // [T, d_inner]
-    return c.linear(*w.out_proj, w.out_bias, g);                                         // [T, d_model]
+    const Var p = ops::linear(c, *w.x_proj, nullptr, x);                          // [T, dt_rank + 2 d_state]
+    const Var dt_r = coefficient_norm(c, ops::split(c, p, 0, c_.dt_rank));        // [T, dt_rank]
+    const Var B = coefficient_norm(c, ops::split(c, p, c_.dt_rank, c_.d_state));  // [T, d_state]
+    const Var C = coefficient_norm(c, ops::split(c, p, c_.dt_rank + c_.d_state, c_.d_state));          // [T, d_state]
+    const Var dt = ops::decay(c, ops::linear(c, *w.dt_proj, nullptr, dt_r), *w.dt_bias);               // [T, d_inner]
+    const Var y = ops::glr(c, {c.tap("q", C), c.tap("k", B), x, c.tap("dt", dt), w.A_log});            // [T, d_inner]
+    const Var g = ops::gate(c, ops::skip(c, *w.D, y, x), ops::activation(c, kernels::Act::kSilu, z));  // [T, d_inner]
+    return ops::linear(c, *w.out_proj, w.out_bias, g);                                                 // [T, d_model]
   }
 
   Sizes mixer_sizes() const override {
@@ -153,7 +163,7 @@ class Mamba final : public Architecture, public Mixer {
  private:
   // FalconMamba: RMS norm without a weight.
   Var coefficient_norm(Ctx& c, Var x) const {
-    return c_.mixer_norm_eps < 0 ? x : c.rmsnorm(nullptr, x, c_.mixer_norm_eps);
+    return c_.mixer_norm_eps < 0 ? x : ops::rmsnorm(c, nullptr, x, c_.mixer_norm_eps);
   }
 
   Config source_;

@@ -9,6 +9,16 @@
 #include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
 #include "base/counted.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/skip.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -53,12 +63,12 @@ class Mamba2 final : public Architecture, public Mixer {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
           ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
-    return ctx.rmsnorm(norm_f_, h, c_.norm_eps);  // [T, d_model]
+    return ops::rmsnorm(ctx, norm_f_, h, c_.norm_eps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }
@@ -108,28 +118,30 @@ class Mamba2 final : public Architecture, public Mixer {
     const Mamba2Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t mlp = c_.d_mlp(), H = c_.heads(), GN = c_.n_groups * c_.d_state;
     const auto rows = [&](int64_t first, int64_t count) {
-      return c.linear_rows(*w.in_proj, w.in_bias, u, first, count);
+      return ops::linear_rows(c, *w.in_proj, w.in_bias, u, first, count);
     };
     const Var z = rows(2 * mlp, c_.d_ssm);           // [T, d_ssm]
     Var xbc = rows(2 * mlp + c_.d_ssm, c_.d_xbc());  // [T, d_ssm + 2 G N]
-    xbc = c.activation(c_.act, c.causal_conv1d(*w.conv1d, w.conv_bias, xbc));
-    const Var dt = c.decay(rows(2 * mlp + c_.d_ssm + c_.d_xbc(), H), *w.dt_bias, c_.dt_low, c_.dt_high);  // [T, H]
-    const Var x = c.tap("v", c.split(xbc, 0, c_.d_ssm));                                                  // [T, d_ssm]
+    xbc = ops::activation(c, c_.act, ops::causal_conv1d(c, *w.conv1d, w.conv_bias, xbc));
+    const Var dt =
+        ops::decay(c, rows(2 * mlp + c_.d_ssm + c_.d_xbc(), H), *w.dt_bias, c_.dt_low, c_.dt_high);  // [T, H]
+    const Var x = c.tap("v", ops::split(c, xbc, 0, c_.d_ssm));                                       // [T, d_ssm]
     GlrHeads in{.heads = H,
                 .groups = c_.n_groups,
                 .K = c_.d_state,
                 .V = c_.head_dim,
-                .q = c.tap("q", c.split(xbc, c_.d_ssm + GN, GN)),
-                .k = c.tap("k", c.split(xbc, c_.d_ssm, GN)),
+                .q = c.tap("q", ops::split(c, xbc, c_.d_ssm + GN, GN)),
+                .k = c.tap("k", ops::split(c, xbc, c_.d_ssm, GN)),
                 .v = x};
-    in.g = c.tap("g", c.decay_rate(RateMap::kNegExp, dt, *w.A_log));  // [T, H]
+    in.g = c.tap("g", ops::decay_rate(c, RateMap::kNegExp, dt, *w.A_log));  // [T, H]
     in.s = c.tap("dt", dt);
-    Var y = gated(c, w, c.skip(*w.D, c.glr(in), x), c.activation(Act::kSilu, z));  // [T, d_ssm]
+    Var y = gated(c, w, ops::skip(c, *w.D, ops::glr(c, in), x), ops::activation(c, Act::kSilu, z));  // [T, d_ssm]
     if (mlp > 0) {
-      const Var parts[] = {c.gate(c.beside(rows(mlp, mlp)), c.activation(Act::kSilu, rows(0, mlp))), y};
-      y = c.concat(parts);  // [T, d_inner]
+      const Var parts[] = {ops::gate(c, ops::beside(c, rows(mlp, mlp)), ops::activation(c, Act::kSilu, rows(0, mlp))),
+                           y};
+      y = ops::concat(c, parts);  // [T, d_inner]
     }
-    return c.linear(*w.out_proj, w.out_bias, y);  // [T, d_model]
+    return ops::linear(c, *w.out_proj, w.out_bias, y);  // [T, d_model]
   }
 
   Sizes mixer_sizes() const override {
@@ -141,12 +153,12 @@ class Mamba2 final : public Architecture, public Mixer {
 
  private:
   Var gated(Ctx& c, const Mamba2Layer& w, Var y, Var gate) const {
-    if (w.gated_norm == nullptr) return c.gate(y, gate);
+    if (w.gated_norm == nullptr) return ops::gate(c, y, gate);
     NormOptions norm;
     norm.eps = c_.gated_norm_eps;
     norm.groups = c_.norm_groups;
-    if (c_.norm_before_gate) return c.gate(c.norm(norm, w.gated_norm, nullptr, y), gate);
-    return c.norm(norm, w.gated_norm, nullptr, c.gate(y, gate));
+    if (c_.norm_before_gate) return ops::gate(c, ops::norm(c, norm, w.gated_norm, nullptr, y), gate);
+    return ops::norm(c, norm, w.gated_norm, nullptr, ops::gate(c, y, gate));
   }
 
   Config source_;

@@ -7,6 +7,17 @@
 #include "arch/mamba_ssm.h"
 #include "arch/mixer.h"
 #include "base/counted.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/rotate.h"
+#include "core/ops/scale.h"
+#include "core/ops/skip.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -47,12 +58,12 @@ class Mamba3 final : public Architecture, public Mixer {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       h = around_.run(
           ctx, l, [this, l](Ctx& c, Var u) { return mix(c, l, u); }, h);  // [T, d_model]
     }
-    return ctx.rmsnorm(norm_f_, h, kEps);  // [T, d_model]
+    return ops::rmsnorm(ctx, norm_f_, h, kEps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }
@@ -95,13 +106,15 @@ class Mamba3 final : public Architecture, public Mixer {
   Var mix(Ctx& c, int64_t index, Var u) const override {
     const Mamba3Layer& w = layers_[static_cast<size_t>(index)];
     const int64_t H = c_.heads(), I = c_.d_inner, BC = c_.d_bc(), tail = 2 * I + 2 * BC;
-    const auto rows = [&](int64_t first, int64_t count) { return c.linear_rows(*w.in_proj, nullptr, u, first, count); };
-    const Var dt = c.tap("dt", c.decay(rows(tail, H), *w.dt_bias));                    // [T, H]
-    const Var A = c.decay_map(DecayMap::kNegHeavyTail, rows(tail + H, H), nullptr);    // [T, H] < 0
-    const Var trap = rows(tail + 2 * H, H);                                            // [T, H]
-    const Var theta = c.phase(rows(tail + 3 * H, c_.angles), dt, H);                   // [T, H*S]
-    const Var x = rows(I, I);                                                          // [T, H*P]
-    const Var v = c.tap("v", c_.mimo ? c.rank_expand(*w.mimo_x, x, H, c_.ranks) : x);  // [T, R*H*P]
+    const auto rows = [&](int64_t first, int64_t count) {
+      return ops::linear_rows(c, *w.in_proj, nullptr, u, first, count);
+    };
+    const Var dt = c.tap("dt", ops::decay(c, rows(tail, H), *w.dt_bias));                    // [T, H]
+    const Var A = ops::decay_map(c, DecayMap::kNegHeavyTail, rows(tail + H, H), nullptr);    // [T, H] < 0
+    const Var trap = rows(tail + 2 * H, H);                                                  // [T, H]
+    const Var theta = ops::phase(c, rows(tail + 3 * H, c_.angles), dt, H);                   // [T, H*S]
+    const Var x = rows(I, I);                                                                // [T, H*P]
+    const Var v = c.tap("v", c_.mimo ? ops::rank_expand(c, *w.mimo_x, x, H, c_.ranks) : x);  // [T, R*H*P]
     GlrHeads in{.heads = H,
                 .groups = H,
                 .K = c_.d_state,
@@ -110,11 +123,12 @@ class Mamba3 final : public Architecture, public Mixer {
                 .q = c.tap("q", direction(c, rows(2 * I + BC, BC), *w.C_norm, *w.C_bias, theta)),
                 .k = c.tap("k", direction(c, rows(2 * I, BC), *w.B_norm, *w.B_bias, theta)),
                 .v = v};
-    in.g = c.tap("g", c.modulate(A, dt));  // [T, H]
+    in.g = c.tap("g", ops::modulate(c, A, dt));  // [T, H]
     in.read = kernels::glr::Read::kDecayed;
-    in.current = c.modulate(c.decay_map(DecayMap::kSigmoid, trap, nullptr), dt);                // [T, H] lam dt
-    in.previous = c.modulate(c.decay_map(DecayMap::kSigmoid, c.scale(-1, trap), nullptr), dt);  // [T, H] (1 - lam) dt
-    return c.linear(*w.out_proj, nullptr, finish(c, w, c.glr(in), v, rows(0, I)));              // [T, d_model]
+    in.current = ops::modulate(c, ops::decay_map(c, DecayMap::kSigmoid, trap, nullptr), dt);  // [T, H] lam dt
+    in.previous = ops::modulate(c, ops::decay_map(c, DecayMap::kSigmoid, ops::scale(c, -1, trap), nullptr),
+                                dt);                                                            // [T, H] (1 - lam) dt
+    return ops::linear(c, *w.out_proj, nullptr, finish(c, w, ops::glr(c, in), v, rows(0, I)));  // [T, d_model]
   }
 
   Sizes mixer_sizes() const override {
@@ -134,28 +148,28 @@ class Mamba3 final : public Architecture, public Mixer {
   // B or C: norm per group, one copy a head, learned bias, turned by the phase.
   Var direction(Ctx& c, Var x, const Weight& norm, const Weight& bias, Var theta) const {
     const int64_t H = c_.heads(), R = c_.ranks;
-    x = c.norm({NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);  // [T, R*G*N]
-    x = c.head_broadcast(x, R * c_.n_groups, H / c_.n_groups);                        // [T, R*H*N]
+    x = ops::norm(c, {NormOptions::Kind::kRms, kEps, R * c_.n_groups}, &norm, nullptr, x);  // [T, R*G*N]
+    x = ops::head_broadcast(c, x, R * c_.n_groups, H / c_.n_groups);                        // [T, R*H*N]
     const std::vector<double> one(static_cast<size_t>(H * c_.d_state), 1.0);
-    x = c.add(x, c.rank_expand(bias, c.decay_constant(one), H, R));  // [T, R*H*N]
+    x = ops::add(c, x, ops::rank_expand(c, bias, ops::decay_constant(c, one), H, R));  // [T, R*H*N]
     const std::vector<Var> thetas(static_cast<size_t>(R), theta);
-    return c.rotate(x, R == 1 ? theta : c.concat(thetas), R * H, c_.pairwise);  // [T, R*H*N]
+    return ops::rotate(c, x, R == 1 ? theta : ops::concat(c, thetas), R * H, c_.pairwise);  // [T, R*H*N]
   }
 
   // Skip, norm and gate for every rank, then the sum over ranks.
   Var finish(Ctx& c, const Mamba3Layer& w, Var y, Var v, Var z) const {
     const int64_t H = c_.heads(), I = c_.d_inner;
-    const Var gates =
-        c.activation(kernels::Act::kSilu, c_.mimo ? c.rank_expand(*w.mimo_z, z, H, c_.ranks) : z);  // [T, R*H*P]
+    const Var gates = ops::activation(c, kernels::Act::kSilu,
+                                      c_.mimo ? ops::rank_expand(c, *w.mimo_z, z, H, c_.ranks) : z);  // [T, R*H*P]
     std::vector<Var> parts;
     for (int64_t r = 0; r < c_.ranks; ++r) {
-      const auto rank = [&](Var a) { return c_.ranks == 1 ? a : c.split(a, r * I, I); };
-      Var part = c.skip(*w.D, rank(y), rank(v));  // [T, H*P]
-      if (c_.out_norm) part = c.norm({NormOptions::Kind::kRms, kEps, H}, w.out_norm, nullptr, part);
-      parts.push_back(c.gate(part, rank(gates)));
+      const auto rank = [&](Var a) { return c_.ranks == 1 ? a : ops::split(c, a, r * I, I); };
+      Var part = ops::skip(c, *w.D, rank(y), rank(v));  // [T, H*P]
+      if (c_.out_norm) part = ops::norm(c, {NormOptions::Kind::kRms, kEps, H}, w.out_norm, nullptr, part);
+      parts.push_back(ops::gate(c, part, rank(gates)));
     }
-    const Var all = parts.size() == 1 ? parts[0] : c.concat(parts);     // [T, R*H*P]
-    return c_.mimo ? c.rank_reduce(*w.mimo_o, all, H, c_.ranks) : all;  // [T, H*P]
+    const Var all = parts.size() == 1 ? parts[0] : ops::concat(c, parts);     // [T, R*H*P]
+    return c_.mimo ? ops::rank_reduce(c, *w.mimo_o, all, H, c_.ranks) : all;  // [T, H*P]
   }
 
   Config source_;

@@ -3,6 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/gate.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/rotate.h"
+#include "core/ops/softmax_attention.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -88,9 +96,10 @@ static MambaSsmMlp declare_mamba_ssm_mlp(WeightTable& t, const std::string& p, c
 
 static Var mamba_ssm_mlp(Ctx& c, const MambaSsmMlp& w, Var x) {
   const int64_t d_mlp = w.fc2->cols();
-  const Var value = c.linear_rows(*w.fc1, nullptr, x, 0, d_mlp);                             // [T, d_mlp]
-  const Var gate = c.linear_rows(*w.fc1, nullptr, x, d_mlp, d_mlp);                          // [T, d_mlp]
-  return c.linear(*w.fc2, nullptr, c.gate(value, c.activation(kernels::Act::kSilu, gate)));  // [T, d_model]
+  const Var value = ops::linear_rows(c, *w.fc1, nullptr, x, 0, d_mlp);     // [T, d_mlp]
+  const Var gate = ops::linear_rows(c, *w.fc1, nullptr, x, d_mlp, d_mlp);  // [T, d_mlp]
+  return ops::linear(c, *w.fc2, nullptr,
+                     ops::gate(c, value, ops::activation(c, kernels::Act::kSilu, gate)));  // [T, d_model]
 }
 
 static MambaSsmAttention read_mamba_ssm_attention(const Config& c, const MambaSsm& s) {
@@ -131,17 +140,17 @@ static MambaSsmAttentionWeights declare_mamba_ssm_attention(WeightTable& t, cons
 // Rows of in_proj: q | k | v.
 static Var mamba_ssm_attention(Ctx& c, const MambaSsmAttentionWeights& w, const MambaSsmAttention& a, Var x) {
   const int64_t Q = a.heads * a.head_dim, KV = a.kv_heads * a.head_dim;
-  Var qkv = c.linear(*w.in, w.in_bias, x);  // [T, Q + 2 KV]
-  if (w.conv != nullptr) qkv = c.causal_conv1d(*w.conv, w.conv_bias, qkv);
+  Var qkv = ops::linear(c, *w.in, w.in_bias, x);  // [T, Q + 2 KV]
+  if (w.conv != nullptr) qkv = ops::causal_conv1d(c, *w.conv, w.conv_bias, qkv);
   const auto turned = [&](Var part, int64_t heads) {
     Rope rope = a.rotary.of(heads, a.head_dim);
     rope.interleaved = a.interleaved;
-    return a.rotary.dim > 0 ? c.rope(rope, part) : part;  // [T, heads*d]
+    return a.rotary.dim > 0 ? ops::rope(c, rope, part) : part;  // [T, heads*d]
   };
-  Attention in{a.heads, a.kv_heads, c.tap("q", turned(c.split(qkv, 0, Q), a.heads)),
-               c.tap("k", turned(c.split(qkv, Q, KV), a.kv_heads)), c.tap("v", c.split(qkv, Q + KV, KV))};
+  Attention in{a.heads, a.kv_heads, c.tap("q", turned(ops::split(c, qkv, 0, Q), a.heads)),
+               c.tap("k", turned(ops::split(c, qkv, Q, KV), a.kv_heads)), c.tap("v", ops::split(c, qkv, Q + KV, KV))};
   in.scale = a.scale;
-  return c.linear(*w.out, w.out_bias, c.softmax_attention(in));  // [T, d_model]
+  return ops::linear(c, *w.out, w.out_bias, ops::softmax_attention(c, in));  // [T, d_model]
 }
 
 MambaSsmLayers::MambaSsmLayers(MambaSsm stack, const Config& config, double norm_eps)
@@ -173,11 +182,11 @@ Var MambaSsmLayers::run(Ctx& ctx, int64_t layer, const std::function<Var(Ctx&, V
   return ctx.block(static_cast<int>(layer), h, [this, layer, own_mixer](Ctx& c, Var x) {
     const Layer& w = layers_[static_cast<size_t>(layer)];
     const bool attention = attends(layer);
-    const Var u = c.rmsnorm(w.norm, x, norm_eps_);           // [T, d_model]
-    const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
+    const Var u = ops::rmsnorm(c, w.norm, x, norm_eps_);           // [T, d_model]
+    const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
       return attention ? mamba_ssm_attention(m, w.attention, attention_, in) : own_mixer(m, in);
     }));
-    return w.norm2 == nullptr ? y : c.add(y, mamba_ssm_mlp(c, w.mlp, c.rmsnorm(w.norm2, y, norm_eps_)));
+    return w.norm2 == nullptr ? y : ops::add(c, y, mamba_ssm_mlp(c, w.mlp, ops::rmsnorm(c, w.norm2, y, norm_eps_)));
   });
 }
 

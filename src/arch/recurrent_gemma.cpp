@@ -5,6 +5,19 @@
 
 #include "arch/architecture.h"
 #include "base/counted.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+#include "core/ops/norm.h"
+#include "core/ops/rotate.h"
+#include "core/ops/scale.h"
+#include "core/ops/softmax_attention.h"
 #include "nn/parts.h"
 #include "nn/rotary.h"
 
@@ -80,16 +93,16 @@ class RecurrentGemma final : public Architecture {
   Var forward(Ctx& ctx) const override {
     // The published factor sqrt(d_model) is rounded to bf16.
     const double factor = bf16_to_float(float_to_bf16(std::sqrt(static_cast<float>(c_.d_model))));
-    Var h = ctx.scale(factor, ctx.embedding(*embeddings_));  // [T, d_model]
+    Var h = ops::scale(ctx, factor, ops::embedding(ctx, *embeddings_));  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const GriffinLayer& w = layers_[static_cast<size_t>(l)];
       const bool recurrent = c_.recurrent(l);
       h = ctx.block(static_cast<int>(l), h, [&, recurrent](Ctx& c, Var x) {
-        const Var u = norm(c, w.temporal_norm, x);               // [T, d_model]
-        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
+        const Var u = norm(c, w.temporal_norm, x);                     // [T, d_model]
+        const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
           return recurrent ? mix_recurrent(m, w.rec, in) : mix_attention(m, w.attn, in);
         }));
-        return c.add(y, nn::gated_mlp(c, w.mlp, norm(c, w.channel_norm, y), c_.act));  // [T, d_model]
+        return ops::add(c, y, nn::gated_mlp(c, w.mlp, norm(c, w.channel_norm, y), c_.act));  // [T, d_model]
       });
     }
     return norm(ctx, final_norm_, h);  // [T, d_model]
@@ -170,32 +183,34 @@ class RecurrentGemma final : public Architecture {
     NormOptions options;
     options.eps = c_.norm_eps;
     options.one_plus = true;
-    return c.norm(options, w, nullptr, x);
+    return ops::norm(c, options, w, nullptr, x);
   }
 
   Var mix_recurrent(Ctx& c, const Recurrent& w, Var u) const {
-    const Var y = c.activation(c_.act, c.linear(*w.y, w.y_bias, u));                                   // [T, W]
-    const Var x = c.tap("v", c.causal_conv1d(*w.conv, w.conv_bias, c.linear(*w.x, w.x_bias, u)));      // [T, W]
-    const Var i = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.i_weight, w.i_bias, x), nullptr);  // [T, W]
-    const Var r = c.decay_map(DecayMap::kSigmoid, c.block_linear(*w.r_weight, w.r_bias, x), nullptr);  // [T, W]
-    const Var g = c.tap("g", c.decay_rate(RateMap::kNegSoftplus, r, *w.a_param, 8));                   // [T, W] log a
-    const Var write = c.modulate(i, c.decay_map(DecayMap::kSqrtOneMinusExp2, g, nullptr));             // [T, W]
-    const Var h = c.glr(GlrChannel{.v = x, .g = g, .w = c.tap("write", write)});                       // [T, W]
-    return c.linear(*w.out, w.out_bias, c.gate(h, y));                                                 // [T, d_model]
+    const Var y = ops::activation(c, c_.act, ops::linear(c, *w.y, w.y_bias, u));                               // [T, W]
+    const Var x = c.tap("v", ops::causal_conv1d(c, *w.conv, w.conv_bias, ops::linear(c, *w.x, w.x_bias, u)));  // [T, W]
+    const Var i =
+        ops::decay_map(c, DecayMap::kSigmoid, ops::block_linear(c, *w.i_weight, w.i_bias, x), nullptr);  // [T, W]
+    const Var r =
+        ops::decay_map(c, DecayMap::kSigmoid, ops::block_linear(c, *w.r_weight, w.r_bias, x), nullptr);  // [T, W]
+    const Var g = c.tap("g", ops::decay_rate(c, RateMap::kNegSoftplus, r, *w.a_param, 8));               // [T, W] log a
+    const Var write = ops::modulate(c, i, ops::decay_map(c, DecayMap::kSqrtOneMinusExp2, g, nullptr));   // [T, W]
+    const Var h = ops::glr(c, GlrChannel{.v = x, .g = g, .w = c.tap("write", write)});                   // [T, W]
+    return ops::linear(c, *w.out, w.out_bias, ops::gate(c, h, y));                                       // [T, d_model]
   }
 
   Var mix_attention(Ctx& c, const LocalAttention& w, Var u) const {
     const int64_t d = c_.head_dim();
-    const Var q = c.rope(c_.rotary.of(c_.heads, d), c.linear(*w.q, w.q_bias, u));     // [T, H*d]
-    const Var k = c.rope(c_.rotary.of(c_.kv_heads, d), c.linear(*w.k, w.k_bias, u));  // [T, kv*d]
+    const Var q = ops::rope(c, c_.rotary.of(c_.heads, d), ops::linear(c, *w.q, w.q_bias, u));     // [T, H*d]
+    const Var k = ops::rope(c, c_.rotary.of(c_.kv_heads, d), ops::linear(c, *w.k, w.k_bias, u));  // [T, kv*d]
     Attention in{.heads = c_.heads,
                  .kv_heads = c_.kv_heads,
                  .q = c.tap("q", q),
                  .k = c.tap("k", k),
-                 .v = c.tap("v", c.linear(*w.v, w.v_bias, u))};
+                 .v = c.tap("v", ops::linear(c, *w.v, w.v_bias, u))};
     in.scale = 1 / std::sqrt(static_cast<double>(d));
     in.window = c_.window;
-    return c.linear(*w.o, w.o_bias, c.softmax_attention(in));  // [T, d_model]
+    return ops::linear(c, *w.o, w.o_bias, ops::softmax_attention(c, in));  // [T, d_model]
   }
 
   Config source_;

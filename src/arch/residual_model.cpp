@@ -1,5 +1,9 @@
 #include "arch/residual_model.h"
 
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/norm.h"
+
 namespace hindscan {
 
 ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio, int64_t n_layer) {
@@ -58,17 +62,17 @@ void ResidualModel::declare(WeightTable& t) {
 }
 
 Var ResidualModel::forward(Ctx& ctx) const {
-  Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+  Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, [&, l](Ctx& c, Var x) {
-      const Var u = c.rmsnorm(w.mixer_norm, x, base_.norm_eps);                           // [T, d_model]
-      const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
+      const Var u = ops::rmsnorm(c, w.mixer_norm, x, base_.norm_eps);                           // [T, d_model]
+      const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) { return mix(m, l, in); }));  // [T, d_model]
       if (base_.d_ffn == 0) return y;
-      return c.add(y, nn::gated_mlp(c, w.mlp, c.rmsnorm(w.mlp_norm, y, base_.norm_eps)));  // [T, d_model]
+      return ops::add(c, y, nn::gated_mlp(c, w.mlp, ops::rmsnorm(c, w.mlp_norm, y, base_.norm_eps)));  // [T, d_model]
     });
   }
-  return ctx.rmsnorm(norm_, h, base_.norm_eps);  // [T, d_model]
+  return ops::rmsnorm(ctx, norm_, h, base_.norm_eps);  // [T, d_model]
 }
 
 ArchitectureSizes ResidualModel::sizes() const {

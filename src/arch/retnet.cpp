@@ -4,6 +4,11 @@
 
 #include "arch/residual_model.h"
 #include "base/counted.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/rotate.h"
 
 namespace hindscan {
 
@@ -46,21 +51,21 @@ class Retnet final : public ResidualModel {
   Var mix(Ctx& c, int64_t layer, Var u) const override {
     const RetnetLayer& w = layers_[static_cast<size_t>(layer)];
     const int64_t groups = heads_ / kv_heads_;
-    const Var q = c.rope({heads_, K_, K_}, c.linear(*w.q, nullptr, u));             // [T, H*K]
-    const Var k = c.rope({kv_heads_, K_, K_}, c.linear(*w.k, nullptr, u));          // [T, kv*K]
-    const Var v = c.head_broadcast(c.linear(*w.v, nullptr, u), kv_heads_, groups);  // [T, H*V]
+    const Var q = ops::rope(c, {heads_, K_, K_}, ops::linear(c, *w.q, nullptr, u));             // [T, H*K]
+    const Var k = ops::rope(c, {kv_heads_, K_, K_}, ops::linear(c, *w.k, nullptr, u));          // [T, kv*K]
+    const Var v = ops::head_broadcast(c, ops::linear(c, *w.v, nullptr, u), kv_heads_, groups);  // [T, H*V]
     GlrHeads in{.heads = heads_,
                 .groups = heads_,
                 .K = K_,
                 .V = V_,
                 .q = c.tap("q", q),
-                .k = c.tap("k", c.head_broadcast(k, kv_heads_, groups)),
+                .k = c.tap("k", ops::head_broadcast(c, k, kv_heads_, groups)),
                 .v = c.tap("v", v)};
-    in.g = c.decay_constant(log_gamma_);  // [T, H]
+    in.g = ops::decay_constant(c, log_gamma_);  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K_));
-    const Var y = c.glr(in);  // [T, H*V]
-    return c.linear(*w.o, nullptr,
-                    nn::gated_head_norm(c, *w.norm, y, c.linear(*w.g, nullptr, u), heads_, base_.norm_eps));
+    const Var y = ops::glr(c, in);  // [T, H*V]
+    return ops::linear(c, *w.o, nullptr,
+                       nn::gated_head_norm(c, *w.norm, y, ops::linear(c, *w.g, nullptr, u), heads_, base_.norm_eps));
   }
 
   Sizes mixer_sizes() const override {

@@ -3,6 +3,10 @@
 #include <cmath>
 
 #include "arch/architecture.h"
+#include "core/ops/embedding.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+#include "core/ops/nonlinear_recurrence.h"
 
 namespace hindscan {
 
@@ -49,13 +53,13 @@ class Rnn final : public Architecture {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*encoder_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *encoder_);  // [T, d_model]
     for (int64_t l = 0; l < n_layer_; ++l) {
       const RnnLayer& w = layers_[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&](Ctx& c, Var x) {
         return c.mixer(x, [&](Ctx& m, Var u) {
-          const Var gates = m.tap("v", m.linear(*w.W, w.W_bias, u));        // [T, gates*d_model]
-          return m.nonlinear_recurrence({kind_, 1, gates, w.R, w.R_bias});  // [T, d_model]
+          const Var gates = m.tap("v", ops::linear(m, *w.W, w.W_bias, u));        // [T, gates*d_model]
+          return ops::nonlinear_recurrence(m, {kind_, 1, gates, w.R, w.R_bias});  // [T, d_model]
         });
       });
     }

@@ -2,6 +2,11 @@
 // sigmoid(r). Weight names of Hugging Face's "rwkv"; BlinkDL's are aliases.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
+#include "core/ops/activation.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/token_mix.h"
 
 namespace hindscan {
 
@@ -57,17 +62,17 @@ class Rwkv4 final : public rwkv::Model {
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                  // [T, d_model]
-    const Var k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));    // [T, d_att]
-    const Var v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));  // [T, d_att]
-    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r));         // [T, d_att]
+    const Var before = ops::token_shift(c, x);                                                  // [T, d_model]
+    const Var k = c.tap("k", ops::linear(c, *w.key, nullptr, mixed(c, x, before, w.mix_k)));    // [T, d_att]
+    const Var v = c.tap("v", ops::linear(c, *w.value, nullptr, mixed(c, x, before, w.mix_v)));  // [T, d_att]
+    const Var r = ops::linear(c, *w.receptance, nullptr, mixed(c, x, before, w.mix_r));         // [T, d_att]
     GlrWkv4 wkv;
     wkv.k = k;
     wkv.v = v;
     wkv.time_decay = w.time_decay;
     wkv.time_first = w.time_first;
-    const Var y = c.gate(c.glr(wkv), c.activation(kernels::Act::kSigmoid, r));  // [T, d_att]
-    return c.linear(*w.output, constant(layer), y);                             // [T, d_model]
+    const Var y = ops::gate(c, ops::glr(c, wkv), ops::activation(c, kernels::Act::kSigmoid, r));  // [T, d_att]
+    return ops::linear(c, *w.output, constant(layer), y);                                         // [T, d_model]
   }
 
  private:

@@ -3,6 +3,12 @@
 // head.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
+#include "core/ops/activation.h"
+#include "core/ops/decay.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/token_mix.h"
 
 namespace hindscan {
 
@@ -71,23 +77,23 @@ class Rwkv5 final : public rwkv::Model {
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);  // [T, d_model]
+    const Var before = ops::token_shift(c, x);  // [T, d_model]
     GlrHeads wkv{};
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = wkv.V = base_.head_size;
-    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, mixed(c, x, before, w.mix_r)));  // [T, d_att]
-    wkv.k = c.tap("k", c.linear(*w.key, nullptr, mixed(c, x, before, w.mix_k)));         // [T, d_att]
-    wkv.v = c.tap("v", c.linear(*w.value, nullptr, mixed(c, x, before, w.mix_v)));       // [T, d_att]
-    wkv.g = c.decay_map(DecayMap::kNegExp, kNoVar, w.time_decay);                        // [T, d_att] or [T, H]
+    wkv.q = c.tap("q", ops::linear(c, *w.receptance, nullptr, mixed(c, x, before, w.mix_r)));  // [T, d_att]
+    wkv.k = c.tap("k", ops::linear(c, *w.key, nullptr, mixed(c, x, before, w.mix_k)));         // [T, d_att]
+    wkv.v = c.tap("v", ops::linear(c, *w.value, nullptr, mixed(c, x, before, w.mix_v)));       // [T, d_att]
+    wkv.g = ops::decay_map(c, DecayMap::kNegExp, kNoVar, w.time_decay);                        // [T, d_att] or [T, H]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.current;
     wkv.initial = w.time_state;
-    Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);  // [T, d_att]
+    Var y = head_norm(c, w.ln_x, ops::glr(c, wkv), head_norm_eps_);  // [T, d_att]
     if (w.gate != nullptr) {
-      const Var z = c.linear(*w.gate, nullptr, mixed(c, x, before, w.mix_g));  // [T, d_att]
-      y = c.gate(y, c.activation(kernels::Act::kSilu, z));                     // [T, d_att]
+      const Var z = ops::linear(c, *w.gate, nullptr, mixed(c, x, before, w.mix_g));  // [T, d_att]
+      y = ops::gate(c, y, ops::activation(c, kernels::Act::kSilu, z));               // [T, d_att]
     }
-    return c.linear(*w.output, constant(layer), y);  // [T, d_model]
+    return ops::linear(c, *w.output, constant(layer), y);  // [T, d_model]
   }
 
  private:

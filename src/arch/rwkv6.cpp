@@ -5,6 +5,13 @@
 
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/token_mix.h"
 
 namespace hindscan {
 
@@ -91,30 +98,31 @@ class Rwkv6 final : public rwkv::Model {
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var>) const override {
     using kernels::Act;
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                                             // [T, d_model]
-    const Var low = c.activation(Act::kTanh, c.linear_in(*w.maa_w1, mixed(c, x, before, w.maa_x)));  // [T, 5*rank]
-    const Var deltas = c.block_linear(*w.maa_w2, nullptr, low);                                      // [T, 5*d_model]
+    const Var before = ops::token_shift(c, x);  // [T, d_model]
+    const Var low =
+        ops::activation(c, Act::kTanh, ops::linear_in(c, *w.maa_w1, mixed(c, x, before, w.maa_x)));  // [T, 5*rank]
+    const Var deltas = ops::block_linear(c, *w.maa_w2, nullptr, low);                                // [T, 5*d_model]
     std::array<Var, kMixes> in;  // [T, d_model] each
     for (size_t i = 0; i < in.size(); ++i) {
-      const Var delta = c.split(deltas, static_cast<int64_t>(i) * base_.d_model, base_.d_model);  // [T, d_model]
+      const Var delta = ops::split(c, deltas, static_cast<int64_t>(i) * base_.d_model, base_.d_model);  // [T, d_model]
       in[i] = mixed(c, x, before, w.maa[i], delta);
     }
-    const Var decay =
-        c.linear_in(*w.decay_w2, c.activation(Act::kTanh, c.linear_in(*w.decay_w1, in[0])));  // [T, key_dim]
+    const Var decay = ops::linear_in(
+        c, *w.decay_w2, ops::activation(c, Act::kTanh, ops::linear_in(c, *w.decay_w1, in[0])));  // [T, key_dim]
     GlrHeads wkv{};
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = key_dim_ / base_.heads();
     wkv.V = base_.head_size;
-    wkv.q = c.tap("q", c.linear(*w.receptance, nullptr, in[3]));              // [T, key_dim]
-    wkv.k = c.tap("k", c.linear(*w.key, nullptr, in[1]));                     // [T, key_dim]
-    wkv.v = c.tap("v", c.linear(*w.value, nullptr, in[2]));                   // [T, d_att]
-    wkv.g = c.tap("g", c.decay_map(DecayMap::kNegExp, decay, w.time_decay));  // [T, key_dim]
+    wkv.q = c.tap("q", ops::linear(c, *w.receptance, nullptr, in[3]));              // [T, key_dim]
+    wkv.k = c.tap("k", ops::linear(c, *w.key, nullptr, in[1]));                     // [T, key_dim]
+    wkv.v = c.tap("v", ops::linear(c, *w.value, nullptr, in[2]));                   // [T, d_att]
+    wkv.g = c.tap("g", ops::decay_map(c, DecayMap::kNegExp, decay, w.time_decay));  // [T, key_dim]
     wkv.read = kernels::glr::Read::kBefore;
     wkv.bonus = w.time_faaaa;
     wkv.initial = w.time_state;
-    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);             // [T, d_att]
-    const Var z = c.activation(Act::kSilu, c.linear(*w.gate, nullptr, in[4]));  // [T, d_att]
-    return c.linear(*w.output, constant(layer), c.gate(y, z));                  // [T, d_model]
+    const Var y = head_norm(c, w.ln_x, ops::glr(c, wkv), head_norm_eps_);                   // [T, d_att]
+    const Var z = ops::activation(c, Act::kSilu, ops::linear(c, *w.gate, nullptr, in[4]));  // [T, d_att]
+    return ops::linear(c, *w.output, constant(layer), ops::gate(c, y, z));                  // [T, d_model]
   }
 
  private:

@@ -3,6 +3,15 @@
 // are mixed with the first layer's. Maths and names: RWKV-LM, RWKV-v7/train_temp/src/model.py.
 #include "arch/rwkv_model.h"
 #include "arch/rwkv_names.h"
+#include "core/ops/activation.h"
+#include "core/ops/decay.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/scale.h"
+#include "core/ops/skip.h"
+#include "core/ops/token_mix.h"
 
 namespace hindscan {
 
@@ -94,21 +103,21 @@ class Rwkv7 final : public rwkv::Model {
   std::vector<Var> forward_shared(Ctx& c, Var h) const override {
     if (base_.n_layer < 2) return {};
     const Layer& w = layers_.front();
-    const Var x = layer_norm(c, first_norm(), h, base_.norm_eps);                // [T, d_model]
-    return {c.linear(*w.value, nullptr, mixed(c, x, c.token_shift(x), w.x_v))};  // [T, d_att]
+    const Var x = layer_norm(c, first_norm(), h, base_.norm_eps);                            // [T, d_model]
+    return {ops::linear(c, *w.value, nullptr, mixed(c, x, ops::token_shift(c, x), w.x_v))};  // [T, d_att]
   }
 
   Var time_mix(Ctx& c, int64_t layer, Var x, std::span<const Var> shared) const override {
     using kernels::Act;
     const Layer& w = layers_[static_cast<size_t>(layer)];
-    const Var before = c.token_shift(x);                                         // [T, d_model]
-    const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, before, w.x_r));  // [T, d_att]
-    const Var k = c.linear(*w.key, nullptr, mixed(c, x, before, w.x_k));         // [T, d_att]
-    const Var v = value(c, w, mixed(c, x, before, w.x_v), shared);               // [T, d_att]
-    const Var low = c.linear_in(*w.decay.w1, mixed(c, x, before, w.x_w));        // [T, rank]
-    const Var g =
-        c.decay_map(DecayMap::kNegSigmoid, c.linear_in(*w.decay.w2, c.activation(Act::kTanh, low)), w.decay.w0,
-                    std::exp(-0.5));                                // [T, d_att]
+    const Var before = ops::token_shift(c, x);                                         // [T, d_model]
+    const Var r = ops::linear(c, *w.receptance, nullptr, mixed(c, x, before, w.x_r));  // [T, d_att]
+    const Var k = ops::linear(c, *w.key, nullptr, mixed(c, x, before, w.x_k));         // [T, d_att]
+    const Var v = value(c, w, mixed(c, x, before, w.x_v), shared);                     // [T, d_att]
+    const Var low = ops::linear_in(c, *w.decay.w1, mixed(c, x, before, w.x_w));        // [T, rank]
+    const Var g = ops::decay_map(c, DecayMap::kNegSigmoid,
+                                 ops::linear_in(c, *w.decay.w2, ops::activation(c, Act::kTanh, low)), w.decay.w0,
+                                 std::exp(-0.5));                   // [T, d_att]
     const Var a = coefficient(c, w.a, mixed(c, x, before, w.x_a));  // [T, d_att]
     const Var kk = unit_key(c, w, k);                               // [T, d_att]
 
@@ -116,16 +125,18 @@ class Rwkv7 final : public rwkv::Model {
     wkv.heads = wkv.groups = base_.heads();
     wkv.K = wkv.V = base_.head_size;
     wkv.q = c.tap("q", r);
-    wkv.k = c.tap("k", c.mix(k, c.modulate(a, k), *w.k_a, kNoVar, false));  // k (1 + (a - 1) k_a)
+    wkv.k = c.tap("k", ops::mix(c, k, ops::modulate(c, a, k), *w.k_a, kNoVar, false));  // k (1 + (a - 1) k_a)
     wkv.v = c.tap("v", v);
     wkv.g = c.tap("g", g);
     wkv.initial = w.time_state;
-    wkv.b = c.scale(-1, c.modulate(a, kk));                                        // [T, d_att]
-    wkv.c = c.modulate(c.decay_map(DecayMap::kExp, c.scale(-1, g), nullptr), kk);  // kk / w: the decay comes first
-    const Var y = head_norm(c, w.ln_x, c.glr(wkv), head_norm_eps_);                // [T, d_att]
-    const Var with_own = c.skip(CurrentToken{base_.heads(), wkv.q, wkv.k, wkv.v, w.r_k}, y);    // [T, d_att]
-    const Var z = c.activation(Act::kSigmoid, c.linear_in(*w.g1, mixed(c, x, before, w.x_g)));  // [T, rank]
-    return c.linear(*w.output, constant(layer), c.gate(with_own, c.linear_in(*w.g2, z)));       // [T, d_model]
+    wkv.b = ops::scale(c, -1, ops::modulate(c, a, kk));  // [T, d_att]
+    wkv.c = ops::modulate(c, ops::decay_map(c, DecayMap::kExp, ops::scale(c, -1, g), nullptr),
+                          kk);                                             // kk / w: the decay comes first
+    const Var y = head_norm(c, w.ln_x, ops::glr(c, wkv), head_norm_eps_);  // [T, d_att]
+    const Var with_own = ops::skip(c, CurrentToken{base_.heads(), wkv.q, wkv.k, wkv.v, w.r_k}, y);  // [T, d_att]
+    const Var z = ops::activation(c, Act::kSigmoid, ops::linear_in(c, *w.g1, mixed(c, x, before, w.x_g)));  // [T, rank]
+    return ops::linear(c, *w.output, constant(layer),
+                       ops::gate(c, with_own, ops::linear_in(c, *w.g2, z)));  // [T, d_model]
   }
 
  private:
@@ -165,12 +176,13 @@ class Rwkv7 final : public rwkv::Model {
   }
 
   static Var coefficient(Ctx& c, const LowRank& w, Var x) {
-    return c.decay_map(DecayMap::kSigmoid, c.linear_in(*w.w2, c.linear_in(*w.w1, x)), w.w0);  // [T, d_att]
+    return ops::decay_map(c, DecayMap::kSigmoid, ops::linear_in(c, *w.w2, ops::linear_in(c, *w.w1, x)),
+                          w.w0);  // [T, d_att]
   }
 
   static Var value(Ctx& c, const Layer& w, Var x, std::span<const Var> shared) {
-    const Var v = c.linear(*w.value, nullptr, x);                                 // [T, d_att]
-    return w.v.w0 == nullptr ? v : c.lerp(v, shared[0], coefficient(c, w.v, x));  // [T, d_att]
+    const Var v = ops::linear(c, *w.value, nullptr, x);                                 // [T, d_att]
+    return w.v.w0 == nullptr ? v : ops::lerp(c, v, shared[0], coefficient(c, w.v, x));  // [T, d_att]
   }
 
   // 1 / max(||x||, eps), not the eps inside the root of other delta rules.
@@ -179,7 +191,7 @@ class Rwkv7 final : public rwkv::Model {
     unit.kind = fuse_norm_ ? NormOptions::Kind::kL2Inside : NormOptions::Kind::kL2Max;
     unit.eps = fuse_norm_ ? 1e-6 : 1e-12;
     unit.groups = base_.heads();
-    return c.norm(unit, nullptr, nullptr, c.channel_scale(*w.k_k, k));  // [T, d_att]
+    return ops::norm(c, unit, nullptr, nullptr, ops::channel_scale(c, *w.k_k, k));  // [T, d_att]
   }
 
   Ranks ranks_;

@@ -3,6 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+#include "core/ops/norm.h"
+#include "core/ops/token_mix.h"
+
 namespace hindscan::rwkv {
 
 constexpr int64_t kMaxDim = int64_t{1} << 24;
@@ -100,7 +109,7 @@ Var Model::layer_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
   NormOptions options;
   options.kind = NormOptions::Kind::kLayer;
   options.eps = eps;
-  return c.norm(options, w.weight, w.bias, x);
+  return ops::norm(c, options, w.weight, w.bias, x);
 }
 
 Var Model::head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
@@ -108,11 +117,11 @@ Var Model::head_norm(Ctx& c, const LayerNorm& w, Var x, double eps) const {
   options.kind = NormOptions::Kind::kLayer;
   options.eps = eps;
   options.groups = base_.heads();
-  return c.norm(options, w.weight, w.bias, x);
+  return ops::norm(c, options, w.weight, w.bias, x);
 }
 
 Var Model::mixed(Ctx& c, Var x, Var previous, const Weight* mu, Var delta) const {
-  return c.mix(x, previous, *mu, delta, mix_is_own_share());
+  return ops::mix(c, x, previous, *mu, delta, mix_is_own_share());
 }
 
 void Model::declare(WeightTable& t) {
@@ -147,24 +156,25 @@ LogitHead Model::logit_head() const {
 }
 
 Var Model::channel_mix(Ctx& c, const ChannelMix& w, Var x) const {
-  const Var previous = c.token_shift(x);                                             // [T, d_model]
-  const Var k = c.linear(*w.key, nullptr, mixed(c, x, previous, w.mix_k));           // [T, d_ffn]
-  const Var y = c.linear(*w.value, nullptr, c.activation(kernels::Act::kRelu2, k));  // [T, d_model]
+  const Var previous = ops::token_shift(c, x);                                                   // [T, d_model]
+  const Var k = ops::linear(c, *w.key, nullptr, mixed(c, x, previous, w.mix_k));                 // [T, d_ffn]
+  const Var y = ops::linear(c, *w.value, nullptr, ops::activation(c, kernels::Act::kRelu2, k));  // [T, d_model]
   if (w.receptance == nullptr) return y;
-  const Var r = c.linear(*w.receptance, nullptr, mixed(c, x, previous, w.mix_r));  // [T, d_model]
-  return c.gate(y, c.activation(kernels::Act::kSigmoid, r));                       // [T, d_model]
+  const Var r = ops::linear(c, *w.receptance, nullptr, mixed(c, x, previous, w.mix_r));  // [T, d_model]
+  return ops::gate(c, y, ops::activation(c, kernels::Act::kSigmoid, r));                 // [T, d_model]
 }
 
 Var Model::forward(Ctx& ctx) const {
-  Var h = ctx.embedding(*embeddings_);                                       // [T, d_model]
+  Var h = ops::embedding(ctx, *embeddings_);                                 // [T, d_model]
   if (ln0_.weight != nullptr) h = layer_norm(ctx, ln0_, h, base_.norm_eps);  // [T, d_model]
   const std::vector<Var> shared = forward_shared(ctx, h);
   for (int64_t l = 0; l < base_.n_layer; ++l) {
     const Block& w = blocks_[static_cast<size_t>(l)];
     h = ctx.block(static_cast<int>(l), h, shared, [this, &w, l, shared](Ctx& c, Var x) {
-      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);                                           // [T, d_model]
-      const Var a = c.add(x, c.mixer(u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
-      return c.add(a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));                 // [T, d_model]
+      const Var u = layer_norm(c, w.ln1, x, base_.norm_eps);  // [T, d_model]
+      const Var a =
+          ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) { return time_mix(m, l, in, shared); }));  // [T, d_model]
+      return ops::add(c, a, channel_mix(c, w.ffn, layer_norm(c, w.ln2, a, base_.norm_eps)));       // [T, d_model]
     });
   }
   return layer_norm(ctx, ln_out_, h, base_.out_norm_eps);  // [T, d_model]

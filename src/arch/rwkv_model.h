@@ -7,6 +7,7 @@
 
 #include "arch/architecture.h"
 #include "arch/rwkv_init.h"
+#include "core/ops/losses.h"
 
 namespace hindscan::rwkv {
 

@@ -5,6 +5,16 @@
 
 #include "arch/architecture.h"
 #include "base/counted.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+#include "core/ops/nonlinear_recurrence.h"
+#include "core/ops/norm.h"
 #include "nn/parts.h"
 
 namespace hindscan {
@@ -43,19 +53,19 @@ class Xlstm final : public Architecture {
   }
 
   Var forward(Ctx& ctx) const override {
-    Var h = ctx.embedding(*embeddings_);  // [T, d_model]
+    Var h = ops::embedding(ctx, *embeddings_);  // [T, d_model]
     for (int64_t l = 0; l < c_.n_layer; ++l) {
       const XlstmLayer& w = layers_[static_cast<size_t>(l)];
       const bool slstm = c_.slstm[static_cast<size_t>(l)];
       h = ctx.block(static_cast<int>(l), h, [&, slstm](Ctx& c, Var x) {
-        const Var u = c.rmsnorm(w.norm, x, c_.norm_eps);         // [T, d_model]
-        const Var y = c.add(x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
+        const Var u = ops::rmsnorm(c, w.norm, x, c_.norm_eps);         // [T, d_model]
+        const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
           return slstm ? mix_slstm(m, w, in) : mix_mlstm(m, w, in);
         }));
-        return c.add(y, nn::gated_mlp(c, w.ffn, c.rmsnorm(w.norm_ffn, y, c_.norm_eps)));  // [T, d_model]
+        return ops::add(c, y, nn::gated_mlp(c, w.ffn, ops::rmsnorm(c, w.norm_ffn, y, c_.norm_eps)));  // [T, d_model]
       });
     }
-    return ctx.rmsnorm(out_norm_, h, c_.norm_eps);  // [T, d_model]
+    return ops::rmsnorm(ctx, out_norm_, h, c_.norm_eps);  // [T, d_model]
   }
 
   const Weight& head() const override { return *head_; }
@@ -165,29 +175,32 @@ class Xlstm final : public Architecture {
 
   Var head_norm(Ctx& c, const Weight* w, Var y) const {
     NormOptions norm{NormOptions::Kind::kLayer, c_.norm_eps, c_.heads};
-    return c.norm(norm, w, nullptr, y);
+    return ops::norm(c, norm, w, nullptr, y);
   }
 
   Var mix_mlstm(Ctx& c, const XlstmLayer& w, Var u) const {
     const int64_t K = c_.qk_dim / c_.heads;
     const auto project = [&](const char* name, const Weight& weight) {
-      return c.tap(name, c.linear(weight, nullptr, u));
+      return c.tap(name, ops::linear(c, weight, nullptr, u));
     };
     GlrMlstm in{c_.heads, K,     c_.v_dim / c_.heads, project("q", *w.q), project("k", *w.k), project("v", *w.v),
                 kNoVar,   kNoVar};
-    in.i = c.tap("i", c.soft_cap(c_.gate_cap, c.linear(*w.i, w.i_bias, u)));  // [T, H]
-    in.f = c.tap("f", c.decay_map(DecayMap::kLogSigmoid, c.soft_cap(c_.gate_cap, c.linear(*w.f, w.f_bias, u)),
-                                  nullptr));  // [T, H]
+    in.i = c.tap("i", ops::soft_cap(c, c_.gate_cap, ops::linear(c, *w.i, w.i_bias, u)));  // [T, H]
+    in.f = c.tap(
+        "f", ops::decay_map(c, DecayMap::kLogSigmoid, ops::soft_cap(c, c_.gate_cap, ops::linear(c, *w.f, w.f_bias, u)),
+                            nullptr));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K));
     in.eps = c_.eps;
-    const Var o = c.activation(kernels::Act::kSigmoid, c.linear(*w.o, nullptr, u));     // [T, H*V]
-    return c.linear(*w.out, nullptr, c.gate(head_norm(c, w.head_norm, c.glr(in)), o));  // [T, d_model]
+    const Var o = ops::activation(c, kernels::Act::kSigmoid, ops::linear(c, *w.o, nullptr, u));  // [T, H*V]
+    return ops::linear(c, *w.out, nullptr,
+                       ops::gate(c, head_norm(c, w.head_norm, ops::glr(c, in)), o));  // [T, d_model]
   }
 
   Var mix_slstm(Ctx& c, const XlstmLayer& w, Var u) const {
-    const Var x = c.tap("v", c.linear(*w.gates, w.gates_bias, u));  // [T, 4 D]
+    const Var x = c.tap("v", ops::linear(c, *w.gates, w.gates_bias, u));  // [T, 4 D]
     const Nonlinear in{.kind = Nonlinear::Kind::kSlstm, .heads = c_.heads, .x = x, .R = w.R, .r_bias = nullptr};
-    return c.linear(*w.out, nullptr, head_norm(c, w.head_norm, c.nonlinear_recurrence(in)));  // [T, d_model]
+    return ops::linear(c, *w.out, nullptr,
+                       head_norm(c, w.head_norm, ops::nonlinear_recurrence(c, in)));  // [T, d_model]
   }
 
   Config source_;

@@ -7,6 +7,17 @@
 
 #include "base/rng.h"
 #include "base/testing/compare.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/gate.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/skip.h"
+#include "core/ops/token_mix.h"
 
 namespace hindscan {
 namespace {
@@ -44,20 +55,23 @@ struct Toy {
   }
 
   Var mix(Ctx& c, const Layer& w, Var u) const {
-    const Var x = c.activation(kernels::Act::kSilu,
-                               c.causal_conv1d(*w.conv, w.conv_bias, c.linear_rows(*w.in, nullptr, u, 0, kE)));
-    const Var z = c.linear_rows(*w.in, nullptr, u, kE, kE);
-    const Var p = c.linear(*w.bc, nullptr, x);
-    const Var dt = c.decay(c.linear(*w.dt, nullptr, x), *w.dt_bias);
-    const Var y = c.glr({c.split(p, kN, kN), c.tap("k", c.split(p, 0, kN)), x, dt, w.A_log});
-    return c.linear(*w.out, w.out_bias, c.gate(c.skip(*w.D, y, x), c.activation(kernels::Act::kSilu, z)));
+    const Var x =
+        ops::activation(c, kernels::Act::kSilu,
+                        ops::causal_conv1d(c, *w.conv, w.conv_bias, ops::linear_rows(c, *w.in, nullptr, u, 0, kE)));
+    const Var z = ops::linear_rows(c, *w.in, nullptr, u, kE, kE);
+    const Var p = ops::linear(c, *w.bc, nullptr, x);
+    const Var dt = ops::decay(c, ops::linear(c, *w.dt, nullptr, x), *w.dt_bias);
+    const Var y = ops::glr(c, {ops::split(c, p, kN, kN), c.tap("k", ops::split(c, p, 0, kN)), x, dt, w.A_log});
+    return ops::linear(c, *w.out, w.out_bias,
+                       ops::gate(c, ops::skip(c, *w.D, y, x), ops::activation(c, kernels::Act::kSilu, z)));
   }
   Var forward(Ctx& c) const {
-    Var h = c.embedding(*head);  // features pass through
+    Var h = ops::embedding(c, *head);  // features pass through
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(
-            x, b.mixer(b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return ops::add(b, x, b.mixer(ops::rmsnorm(b, layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) {
+          return mix(m, layers[l], u);
+        }));
       });
     }
     return h;
@@ -243,7 +257,7 @@ TEST(Ctx, NamesOfCarriedArraysAreMadeOnce) {
   o.names = &names;
   Input in = features(x);
   Ctx other(in, o);
-  EXPECT_THROW(other.token_shift(other.embedding(*toy.head)), Error);
+  EXPECT_THROW(ops::token_shift(other, ops::embedding(other, *toy.head)), Error);
 }
 
 TEST(Ctx, PathsAddUpToTheExactAdjointOfAMixer) {
@@ -334,7 +348,7 @@ TEST(Ctx, RefusesWhatDoesNotFit) {
   CtxOptions o;
   o.compute = DType::kF64;
   Ctx c(ids, o);
-  EXPECT_THROW(c.embedding(*toy.head), Error);
+  EXPECT_THROW(ops::embedding(c, *toy.head), Error);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/op_inputs.h"
+#include "core/var.h"
 #include "kernels/attention.h"
 #include "kernels/glr/channel.h"
 #include "kernels/glr/element.h"

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "core/ops/order.h"
+
 namespace hindscan {
 
 static void check_grid(const Grid& g) {

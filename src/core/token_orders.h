@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/context.h"
+#include "core/ops/order.h"
 
 namespace hindscan {
 

@@ -5,6 +5,9 @@
 
 #include <cstdlib>
 
+#include "core/ops/embedding.h"
+#include "core/ops/order.h"
+
 namespace hindscan {
 namespace {
 
@@ -97,11 +100,11 @@ TEST(TokenOrders, GatherAndScatterUndoEachOther) {
   in.cu_seqlens = {0, g.size(), T};
   for (const Named& n : permutations(g)) {
     Ctx c(in, {});
-    const Var f = c.features();
-    const Var there = c.gather_tokens(f, n.order);
-    const Var back = c.scatter_add_tokens(there, n.order, f);
+    const Var f = ops::features(c);
+    const Var there = ops::gather_tokens(c, f, n.order);
+    const Var back = ops::scatter_add_tokens(c, there, n.order, f);
     for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(c.data<float>(back)[i], x[i]) << n.name;
-    const Var inverse = c.gather_tokens(there, inverse_order(n.order));
+    const Var inverse = ops::gather_tokens(c, there, inverse_order(n.order));
     for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(c.data<float>(inverse)[i], x[i]) << n.name;
   }
 }

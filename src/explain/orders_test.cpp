@@ -4,6 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/embedding.h"
+#include "core/ops/glr.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/order.h"
+#include "core/ops/pool.h"
 #include "explain/reverse_method.h"
 #include "explain/test_support.h"
 
@@ -45,25 +54,26 @@ struct Bidirectional {
   }
 
   Var scan(Ctx& c, const Layer& w, Var u) const {
-    const Var v = c.activation(kernels::Act::kSilu, c.linear(*w.in, nullptr, u));
-    const Var g = c.decay_map(DecayMap::kLogSigmoid, c.linear(*w.decay, nullptr, u), nullptr);
-    return c.glr(GlrChannel{.v = v, .g = g});
+    const Var v = ops::activation(c, kernels::Act::kSilu, ops::linear(c, *w.in, nullptr, u));
+    const Var g = ops::decay_map(c, DecayMap::kLogSigmoid, ops::linear(c, *w.decay, nullptr, u), nullptr);
+    return ops::glr(c, GlrChannel{.v = v, .g = g});
   }
   Var mix(Ctx& c, const Layer& w, Var u) const {
     const TokenOrder back = reversed(c.rows(u));
-    const Var there = scan(c, w, u), again = scan(c, w, c.gather_tokens(u, back));
-    return c.linear(*w.out, w.out_bias, c.add(there, c.scatter_add_tokens(again, back, u)));
+    const Var there = scan(c, w, u), again = scan(c, w, ops::gather_tokens(c, u, back));
+    return ops::linear(c, *w.out, w.out_bias, ops::add(c, there, ops::scatter_add_tokens(c, again, back, u)));
   }
   Var forward(Ctx& c) const {
-    Var h = c.embedding(*head);  // features pass through
-    if (class_token) h = c.insert_token(*cls, h, 4);
+    Var h = ops::embedding(c, *head);  // features pass through
+    if (class_token) h = ops::insert_token(c, *cls, h, 4);
     for (size_t l = 0; l < layers.size(); ++l) {
       h = c.block(static_cast<int>(l), h, [&, l](Ctx& b, Var x) {
-        return b.add(
-            x, b.mixer(b.rmsnorm(layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) { return mix(m, layers[l], u); }));
+        return ops::add(b, x, b.mixer(ops::rmsnorm(b, layers[l].norm, x, 1e-5), [&, l](Ctx& m, Var u) {
+          return mix(m, layers[l], u);
+        }));
       });
     }
-    return c.pool(pool, h);
+    return ops::pool(c, pool, h);
   }
 };
 
@@ -180,11 +190,11 @@ TEST(Orders, RepeatedAndLeftOutTokensMoveThereAndBack) {
   input.features = features;
   input.feature_dim = Bidirectional::kD;
   Ctx ctx(input, Pass::options());
-  const Var x = ctx.embedding(*model.head);
+  const Var x = ops::embedding(ctx, *model.head);
   TokenOrder order;
   order.index = {3, 3, 0, 8, 1, 3, 5};
-  const Var y = ctx.gather_tokens(x, order);
-  const Var pooled = ctx.pool_tokens(y, {{0, 1, 2, 3}, {}}, 2);
+  const Var y = ops::gather_tokens(ctx, x, order);
+  const Var pooled = ops::pool_tokens(ctx, y, {{0, 1, 2, 3}, {}}, 2);
   const Orders orders = Orders::of<double>(ctx, pooled);
   std::vector<double> text(9, 0.0);
   text[3] = 2;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/losses.h"
 #include "explain/reverse_method.h"
 #include "kernels/finite.h"
 #include "kernels/gemm.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/losses.h"
 #include "kernels/finite.h"
 #include "kernels/gemm.h"
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
+
 namespace hindscan {
 
 std::vector<float> predict(const Model& model, const Input& input) {
@@ -15,7 +18,7 @@ std::vector<float> predict(const Model& model, const Input& input) {
   options.compute = model.compute();
   Ctx ctx(input, options);
   const LogitHead head = model.arch().logit_head();
-  const Var y = ctx.linear(*head.weight, head.bias, model.arch().forward(ctx));  // [B, labels]
+  const Var y = ops::linear(ctx, *head.weight, head.bias, model.arch().forward(ctx));  // [B, labels]
   const auto n = static_cast<size_t>(ctx.rows(y) * ctx.cols(y));
   std::vector<float> out(n);  // [B, labels]
   for (size_t i = 0; i < n; ++i) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/counted.h"
+#include "core/ops/losses.h"
 #include "model/head_rows.h"
 #include "model/model.h"
 #include "model/pass_cost.h"
@@ -170,7 +171,7 @@ void Runner::score(std::span<const RunSequence> sequences, std::span<const std::
       std::copy_n(next, scored(p), targets.begin() + p.row);
     }
     std::vector<double> nats(targets.size());
-    ctx.cross_entropy(model_.arch().logit_head(), h, targets, {}, nats);
+    ops::cross_entropy(ctx, model_.arch().logit_head(), h, targets, {}, nats);
     for (const Part& p : parts) {
       for (int64_t t = 0; t < scored(p); ++t) {
         const double nat = nats[static_cast<size_t>(p.row + t)];

@@ -2,6 +2,14 @@
 
 #include <cmath>
 
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/gate.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+#include "core/ops/rotate.h"
+#include "core/ops/softmax_attention.h"
+
 namespace hindscan::nn {
 
 AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, const AttentionOptions& o, const Init& in,
@@ -29,24 +37,24 @@ AttentionWeights declare_attention(WeightTable& t, const std::string& prefix, co
 // Norm per head, then positions.
 static Var prepare(Ctx& c, const AttentionOptions& o, const Weight* norm, int64_t heads, Var x) {
   if (norm != nullptr)
-    x = c.norm({NormOptions::Kind::kRms, o.norm_eps, heads, o.norm_one_plus}, norm, nullptr, x);  // [T, heads*d]
-  return o.rotary.dim > 0 ? c.rope(o.rotary.of(heads, o.head_dim), x) : x;                        // [T, heads*d]
+    x = ops::norm(c, {NormOptions::Kind::kRms, o.norm_eps, heads, o.norm_one_plus}, norm, nullptr, x);  // [T, heads*d]
+  return o.rotary.dim > 0 ? ops::rope(c, o.rotary.of(heads, o.head_dim), x) : x;                        // [T, heads*d]
 }
 
 Var attention(Ctx& c, const AttentionWeights& w, const AttentionOptions& o, Var u) {
   const int64_t d = o.head_dim;
-  Var q = c.linear(*w.q, w.q_bias, u);                                          // [T, H*d], or [T, H*2d] with a gate
-  const Var gate = o.gate ? c.split_strided(q, o.heads, 2 * d, d, d) : kNoVar;  // [T, H*d]
-  if (o.gate) q = c.split_strided(q, o.heads, 2 * d, 0, d);
+  Var q = ops::linear(c, *w.q, w.q_bias, u);  // [T, H*d], or [T, H*2d] with a gate
+  const Var gate = o.gate ? ops::split_strided(c, q, o.heads, 2 * d, d, d) : kNoVar;  // [T, H*d]
+  if (o.gate) q = ops::split_strided(c, q, o.heads, 2 * d, 0, d);
   Attention in{o.heads, o.kv_heads, c.tap("q", prepare(c, o, w.q_norm, o.heads, q)),
-               c.tap("k", prepare(c, o, w.k_norm, o.kv_heads, c.linear(*w.k, w.k_bias, u))),
-               c.tap("v", c.linear(*w.v, w.v_bias, u))};
+               c.tap("k", prepare(c, o, w.k_norm, o.kv_heads, ops::linear(c, *w.k, w.k_bias, u))),
+               c.tap("v", ops::linear(c, *w.v, w.v_bias, u))};
   in.scale = o.scale > 0 ? o.scale : 1 / std::sqrt(static_cast<double>(d));
   in.window = o.window;
   in.soft_cap = o.soft_cap;
-  Var y = c.softmax_attention(in);  // [T, H*d]
-  if (o.gate) y = c.gate(y, c.activation(kernels::Act::kSigmoid, gate));
-  return c.linear(*w.o, w.o_bias, y);  // [T, d_model]
+  Var y = ops::softmax_attention(c, in);  // [T, H*d]
+  if (o.gate) y = ops::gate(c, y, ops::activation(c, kernels::Act::kSigmoid, gate));
+  return ops::linear(c, *w.o, w.o_bias, y);  // [T, d_model]
 }
 
 int64_t attention_flops(const AttentionOptions& o) {

@@ -1,5 +1,9 @@
 #include "nn/moe.h"
 
+#include "core/ops/arrange.h"
+#include "core/ops/experts.h"
+#include "core/ops/linear.h"
+
 namespace hindscan::nn {
 
 MoeWeights declare_moe(WeightTable& t, const std::string& prefix, const MoeOptions& o, const Init& init) {
@@ -12,16 +16,16 @@ MoeWeights declare_moe(WeightTable& t, const std::string& prefix, const MoeOptio
 }
 
 Var moe(Ctx& c, const MoeWeights& w, const MoeOptions& o, Var x, kernels::Act act) {
-  const Var route = c.moe_route(c.linear(*w.router, nullptr, x), o.route);  // [T, E]
+  const Var route = ops::moe_route(c, ops::linear(c, *w.router, nullptr, x), o.route);  // [T, E]
   std::vector<int64_t> used;
   std::vector<Var> parts;
   for (int64_t e = 0; e < o.experts; ++e) {
-    const std::vector<int64_t> rows = c.routed_rows(route, e);
+    const std::vector<int64_t> rows = ops::routed_rows(c, route, e);
     if (rows.empty()) continue;
     used.push_back(e);
-    parts.push_back(gated_mlp(c, w.experts[static_cast<size_t>(e)], c.select(x, rows), act));  // [rows, d_model]
+    parts.push_back(gated_mlp(c, w.experts[static_cast<size_t>(e)], ops::select(c, x, rows), act));  // [rows, d_model]
   }
-  return c.combine_experts(route, used, parts, o.d_model);  // [T, d_model]
+  return ops::combine_experts(c, route, used, parts, o.d_model);  // [T, d_model]
 }
 
 }  // namespace hindscan::nn

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/experts.h"
 #include "nn/parts.h"
 
 namespace hindscan::nn {

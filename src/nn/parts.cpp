@@ -2,6 +2,12 @@
 
 #include <array>
 
+#include "core/ops/activation.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/gate.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
+
 namespace hindscan::nn {
 
 kernels::Act read_act(const Config& config, std::string_view key, std::string_view fallback) {
@@ -48,9 +54,9 @@ GatedMlp declare_gated_mlp(WeightTable& t, const std::string& prefix, int64_t d_
 }
 
 Var gated_mlp(Ctx& c, const GatedMlp& w, Var x, kernels::Act act) {
-  const Var gate = c.activation(act, c.linear(*w.gate, w.gate_bias, x));  // [T, d_ffn]
-  const Var up = c.linear(*w.up, w.up_bias, x);                           // [T, d_ffn]
-  return c.linear(*w.down, w.down_bias, c.gate(up, gate));                // [T, d_model]
+  const Var gate = ops::activation(c, act, ops::linear(c, *w.gate, w.gate_bias, x));  // [T, d_ffn]
+  const Var up = ops::linear(c, *w.up, w.up_bias, x);                                 // [T, d_ffn]
+  return ops::linear(c, *w.down, w.down_bias, ops::gate(c, up, gate));                // [T, d_model]
 }
 
 ShortConv declare_short_conv(WeightTable& t, const std::string& prefix, int64_t channels, int64_t d_conv, bool bias,
@@ -63,15 +69,15 @@ ShortConv declare_short_conv(WeightTable& t, const std::string& prefix, int64_t 
 }
 
 Var short_conv(Ctx& c, const ShortConv& w, Var x, bool silu) {
-  const Var y = w.weight == nullptr ? x : c.causal_conv1d(*w.weight, w.bias, x);  // [T, channels]
-  return silu ? c.activation(kernels::Act::kSilu, y) : y;
+  const Var y = w.weight == nullptr ? x : ops::causal_conv1d(c, *w.weight, w.bias, x);  // [T, channels]
+  return silu ? ops::activation(c, kernels::Act::kSilu, y) : y;
 }
 
 Var gated_head_norm(Ctx& c, const Weight& w, Var y, Var z, int64_t heads, double eps, kernels::Act act) {
   NormOptions norm;
   norm.eps = eps;
   norm.groups = heads;
-  return c.gate(c.norm(norm, &w, nullptr, y), c.activation(act, z));  // [T, heads*V]
+  return ops::gate(c, ops::norm(c, norm, &w, nullptr, y), ops::activation(c, act, z));  // [T, heads*V]
 }
 
 int64_t gated_mlp_flops(int64_t d_model, int64_t d_ffn) { return 6 * d_model * d_ffn; }

@@ -5,6 +5,8 @@
 #include <numbers>
 #include <string>
 
+#include "core/ops/rotate.h"
+
 namespace hindscan::nn {
 
 namespace {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/config.h"
-#include "core/op_inputs.h"
+#include "core/ops/rotate.h"
 
 namespace hindscan::nn {
 

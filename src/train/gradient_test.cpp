@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "core/ops/losses.h"
 #include "train/test_support.h"
 
 namespace hindscan {
@@ -40,7 +41,7 @@ struct Problem {
     Ctx ctx(input, options);
     const Var h = model.arch().forward(ctx);
     std::vector<double> losses(tokens.size(), NAN);
-    ctx.cross_entropy(model.arch().head(), h, targets, weight, losses);
+    ops::cross_entropy(ctx, model.arch().head(), h, targets, weight, losses);
     if (grads != nullptr) ctx.backward(training_rules());
     double sum = 0;
     for (size_t t = 0; t < losses.size(); ++t) sum += static_cast<double>(weight[t]) * losses[t];

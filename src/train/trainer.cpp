@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "core/ops/linear.h"
+#include "core/ops/losses.h"
 #include "train/schedule.h"
 
 namespace hindscan {
@@ -54,8 +56,8 @@ Input Trainer::input_of(const Batch& batch) {
 void Trainer::seed_losses(Ctx& ctx, Var h, const Batch& batch, std::span<const float> weight,
                           std::span<double> losses) const {
   const LogitHead head = model_.arch().logit_head();
-  if (batch.values.empty()) return ctx.cross_entropy(head, h, batch.targets, weight, losses);
-  ctx.regression_loss(ctx.linear(*head.weight, head.bias, h), batch.values, weight, losses);
+  if (batch.values.empty()) return ops::cross_entropy(ctx, head, h, batch.targets, weight, losses);
+  ops::regression_loss(ctx, ops::linear(ctx, *head.weight, head.bias, h), batch.values, weight, losses);
 }
 
 CtxOptions Trainer::pass_options() {

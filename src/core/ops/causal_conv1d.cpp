@@ -1,13 +1,16 @@
 // Role conv: causal depthwise convolution. Adjoint: the transpose, or the relevance is shared among the inputs.
 // Carries the last K-1 inputs ("conv"); their adjoint is kept apart per mixer path, because paths add up after it.
+#include "core/ops/causal_conv1d.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "core/ops/carried.h"
+#include "core/ops/linear_product.h"
 #include "core/ops/op_support.h"
 #include "core/ops/relevance.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 namespace {
 
@@ -51,51 +54,52 @@ double conv_relevance(const SegmentRows<R>& s, const R* w, const R* bias, const 
 
 }  // namespace
 
-Var Ctx::causal_conv1d(const Weight& w, const Weight* bias, Var x) {
-  const int64_t T = rows(x), C = cols(x), K = w.shape.back();
+Var causal_conv1d(Ctx& ctx, const Weight& w, const Weight* bias, Var x) {
+  const int64_t T = ctx.rows(x), C = ctx.cols(x), K = w.shape.back();
   check(has_shape(w, {C, 1, K}), ErrorCode::kData,
         "[causal_conv1d] {} must be [d_inner, 1, d_conv] = [{}, 1, {}] but is [{}]", w.name, C, K,
         fmt::join(w.shape, ", "));
-  const CarriedSlot before{carry("conv", {K - 1, C})};
+  const CarriedSlot before{ctx.carry("conv", {K - 1, C})};
   const size_t past_n = static_cast<size_t>((K - 1) * C);
-  const std::vector<Segment>& segments = layout(x).segments;
-  const Var out = make_like(x, C);  // [T, C]
-  with_real([&]<class R>(R) {
-    R* pasts = recording() ? arena_->array<R>(segments.size() * past_n) : nullptr;  // [segments, K-1, C] before each
+  const std::vector<Segment>& segments = ctx.layout(x).segments;
+  const Var out = ctx.make_like(x, C);  // [T, C]
+  ctx.with_real([&]<class R>(R) {
+    R* pasts =
+        ctx.recording() ? ctx.arena().array<R>(segments.size() * past_n) : nullptr;  // [segments, K-1, C] before each
     const R* b = bias == nullptr ? nullptr : bias->as<R>();
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const ArenaScope scope(scratch_);
-      R* moving = g.carries_out ? carry_out<R>(g.seq, before) : scratch_.array<R>(past_n);  // [K-1, C]
-      before.load(*this, g, moving);
+      const ArenaScope scope(ctx.scratch());
+      R* moving = g.carries_out ? ctx.carry_out<R>(g.seq, before) : ctx.scratch().array<R>(past_n);  // [K-1, C]
+      before.load(ctx, g, moving);
       if (pasts != nullptr) std::memcpy(pasts + s * past_n, moving, past_n * sizeof(R));
-      kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, data<R>(x) + g.begin * C, moving,
-                              data<R>(out) + g.begin * C);
+      kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, ctx.data<R>(x) + g.begin * C, moving,
+                              ctx.data<R>(out) + g.begin * C);
     }
-    if (!record(Role::kConv, {x}, out, {&w, bias})) return;
-    set_adjoint([=, this, &w](const LocalRule& rule) {
-      const R* dy = grad<R>(out);
-      R* dx = grad<R>(x);
-      R* dw = rule.weights ? options_.grads->of<R>(w) : nullptr;
+    if (!ctx.record(Role::kConv, {x}, out, {&w, bias})) return;
+    ctx.set_adjoint([=, &ctx, &w](const LocalRule& rule) {
+      const R* dy = ctx.grad<R>(out);
+      R* dx = ctx.grad<R>(x);
+      R* dw = rule.weights ? ctx.options().grads->of<R>(w) : nullptr;
       for (size_t s = 0; s < segments.size(); ++s) {
         const Segment& g = segments[s];
-        const ArenaScope scope(scratch_);
-        R* dpast = scratch_.array<R>(past_n);  // [K-1, C]
-        before.load_adjoint(*this, g, dpast, rule);
+        const ArenaScope scope(ctx.scratch());
+        R* dpast = ctx.scratch().array<R>(past_n);  // [K-1, C]
+        before.load_adjoint(ctx, g, dpast, rule);
         const int64_t n = g.end - g.begin, at = g.begin * C;
-        const R *rows = data<R>(x) + at, *past = pasts + s * past_n;
+        const R *rows = ctx.data<R>(x) + at, *past = pasts + s * past_n;
         if (rule.relevance)
-          bias_share += conv_relevance({n, C, K, past, rows, data<R>(out) + at, dy + at}, w.as<R>(), b, rule, scratch_,
-                                       dpast, dx + at);
+          ctx.bias_share += conv_relevance({n, C, K, past, rows, ctx.data<R>(out) + at, dy + at}, w.as<R>(), b, rule,
+                                           ctx.scratch(), dpast, dx + at);
         else
           kernels::conv1d_backward(n, C, K, w.as<R>(), rows, past, dy + at, dpast, dx + at, dw,
                                    static_cast<R*>(nullptr));
-        before.store_adjoint(*this, g, dpast, rule);
+        before.store_adjoint(ctx, g, dpast, rule);
       }
-      if (bias != nullptr && !rule.relevance) bias_backward(*bias, 0, T, C, dy, rule);
+      if (bias != nullptr && !rule.relevance) bias_backward(ctx, *bias, 0, T, C, dy, rule);
     });
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

@@ -1,8 +1,8 @@
 // Role skip, as data: what the current token adds beside the recurrence, y = base + (sum over the head of q u k) v.
 // Adjoint: base always; v is the value path, q the read and k the write path; under frozen rules q and k are constants.
-#include "core/context.h"
+#include "core/ops/skip.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 namespace {
 
@@ -66,26 +66,28 @@ double rows_backward(const Rows<R>& in, const R* dy, const RowGrads<R>& out) {
 
 }  // namespace
 
-Var Ctx::skip(const CurrentToken& in, Var base) {
-  const int64_t T = rows(in.v), C = cols(in.v), H = in.heads;
-  check(C % H == 0 && cols(in.q) == C && cols(in.k) == C && cols(base) == C && in.u->size() == C, ErrorCode::kData,
+Var skip(Ctx& ctx, const CurrentToken& in, Var base) {
+  const int64_t T = ctx.rows(in.v), C = ctx.cols(in.v), H = in.heads;
+  check(C % H == 0 && ctx.cols(in.q) == C && ctx.cols(in.k) == C && ctx.cols(base) == C && in.u->size() == C,
+        ErrorCode::kData,
         "[skip] expected {} heads and q, k, v, base and {} of {} channels, found {}, {}, {}, {} and [{}]", H,
-        in.u->name, C, cols(in.q), cols(in.k), C, cols(base), fmt::join(in.u->shape, ", "));
-  const Var out = make_like(in.v, C);  // [T, H*d]
-  with_real([&]<class R>(R) {
-    const Rows<R> x{T, H, C / H, data<R>(in.q), data<R>(in.k), data<R>(in.v), in.u->as<R>()};
-    rows_forward(x, data<R>(base), data<R>(out));
-    if (!record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u})) return;
-    set_adjoint([=, this](const LocalRule& rule) {
-      kernels::accumulate(T * C, grad<R>(out), grad<R>(base));
+        in.u->name, C, ctx.cols(in.q), ctx.cols(in.k), C, ctx.cols(base), fmt::join(in.u->shape, ", "));
+  const Var out = ctx.make_like(in.v, C);  // [T, H*d]
+  ctx.with_real([&]<class R>(R) {
+    const Rows<R> x{T, H, C / H, ctx.data<R>(in.q), ctx.data<R>(in.k), ctx.data<R>(in.v), in.u->as<R>()};
+    rows_forward(x, ctx.data<R>(base), ctx.data<R>(out));
+    if (!ctx.record(Role::kSkip, {base, in.v, in.q, in.k}, out, {in.u})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
+      kernels::accumulate(T * C, ctx.grad<R>(out), ctx.grad<R>(base));
       if (!rule.any_input()) return;
-      const RowGrads<R> to{rule.read ? grad<R>(in.q) : nullptr, rule.write ? grad<R>(in.k) : nullptr,
-                           rule.value ? grad<R>(in.v) : nullptr, rule.weights ? options_.grads->of<R>(*in.u) : nullptr};
-      const double share = rows_backward(x, grad<R>(out), to);
-      if (rule.value) skip_share += share;
+      const RowGrads<R> to{rule.read ? ctx.grad<R>(in.q) : nullptr, rule.write ? ctx.grad<R>(in.k) : nullptr,
+                           rule.value ? ctx.grad<R>(in.v) : nullptr,
+                           rule.weights ? ctx.options().grads->of<R>(*in.u) : nullptr};
+      const double share = rows_backward(x, ctx.grad<R>(out), to);
+      if (rule.value) ctx.skip_share += share;
     });
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

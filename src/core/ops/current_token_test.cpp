@@ -1,5 +1,7 @@
 // The current token beside a recurrence: each of its three factors belongs to one path of the mixer.
+#include "core/ops/arrange.h"
 #include "core/ops/ops_test_support.h"
+#include "core/ops/skip.h"
 
 namespace hindscan {
 namespace {
@@ -10,7 +12,9 @@ const OpCase kCase = {
       t.add("u", {2, 3}, Init::normal(1));
     },
     [](Ctx& c, const WeightTable& w, Var x) {
-      return c.skip(CurrentToken{2, c.split(x, 0, 6), c.split(x, 6, 6), c.split(x, 12, 6), &w[0]}, c.split(x, 18, 6));
+      return ops::skip(c,
+                       CurrentToken{2, ops::split(c, x, 0, 6), ops::split(c, x, 6, 6), ops::split(c, x, 12, 6), &w[0]},
+                       ops::split(c, x, 18, 6));
     }};
 
 std::vector<double> adjoint(const WeightTable& w, std::span<const float> x, MixerPath path) {

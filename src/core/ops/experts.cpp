@@ -1,14 +1,15 @@
 // Role route: mixture of experts. moe_route: weights of the top_k experts of each row, exact derivative through the
 // chosen weights, none under frozen rules. combine_experts: the weighted sum of their outputs, linear in these; to the
 // weights exact, nothing under frozen rules.
+#include "core/ops/experts.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "base/order.h"
-#include "core/context.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 namespace {
 
@@ -39,39 +40,39 @@ constexpr double kTinySum = 1e-20;  // a row of sigmoids may sum to 0
 
 }  // namespace
 
-Var Ctx::moe_route(Var logits, const Route& route) {
-  const int64_t T = rows(logits), E = cols(logits), k = route.top_k;
+Var moe_route(Ctx& ctx, Var logits, const Route& route) {
+  const int64_t T = ctx.rows(logits), E = ctx.cols(logits), k = route.top_k;
   check(k > 0 && k <= E, ErrorCode::kData, "[moe_route] expected top_k in 1..{}, found {}", E, k);
-  const Var out = make_like(logits, E);  // [T, E]
-  with_real([&]<class R>(R) {
-    const ArenaScope scope(scratch_);
-    double* p = scratch_.array<double>(static_cast<size_t>(E));        // [E]
-    int64_t* order = scratch_.array<int64_t>(static_cast<size_t>(E));  // [E]
+  const Var out = ctx.make_like(logits, E);  // [T, E]
+  ctx.with_real([&]<class R>(R) {
+    const ArenaScope scope(ctx.scratch());
+    double* p = ctx.scratch().array<double>(static_cast<size_t>(E));        // [E]
+    int64_t* order = ctx.scratch().array<int64_t>(static_cast<size_t>(E));  // [E]
     for (int64_t t = 0; t < T; ++t) {
-      R* w = data<R>(out) + t * E;
-      expert_scores(E, data<R>(logits) + t * E, route.sigmoid, p);
+      R* w = ctx.data<R>(out) + t * E;
+      expert_scores(E, ctx.data<R>(logits) + t * E, route.sigmoid, p);
       for (int64_t e = 0; e < E; ++e)
         check(std::isfinite(p[e]), ErrorCode::kData, "[moe_route] expected finite logits, found row {} with {}", t,
               p[e]);
-      top_experts(E, k, data<R>(logits) + t * E, order);
+      top_experts(E, k, ctx.data<R>(logits) + t * E, order);
       double sum = 0;
       for (int64_t i = 0; i < k; ++i) sum += p[order[i]];
       const double factor = route.normalise ? route.factor / (sum + kTinySum) : route.factor;
       std::fill(w, w + E, R(0));
       for (int64_t i = 0; i < k; ++i) w[order[i]] = static_cast<R>(factor * p[order[i]]);
     }
-    if (!record(Role::kRoute, {logits}, out, {})) return;
-    set_adjoint([=, this](const LocalRule& rule) {
+    if (!ctx.record(Role::kRoute, {logits}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
       if (!rule.coefficient) return;
-      const ArenaScope inner(scratch_);
-      double *q = scratch_.array<double>(static_cast<size_t>(E)),
-             *dq = scratch_.array<double>(static_cast<size_t>(E));        // [E]
-      int64_t* chosen = scratch_.array<int64_t>(static_cast<size_t>(E));  // [E]
+      const ArenaScope inner(ctx.scratch());
+      double *q = ctx.scratch().array<double>(static_cast<size_t>(E)),
+             *dq = ctx.scratch().array<double>(static_cast<size_t>(E));        // [E]
+      int64_t* chosen = ctx.scratch().array<int64_t>(static_cast<size_t>(E));  // [E]
       for (int64_t t = 0; t < T; ++t) {
-        const R* dy = grad<R>(out) + t * E;
-        R* dx = grad<R>(logits) + t * E;
-        expert_scores(E, data<R>(logits) + t * E, route.sigmoid, q);
-        top_experts(E, k, data<R>(logits) + t * E, chosen);
+        const R* dy = ctx.grad<R>(out) + t * E;
+        R* dx = ctx.grad<R>(logits) + t * E;
+        expert_scores(E, ctx.data<R>(logits) + t * E, route.sigmoid, q);
+        top_experts(E, k, ctx.data<R>(logits) + t * E, chosen);
         double sum = kTinySum, mean = 0;
         for (int64_t i = 0; i < k; ++i) sum += q[chosen[i]];
         for (int64_t i = 0; i < k && route.normalise; ++i)
@@ -91,53 +92,54 @@ Var Ctx::moe_route(Var logits, const Route& route) {
   return out;
 }
 
-std::vector<int64_t> Ctx::routed_rows(Var route, int64_t expert) const {
-  const int64_t E = cols(route);
+std::vector<int64_t> routed_rows(const Ctx& ctx, Var route, int64_t expert) {
+  const int64_t E = ctx.cols(route);
   check(expert >= 0 && expert < E, ErrorCode::kInternal, "[routed_rows] expert {} of {}", expert, E);
   std::vector<int64_t> out;
-  with_real([&]<class R>(R) {
-    for (int64_t t = 0; t < rows(route); ++t) {
-      if (data<R>(route)[t * E + expert] != R(0)) out.push_back(t);
+  ctx.with_real([&]<class R>(R) {
+    for (int64_t t = 0; t < ctx.rows(route); ++t) {
+      if (ctx.data<R>(route)[t * E + expert] != R(0)) out.push_back(t);
     }
   });
   return out;
 }
 
-Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<const Var> parts, int64_t channels) {
-  const int64_t T = rows(route), E = cols(route), C = channels;
+Var combine_experts(Ctx& ctx, Var route, std::span<const int64_t> experts, std::span<const Var> parts,
+                    int64_t channels) {
+  const int64_t T = ctx.rows(route), E = ctx.cols(route), C = channels;
   check(experts.size() == parts.size(), ErrorCode::kInternal, "[combine_experts] {} experts, {} parts", experts.size(),
         parts.size());
   std::vector<Var> in(parts.begin(), parts.end());  // of each expert; then the route
   const std::vector<int64_t> which(experts.begin(), experts.end());
   std::vector<std::vector<int64_t>> at;  // rows of each part
   for (size_t i = 0; i < in.size(); ++i) {
-    at.push_back(routed_rows(route, which[i]));
-    check(rows(in[i]) == static_cast<int64_t>(at[i].size()) && cols(in[i]) == C, ErrorCode::kInternal,
-          "[combine_experts] expert {} gave [{}, {}], expected [{}, {}]", which[i], rows(in[i]), cols(in[i]),
+    at.push_back(routed_rows(ctx, route, which[i]));
+    check(ctx.rows(in[i]) == static_cast<int64_t>(at[i].size()) && ctx.cols(in[i]) == C, ErrorCode::kInternal,
+          "[combine_experts] expert {} gave [{}, {}], expected [{}, {}]", which[i], ctx.rows(in[i]), ctx.cols(in[i]),
           at[i].size(), C);
   }
   in.push_back(route);
-  const Var out = make_like(route, C);  // [T, C]
-  with_real([&]<class R>(R) {
-    R* y = data<R>(out);
-    const R* w = data<R>(route);
+  const Var out = ctx.make_like(route, C);  // [T, C]
+  ctx.with_real([&]<class R>(R) {
+    R* y = ctx.data<R>(out);
+    const R* w = ctx.data<R>(route);
     std::fill(y, y + T * C, R(0));
     for (size_t i = 0; i < which.size(); ++i) {
       for (size_t j = 0; j < at[i].size(); ++j) {
-        const R* part = data<R>(in[i]) + static_cast<int64_t>(j) * C;
+        const R* part = ctx.data<R>(in[i]) + static_cast<int64_t>(j) * C;
         const R factor = w[at[i][j] * E + which[i]];
         R* to = y + at[i][j] * C;
         for (int64_t c = 0; c < C; ++c) to[c] += factor * part[c];
       }
     }
-    if (!record(Role::kRoute, in, out, {})) return;
-    set_adjoint([=, this](const LocalRule& rule) {
-      const R* dy = grad<R>(out);
-      R* dw = rule.coefficient ? grad<R>(route) : nullptr;
+    if (!ctx.record(Role::kRoute, in, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
+      const R* dy = ctx.grad<R>(out);
+      R* dw = rule.coefficient ? ctx.grad<R>(route) : nullptr;
       for (size_t i = 0; i < which.size(); ++i) {
-        R* dpart = grad<R>(in[i]);
+        R* dpart = ctx.grad<R>(in[i]);
         for (size_t j = 0; j < at[i].size(); ++j) {
-          const R *part = data<R>(in[i]) + static_cast<int64_t>(j) * C, *g = dy + at[i][j] * C;
+          const R *part = ctx.data<R>(in[i]) + static_cast<int64_t>(j) * C, *g = dy + at[i][j] * C;
           const R factor = w[at[i][j] * E + which[i]];
           double dot = 0;
           for (int64_t c = 0; c < C; ++c) {
@@ -152,4 +154,4 @@ Var Ctx::combine_experts(Var route, std::span<const int64_t> experts, std::span<
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

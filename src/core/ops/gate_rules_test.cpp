@@ -1,6 +1,13 @@
 // Gates under the half rule: two signals that multiply get half of the relevance each, a coefficient gets none. The
 // kind of a gate is read from what made it.
+#include "core/ops/activation.h"
+#include "core/ops/arrange.h"
+#include "core/ops/decay.h"
+#include "core/ops/gate.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
 #include "core/ops/ops_test_cases.h"
+#include "core/ops/scale.h"
 
 namespace hindscan {
 namespace {
@@ -14,7 +21,7 @@ using Made = std::function<Var(Ctx&, const WeightTable&, Var)>;
 
 OpCase gated(const Made& gate, int64_t width = kC, std::function<void(WeightTable&)> declare = {}) {
   return {"gated", kC + width, std::move(declare), [=](Ctx& c, const WeightTable& w, Var x) {
-            return c.gate(c.split(x, 0, kC), gate(c, w, c.split(x, kC, width)));
+            return ops::gate(c, ops::split(c, x, 0, kC), gate(c, w, ops::split(c, x, kC, width)));
           }};
 }
 
@@ -52,7 +59,9 @@ std::vector<double> times(double factor, std::vector<double> x) {
 std::vector<float> gate_features(int64_t width) { return grid_features(kT, kC + width, 6); }
 
 TEST(GateRules, TwoSignalsGetHalfEach) {
-  const auto of = [](Act act) { return [act](Ctx& c, const WeightTable&, Var z) { return c.activation(act, z); }; };
+  const auto of = [](Act act) {
+    return [act](Ctx& c, const WeightTable&, Var z) { return ops::activation(c, act, z); };
+  };
   const auto square = weights({{kC, kC}});
   const std::vector<std::pair<const char*, OpCase>> cases = {
       {"silu", gated(of(Act::kSilu))},
@@ -64,12 +73,13 @@ TEST(GateRules, TwoSignalsGetHalfEach) {
       {"no activation", gated(of(Act::kIdentity))},
       {"plain product", gated([](Ctx&, const WeightTable&, Var z) { return z; })},
       {"product with a projection",
-       gated([](Ctx& c, const WeightTable& w, Var z) { return c.linear(w[0], nullptr, z); }, kC, square)},
-      {"silu of a norm",
-       gated([](Ctx& c, const WeightTable&, Var z) { return c.activation(Act::kSilu, c.rmsnorm(nullptr, z, 1e-5)); })},
+       gated([](Ctx& c, const WeightTable& w, Var z) { return ops::linear(c, w[0], nullptr, z); }, kC, square)},
+      {"silu of a norm", gated([](Ctx& c, const WeightTable&, Var z) {
+         return ops::activation(c, Act::kSilu, ops::rmsnorm(c, nullptr, z, 1e-5));
+       })},
       {"a signal and a coefficient added", gated([](Ctx& c, const WeightTable&, Var z) {
          const std::vector<double> zero(kC, 0.0);
-         return c.add(c.activation(Act::kSilu, z), c.decay_constant(zero));
+         return ops::add(c, ops::activation(c, Act::kSilu, z), ops::decay_constant(c, zero));
        })},
       {"one signal per head", gated([](Ctx&, const WeightTable&, Var z) { return z; }, 1)},
   };
@@ -85,9 +95,11 @@ TEST(GateRules, TwoSignalsGetHalfEach) {
 }
 
 TEST(GateRules, ACoefficientGetsNothingAndTheSignalAll) {
-  const auto of = [](Act act) { return [act](Ctx& c, const WeightTable&, Var z) { return c.activation(act, z); }; };
+  const auto of = [](Act act) {
+    return [act](Ctx& c, const WeightTable&, Var z) { return ops::activation(c, act, z); };
+  };
   const auto map = [](DecayMap m) {
-    return [m](Ctx& c, const WeightTable&, Var z) { return c.decay_map(m, z, nullptr); };
+    return [m](Ctx& c, const WeightTable&, Var z) { return ops::decay_map(c, m, z, nullptr); };
   };
   const auto square = weights({{kC, kC}});
   const std::vector<std::pair<const char*, OpCase>> cases = {
@@ -95,20 +107,25 @@ TEST(GateRules, ACoefficientGetsNothingAndTheSignalAll) {
       {"softplus", gated(of(Act::kSoftplus))},
       {"exp", gated(map(DecayMap::kExp))},
       {"sigmoid as a coefficient", gated(map(DecayMap::kSigmoid))},
-      {"a step", gated([](Ctx& c, const WeightTable& w, Var z) { return c.decay(z, w[0]); }, kC, weights({{kC}}))},
+      {"a step",
+       gated([](Ctx& c, const WeightTable& w, Var z) { return ops::decay(c, z, w[0]); }, kC, weights({{kC}}))},
       {"a projection of sigmoids (RWKV-7)",
-       gated([](Ctx& c, const WeightTable& w, Var z) { return c.linear_in(w[0], c.activation(Act::kSigmoid, z)); }, kC,
-             square)},
+       gated([](Ctx& c, const WeightTable& w,
+                Var z) { return ops::linear_in(c, w[0], ops::activation(c, Act::kSigmoid, z)); },
+             kC, square)},
       {"tanh in [0, 1]", gated([](Ctx& c, const WeightTable&, Var z) {
          const std::vector<double> half(kC, 0.5);
-         return c.add(c.scale(0.5, c.decay_map(DecayMap::kTanh, z, nullptr)), c.decay_constant(half));
+         return ops::add(c, ops::scale(c, 0.5, ops::decay_map(c, DecayMap::kTanh, z, nullptr)),
+                         ops::decay_constant(c, half));
        })},
       {"parts of sigmoids", gated([](Ctx& c, const WeightTable&, Var z) {
-         const Var s = c.activation(Act::kSigmoid, z), parts[] = {c.split(s, 2, 1), c.scale(2, c.split(s, 0, 2))};
-         return c.concat(parts);
+         const Var s = ops::activation(c, Act::kSigmoid, z),
+                   parts[] = {ops::split(c, s, 2, 1), ops::scale(c, 2, ops::split(c, s, 0, 2))};
+         return ops::concat(c, parts);
        })},
       {"one sigmoid per head", gated(of(Act::kSigmoid), 1)},
-      {"a product of heads", gated([](Ctx& c, const WeightTable&, Var z) { return c.head_dot(z, z, nullptr, 1); })},
+      {"a product of heads",
+       gated([](Ctx& c, const WeightTable&, Var z) { return ops::head_dot(c, z, z, nullptr, 1); })},
   };
   for (const auto& [name, c] : cases) {
     const std::vector<float> x = gate_features(c.channels - kC);
@@ -122,7 +139,7 @@ TEST(GateRules, ACoefficientGetsNothingAndTheSignalAll) {
 
 // The halves of the two sides are two paths of a mixer, and add up to both.
 TEST(GateRules, PathsOfTheHalfRuleAddUp) {
-  const OpCase c = gated([](Ctx& ctx, const WeightTable&, Var z) { return ctx.activation(Act::kSilu, z); });
+  const OpCase c = gated([](Ctx& ctx, const WeightTable&, Var z) { return ops::activation(ctx, Act::kSilu, z); });
   const std::vector<float> x = gate_features(kC);
   const Relevance all = relevance(c, half_rules(), x);
   AdjointRules rules = half_rules();

@@ -1,8 +1,9 @@
 // Role glr: one state number per channel (RG-LRU, HGRN). Adjoint: exact, or the value path alone (coefficients frozen),
 // or one MixerPath: value v, write w, decay g, read r.
+#include "core/ops/glr.h"
 #include "core/ops/glr_channels.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 using kernels::glr::ChannelGrads;
 
@@ -44,48 +45,48 @@ struct ChannelOp {
 
 }  // namespace
 
-Var Ctx::glr(const GlrChannel& in) {
-  const int64_t T = rows(in.v), D = cols(in.v);
+Var glr(Ctx& ctx, const GlrChannel& in) {
+  const int64_t T = ctx.rows(in.v), D = ctx.cols(in.v);
   for (Var x : {in.g, in.w, in.r}) {
-    check(x == kNoVar || (rows(x) == T && cols(x) == D), ErrorCode::kInternal,
-          "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : rows(x),
-          x == kNoVar ? 0 : cols(x));
+    check(x == kNoVar || (ctx.rows(x) == T && ctx.cols(x) == D), ErrorCode::kInternal,
+          "[glr channel] expected g, w and r as [{}, {}], found [{}, {}]", T, D, x == kNoVar ? 0 : ctx.rows(x),
+          x == kNoVar ? 0 : ctx.cols(x));
   }
-  const CarriedSlot state{carry("glr", {D})};
-  const std::vector<Segment>& segments = layout(in.v).segments;
-  const Var out = make_like(in.v, D);  // [T, D]
-  with_real([&]<class R>(R) {
-    ChannelOp<R> op{in, out, {T, D}, {data<R>(in.g)}, data<R>(in.v), state, nullptr};
-    if (in.w != kNoVar) op.coeffs.w = data<R>(in.w);
-    if (in.r != kNoVar) op.coeffs.r = data<R>(in.r);
-    if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(D));
+  const CarriedSlot state{ctx.carry("glr", {D})};
+  const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+  const Var out = ctx.make_like(in.v, D);  // [T, D]
+  ctx.with_real([&]<class R>(R) {
+    ChannelOp<R> op{in, out, {T, D}, {ctx.data<R>(in.g)}, ctx.data<R>(in.v), state, nullptr};
+    if (in.w != kNoVar) op.coeffs.w = ctx.data<R>(in.w);
+    if (in.r != kNoVar) op.coeffs.r = ctx.data<R>(in.r);
+    if (ctx.recording()) op.S0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(D));
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const ArenaScope scope(scratch_);
-      R* S = g.carries_out ? carry_out<R>(g.seq, state) : scratch_.array<R>(static_cast<size_t>(D));
-      op.state.load(*this, g, S);
+      const ArenaScope scope(ctx.scratch());
+      R* S = g.carries_out ? ctx.carry_out<R>(g.seq, state) : ctx.scratch().array<R>(static_cast<size_t>(D));
+      op.state.load(ctx, g, S);
       if (op.S0 != nullptr) std::copy_n(S, D, op.S0 + static_cast<int64_t>(s) * D);
       kernels::glr::channel_forward({g.end - g.begin, D}, at_token(op.coeffs, D, g.begin), op.v + g.begin * D, S,
-                                    data<R>(out) + g.begin * D);
+                                    ctx.data<R>(out) + g.begin * D);
     }
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     auto detail = std::make_shared<ChannelDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = name_of(state);
+    detail->state = ctx.name_of(state);
     detail->state_shape = state.shape.list();
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
     detail->v = op.v;
-    detail->y = data<R>(out);
+    detail->y = ctx.data<R>(out);
     std::vector<Var> inputs = {in.v, in.g};
     for (Var x : {in.w, in.r}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(Role::kGlr, std::move(inputs), out, {});
-    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    ctx.record(Role::kGlr, std::move(inputs), out, {});
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

@@ -1,5 +1,8 @@
 // Channel recurrences and the two normalised ones (RWKV-4, mLSTM): gradients, splits, paths, frozen rules, large
 // inputs.
+#include "core/ops/arrange.h"
+#include "core/ops/embedding.h"
+#include "core/ops/glr.h"
 #include "core/ops/mixer_test_support.h"
 
 namespace hindscan {
@@ -16,10 +19,10 @@ MixerCase channel_case(const std::string& name, int64_t D, bool w, bool r) {
   c.value_count = c.out = D;
   c.draw = [D](int64_t column, Rng& rng) { return column / D == 1 ? -std::abs(rng.normal()) : rng.normal(); };
   c.op = [=](Ctx& ctx, Var x, const WeightTable&) {
-    GlrChannel in{ctx.split(x, 0, D), ctx.split(x, g, D)};
-    if (w) in.w = ctx.split(x, w_at, D);
-    if (r) in.r = ctx.split(x, r_at, D);
-    return ctx.glr(in);
+    GlrChannel in{ops::split(ctx, x, 0, D), ops::split(ctx, x, g, D)};
+    if (w) in.w = ops::split(ctx, x, w_at, D);
+    if (r) in.r = ops::split(ctx, x, r_at, D);
+    return ops::glr(ctx, in);
   };
   if (!w) c.empty_paths.push_back(MixerPath::kWrite);
   if (!r) c.empty_paths.push_back(MixerPath::kRead);
@@ -39,7 +42,7 @@ MixerCase wkv4_case(int64_t D, double shift) {
     t.add("time_first", {D}, Init::normal(1));
   };
   c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
-    return ctx.glr(GlrWkv4{ctx.split(x, 0, D), ctx.split(x, D, D), &w[0], &w[1]});
+    return ops::glr(ctx, GlrWkv4{ops::split(ctx, x, 0, D), ops::split(ctx, x, D, D), &w[0], &w[1]});
   };
   c.empty_paths = {MixerPath::kDecay, MixerPath::kRead, MixerPath::kGate};
   return c;
@@ -68,14 +71,14 @@ MixerCase mlstm_case(const MlstmSizes& s, double shift, double eps) {
     GlrMlstm in{s.H,
                 s.K,
                 s.V,
-                ctx.split(x, s.q(), s.H * s.K),
-                ctx.split(x, s.k(), s.H * s.K),
-                ctx.split(x, s.v(), s.H * s.V),
-                ctx.split(x, s.f(), s.H),
-                ctx.split(x, s.i(), s.H)};
+                ops::split(ctx, x, s.q(), s.H * s.K),
+                ops::split(ctx, x, s.k(), s.H * s.K),
+                ops::split(ctx, x, s.v(), s.H * s.V),
+                ops::split(ctx, x, s.f(), s.H),
+                ops::split(ctx, x, s.i(), s.H)};
     in.scale = 0.6;
     in.eps = eps;
-    return ctx.glr(in);
+    return ops::glr(ctx, in);
   };
   return c;
 }
@@ -141,7 +144,7 @@ TEST(GlrChannel, Wkv4IsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[2 + 1]), one.table), false), want,
+      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ops::embedding(ctx, one.table[2 + 1]), one.table), false), want,
                         dtype == DType::kF64 ? tol::kF64Op : tol::kF32Op.times(2)))
           << "wkv4";
     }
@@ -188,7 +191,7 @@ TEST(GlrChannel, MlstmIsFiniteFarFromZero) {
     for (const DType dtype : {DType::kF64, DType::kF32}) {
       const Mixer one(c, dtype);
       Ctx ctx(one.input(x), one.options(false));
-      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ctx.embedding(one.table[1]), one.table), false), want,
+      EXPECT_TRUE(agree(one.copy(ctx, c.op(ctx, ops::embedding(ctx, one.table[1]), one.table), false), want,
                         dtype == DType::kF64 ? tol::kF64Op : tol::kF32Op.times(10)))
           << "mlstm";
     }

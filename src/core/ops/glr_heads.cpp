@@ -3,7 +3,9 @@
 // v; write k, s, current, previous, beta as a weight; decay g, b, c and what beta and k do inside b, c; read q, bonus.
 #include "core/ops/glr_heads.h"
 
-namespace hindscan {
+#include "core/ops/glr.h"
+
+namespace hindscan::ops {
 
 using kernels::glr::HeadGrads;
 
@@ -174,57 +176,57 @@ std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
 
 }  // namespace
 
-Var Ctx::glr(const GlrHeads& in) {
-  check_heads(*this, in);
-  const CarriedSlot state{carry("glr", {in.heads, in.K, in.V})};
+Var glr(Ctx& ctx, const GlrHeads& in) {
+  check_heads(ctx, in);
+  const CarriedSlot state{ctx.carry("glr", {in.heads, in.K, in.V})};
   CarriedSlot k_prev, v_prev;
   if (in.previous != kNoVar) {
-    k_prev = {carry_beside(state, "k_prev", {in.ranks, in.groups, in.K})};
-    v_prev = {carry_beside(state, "v_prev", {in.ranks, in.heads, in.V})};
+    k_prev = {ctx.carry_beside(state, "k_prev", {in.ranks, in.groups, in.K})};
+    v_prev = {ctx.carry_beside(state, "v_prev", {in.ranks, in.heads, in.V})};
   }
-  const std::vector<Segment>& segments = layout(in.v).segments;
-  const Var out = make_like(in.v, cols(in.v));  // [T, R*H*V]
-  with_real([&]<class R>(R) {
-    HeadOp<R> op{in, out, make_head_pass<R>(*this, in, *arena_), state, k_prev, v_prev, nullptr, nullptr, nullptr};
+  const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+  const Var out = ctx.make_like(in.v, ctx.cols(in.v));  // [T, R*H*V]
+  ctx.with_real([&]<class R>(R) {
+    HeadOp<R> op{in, out, make_head_pass<R>(ctx, in, ctx.arena()), state, k_prev, v_prev, nullptr, nullptr, nullptr};
     const int64_t n = op.state.size(), qk = op.pass.qk(), vw = op.pass.vw();
-    if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(n));
+    if (ctx.recording()) op.S0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(n));
     if (op.two_taps()) {
-      op.k_before = arena_->array<R>(segments.size() * static_cast<size_t>(qk));
-      op.v_before = arena_->array<R>(segments.size() * static_cast<size_t>(vw));
+      op.k_before = ctx.arena().array<R>(segments.size() * static_cast<size_t>(qk));
+      op.v_before = ctx.arena().array<R>(segments.size() * static_cast<size_t>(vw));
     }
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const ArenaScope scope(scratch_);
-      const bool starts_text = op.starts_text(*this, g);  // before the state of a pass in place has its slot
-      R* S = g.carries_out ? carry_out<R>(g.seq, state) : scratch_.array<R>(static_cast<size_t>(n));
+      const ArenaScope scope(ctx.scratch());
+      const bool starts_text = op.starts_text(ctx, g);  // before the state of a pass in place has its slot
+      R* S = g.carries_out ? ctx.carry_out<R>(g.seq, state) : ctx.scratch().array<R>(static_cast<size_t>(n));
       if (starts_text)
         op.load_initial(S);
       else
-        op.state.load(*this, g, S);
+        op.state.load(ctx, g, S);
       if (op.two_taps()) {
         R *k = op.k_before + static_cast<int64_t>(s) * qk, *v = op.v_before + static_cast<int64_t>(s) * vw;
-        op.k_prev.load(*this, g, k);
-        op.v_prev.load(*this, g, v);
-        if (g.end > g.begin) op.pending(*this, g, s).add_to(S);
+        op.k_prev.load(ctx, g, k);
+        op.v_prev.load(ctx, g, v);
+        if (g.end > g.begin) op.pending(ctx, g, s).add_to(S);
         if (g.carries_out) {
-          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk, carry_out<R>(g.seq, k_prev));
-          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw, carry_out<R>(g.seq, v_prev));
+          std::copy_n(g.end > g.begin ? op.pass.coeffs.k + (g.end - 1) * qk : k, qk, ctx.carry_out<R>(g.seq, k_prev));
+          std::copy_n(g.end > g.begin ? op.pass.v + (g.end - 1) * vw : v, vw, ctx.carry_out<R>(g.seq, v_prev));
         }
       }
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
       kernels::glr::head_forward(op.pass.dims_of(g), op.pass.at(g.begin), op.pass.v + g.begin * vw, S,
-                                 data<R>(out) + g.begin * vw);
+                                 ctx.data<R>(out) + g.begin * vw);
     }
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     std::vector<Var> inputs = {in.q, in.k, in.v};
     for (Var x : {in.g, in.s, in.beta, in.b, in.c, in.current, in.previous}) {
       if (x != kNoVar) inputs.push_back(x);
     }
-    record(Role::kGlr, std::move(inputs), out, {in.bonus, in.initial});
-    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
-                detail_of(op, *this));
+    ctx.record(Role::kGlr, std::move(inputs), out, {in.bonus, in.initial});
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule, ctx.options().grads); },
+                    detail_of(op, ctx));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

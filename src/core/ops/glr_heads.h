@@ -1,6 +1,7 @@
-// The coefficients of Ctx::glr(GlrHeads) as its kernel takes them, and their gradients brought back to the op's inputs.
+// The coefficients of glr(GlrHeads) as its kernel takes them, and their gradients brought back to the op's inputs.
 #pragma once
 #include "core/ops/carried.h"
+#include "core/ops/glr.h"
 
 namespace hindscan {
 

@@ -1,4 +1,6 @@
 // Every head recurrence of the families, as one op: gradients, splits, paths, frozen rules, in f64 and f32.
+#include "core/ops/arrange.h"
+#include "core/ops/glr.h"
 #include "core/ops/mixer_test_support.h"
 
 namespace hindscan {
@@ -53,7 +55,7 @@ MixerCase make(const std::string& name, const Shape& p) {
     if (p.initial) t.add("initial", {p.H, p.V, p.K}, Init::normal(1));
   };
   b.c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
-    const auto cut = [&](int64_t at, int64_t width) { return at < 0 ? kNoVar : ctx.split(x, at, width); };
+    const auto cut = [&](int64_t at, int64_t width) { return at < 0 ? kNoVar : ops::split(ctx, x, at, width); };
     GlrHeads in{};
     in.heads = p.H, in.groups = p.G, in.K = p.K, in.V = p.V, in.ranks = p.R;
     in.q = cut(q, p.R * p.G * p.K), in.k = cut(k, p.R * p.G * p.K), in.v = cut(v, p.R * p.H * p.V);
@@ -62,7 +64,7 @@ MixerCase make(const std::string& name, const Shape& p) {
     in.current = cut(current, p.H), in.previous = cut(previous, p.H);
     in.bonus = p.bonus ? &w[0] : nullptr, in.read = p.read, in.scale = p.scale;
     in.initial = p.initial ? &w[p.bonus ? 1 : 0] : nullptr;
-    return ctx.glr(in);
+    return ops::glr(ctx, in);
   };
   if (!p.decay && !p.beta && !p.bc) b.c.empty_paths.push_back(MixerPath::kDecay);
   return b.done();
@@ -175,8 +177,8 @@ TEST(GlrHeads, RefusesWhatDoesNotFit) {
   c.op = [](Ctx& ctx, Var x, const WeightTable&) {
     GlrHeads in{};
     in.heads = 2, in.groups = 2, in.K = 3, in.V = 2;
-    in.q = in.k = ctx.split(x, 0, 6), in.v = ctx.split(x, 0, 5);
-    return ctx.glr(in);
+    in.q = in.k = ops::split(ctx, x, 0, 6), in.v = ops::split(ctx, x, 0, 5);
+    return ops::glr(ctx, in);
   };
   const mixer_test::Mixer m(c, DType::kF64);
   EXPECT_THROW(m.run(m.input(m.features(3, 1)), exact_rules()), Error);

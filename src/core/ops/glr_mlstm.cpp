@@ -3,10 +3,11 @@
 // frozen), or one MixerPath: value v; write k, i; decay f; read q.
 #include <cmath>
 
+#include "core/ops/glr.h"
 #include "core/ops/glr_channels.h"
 #include "core/ops/glr_heads.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 using kernels::glr::HeadGrads;
 
@@ -126,58 +127,59 @@ void check_mlstm(const Ctx& ctx, const GlrMlstm& in) {
 
 }  // namespace
 
-Var Ctx::glr(const GlrMlstm& in) {
-  check_mlstm(*this, in);
-  const int64_t T = rows(in.v), H = in.heads, V = in.V, wide = V + 1;
-  const CarriedSlot state{carry("glr", {H, in.K, wide})}, max{carry_beside(state, "max", {H})};
-  const std::vector<Segment>& segments = layout(in.v).segments;
-  const Var out = make_like(in.v, H * V);  // [T, H*V]
-  with_real([&]<class R>(R) {
+Var glr(Ctx& ctx, const GlrMlstm& in) {
+  check_mlstm(ctx, in);
+  const int64_t T = ctx.rows(in.v), H = in.heads, V = in.V, wide = V + 1;
+  const CarriedSlot state{ctx.carry("glr", {H, in.K, wide})}, max{ctx.carry_beside(state, "max", {H})};
+  const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+  const Var out = ctx.make_like(in.v, H * V);  // [T, H*V]
+  ctx.with_real([&]<class R>(R) {
     const size_t th = static_cast<size_t>(T * H);
-    R *k = arena_->array<R>(th * static_cast<size_t>(in.K)), *v = arena_->array<R>(th * static_cast<size_t>(wide));
-    for (int64_t i = 0; i < T * H * in.K; ++i) k[i] = static_cast<R>(in.scale) * data<R>(in.k)[i];  // [T, H, K]
-    for (int64_t i = 0; i < T * H; ++i) {                                                           // [T, H, V + 1]
-      std::copy_n(data<R>(in.v) + i * V, V, v + i * wide);
+    R *k = ctx.arena().array<R>(th * static_cast<size_t>(in.K)),
+      *v = ctx.arena().array<R>(th * static_cast<size_t>(wide));
+    for (int64_t i = 0; i < T * H * in.K; ++i) k[i] = static_cast<R>(in.scale) * ctx.data<R>(in.k)[i];  // [T, H, K]
+    for (int64_t i = 0; i < T * H; ++i) {                                                               // [T, H, V + 1]
+      std::copy_n(ctx.data<R>(in.v) + i * V, V, v + i * wide);
       v[i * wide + V] = 1;
     }
-    R *g = arena_->array<R>(th), *w = arena_->array<R>(th), *m = arena_->array<R>(th),
-      *divisor = arena_->array<R>(th);                             // [T, H]
-    R* y_wide = arena_->array<R>(th * static_cast<size_t>(wide));  // [T, H, V + 1]
+    R *g = ctx.arena().array<R>(th), *w = ctx.arena().array<R>(th), *m = ctx.arena().array<R>(th),
+      *divisor = ctx.arena().array<R>(th);                             // [T, H]
+    R* y_wide = ctx.arena().array<R>(th * static_cast<size_t>(wide));  // [T, H, V + 1]
     MlstmOp<R> op{in, out, {}, y_wide, m, divisor, state, max, nullptr};
     op.pass.dims = {T, H, H, in.K, wide, 1};
-    op.pass.coeffs.q = data<R>(in.q);
+    op.pass.coeffs.q = ctx.data<R>(in.q);
     op.pass.coeffs.k = k;
     op.pass.coeffs.decay = kernels::glr::DecayShape::kScalar;
     op.pass.coeffs.g = g;
     op.pass.coeffs.s = w;
     op.pass.v = v;
     const int64_t n = op.state.size();
-    if (recording()) op.S0 = arena_->array<R>(segments.size() * static_cast<size_t>(n));
+    if (ctx.recording()) op.S0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(n));
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& here = segments[s];
-      const ArenaScope scope(scratch_);
-      R* top = scratch_.array<R>(static_cast<size_t>(H));  // [H]
-      op.max.load(*this, here, top);  // from 0, as published models run: eps is relative to exp(-m)
-      R* S = here.carries_out ? carry_out<R>(here.seq, state) : scratch_.array<R>(static_cast<size_t>(n));
-      op.state.load(*this, here, S);
+      const ArenaScope scope(ctx.scratch());
+      R* top = ctx.scratch().array<R>(static_cast<size_t>(H));  // [H]
+      op.max.load(ctx, here, top);  // from 0, as published models run: eps is relative to exp(-m)
+      R* S = here.carries_out ? ctx.carry_out<R>(here.seq, state) : ctx.scratch().array<R>(static_cast<size_t>(n));
+      op.state.load(ctx, here, S);
       if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + static_cast<int64_t>(s) * n);
       const int64_t at = here.begin * H;
-      kernels::glr::running_max({here.end - here.begin, H}, data<R>(in.f) + at, data<R>(in.i) + at, top, g + at, w + at,
-                                m + at, static_cast<const R*>(nullptr), static_cast<R*>(nullptr),
+      kernels::glr::running_max({here.end - here.begin, H}, ctx.data<R>(in.f) + at, ctx.data<R>(in.i) + at, top, g + at,
+                                w + at, m + at, static_cast<const R*>(nullptr), static_cast<R*>(nullptr),
                                 static_cast<R*>(nullptr));
-      if (here.carries_out) std::copy_n(top, H, carry_out<R>(here.seq, max));
+      if (here.carries_out) std::copy_n(top, H, ctx.carry_out<R>(here.seq, max));
       kernels::glr::head_forward(op.pass.dims_of(here), op.pass.at(here.begin), v + at * wide, S, y_wide + at * wide);
     }
-    R* y = data<R>(out);
+    R* y = ctx.data<R>(out);
     for (int64_t i = 0; i < T * H; ++i) {
       divisor[i] = std::max(std::abs(y_wide[i * wide + V]), std::exp(-m[i])) + static_cast<R>(in.eps);
       for (int64_t j = 0; j < V; ++j) y[i * V + j] = y_wide[i * wide + j] / divisor[i];
     }
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     auto detail = std::make_shared<HeadDetail<R>>();
     detail->values = in.v;
     detail->writes = in.k;
-    detail->state = name_of(state);
+    detail->state = ctx.name_of(state);
     detail->state_shape = state.shape.list();
     detail->dims = op.pass.dims;
     detail->coeffs = op.pass.coeffs;
@@ -186,10 +188,10 @@ Var Ctx::glr(const GlrMlstm& in) {
     detail->S0 = op.S0;
     detail->divisor = divisor;
     detail->V_out = V;
-    record(Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {});
-    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    ctx.record(Role::kGlr, {in.q, in.k, in.v, in.f, in.i}, out, {});
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

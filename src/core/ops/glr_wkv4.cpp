@@ -3,9 +3,10 @@
 // MixerPath: value v, write k; decay and read are weights.
 #include <cmath>
 
+#include "core/ops/glr.h"
 #include "core/ops/glr_channels.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 using kernels::glr::ChannelGrads;
 
@@ -86,73 +87,75 @@ void Wkv4Op<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, GradTabl
 
 }  // namespace
 
-Var Ctx::glr(const GlrWkv4& in) {
-  const int64_t T = rows(in.v), D = cols(in.v);
-  check(rows(in.k) == T && cols(in.k) == D, ErrorCode::kInternal, "[glr wkv4] expected k as [{}, {}], found [{}, {}]",
-        T, D, rows(in.k), cols(in.k));
+Var glr(Ctx& ctx, const GlrWkv4& in) {
+  const int64_t T = ctx.rows(in.v), D = ctx.cols(in.v);
+  check(ctx.rows(in.k) == T && ctx.cols(in.k) == D, ErrorCode::kInternal,
+        "[glr wkv4] expected k as [{}, {}], found [{}, {}]", T, D, ctx.rows(in.k), ctx.cols(in.k));
   for (const Weight* w : {in.time_decay, in.time_first}) {
     check(w->size() == D, ErrorCode::kData, "[glr wkv4] {} must be [{}] but is [{}]", w->name, D,
           fmt::join(w->shape, ", "));
   }
-  const CarriedSlot above{carry("glr", {D})};  // the numerator
-  const CarriedSlot below{carry_beside(above, "den", {D})}, top{carry_beside(above, "max", {D})};
-  const std::vector<Segment>& segments = layout(in.v).segments;
-  const Var out = make_like(in.v, D);  // [T, D]
-  with_real([&]<class R>(R) {
+  const CarriedSlot above{ctx.carry("glr", {D})};  // the numerator
+  const CarriedSlot below{ctx.carry_beside(above, "den", {D})}, top{ctx.carry_beside(above, "max", {D})};
+  const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+  const Var out = ctx.make_like(in.v, D);  // [T, D]
+  ctx.with_real([&]<class R>(R) {
     const size_t n = static_cast<size_t>(T * D);
-    Wkv4Op<R> op{in,    out, {T, D},  {},     arena_->array<R>(n), arena_->array<R>(n), arena_->array<R>(n), above,
-                 below, top, nullptr, nullptr};
-    R *g = arena_->array<R>(n), *w = arena_->array<R>(n), *r = arena_->array<R>(n), *u = arena_->array<R>(n);  // [T, D]
+    Wkv4Op<R> op{
+        in,    out, {T, D},  {},     ctx.arena().array<R>(n), ctx.arena().array<R>(n), ctx.arena().array<R>(n), above,
+        below, top, nullptr, nullptr};
+    R *g = ctx.arena().array<R>(n), *w = ctx.arena().array<R>(n), *r = ctx.arena().array<R>(n),
+      *u = ctx.arena().array<R>(n);  // [T, D]
     op.coeffs = {g, w, r, kernels::glr::Read::kBefore, u};
     const R* decay = in.time_decay->as<R>();
     for (int64_t i = 0; i < T * D; ++i) op.f[i] = -std::exp(decay[i % D]);
     std::fill_n(op.ones, n, R(1));
-    R* y = data<R>(out);
-    if (recording()) {
-      op.num0 = arena_->array<R>(segments.size() * static_cast<size_t>(D));
-      op.den0 = arena_->array<R>(segments.size() * static_cast<size_t>(D));
+    R* y = ctx.data<R>(out);
+    if (ctx.recording()) {
+      op.num0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(D));
+      op.den0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(D));
     }
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& here = segments[s];
       const int64_t at = here.begin * D;
-      const ArenaScope scope(scratch_);
+      const ArenaScope scope(ctx.scratch());
       const auto place = [&](const CarriedSlot& slot) {
-        return here.carries_out ? carry_out<R>(here.seq, slot) : scratch_.array<R>(static_cast<size_t>(D));
+        return here.carries_out ? ctx.carry_out<R>(here.seq, slot) : ctx.scratch().array<R>(static_cast<size_t>(D));
       };
-      R* m = scratch_.array<R>(static_cast<size_t>(D));  // [D]
-      R* m_path = scratch_.array<R>(static_cast<size_t>((here.end - here.begin) * D));
-      const bool keep_max = load_maximum(*this, op.max, here, m);
+      R* m = ctx.scratch().array<R>(static_cast<size_t>(D));  // [D]
+      R* m_path = ctx.scratch().array<R>(static_cast<size_t>((here.end - here.begin) * D));
+      const bool keep_max = load_maximum(ctx, op.max, here, m);
       R *num = place(op.num), *den = place(op.den);
-      op.num.load(*this, here, num);
-      op.den.load(*this, here, den);
+      op.num.load(ctx, here, num);
+      op.den.load(ctx, here, den);
       if (op.num0 != nullptr) {
         std::copy_n(num, D, op.num0 + static_cast<int64_t>(s) * D);
         std::copy_n(den, D, op.den0 + static_cast<int64_t>(s) * D);
       }
       const kernels::glr::ChannelDims dims{here.end - here.begin, D};
-      kernels::glr::running_max(dims, op.f + at, data<R>(in.k) + at, m, g + at, w + at, m_path, in.time_first->as<R>(),
-                                r + at, u + at);
-      if (keep_max) std::copy_n(m, D, carry_out<R>(here.seq, top));
-      kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), data<R>(in.v) + at, num, y + at);
+      kernels::glr::running_max(dims, op.f + at, ctx.data<R>(in.k) + at, m, g + at, w + at, m_path,
+                                in.time_first->as<R>(), r + at, u + at);
+      if (keep_max) std::copy_n(m, D, ctx.carry_out<R>(here.seq, top));
+      kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), ctx.data<R>(in.v) + at, num, y + at);
       kernels::glr::channel_forward(dims, at_token(op.coeffs, D, here.begin), op.ones + at, den, op.denominator + at);
     }
     for (int64_t i = 0; i < T * D; ++i) y[i] /= op.denominator[i];
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     auto detail = std::make_shared<ChannelDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = name_of(above);
+    detail->state = ctx.name_of(above);
     detail->state_shape = above.shape.list();
     detail->dims = op.dims;
     detail->coeffs = op.coeffs;
-    detail->v = data<R>(in.v);
+    detail->v = ctx.data<R>(in.v);
     detail->y = y;
     detail->divisor = op.denominator;
-    record(Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first});
-    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule, options_.grads); },
-                std::move(detail));
+    ctx.record(Role::kGlr, {in.k, in.v}, out, {in.time_decay, in.time_first});
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule, ctx.options().grads); },
+                    std::move(detail));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

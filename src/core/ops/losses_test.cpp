@@ -1,4 +1,6 @@
 // The ends of a pass: heads with bias, scale and soft cap, and the regression loss.
+#include "core/ops/losses.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,6 +8,7 @@
 #include "base/rng.h"
 #include "base/testing/compare.h"
 #include "core/context.h"
+#include "core/ops/embedding.h"
 
 namespace hindscan {
 namespace {
@@ -75,9 +78,9 @@ TEST_P(Heads, CrossEntropyAndItsGradients) {
   o.compute = DType::kF64;
   o.grads = &grads;
   Ctx ctx(c.input(), o);
-  const Var h = ctx.features();
+  const Var h = ops::features(ctx);
   std::vector<double> losses(kRows);
-  ctx.cross_entropy(c.head(), h, kTargets, kMask, losses);
+  ops::cross_entropy(ctx, c.head(), h, kTargets, kMask, losses);
   double total = 0;
   for (int64_t t = 0; t < kRows; ++t)
     total += static_cast<double>(kMask[static_cast<size_t>(t)]) * losses[static_cast<size_t>(t)];
@@ -116,11 +119,11 @@ TEST(Losses, FloatHeadAgreesWithDouble) {
   o.record = true;
   o.grads = &a;
   Ctx f(narrow.input(), o);
-  f.cross_entropy(narrow.head(), f.features(), kTargets, kMask, la);
+  ops::cross_entropy(f, narrow.head(), ops::features(f), kTargets, kMask, la);
   o.compute = DType::kF64;
   o.grads = &b;
   Ctx d(wide.input(), o);
-  d.cross_entropy(wide.head(), d.features(), kTargets, kMask, lb);
+  ops::cross_entropy(d, wide.head(), ops::features(d), kTargets, kMask, lb);
   EXPECT_TRUE(agree(la, lb, tol::kF32Loss));
   EXPECT_TRUE(
       agree(std::span(a.of<float>(*narrow.bias), kVocab), std::span(b.of<double>(*wide.bias), kVocab), tol::kF32Loss));
@@ -136,13 +139,13 @@ TEST(Losses, RegressionIsTheMeanSquareAndItsSlope) {
   CtxOptions o;
   o.record = true;
   Ctx ctx(in, o);
-  const Var h = ctx.features();
+  const Var h = ops::features(ctx);
   std::vector<double> losses(2);
-  ctx.regression_loss(h, targets, weight, losses);
+  ops::regression_loss(ctx, h, targets, weight, losses);
   EXPECT_EQ(losses, (std::vector<double>{2.5, 0.125}));
   const std::vector<float> want = {1, -2, 0, -1.5f};  // weight * 2 (x - target) / 2
   for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(ctx.grad<float>(h)[i], want[i]);
-  EXPECT_THROW(ctx.regression_loss(h, std::span<const float>(targets).subspan(1), weight, losses), Error);
+  EXPECT_THROW(ops::regression_loss(ctx, h, std::span<const float>(targets).subspan(1), weight, losses), Error);
 }
 
 }  // namespace

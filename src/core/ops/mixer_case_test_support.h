@@ -8,6 +8,8 @@
 
 #include "base/rng.h"
 #include "core/context.h"
+#include "core/ops/embedding.h"
+#include "core/ops/linear.h"
 
 namespace hindscan::mixer_test {
 
@@ -58,9 +60,9 @@ class Mixer {
     return in;
   }
   Var forward(Ctx& ctx) const {
-    const Var x = ctx.embedding(*embedding_);
+    const Var x = ops::embedding(ctx, *embedding_);
     return ctx.block(0, x, [&](Ctx& c, Var u) {
-      return c.mixer(u, [&](Ctx& m, Var w) { return m.linear(*back_, nullptr, case_.op(m, w, table)); });
+      return c.mixer(u, [&](Ctx& m, Var w) { return ops::linear(m, *back_, nullptr, case_.op(m, w, table)); });
     });
   }
   static double seed_of(size_t i) { return std::sin(1.0 + static_cast<double>(i) * 1.7); }

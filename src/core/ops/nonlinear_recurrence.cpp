@@ -1,12 +1,14 @@
 // Role nonlinear: RNN, GRU, LSTM, sLSTM. Adjoint: exact, through time; or with gates, normaliser and tanh(z)/z held,
 // where the recurrence is linear in x and h; or one MixerPath, by the gate of x the exact adjoint arrives at: value
 // candidate, write input gate, decay forget or update gate, read output or reset gate.
-#include "kernels/nonlinear_recurrence.h"
+#include "core/ops/nonlinear_recurrence.h"
 
 #include "core/ops/carried.h"
+#include "core/ops/linear_product.h"
 #include "core/ops/op_support.h"
+#include "kernels/nonlinear_recurrence.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 using kernels::Cell;
 using kernels::CellDims;
@@ -80,9 +82,9 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, R* dhidd
 
 }  // namespace
 
-Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
+Var nonlinear_recurrence(Ctx& ctx, const Nonlinear& in) {
   const Cell cell = cell_of(in.kind);
-  const int64_t T = rows(in.x), gates = cell_gates(cell), width = cols(in.x);
+  const int64_t T = ctx.rows(in.x), gates = cell_gates(cell), width = ctx.cols(in.x);
   check(in.heads > 0 && width % (gates * in.heads) == 0, ErrorCode::kData,
         "[nonlinear recurrence] expected {} gates x {} heads of channels, found {}", gates, in.heads, width);
   const int64_t d = width / (gates * in.heads);
@@ -90,59 +92,60 @@ Var Ctx::nonlinear_recurrence(const Nonlinear& in) {
         in.R->name, width, d, fmt::join(in.R->shape, ", "));
   check(in.r_bias == nullptr || in.r_bias->size() == width, ErrorCode::kData, "[nonlinear recurrence] {} must be [{}]",
         in.r_bias == nullptr ? "" : in.r_bias->name, width);
-  const CarriedSlot state{carry("h", {cell_states(cell), in.heads * d})};
-  const std::vector<Segment>& segments = layout(in.x).segments;
-  const Var out = make_like(in.x, in.heads * d);  // [T, H*d]
-  with_real([&]<class R>(R) {
-    CellOp<R> op{in,
-                 out,
-                 {cell, T, in.heads, d},
-                 {weight_part<R>(*in.R, 0, in.R->size(), *arena_), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
-                 state,
-                 {},
-                 nullptr,
-                 nullptr};
+  const CarriedSlot state{ctx.carry("h", {cell_states(cell), in.heads * d})};
+  const std::vector<Segment>& segments = ctx.layout(in.x).segments;
+  const Var out = ctx.make_like(in.x, in.heads * d);  // [T, H*d]
+  ctx.with_real([&]<class R>(R) {
+    CellOp<R> op{
+        in,
+        out,
+        {cell, T, in.heads, d},
+        {weight_part<R>(*in.R, 0, in.R->size(), ctx.arena()), in.r_bias == nullptr ? nullptr : in.r_bias->as<R>()},
+        state,
+        {},
+        nullptr,
+        nullptr};
     const int64_t size = state.size();
-    const ArenaScope states(scratch_);
-    R* now = scratch_.array<R>(segments.size() * static_cast<size_t>(size));  // [segments, states, H*d]
+    const ArenaScope states(ctx.scratch());
+    R* now = ctx.scratch().array<R>(segments.size() * static_cast<size_t>(size));  // [segments, states, H*d]
     for (size_t s = 0; s < segments.size(); ++s) {
       op.runs.push_back({segments[s].begin, segments[s].end - segments[s].begin});
-      state.load(*this, segments[s], now + static_cast<int64_t>(s) * size);
+      state.load(ctx, segments[s], now + static_cast<int64_t>(s) * size);
     }
-    if (recording()) {
-      op.tape = arena_->array<R>(static_cast<size_t>(T * cell_tape(cell) * op.n()));
-      op.state0 = arena_->array<R>(segments.size() * static_cast<size_t>(size));
+    if (ctx.recording()) {
+      op.tape = ctx.arena().array<R>(static_cast<size_t>(T * cell_tape(cell) * op.n()));
+      op.state0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(size));
       std::copy_n(now, static_cast<int64_t>(segments.size()) * size, op.state0);
     }
-    kernels::cell_forward(op.dims, op.runs, op.weights, data<R>(in.x), now, data<R>(out), op.tape);
+    kernels::cell_forward(op.dims, op.runs, op.weights, ctx.data<R>(in.x), now, ctx.data<R>(out), op.tape);
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, carry_out<R>(g.seq, state));
+      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, ctx.carry_out<R>(g.seq, state));
     }
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();
     detail->values = in.x;
     detail->writes = in.x;
-    detail->state = name_of(state);
+    detail->state = ctx.name_of(state);
     detail->state_shape = state.shape.list();
     detail->dims = op.dims;
     detail->weights = op.weights;
-    detail->x = data<R>(in.x);
-    detail->y = data<R>(out);
+    detail->x = ctx.data<R>(in.x);
+    detail->y = ctx.data<R>(out);
     detail->tape = op.tape;
-    record(Role::kNonlinear, {in.x}, out, {in.R, in.r_bias});
-    set_adjoint(
-        [op, width, this](const LocalRule& rule) {
+    ctx.record(Role::kNonlinear, {in.x}, out, {in.R, in.r_bias});
+    ctx.set_adjoint(
+        [op, width, &ctx](const LocalRule& rule) {
           if (!rule.any_input()) return;
-          const ArenaScope scope(scratch_);
-          R* dhidden = rule.weights ? options_.grads->of<R>(*op.in.R) : nullptr;
-          R* dbias = op.in.r_bias != nullptr && rule.value ? zeros<R>(scratch_, width) : nullptr;
-          op.backward(*this, scratch_, rule, dhidden, dbias);
-          if (dbias != nullptr) bias_backward(*op.in.r_bias, 0, 1, width, dbias, rule);
+          const ArenaScope scope(ctx.scratch());
+          R* dhidden = rule.weights ? ctx.options().grads->of<R>(*op.in.R) : nullptr;
+          R* dbias = op.in.r_bias != nullptr && rule.value ? zeros<R>(ctx.scratch(), width) : nullptr;
+          op.backward(ctx, ctx.scratch(), rule, dhidden, dbias);
+          if (dbias != nullptr) bias_backward(ctx, *op.in.r_bias, 0, 1, width, dbias, rule);
         },
         std::move(detail));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

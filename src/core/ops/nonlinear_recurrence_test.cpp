@@ -1,4 +1,7 @@
 // RNN, GRU, LSTM and sLSTM: against their definitions, gradients, splits, paths, and the linear map of held gates.
+#include "core/ops/nonlinear_recurrence.h"
+
+#include "core/ops/embedding.h"
 #include "core/ops/mixer_test_support.h"
 
 namespace hindscan {
@@ -25,7 +28,7 @@ MixerCase make(const std::string& name, const Shape& p, double spread = 1) {
     if (p.bias) t.add("bias_hh", {p.gates * p.H * p.d}, Init::normal(0.5));
   };
   c.op = [=](Ctx& ctx, Var x, const WeightTable& w) {
-    return ctx.nonlinear_recurrence({p.kind, p.H, x, &w[0], p.bias ? &w[1] : nullptr});
+    return ops::nonlinear_recurrence(ctx, {p.kind, p.H, x, &w[0], p.bias ? &w[1] : nullptr});
   };
   c.empty_paths = {MixerPath::kGate};
   if (p.kind == Kind::kGru) c.empty_paths.push_back(MixerPath::kWrite);
@@ -150,7 +153,7 @@ TEST(NonlinearRecurrence, FollowsTheDefinitionAndItsHeldGates) {
     std::vector<double> wide(x.begin(), x.end());
     const std::vector<double> y = definition.run(wide, false);
     Ctx ctx(m.input(x), m.options(true));
-    const Var in = ctx.embedding(m.table[m.table.size() - 1]), out = c.op(ctx, in, m.table);
+    const Var in = ops::embedding(ctx, m.table[m.table.size() - 1]), out = c.op(ctx, in, m.table);
     EXPECT_TRUE(agree(m.copy(ctx, out, false), y, tol::kF64Op.times(0.1))) << "forward";
     m.seed(ctx, out, 0);
     ctx.backward(frozen_rules());
@@ -195,7 +198,7 @@ TEST(NonlinearRecurrence, ReadsSixteenBitWeights) {
   std::vector<std::vector<double>> y;
   for (const WeightTable* t : {&wide, &narrow}) {
     Ctx ctx(m.input(x), m.options(false));
-    y.push_back(m.copy(ctx, c.op(ctx, ctx.embedding(m.table[1 + 1]), *t), false));
+    y.push_back(m.copy(ctx, c.op(ctx, ops::embedding(ctx, m.table[1 + 1]), *t), false));
   }
   EXPECT_TRUE(agree(y[1], y[0], tol::kEqual)) << "bf16";
 }

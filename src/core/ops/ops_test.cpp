@@ -1,5 +1,6 @@
 // Every op of Ctx that needs no kernel of its own, by one table: exact gradients against differences, completeness
 // under frozen rules, f32 against f64, passes in turn, packed sequences and resets.
+#include "core/ops/embedding.h"
 #include "core/ops/ops_test_cases.h"
 
 namespace hindscan {
@@ -119,7 +120,7 @@ TEST_P(Ops, TokensInPlaceEqualOnePass) {
         c, std::span<const float>(x_).subspan(static_cast<size_t>(t * c.channels), static_cast<size_t>(c.channels)));
     in.states = {&state};
     Ctx ctx(in, o);
-    const Var out = c.op(ctx, w, ctx.features());
+    const Var out = c.op(ctx, w, ops::features(ctx));
     y.insert(y.end(), ctx.data<float>(out), ctx.data<float>(out) + ctx.cols(out));
     ctx.commit();
   }

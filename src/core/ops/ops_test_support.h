@@ -13,6 +13,7 @@
 #include "base/testing/draws.h"
 #include "base/testing/sensitivity.h"
 #include "core/context.h"
+#include "core/ops/embedding.h"
 
 namespace hindscan {
 
@@ -77,7 +78,7 @@ struct OpRun {
     o.arena = &test_arena(0);
     o.scratch = &test_arena(1);
     Ctx ctx(input, o);
-    const Var x = ctx.features(), y = c.op(ctx, weights, x);
+    const Var x = ops::features(ctx), y = c.op(ctx, weights, x);
     OpPass out;
     const int64_t T = ctx.rows(y), C = ctx.cols(y);
     const R* values = ctx.data<R>(y);
@@ -111,7 +112,7 @@ struct OpRun {
     o.arena = &test_arena(0);
     o.scratch = &test_arena(1);
     Ctx ctx(input, o);
-    const Var y = c.op(ctx, weights, ctx.features());
+    const Var y = c.op(ctx, weights, ops::features(ctx));
     double sum = 0;
     for (int64_t t = 0; t < ctx.rows(y); ++t) {
       for (int64_t k = 0; k < ctx.cols(y); ++k)

@@ -1,25 +1,26 @@
 // Role pool: one row a sequence. Adjoint: the transpose; of the maximum, with the chosen rows held (its exact
 // derivative).
-#include "core/context.h"
+#include "core/ops/pool.h"
+
 #include "core/ops/layouts.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
-Var Ctx::pool(Pool kind, Var x) {
-  const int64_t C = cols(x);
-  const std::vector<int64_t> cu = layout(x).cu;
+Var pool(Ctx& ctx, Pool kind, Var x) {
+  const int64_t C = ctx.cols(x);
+  const std::vector<int64_t> cu = ctx.layout(x).cu;
   const int64_t B = static_cast<int64_t>(cu.size()) - 1;
   for (int64_t b = 0; b < B; ++b) {
     check(cu[static_cast<size_t>(b) + 1] > cu[static_cast<size_t>(b)], ErrorCode::kUsage,
           "[pool] sequence {} is empty; give it a token", b);
   }
-  const int made = layout_index(layouts_, cut_layout(static_cast<size_t>(B), 1, {}));
-  const Var out = make(B, C, made);  // [B, C]
-  with_real([&]<class R>(R) {
-    int64_t* chosen =
-        kind == Pool::kMax ? arena_->array<int64_t>(static_cast<size_t>(B * C)) : nullptr;  // [B, C] row of the maximum
-    const R* xv = data<R>(x);
-    R* y = data<R>(out);
+  const int made = ctx.add_layout(cut_layout(static_cast<size_t>(B), 1, {}));
+  const Var out = ctx.make(B, C, made);  // [B, C]
+  ctx.with_real([&]<class R>(R) {
+    int64_t* chosen = kind == Pool::kMax ? ctx.arena().array<int64_t>(static_cast<size_t>(B * C))
+                                         : nullptr;  // [B, C] row of the maximum
+    const R* xv = ctx.data<R>(x);
+    R* y = ctx.data<R>(out);
     for (int64_t b = 0; b < B; ++b) {
       const int64_t begin = cu[static_cast<size_t>(b)], end = cu[static_cast<size_t>(b) + 1];
       for (int64_t c = 0; c < C; ++c) {
@@ -37,10 +38,10 @@ Var Ctx::pool(Pool kind, Var x) {
         }
       }
     }
-    if (!record(Role::kPool, {x}, out, {})) return;
-    set_adjoint([=, this](const LocalRule&) {
-      const R* dy = grad<R>(out);
-      R* dx = grad<R>(x);
+    if (!ctx.record(Role::kPool, {x}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule&) {
+      const R* dy = ctx.grad<R>(out);
+      R* dx = ctx.grad<R>(x);
       for (int64_t b = 0; b < B; ++b) {
         const int64_t begin = cu[static_cast<size_t>(b)], end = cu[static_cast<size_t>(b) + 1];
         const R share = R(1) / static_cast<R>(end - begin);
@@ -61,4 +62,4 @@ Var Ctx::pool(Pool kind, Var x) {
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

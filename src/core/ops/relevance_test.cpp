@@ -1,5 +1,9 @@
 // Epsilon and gamma of every linear op, and identity of activations and norms, against their formulas: the weight from
 // each input to each output is found by pulses, the relevance shared output by output.
+#include "core/ops/activation.h"
+#include "core/ops/causal_conv1d.h"
+#include "core/ops/linear.h"
+#include "core/ops/norm.h"
 #include "core/ops/ops_test_cases.h"
 
 namespace hindscan {
@@ -10,15 +14,15 @@ constexpr int64_t kT = 6;
 std::vector<OpCase> linear_cases() {
   std::vector<OpCase> out = {
       {"linear", 5, weights({{4, 5}, {4}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.linear(w[0], &w[1], x); }},
+       [](Ctx& c, const WeightTable& w, Var x) { return ops::linear(c, w[0], &w[1], x); }},
       {"linear without bias", 5, weights({{4, 5}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.linear(w[0], nullptr, x); }},
+       [](Ctx& c, const WeightTable& w, Var x) { return ops::linear(c, w[0], nullptr, x); }},
       {"linear_rows", 5, weights({{7, 5}, {7}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.linear_rows(w[0], &w[1], x, 2, 3); }},
+       [](Ctx& c, const WeightTable& w, Var x) { return ops::linear_rows(c, w[0], &w[1], x, 2, 3); }},
       {"conv", 3, weights({{3, 1, 4}, {3}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.causal_conv1d(w[0], &w[1], x); }},
+       [](Ctx& c, const WeightTable& w, Var x) { return ops::causal_conv1d(c, w[0], &w[1], x); }},
       {"conv of one tap", 3, weights({{3, 1, 1}}),
-       [](Ctx& c, const WeightTable& w, Var x) { return c.causal_conv1d(w[0], nullptr, x); }},
+       [](Ctx& c, const WeightTable& w, Var x) { return ops::causal_conv1d(c, w[0], nullptr, x); }},
   };
   for (OpCase& layout : linear_layout_cases()) out.push_back(std::move(layout));
   return out;
@@ -148,7 +152,7 @@ TEST(RelevanceRules, SixteenBitWeightsAreReadAsTheyAre) {
                     [](WeightTable& t) {
                       t.add_matrix("w0", {4, 5}, kWeights);
                     },
-                    [](Ctx& ctx, const WeightTable& w, Var x) { return ctx.linear(w[0], nullptr, x); }};
+                    [](Ctx& ctx, const WeightTable& w, Var x) { return ops::linear(ctx, w[0], nullptr, x); }};
   WeightTable wide = op_weights(c, DType::kF32), narrow = op_weights(c, DType::kBF16);
   narrow.copy_from(wide);
   wide.copy_from(narrow);
@@ -163,7 +167,7 @@ std::vector<OpCase> pointwise_cases() {
   using K = NormOptions::Kind;
   using kernels::Act;
   std::vector<OpCase> out = {
-      {"soft cap", 12, {}, [](Ctx& c, const WeightTable&, Var x) { return c.soft_cap(1.5, x); }},
+      {"soft cap", 12, {}, [](Ctx& c, const WeightTable&, Var x) { return ops::soft_cap(c, 1.5, x); }},
       norm_case("rms", {}, {{12}}),
       norm_case("rms groups", {K::kRms, 1e-3, 3, true}, {{4}}),
       norm_case("layer", {K::kLayer, 1e-3, 1, false}, {{12}, {12}}),
@@ -173,7 +177,7 @@ std::vector<OpCase> pointwise_cases() {
                         Act::kRelu, Act::kGeluTanh})
     out.push_back(
         {fmt::format("activation {}", static_cast<int>(act)), 12, {}, [act](Ctx& c, const WeightTable&, Var x) {
-           return c.activation(act, x);
+           return ops::activation(c, act, x);
          }});
   return out;
 }

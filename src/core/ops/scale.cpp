@@ -1,13 +1,14 @@
 // Role scale: by one number, or by a weight for each channel. The adjoint is the transpose under every rule.
-#include "core/context.h"
+#include "core/ops/scale.h"
+
 #include "kernels/parallel.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
-Var Ctx::scale(double factor, Var x) {
-  const int64_t n = rows(x) * cols(x);
-  const Var out = make_like(x, cols(x));  // [T, C]
-  with_real([&]<class R>(R) {
+Var scale(Ctx& ctx, double factor, Var x) {
+  const int64_t n = ctx.rows(x) * ctx.cols(x);
+  const Var out = ctx.make_like(x, ctx.cols(x));  // [T, C]
+  ctx.with_real([&]<class R>(R) {
     const R f = static_cast<R>(factor);
     const auto axpy = [f](int64_t count, const R* from, R* to, bool add) {
       kernels::for_elements(count, [&](int64_t b, int64_t e) {
@@ -18,31 +19,31 @@ Var Ctx::scale(double factor, Var x) {
         }
       });
     };
-    axpy(n, data<R>(x), data<R>(out), false);
-    if (!record(Role::kScale, {x}, out, {})) return;
-    set_adjoint([=, this](const LocalRule&) {
+    axpy(n, ctx.data<R>(x), ctx.data<R>(out), false);
+    if (!ctx.record(Role::kScale, {x}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule&) {
       bool accumulate = false;
-      R* dx = grad_target<R>(x, &accumulate);
-      axpy(n, grad<R>(out), dx, accumulate);
+      R* dx = ctx.grad_target<R>(x, &accumulate);
+      axpy(n, ctx.grad<R>(out), dx, accumulate);
     });
   });
   return out;
 }
 
-Var Ctx::channel_scale(const Weight& w, Var x) {
-  const int64_t T = rows(x), C = cols(x);
+Var channel_scale(Ctx& ctx, const Weight& w, Var x) {
+  const int64_t T = ctx.rows(x), C = ctx.cols(x);
   check(w.size() == C, ErrorCode::kData, "[channel_scale] {} must be [{}] but is [{}]", w.name, C,
         fmt::join(w.shape, ", "));
-  const Var out = make_like(x, C);  // [T, C]
-  with_real([&]<class R>(R) {
-    kernels::skip_forward(T, C, static_cast<const R*>(nullptr), w.as<R>(), data<R>(x), data<R>(out));
-    if (!record(Role::kScale, {x}, out, {&w})) return;
-    set_adjoint([=, this, &w](const LocalRule& rule) {
-      kernels::skip_backward(T, C, w.as<R>(), data<R>(x), grad<R>(out), grad<R>(x),
-                             rule.weights ? options_.grads->of<R>(w) : nullptr);
+  const Var out = ctx.make_like(x, C);  // [T, C]
+  ctx.with_real([&]<class R>(R) {
+    kernels::skip_forward(T, C, static_cast<const R*>(nullptr), w.as<R>(), ctx.data<R>(x), ctx.data<R>(out));
+    if (!ctx.record(Role::kScale, {x}, out, {&w})) return;
+    ctx.set_adjoint([=, &ctx, &w](const LocalRule& rule) {
+      kernels::skip_backward(T, C, w.as<R>(), ctx.data<R>(x), ctx.grad<R>(out), ctx.grad<R>(x),
+                             rule.weights ? ctx.options().grads->of<R>(w) : nullptr);
     });
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

@@ -1,11 +1,13 @@
 // Role attention: causal softmax attention; the state is the keys and values of the tokens seen. Adjoint: exact, or the
 // value path alone (weights constant), or one MixerPath: value v, write k, read q.
+#include "core/ops/softmax_attention.h"
+
 #include <optional>
 
 #include "core/ops/carried.h"
 #include "kernels/attention.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 using kernels::AttentionDims;
 using kernels::AttentionGrads;
@@ -117,38 +119,39 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) con
 
 }  // namespace
 
-Var Ctx::softmax_attention(const Attention& in) {
-  const AttentionDims dims = check_attention(*this, in);
-  const Carried k_slot = carry("k", {0, dims.kv_heads * dims.d}), v_slot = carry("v", {0, dims.kv_heads * dims.d_v});
-  const std::vector<Segment>& segments = layout(in.q).segments;
-  const Var out = make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
-  with_real([&]<class R>(R) {
+Var softmax_attention(Ctx& ctx, const Attention& in) {
+  const AttentionDims dims = check_attention(ctx, in);
+  const Carried k_slot = ctx.carry("k", {0, dims.kv_heads * dims.d}),
+                v_slot = ctx.carry("v", {0, dims.kv_heads * dims.d_v});
+  const std::vector<Segment>& segments = ctx.layout(in.q).segments;
+  const Var out = ctx.make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
+  ctx.with_real([&]<class R>(R) {
     AttentionOp<R> op{in, out, dims, k_slot, v_slot, std::vector<SegmentKeys<R>>(segments.size()), nullptr};
-    if (recording()) op.lse = arena_->array<R>(static_cast<size_t>(dims.T * dims.heads));
-    const DType type = options_.compute;
+    if (ctx.recording()) op.lse = ctx.arena().array<R>(static_cast<size_t>(dims.T * dims.heads));
+    const DType type = ctx.options().compute;
     // Cached rows before the segment's own; the first segment's go on over the whole pass, as explain/ reads them.
     const auto gather = [&](const Segment& g, const SequenceState::Rows& cached, Var x, bool first) {
-      const int64_t width = cols(x), count = (first ? dims.T : g.end) - g.begin;
-      R* rows = arena_->array<R>(static_cast<size_t>((cached.count + count) * width));  // [past + T, width]
+      const int64_t width = ctx.cols(x), count = (first ? dims.T : g.end) - g.begin;
+      R* rows = ctx.arena().array<R>(static_cast<size_t>((cached.count + count) * width));  // [past + T, width]
       std::copy_n(static_cast<const R*>(cached.data), cached.count * width, rows);
-      std::copy_n(data<R>(x) + g.begin * width, count * width, rows + cached.count * width);
+      std::copy_n(ctx.data<R>(x) + g.begin * width, count * width, rows + cached.count * width);
       return rows;
     };
     const auto leave = [&](const Segment& g, const Carried& slot, const R* rows, int64_t count) {
       const int64_t kept = op.kept(count), width = slot.shape[1];
-      std::copy_n(rows + (count - kept) * width, kept * width, carry_out<R>(g.seq, {slot.slot, {kept, width}}));
+      std::copy_n(rows + (count - kept) * width, kept * width, ctx.carry_out<R>(g.seq, {slot.slot, {kept, width}}));
     };
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       const int64_t n = g.end - g.begin;
-      SequenceState* state = state_of(g.seq);
+      SequenceState* state = ctx.state_of(g.seq);
       SegmentKeys<R>& keys = op.keys[s];
-      if (options_.in_place && state != nullptr && g.carries_out) {  // the state itself is the cache
+      if (ctx.options().in_place && state != nullptr && g.carries_out) {  // the state itself is the cache
         const auto append = [&](const Carried& slot, Var x) {
-          const int64_t width = cols(x), keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
-          std::copy_n(data<R>(x) + g.begin * width, n * width,
-                      static_cast<R*>(state->append_rows(names_, slot, type, n, keep)));
-          const SequenceState::Rows rows = state->rows(names_, slot, type);
+          const int64_t width = ctx.cols(x), keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
+          std::copy_n(ctx.data<R>(x) + g.begin * width, n * width,
+                      static_cast<R*>(state->append_rows(ctx.names(), slot, type, n, keep)));
+          const SequenceState::Rows rows = state->rows(ctx.names(), slot, type);
           keys.past = rows.count - n;
           return static_cast<const R*>(rows.data);
         };
@@ -156,27 +159,27 @@ Var Ctx::softmax_attention(const Attention& in) {
         keys.v = append(v_slot, in.v);
       } else {
         const bool cached = g.carries_in && state != nullptr;
-        const SequenceState::Rows k = cached ? state->rows(names_, k_slot, type) : SequenceState::Rows();
-        const SequenceState::Rows v = cached ? state->rows(names_, v_slot, type) : SequenceState::Rows();
+        const SequenceState::Rows k = cached ? state->rows(ctx.names(), k_slot, type) : SequenceState::Rows();
+        const SequenceState::Rows v = cached ? state->rows(ctx.names(), v_slot, type) : SequenceState::Rows();
         check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}",
-              name_of(k_slot), v.count, k.count);
+              ctx.name_of(k_slot), v.count, k.count);
         keys.past = k.count;
-        keys.k = k.count == 0 ? data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
-        keys.v = v.count == 0 ? data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
+        keys.k = k.count == 0 ? ctx.data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
+        keys.v = v.count == 0 ? ctx.data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
         if (g.carries_out && state != nullptr) {
           leave(g, k_slot, keys.k, keys.past + n);
           leave(g, v_slot, keys.v, keys.past + n);
         }
       }
       if (n == 0) continue;
-      kernels::attention_forward(op.dims_of(g, s), op.inputs(*this, g, s), data<R>(out) + g.begin * op.y_width(),
+      kernels::attention_forward(op.dims_of(g, s), op.inputs(ctx, g, s), ctx.data<R>(out) + g.begin * op.y_width(),
                                  op.lse == nullptr ? nullptr : op.lse + g.begin * dims.heads);
     }
-    if (!recording()) return;
+    if (!ctx.recording()) return;
     auto detail = std::make_shared<SoftmaxDetail<R>>();
     detail->values = in.v;
     detail->writes = in.v;
-    detail->state = name_of(k_slot);
+    detail->state = ctx.name_of(k_slot);
     detail->T = dims.T;
     detail->past = op.keys.empty() ? 0 : op.keys[0].past;
     detail->heads = dims.heads;
@@ -186,16 +189,16 @@ Var Ctx::softmax_attention(const Attention& in) {
     detail->window = dims.window;
     detail->scale = dims.scale;
     detail->soft_cap = dims.soft_cap;
-    detail->q = data<R>(in.q);
-    detail->k = op.keys.empty() ? data<R>(in.k) : op.keys[0].k;
-    detail->v = op.keys.empty() ? data<R>(in.v) : op.keys[0].v;
-    detail->y = data<R>(out);
+    detail->q = ctx.data<R>(in.q);
+    detail->k = op.keys.empty() ? ctx.data<R>(in.k) : op.keys[0].k;
+    detail->v = op.keys.empty() ? ctx.data<R>(in.v) : op.keys[0].v;
+    detail->y = ctx.data<R>(out);
     detail->lse = op.lse;
     detail->state_shape = {detail->past, op.k_width()};
-    record(Role::kAttention, {in.q, in.k, in.v}, out, {});
-    set_adjoint([op, this](const LocalRule& rule) { op.backward(*this, scratch_, rule); }, std::move(detail));
+    ctx.record(Role::kAttention, {in.q, in.k, in.v}, out, {});
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

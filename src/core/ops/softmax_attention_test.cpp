@@ -1,4 +1,7 @@
 // Softmax attention as an op, and what it leaves for maps.
+#include "core/ops/softmax_attention.h"
+
+#include "core/ops/arrange.h"
 #include "core/ops/mixer_test_support.h"
 
 namespace hindscan {
@@ -22,12 +25,12 @@ MixerCase make(const std::string& name, const Shape& p) {
   c.out = p.heads * p.d_v;
   c.draw = [](int64_t, Rng& rng) { return rng.normal(); };
   c.op = [=](Ctx& ctx, Var x, const WeightTable&) {
-    Attention in{p.heads, p.kv_heads, ctx.split(x, q, p.heads * p.d), ctx.split(x, k, p.kv_heads * p.d),
-                 ctx.split(x, v, p.kv_heads * p.d_v)};
+    Attention in{p.heads, p.kv_heads, ops::split(ctx, x, q, p.heads * p.d), ops::split(ctx, x, k, p.kv_heads * p.d),
+                 ops::split(ctx, x, v, p.kv_heads * p.d_v)};
     in.scale = 0.8;
     in.window = p.window;
     in.soft_cap = p.soft_cap;
-    return ctx.softmax_attention(in);
+    return ops::softmax_attention(ctx, in);
   };
   c.empty_paths = {MixerPath::kDecay, MixerPath::kGate};
   return c;

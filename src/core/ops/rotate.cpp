@@ -2,6 +2,8 @@
 // every rule. rope: angles of the position. rotate: given angles, exact derivative to them, none under frozen rules.
 // phase: the running sum of pi tanh(angle) dt modulo 2 pi, carried as "phase"; a coefficient, so no adjoint under
 // frozen rules.
+#include "core/ops/rotate.h"
+
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -10,7 +12,7 @@
 #include "kernels/parallel.h"
 #include "kernels/pointwise_coef_rotate.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 static double rate_of(const Rope& rope, int64_t pair) {
   if (rope.scale) return rope.scale->rates[static_cast<size_t>(pair)];
@@ -50,26 +52,26 @@ static void position_angles(const Rope& rope, int64_t n, int64_t first, R* cosin
   });
 }
 
-Var Ctx::rope(const Rope& rope, Var x) {
-  const int64_t T = rows(x), pairs = rope.rotary_dim / 2;
-  check(rope.heads > 0 && rope.heads * rope.head_dim == cols(x) && rope.rotary_dim % 2 == 0 &&
+Var rope(Ctx& ctx, const Rope& rope, Var x) {
+  const int64_t T = ctx.rows(x), pairs = rope.rotary_dim / 2;
+  check(rope.heads > 0 && rope.heads * rope.head_dim == ctx.cols(x) && rope.rotary_dim % 2 == 0 &&
             rope.rotary_dim <= rope.head_dim && (!rope.scale || std::ssize(rope.scale->rates) == pairs),
         ErrorCode::kData,
         "[rope] expected an even rotary_dim <= head_dim and {} heads of {}, found rotary_dim {} and {} channels",
-        rope.heads, rope.head_dim, rope.rotary_dim, cols(x));
+        rope.heads, rope.head_dim, rope.rotary_dim, ctx.cols(x));
   const kernels::RotateShape shape{T, rope.heads, rope.head_dim, pairs, rope.interleaved ? 0 : pairs, 1};
-  const Var out = make_like(x, cols(x));  // [T, C]
-  with_real([&]<class R>(R) {
-    R* cosine = arena_->array<R>(static_cast<size_t>(T * pairs));  // [T, pairs]
-    R* sine = arena_->array<R>(static_cast<size_t>(T * pairs));    // [T, pairs]
-    for (const Segment& s : layout(x).segments) {
-      check_positions(rope, position(s, x) + s.end - s.begin);
-      position_angles(rope, s.end - s.begin, position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
+  const Var out = ctx.make_like(x, ctx.cols(x));  // [T, C]
+  ctx.with_real([&]<class R>(R) {
+    R* cosine = ctx.arena().array<R>(static_cast<size_t>(T * pairs));  // [T, pairs]
+    R* sine = ctx.arena().array<R>(static_cast<size_t>(T * pairs));    // [T, pairs]
+    for (const Segment& s : ctx.layout(x).segments) {
+      check_positions(rope, ctx.position(s, x) + s.end - s.begin);
+      position_angles(rope, s.end - s.begin, ctx.position(s, x), cosine + s.begin * pairs, sine + s.begin * pairs);
     }
-    kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    if (!record(Role::kRotate, {x}, out, {})) return;
-    set_adjoint([=, this](const LocalRule&) {
-      kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), grad<R>(out), grad<R>(x),
+    kernels::rotate_forward(shape, cosine, sine, ctx.data<R>(x), ctx.data<R>(out));
+    if (!ctx.record(Role::kRotate, {x}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule&) {
+      kernels::rotate_backward(shape, cosine, sine, static_cast<const R*>(nullptr), ctx.grad<R>(out), ctx.grad<R>(x),
                                static_cast<R*>(nullptr));
     });
   });
@@ -77,27 +79,27 @@ Var Ctx::rope(const Rope& rope, Var x) {
 }
 
 // heads counts the heads of x; theta [T, heads*S] turns the first S pairs of each: (2i, 2i+1) or (i, i + d/2).
-Var Ctx::rotate(Var x, Var theta, int64_t heads, bool interleaved) {
-  const int64_t T = rows(x), d = heads > 0 ? cols(x) / heads : 0, S = heads > 0 ? cols(theta) / heads : 0;
-  check(
-      rows(theta) == T && d * heads == cols(x) && S * heads == cols(theta) && 2 * S <= d && (interleaved || d % 2 == 0),
-      ErrorCode::kInternal, "[rotate] expected {} heads of angles for {} channels, found {} angles", heads, cols(x),
-      cols(theta));
+Var rotate(Ctx& ctx, Var x, Var theta, int64_t heads, bool interleaved) {
+  const int64_t T = ctx.rows(x), d = heads > 0 ? ctx.cols(x) / heads : 0, S = heads > 0 ? ctx.cols(theta) / heads : 0;
+  check(ctx.rows(theta) == T && d * heads == ctx.cols(x) && S * heads == ctx.cols(theta) && 2 * S <= d &&
+            (interleaved || d % 2 == 0),
+        ErrorCode::kInternal, "[rotate] expected {} heads of angles for {} channels, found {} angles", heads,
+        ctx.cols(x), ctx.cols(theta));
   const kernels::RotateShape shape{T, heads, d, S, interleaved ? 0 : d / 2, heads};
   const size_t n = static_cast<size_t>(T * heads * S);
-  const Var out = make_like(x, cols(x));  // [T, C]
-  with_real([&]<class R>(R) {
-    const ArenaScope scope(scratch_);
-    R *sine = scratch_.array<R>(n), *cosine = scratch_.array<R>(n);  // [T, heads*S]
-    kernels::sin_cos(T * heads * S, data<R>(theta), sine, cosine);
-    kernels::rotate_forward(shape, cosine, sine, data<R>(x), data<R>(out));
-    if (!record(Role::kRotate, {x, theta}, out, {})) return;
-    set_adjoint([=, this](const LocalRule& rule) {
-      const ArenaScope inner(scratch_);
-      R *sin2 = scratch_.array<R>(n), *cos2 = scratch_.array<R>(n);  // [T, heads*S]
-      kernels::sin_cos(T * heads * S, data<R>(theta), sin2, cos2);
-      kernels::rotate_backward(shape, cos2, sin2, data<R>(out), grad<R>(out), grad<R>(x),
-                               rule.coefficient ? grad<R>(theta) : nullptr);
+  const Var out = ctx.make_like(x, ctx.cols(x));  // [T, C]
+  ctx.with_real([&]<class R>(R) {
+    const ArenaScope scope(ctx.scratch());
+    R *sine = ctx.scratch().array<R>(n), *cosine = ctx.scratch().array<R>(n);  // [T, heads*S]
+    kernels::sin_cos(T * heads * S, ctx.data<R>(theta), sine, cosine);
+    kernels::rotate_forward(shape, cosine, sine, ctx.data<R>(x), ctx.data<R>(out));
+    if (!ctx.record(Role::kRotate, {x, theta}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
+      const ArenaScope inner(ctx.scratch());
+      R *sin2 = ctx.scratch().array<R>(n), *cos2 = ctx.scratch().array<R>(n);  // [T, heads*S]
+      kernels::sin_cos(T * heads * S, ctx.data<R>(theta), sin2, cos2);
+      kernels::rotate_backward(shape, cos2, sin2, ctx.data<R>(out), ctx.grad<R>(out), ctx.grad<R>(x),
+                               rule.coefficient ? ctx.grad<R>(theta) : nullptr);
     });
   });
   return out;
@@ -145,45 +147,45 @@ static void phase_backward(int64_t n, int64_t H, int64_t S, const R* angle, cons
   }
 }
 
-Var Ctx::phase(Var angle, Var dt, int64_t heads) {
-  const int64_t H = heads, S = cols(angle);
-  check(rows(angle) == rows(dt) && cols(dt) == H, ErrorCode::kInternal,
-        "[phase] expected a step [{}, {}], found [{}, {}]", rows(angle), H, rows(dt), cols(dt));
-  const CarriedSlot before{carry("phase", {H, S})};
-  const std::vector<Segment>& segments = layout(angle).segments;
+Var phase(Ctx& ctx, Var angle, Var dt, int64_t heads) {
+  const int64_t H = heads, S = ctx.cols(angle);
+  check(ctx.rows(angle) == ctx.rows(dt) && ctx.cols(dt) == H, ErrorCode::kInternal,
+        "[phase] expected a step [{}, {}], found [{}, {}]", ctx.rows(angle), H, ctx.rows(dt), ctx.cols(dt));
+  const CarriedSlot before{ctx.carry("phase", {H, S})};
+  const std::vector<Segment>& segments = ctx.layout(angle).segments;
   const int64_t n = H * S;
-  const Var out = make_like(angle, n);  // [T, H*S]
-  with_real([&]<class R>(R) {
+  const Var out = ctx.make_like(angle, n);  // [T, H*S]
+  ctx.with_real([&]<class R>(R) {
     for (const Segment& g : segments) {
-      const ArenaScope scope(scratch_);
-      double* sum = scratch_.array<double>(static_cast<size_t>(n));   // [H, S]
-      double* rate = scratch_.array<double>(static_cast<size_t>(S));  // [S]
-      const R* carried = before.in<R>(*this, g);
+      const ArenaScope scope(ctx.scratch());
+      double* sum = ctx.scratch().array<double>(static_cast<size_t>(n));   // [H, S]
+      double* rate = ctx.scratch().array<double>(static_cast<size_t>(S));  // [S]
+      const R* carried = before.in<R>(ctx, g);
       for (int64_t i = 0; i < n; ++i) sum[i] = carried == nullptr ? 0 : static_cast<double>(carried[i]);
-      phase_forward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H, rate, sum,
-                    data<R>(out) + g.begin * n);
+      phase_forward(g.end - g.begin, H, S, ctx.data<R>(angle) + g.begin * S, ctx.data<R>(dt) + g.begin * H, rate, sum,
+                    ctx.data<R>(out) + g.begin * n);
       if (!g.carries_out) continue;
-      R* left = carry_out<R>(g.seq, before);
+      R* left = ctx.carry_out<R>(g.seq, before);
       for (int64_t i = 0; i < n; ++i) left[i] = static_cast<R>(sum[i]);
     }
-    if (!record(Role::kRotate, {angle, dt}, out, {})) return;
-    set_adjoint([=, this](const LocalRule& rule) {
+    if (!ctx.record(Role::kRotate, {angle, dt}, out, {})) return;
+    ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
       if (!rule.coefficient) return;
-      R *dangle = grad<R>(angle), *ddt = grad<R>(dt);
+      R *dangle = ctx.grad<R>(angle), *ddt = ctx.grad<R>(dt);
       for (const Segment& g : segments) {
-        const ArenaScope scope(scratch_);
-        double* sum = scratch_.array<double>(static_cast<size_t>(n));  // [H, S]
-        const R* future = before.adjoint<R>(*this, g, rule);
+        const ArenaScope scope(ctx.scratch());
+        double* sum = ctx.scratch().array<double>(static_cast<size_t>(n));  // [H, S]
+        const R* future = before.adjoint<R>(ctx, g, rule);
         for (int64_t i = 0; i < n; ++i) sum[i] = future == nullptr ? 0 : static_cast<double>(future[i]);
-        phase_backward(g.end - g.begin, H, S, data<R>(angle) + g.begin * S, data<R>(dt) + g.begin * H,
-                       grad<R>(out) + g.begin * n, sum, dangle + g.begin * S, ddt + g.begin * H);
-        R* past = scratch_.array<R>(static_cast<size_t>(n));  // [H, S]
+        phase_backward(g.end - g.begin, H, S, ctx.data<R>(angle) + g.begin * S, ctx.data<R>(dt) + g.begin * H,
+                       ctx.grad<R>(out) + g.begin * n, sum, dangle + g.begin * S, ddt + g.begin * H);
+        R* past = ctx.scratch().array<R>(static_cast<size_t>(n));  // [H, S]
         for (int64_t i = 0; i < n; ++i) past[i] = static_cast<R>(sum[i]);
-        before.store_adjoint(*this, g, past, rule);
+        before.store_adjoint(ctx, g, past, rule);
       }
     });
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

@@ -1,12 +1,14 @@
 // Ends of a pass: head and cross entropy fused over blocks of rows, so that [T, vocab] never exists; mean squared
 // error.
+#include "core/ops/losses.h"
+
 #include <algorithm>
 
-#include "core/context.h"
+#include "core/ops/linear_product.h"
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 static void check_loss(const char* op, int64_t T, size_t targets, int64_t want, size_t weights, size_t losses) {
   check(static_cast<int64_t>(targets) == want && static_cast<int64_t>(losses) == T &&
@@ -46,10 +48,10 @@ static void unfinish_logits(const LogitHead& head, int64_t n, int64_t V, const R
   if (head.scale != 1) multiply(n * V, static_cast<R>(head.scale), d);
 }
 
-void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int32_t> targets,
-                        std::span<const float> weight, std::span<double> losses) {
+void cross_entropy(Ctx& ctx, const LogitHead& logit_head, Var h, std::span<const int32_t> targets,
+                   std::span<const float> weight, std::span<double> losses) {
   const Weight& head = *logit_head.weight;
-  const int64_t T = rows(h), C = cols(h), V = head.rows();
+  const int64_t T = ctx.rows(h), C = ctx.cols(h), V = head.rows();
   check_loss("cross_entropy", T, targets.size(), T, weight.size(), losses.size());
   check(logit_head.bias == nullptr || logit_head.bias->size() == V, ErrorCode::kData,
         "[cross_entropy] the bias of {} must be [{}]", head.name, V);
@@ -58,38 +60,38 @@ void Ctx::cross_entropy(const LogitHead& logit_head, Var h, std::span<const int3
           V - 1);
   }
   constexpr int64_t kRows = 512;
-  with_real([&]<class R>(R) {
-    const bool want_dw = options_.record && options_.grads != nullptr;
-    R* dh = options_.record ? grad<R>(h) : nullptr;
-    R* dbias = want_dw && logit_head.bias != nullptr ? options_.grads->of<R>(*logit_head.bias) : nullptr;
+  ctx.with_real([&]<class R>(R) {
+    const bool want_dw = ctx.options().record && ctx.options().grads != nullptr;
+    R* dh = ctx.options().record ? ctx.grad<R>(h) : nullptr;
+    R* dbias = want_dw && logit_head.bias != nullptr ? ctx.options().grads->of<R>(*logit_head.bias) : nullptr;
     for (int64_t t0 = 0; t0 < T; t0 += kRows) {
       const int64_t n = std::min(kRows, T - t0);
-      const ArenaScope scope(scratch_);
-      R* logits = scratch_.array<R>(static_cast<size_t>(n * V));    // [n, vocab]
-      R* nats = scratch_.array<R>(static_cast<size_t>(n));          // [n]
-      R* scale = scratch_.array<R>(static_cast<size_t>(n));         // [n]
-      const bool apart = dh != nullptr && logit_head.soft_cap > 0;  // the cap's derivative reads the logits
-      R* d = apart ? scratch_.array<R>(static_cast<size_t>(n * V)) : logits;
+      const ArenaScope scope(ctx.scratch());
+      R* logits = ctx.scratch().array<R>(static_cast<size_t>(n * V));  // [n, vocab]
+      R* nats = ctx.scratch().array<R>(static_cast<size_t>(n));        // [n]
+      R* scale = ctx.scratch().array<R>(static_cast<size_t>(n));       // [n]
+      const bool apart = dh != nullptr && logit_head.soft_cap > 0;     // the cap's derivative reads the logits
+      R* d = apart ? ctx.scratch().array<R>(static_cast<size_t>(n * V)) : logits;
       for (int64_t t = 0; t < n; ++t)
         scale[t] = weight.empty() ? R(1) : static_cast<R>(weight[static_cast<size_t>(t0 + t)]);
-      linear_forward(head, 0, V, n, data<R>(h) + t0 * C, logits);
+      linear_forward(ctx, head, 0, V, n, ctx.data<R>(h) + t0 * C, logits);
       finish_logits(logit_head, n, V, logits);
       kernels::cross_entropy(n, V, logits, targets.data() + t0, scale, nats, dh == nullptr ? nullptr : d);
       for (int64_t t = 0; t < n; ++t) losses[static_cast<size_t>(t0 + t)] = static_cast<double>(nats[t]);
       if (dh == nullptr) continue;
       unfinish_logits(logit_head, n, V, logits, d, dbias);
-      linear_backward(head, 0, V, n, data<R>(h) + t0 * C, d, dh + t0 * C, R(1), want_dw);
+      linear_backward(ctx, head, 0, V, n, ctx.data<R>(h) + t0 * C, d, dh + t0 * C, R(1), want_dw);
     }
   });
 }
 
-void Ctx::regression_loss(Var h, std::span<const float> targets, std::span<const float> weight,
-                          std::span<double> losses) {
-  const int64_t T = rows(h), C = cols(h);
+void regression_loss(Ctx& ctx, Var h, std::span<const float> targets, std::span<const float> weight,
+                     std::span<double> losses) {
+  const int64_t T = ctx.rows(h), C = ctx.cols(h);
   check_loss("regression_loss", T, targets.size(), T * C, weight.size(), losses.size());
-  with_real([&]<class R>(R) {
-    const R* x = data<R>(h);
-    R* dx = options_.record ? grad<R>(h) : nullptr;
+  ctx.with_real([&]<class R>(R) {
+    const R* x = ctx.data<R>(h);
+    R* dx = ctx.options().record ? ctx.grad<R>(h) : nullptr;
     for (int64_t t = 0; t < T; ++t) {
       double sum = 0;
       const double w = weight.empty() ? 1 : static_cast<double>(weight[static_cast<size_t>(t)]);
@@ -103,4 +105,4 @@ void Ctx::regression_loss(Var h, std::span<const float> targets, std::span<const
   });
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops

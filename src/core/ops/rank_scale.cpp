@@ -1,9 +1,9 @@
 // Roles of Mamba-3's ranks: rank_expand and its transpose rank_reduce; linear in the signal under every rule.
-#include "core/context.h"
 #include "core/ops/op_support.h"
+#include "core/ops/scale.h"
 #include "kernels/parallel.h"
 
-namespace hindscan {
+namespace hindscan::ops {
 
 // narrow [T, H*P], wide [T, R*H*P], w [H, R, P]: expand writes wide, else narrow (+)= sum over ranks.
 namespace {
@@ -79,33 +79,34 @@ static Ranks ranks_of(const char* op, const Weight& w, int64_t T, int64_t heads,
   return {T, heads, ranks, P};
 }
 
-Var Ctx::rank_expand(const Weight& w, Var x, int64_t heads, int64_t ranks) {
-  const Ranks s = ranks_of("rank_expand", w, rows(x), heads, ranks, cols(x));
-  const Var out = make_like(x, ranks * cols(x));  // [T, R*H*P]
-  with_real([&]<class R>(R) {
-    expand(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    if (!record(Role::kScale, {x}, out, {&w})) return;
-    set_adjoint([=, this, &w](const LocalRule& rule) {
-      reduce(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
-      if (rule.weights) rank_weight_gradient(s, data<R>(x), grad<R>(out), options_.grads->of<R>(w));
+Var rank_expand(Ctx& ctx, const Weight& w, Var x, int64_t heads, int64_t ranks) {
+  const Ranks s = ranks_of("rank_expand", w, ctx.rows(x), heads, ranks, ctx.cols(x));
+  const Var out = ctx.make_like(x, ranks * ctx.cols(x));  // [T, R*H*P]
+  ctx.with_real([&]<class R>(R) {
+    expand(s, w.as<R>(), ctx.data<R>(x), ctx.data<R>(out), false);
+    if (!ctx.record(Role::kScale, {x}, out, {&w})) return;
+    ctx.set_adjoint([=, &ctx, &w](const LocalRule& rule) {
+      reduce(s, w.as<R>(), ctx.grad<R>(out), ctx.grad<R>(x), true);
+      if (rule.weights) rank_weight_gradient(s, ctx.data<R>(x), ctx.grad<R>(out), ctx.options().grads->of<R>(w));
     });
   });
   return out;
 }
 
-Var Ctx::rank_reduce(const Weight& w, Var x, int64_t heads, int64_t ranks) {
-  check(ranks > 0 && cols(x) % ranks == 0, ErrorCode::kInternal, "[rank_reduce] {} channels, {} ranks", cols(x), ranks);
-  const Ranks s = ranks_of("rank_reduce", w, rows(x), heads, ranks, cols(x) / ranks);
-  const Var out = make_like(x, cols(x) / ranks);  // [T, H*P]
-  with_real([&]<class R>(R) {
-    reduce(s, w.as<R>(), data<R>(x), data<R>(out), false);
-    if (!record(Role::kScale, {x}, out, {&w})) return;
-    set_adjoint([=, this, &w](const LocalRule& rule) {
-      expand(s, w.as<R>(), grad<R>(out), grad<R>(x), true);
-      if (rule.weights) rank_weight_gradient(s, grad<R>(out), data<R>(x), options_.grads->of<R>(w));
+Var rank_reduce(Ctx& ctx, const Weight& w, Var x, int64_t heads, int64_t ranks) {
+  check(ranks > 0 && ctx.cols(x) % ranks == 0, ErrorCode::kInternal, "[rank_reduce] {} channels, {} ranks", ctx.cols(x),
+        ranks);
+  const Ranks s = ranks_of("rank_reduce", w, ctx.rows(x), heads, ranks, ctx.cols(x) / ranks);
+  const Var out = ctx.make_like(x, ctx.cols(x) / ranks);  // [T, H*P]
+  ctx.with_real([&]<class R>(R) {
+    reduce(s, w.as<R>(), ctx.data<R>(x), ctx.data<R>(out), false);
+    if (!ctx.record(Role::kScale, {x}, out, {&w})) return;
+    ctx.set_adjoint([=, &ctx, &w](const LocalRule& rule) {
+      expand(s, w.as<R>(), ctx.grad<R>(out), ctx.grad<R>(x), true);
+      if (rule.weights) rank_weight_gradient(s, ctx.grad<R>(out), ctx.data<R>(x), ctx.options().grads->of<R>(w));
     });
   });
   return out;
 }
 
-}  // namespace hindscan
+}  // namespace hindscan::ops
