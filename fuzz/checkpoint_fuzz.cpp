@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "fuzz_util.h"
 #include "io/json.h"
-#include "train/recording_fs.h"
+#include "train/recording_fs_test_support.h"
 #include "train/trainer.h"
 
 using namespace hindscan;

@@ -1,4 +1,5 @@
-"""Guards the rooms of the project: who may include whom, and that only arch/ knows an architecture's name."""
+"""Guards the rooms of the project: who may include whom, that only arch/ knows an architecture's name, and that helpers of
+tests stay among tests."""
 
 import re
 import tempfile
@@ -29,6 +30,7 @@ NAMELESS = {"train", "explain", "eval", "viewer", "api", "cli"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 STRING = re.compile(r'R"(\w*)\((?s:(.*?))\)\1"|"((?:[^"\\\n]|\\.)*)"')
+TEST_FILE = re.compile(r"(^|_)test(_support|_cases)?$|_cases$")
 COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.S)
 ARCH_KEY = re.compile(r'^\s*HS_ARCH\("([^"]+)"', re.M)
 CMAKE_EDGE = re.compile(r"^hs_layer\(([^)]*)\)", re.M)
@@ -73,10 +75,29 @@ def check_names(layer, text, keys, where):
     return found
 
 
+def is_test(path):
+    """Whether a file of src/ is for tests alone, by its place or its name (path: below src/)."""
+    return path.startswith("base/testing/") or TEST_FILE.search(path.rsplit("/", 1)[-1].split(".")[0]) is not None
+
+
+def check_helpers(includes):
+    """Headers of tests stay among tests, and what only tests include is named so. includes: by file below src/."""
+    found, users = [], {}
+    for name, targets in includes.items():
+        for target in targets:
+            users.setdefault(target, set()).add(name)
+            if is_test(target) and not is_test(name):
+                found.append(f'src/{name}: may not include "{target}", which is for tests')
+    for target, names in sorted(users.items()):
+        if target.endswith(".h") and target in includes and not is_test(target) and all(map(is_test, names)):
+            found.append(f"src/{target}: only tests include it; name it ..._test_support.h, or drop it")
+    return found
+
+
 def violations(root):
     src = root / "src"
     keys = ARCH_KEY.findall((src / "arch/archs.def").read_text()) if (src / "arch/archs.def").exists() else []
-    found = []
+    found, includes = [], {}
     for path in sorted(src.rglob("*")):
         if path.suffix not in {".h", ".cpp", ".cu", ".cuh", ".def"}:
             continue
@@ -85,12 +106,15 @@ def violations(root):
             found.append(f"{where}: {layer}/ is not a layer")
             continue
         text = path.read_text(encoding="utf-8")
+        here = includes.setdefault(str(path.relative_to(src)), set())
         for number, line in enumerate(text.splitlines(), 1):
             match = INCLUDE.match(line)
             if match and match.group(1) == '"':
                 found += check_include(layer, match.group(2), f"{where}:{number}")
+                here.add(match.group(2))
         if layer in NAMELESS and not path.stem.endswith(("_test", "test_support")):
             found += check_names(layer, text, keys, where)
+    found += check_helpers(includes)
     for path in sorted((root / "include").rglob("*.h")) if (root / "include").exists() else []:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             match = INCLUDE.match(line)
@@ -155,6 +179,16 @@ class Guard(unittest.TestCase):
         self.assert_caught("src/explain/a.cpp", 'if (name == "mamba") {}')
         self.assert_caught("src/cli/a.cpp", 'auto c = "{\\"model_type\\": \\"mamba\\"}";')
         self.assert_caught("src/eval/a.cpp", 'auto c = R"({"model_type": "mamba"})";')
+
+    def test_helpers_of_tests_are_kept_among_tests(self):
+        for helper in ("core/a_test_support.h", "kernels/glr/head_cases.h", "core/ops_test_cases.h", "base/testing/a.h"):
+            use = f'#include "{helper}"\n'
+            self.assertEqual(self.violations_of({f"src/{helper}": "", "src/core/a_test.cpp": use}), [])
+            self.assertEqual(len(self.violations_of({f"src/{helper}": "", "src/core/a.cpp": use})), 1, helper)
+        use = '#include "core/a.h"\n'
+        self.assertEqual(len(self.violations_of({"src/core/a.h": "", "src/core/a_test.cpp": use})), 1)
+        self.assertEqual(self.violations_of({"src/core/a.h": "", "src/core/a_test.cpp": use, "src/core/a.cpp": use}), [])
+        self.assertEqual(self.violations_of({"src/core/testing.h": "", "src/core/b.cpp": '#include "core/testing.h"\n'}), [])
 
     def test_what_is_allowed_passes(self):
         self.assert_allowed("src/cli/a.cpp", '#include "train/b.h"\n#include "base/c.h"\n#include <vector>\n')

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "train/recording_fs.h"
+#include "train/recording_fs_test_support.h"
 
 namespace hindscan {
 namespace {
