@@ -155,12 +155,10 @@ void expect_published_rows(const ArchGolden& golden) {
 
 // What map m reads, summed over its channels: one of them, or the mean where a map mixes channels.
 template <class R>
-std::vector<R> seed_of_map(const MixerView<R>& view, const MixerDetail& detail, int64_t m, double* reads) {
+std::vector<R> seed_of_map(const MixerView<R>& view, int64_t m) {
   std::vector<R> seed(static_cast<size_t>(view.channels()), R(0));
-  const auto* heads = dynamic_cast<const HeadDetail<R>*>(&detail);
-  const int64_t R_ = heads == nullptr ? 1 : heads->dims.R, width = view.channels() / (R_ * view.maps());
-  *reads = static_cast<double>(R_);
-  for (int64_t r = 0; r < R_; ++r) seed[static_cast<size_t>((r * view.maps() + m) * width)] = R(1);
+  const int64_t width = view.channels() / (view.reads() * view.maps());
+  for (int64_t r = 0; r < view.reads(); ++r) seed[static_cast<size_t>((r * view.maps() + m) * width)] = R(1);
   return seed;
 }
 
@@ -178,8 +176,7 @@ void expect_transposed(const ArchGolden& golden) {
     const std::vector<R> alpha = last_row(*view, missing);  // [maps, T]
     std::vector<double> transposed;                         // [maps, T]
     for (int64_t m = 0; m < view->maps(); ++m) {
-      double reads = 1;
-      const std::vector<R> seed = seed_of_map(*view, *core.mixer, m, &reads);
+      const std::vector<R> seed = seed_of_map(*view, m);
       ctx.clear_grads();
       std::copy(seed.begin(), seed.end(), ctx.grad<R>(core.out) + (T - 1) * D);
       ctx.backward(frozen_rules(), view->ops().core, view->ops().core + 1);
@@ -187,7 +184,7 @@ void expect_transposed(const ArchGolden& golden) {
       for (int64_t t = 0; t < T; ++t) {
         double sum = 0;
         for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(dv[t * C + c]);
-        transposed.push_back(sum / (reads * reads));
+        transposed.push_back(sum / static_cast<double>(view->reads() * view->writes()));
       }
     }
     EXPECT_TRUE(agree(transposed, alpha, golden.bar<R>(kRow<R>, "rows")))

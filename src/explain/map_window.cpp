@@ -23,8 +23,12 @@ template <class R>
 void MapWindow<R>::append(Ctx& ctx, const MixerOps& ops, int64_t from, int64_t to) {
   if (from >= to) return;
   tokens_ += to - from;
-  append_core(*ctx.nodes()[ops.core].mixer, from, to);
-  if (!fold_) return;
+  if (fold_) append_fold(ctx, ops, from, to);
+  append_core(*ctx.nodes()[ops.core].mixer, from, to);  // may add to the slopes
+}
+
+template <class R>
+void MapWindow<R>::append_fold(Ctx& ctx, const MixerOps& ops, int64_t from, int64_t to) {
   out_channels_ = ctx.cols(ctx.nodes()[ops.core].out);
   value_channels_ = ctx.cols(ops.values);
   const std::vector<R> gate = result_factor<R>(ctx, ops);
@@ -46,18 +50,18 @@ double reduce(MapKind kind, double v) {
 // Channel by channel of every map: gate * alpha * (slope, convolution), then the reduction over channels.
 template <class R>
 void MapWindow<R>::tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const {
-  const int64_t rows = I.end - I.begin, cols = J.end - J.begin, W = reads();
+  const int64_t rows = I.end - I.begin, cols = J.end - J.begin, W = writes(), pairs = reads() * W;
   const int64_t taps = std::max<int64_t>(K_, 1);
   const TokenRange wide{J.begin, std::min(J.end + taps - 1, I.end)};  // columns whose convolution reaches J
   const int64_t wide_cols = wide.end - wide.begin;
   const int64_t first = kind == MapKind::kChannel ? map : 0, last = kind == MapKind::kChannel ? map + 1 : maps();
   const bool folds = !gate_.empty() || !slope_.empty() || !conv_.empty();
-  const int64_t C = folds ? out_channels_ / (W * maps()) : 1;  // channels of a map
-  const double scale = 1.0 / static_cast<double>((last - first) * C * W * W);
+  const int64_t C = folds ? out_channels_ / (reads() * maps()) : 1;  // channels of a map
+  const double scale = 1.0 / static_cast<double>((last - first) * C * pairs);
   std::vector<R> alpha(static_cast<size_t>(rows * wide_cols));
   std::vector<double> sums(static_cast<size_t>(rows * cols), 0.0);
   for (int64_t m = first; m < last; ++m) {
-    for (int64_t pair = 0; pair < W * W; ++pair) {
+    for (int64_t pair = 0; pair < pairs; ++pair) {
       one(m, pair / W, pair % W, I, wide, alpha.data());
       const int64_t to = (pair / W * maps() + m) * C, from = (pair % W * maps() + m) * C;
       for (int64_t i = 0; i < rows; ++i) {

@@ -38,7 +38,8 @@ class MapWindow {
  protected:
   virtual void append_core(const MixerDetail& detail, int64_t from, int64_t to) = 0;
   virtual size_t own_bytes() const = 0;
-  virtual int64_t reads() const { return 1; }  // and writes a token
+  virtual int64_t reads() const { return 1; }         // of a token
+  virtual int64_t writes() const { return reads(); }  // of a token
   // One map of one read and write, nothing folded in.
   virtual void one(int64_t map, int64_t read, int64_t write, TokenRange I, TokenRange J, R* out) const = 0;
   void append_rows(const R* from, int64_t first, int64_t last, int64_t C, std::vector<R>& to) const {
@@ -52,6 +53,9 @@ class MapWindow {
   int64_t tokens_ = 0, expected_ = 0;
   int64_t out_channels_ = 0, value_channels_ = 0, K_ = 0;  // of all reads and of all writes; taps
   std::vector<R> gate_, slope_, conv_;  // [T, out_channels], [T, value_channels], [value_channels, K]
+
+ private:
+  void append_fold(Ctx& ctx, const MixerOps& ops, int64_t from, int64_t to);
 };
 
 kernels::glr::HeadMap head_map(MapKind kind);

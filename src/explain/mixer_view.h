@@ -40,6 +40,8 @@ class MixerView {
   virtual ~MixerView() = default;
   virtual int64_t maps() const = 0;
   virtual int64_t channels() const = 0;
+  virtual int64_t reads() const { return 1; }   // of a token
+  virtual int64_t writes() const { return 1; }  // of a token
   // out[j,m] = sum_i w[i] alpha[m,i,j] ([T, maps], overwritten), the mean over reads and writes where a token has
   // several; w null: the rows lie in later chunks and only what is carried reaches this one. Takes sum_j alpha v from
   // missing ([channels]), read by read and write by write.

@@ -105,7 +105,7 @@ class Row final : public ReverseMethod<R> {
       ctx.clear_grads();
       R* seed = ctx.template grad<R>(ops.result);  // [tokens, D]
       for (int64_t i = 0; !weights.empty() && i < T * D; ++i)
-        seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D);
+        seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D * chunk.views[l]->writes());
       for (size_t i = ops.after.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.after[i]]);
       chain_backward<R>(ctx, ctx.nodes()[ops.core]);
       for (size_t i = ops.before.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.before[i]]);

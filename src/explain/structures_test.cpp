@@ -11,11 +11,6 @@ class Structures : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(All, Structures, ::testing::ValuesIn(all_cases()),
                          [](const auto& name) { return name.param; });
 
-int64_t reads_of(const MixerDetail& detail) {
-  const auto* heads = dynamic_cast<const HeadDetail<double>*>(&detail);
-  return heads == nullptr ? 1 : heads->dims.R;
-}
-
 std::vector<double> random_numbers(size_t n, Rng& rng) {
   std::vector<double> out(n);
   for (double& x : out) x = rng.normal();
@@ -46,7 +41,7 @@ TEST_P(Structures, AChangeOfTheStateGoesOnAsRowsComeBack) {
     carry.pending.clear();
     const std::vector<double> behind = carry.numbers;
     view->row(nullptr, carry, out.data(), missing.data());
-    const size_t reads = static_cast<size_t>(reads_of(detail)), rows = behind.size() / reads, columns = numbers / rows;
+    const size_t reads = static_cast<size_t>(view->reads()), rows = behind.size() / reads, columns = numbers / rows;
     std::vector<double> after_dot, before_dot;  // [reads, columns]
     for (size_t i = 0; i < reads * columns; ++i) {
       double after_sum = 0, before_sum = 0;

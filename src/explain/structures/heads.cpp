@@ -19,6 +19,8 @@ class HeadView final : public MixerView<R> {
   HeadView(const Ctx& ctx, const MixerScope& scope, size_t core, Estimator estimator);
   int64_t maps() const override { return d_.dims.H; }
   int64_t channels() const override { return d_.dims.R * d_.dims.H * d_.V_out; }
+  int64_t reads() const override { return d_.dims.R; }
+  int64_t writes() const override { return d_.dims.R; }
   void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const override;
   void add_carried_in(const RowCarry<R>& carry, double* out) const override;
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
