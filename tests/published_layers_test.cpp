@@ -31,7 +31,8 @@ TEST(CaseA15, InnerNormOfHgrn2HasItsOwnEps) {
 
 // Goldens of fla's families hold what its own modelling code computes, not a layer re-written for the golden.
 TEST(CaseA15, GoldensOfFlaFamiliesAreFlasOwnModels) {
-  const std::set<std::string> families = {"hgrn2", "retnet", "gla", "delta_net", "gated_deltanet", "kda"};
+  const std::set<std::string> families = {
+      "hgrn2", "retnet", "gla", "delta_net", "gated_deltanet", "kda", "gated_deltaproduct"};
   for (const std::string& family : families) {
     for (const std::string& file : testing::golden_cases(family)) {
       const ArchGolden golden(file);

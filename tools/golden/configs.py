@@ -26,7 +26,7 @@ from transformers import (
 )
 
 TRANSFORMERS = [LlamaConfig, Qwen3Config, GPTNeoXConfig, RecurrentGemmaConfig, MambaConfig, Mamba2Config, FalconMambaConfig, RwkvConfig, xLSTMConfig]
-FLA = ["gla", "retnet", "hgrn2", "delta_net", "gated_deltanet", "kda", "rwkv7"]
+FLA = ["gla", "retnet", "hgrn2", "delta_net", "gated_deltanet", "kda", "gated_deltaproduct", "rwkv7"]
 MAMBA_SSM = {"mamba": ("mamba_simple", "Mamba", "Mamba1"), "mamba2": ("mamba2", "Mamba2", "Mamba2"), "mamba3": ("mamba3", "Mamba3", "Mamba3")}
 NOT_SETTINGS = {"self", "layer_idx", "device", "dtype", "process_group", "n_layer", "d_model", "kwargs"}
 

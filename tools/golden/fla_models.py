@@ -27,6 +27,7 @@ class Family:
     rules: list = field(default_factory=list)
     train: bool = False  # chunk kernels for any length, where the recurrent kernels have no backward pass
     kernels: str = "chunk kernels from 65 tokens, recurrent kernels below"
+    writes: int = 1  # of a token; the values are [T * writes, H, V], and rows the mean over them
 
 
 class Trace:
@@ -88,13 +89,14 @@ def value_path(family: Family, attn: nn.Module, trace: Trace, m: int, v: torch.T
 def rows_of(family: Family, attn: nn.Module, trace: Trace, m: int) -> dict[str, torch.Tensor]:
     mix, v = core(trace, m)
     with torch.enable_grad():
-        alpha = torch.stack([head_rows(mix, v, t) for t in ROWS])  # [n, H, T]
+        alpha = torch.stack([head_rows(mix, v, t) for t in ROWS])  # [n, H, T * writes]
     factor = (family.factor or own_factor)(attn, trace, m)[list(ROWS)]  # [n, channels]
-    path = value_path(family, attn, trace, m, v)
-    H, width = v.shape[1], v.shape[2]
-    full = torch.einsum("nhj,jihc->nihc", alpha, path.reshape(*path.shape[:2], H, width)) * factor.view(-1, 1, H, width)  # [n, T, H, V]
-    return {f"core_rows.{m}": alpha, f"mixer_rows.{m}": full.mean(-1).transpose(1, 2).contiguous(),
-            f"mixer_abs_rows.{m}": full.abs().mean(-1).transpose(1, 2).contiguous()}
+    (_, H, width), W = v.shape, family.writes
+    path = value_path(family, attn, trace, m, v.reshape(-1, W * H, width))
+    alpha = alpha.view(len(ROWS), H, -1, W)  # [n, H, T, writes]
+    full = torch.einsum("nhjw,jiwhc->niwhc", alpha, path.reshape(*path.shape[:2], W, H, width)) * factor.view(-1, 1, 1, H, width)
+    return {f"core_rows.{m}": alpha.mean(-1), f"mixer_rows.{m}": full.mean((2, -1)).transpose(1, 2).contiguous(),
+            f"mixer_abs_rows.{m}": full.abs().mean((2, -1)).transpose(1, 2).contiguous()}
 
 
 def write_public(name: str, model_class, config, family: Family, commit: str) -> None:
