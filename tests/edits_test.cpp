@@ -65,7 +65,6 @@ TEST(CaseA12, EveryKindOfEditChangesEveryArchitecture) {
   }
 }
 
-// A token without a write leaves the state of every mixer that it would have had without its input.
 // Gates that keep a carried state for ever write nothing: no fault of the program.
 TEST(CaseA12, AStateThatIsKeptAsItIsMeasuresNothing) {
   constexpr int64_t kD = 16;

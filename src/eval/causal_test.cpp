@@ -63,6 +63,8 @@ TEST(Causal, MeasuredChangesEqualRerunsOfTheEditedText) {
       ASSERT_EQ(m.causal.has_value(), m.targeted) << m.name;
       if (!m.targeted) continue;
       EXPECT_EQ(m.causal->edits, static_cast<int>(edits.size()));
+      EXPECT_EQ(m.causal->first, report.window.first);
+      EXPECT_EQ(m.causal->last, T - 1);  // the last one is where the prediction is read
       EXPECT_TRUE(m.causal->sign_agreement);
     }
   }
@@ -111,6 +113,43 @@ TEST(Causal, ReplacementByANearbyEmbeddingIsPredictedByTheGradient) {
   edits[0].kind = EditKind::kRemove;
   EXPECT_EQ(predicted_changes(r, report, report.methods[0], report.methods[0].total(), edits)[0],
             -report.methods[0].scores()[4]);
+}
+
+// Adjoints are kept of the last tokens of a long text only.
+TEST(Causal, AReplacementInALongTextIsPredictedByTheAdjointOfItsOwnToken) {
+  Model model = tiny_model(DType::kF64);
+  ExplainRequest r;
+  for (int32_t t = 0; t < 600; ++t) r.tokens.push_back(t * 7 % 159);
+  r.methods = parse_methods("gradient-x-input");
+  const ExplainReport report = explain(model, r);
+  ASSERT_GT(report.window.first, 0);
+  Weight& table = *model.weights().find(report.window.embedding->name);
+  constexpr int32_t kAt = 595, kSpare = 159;
+  double* e = static_cast<double*>(table.data);
+  const int64_t C = table.cols();
+  for (int64_t c = 0; c < C; ++c) e[kSpare * C + c] = e[r.tokens[kAt] * C + c] + 1e-5 * static_cast<double>(c - 2);
+  std::vector<Edit> edits = {{EditKind::kReplace, kAt, kSpare, 0}};
+  measure_edits(model, r, report, edits);
+  EXPECT_GT(std::abs(edits[0].measured), 1e-9);
+  EXPECT_TRUE(agree(predicted_changes(r, report, report.methods[0], report.methods[0].total(), edits)[0],
+                    edits[0].measured, tol::kFirstOrder));
+}
+
+// Far tokens rarely change anything that can be measured.
+TEST(Causal, NearTokensAreEditedMoreOftenThanFarOnes) {
+  const Model model = tiny_model(DType::kF32);
+  ExplainRequest r;
+  ExplainReport report;
+  report.window.last = 401;
+  r.tokens.assign(401, 3);
+  int64_t near = 0, all = 0;
+  for (r.seed = 0; r.seed < 20; ++r.seed) {
+    for (const Edit& e : draw_edits(model, r, report)) {
+      near += e.position >= 300;
+      ++all;
+    }
+  }
+  EXPECT_GT(near, all / 2);  // of a quarter of the tokens
 }
 
 TEST(CaseD3, EditsHoldTheMemoryLimitOrAreRefusedWithWhatTheyTake) {

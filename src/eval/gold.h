@@ -24,7 +24,7 @@ struct GoldRow {
   std::string name;  // "row", "row mixer", ..., "gradient-x-input selection": the method, and the array where it is not
                      // its first
   std::optional<double> auc, average_precision;
-  std::optional<double> spearman, sign_agreement;  // of predicted against measured edits; none for row, rollout
+  std::optional<double> spearman, sign_agreement;  // of predicted against measured edits, where the target is known
   std::optional<double> reset_auc;                 // rank of reset tokens whose removal changes the target
   int64_t reset_examples = 0;
   std::string label;  // "value path only": reset_auc below kFindsReset

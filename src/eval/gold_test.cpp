@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/causal.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
@@ -102,6 +103,37 @@ TEST(Gold, TableHasARowForEveryScoring) {
   EXPECT_LT(table.max_residual, 1e-5);
   EXPECT_GT(table.max_conservation, 0.0);
   EXPECT_LT(table.max_conservation, 1e-4);
+}
+
+// One example: the table says of it what the report says.
+TEST(Gold, FiguresAreThoseOfTheReport) {
+  const Model model = tiny_model(DType::kF32);
+  GoldExample example;
+  example.tokens = distinct_tokens(20);
+  example.position = 15;
+  example.sources = {4};
+  ExplainRequest r = request_for(example.tokens);
+  r.target = example.position;
+  r.causal_edits = 1 << 20;
+  ExplainReport report = explain(model, r);
+  const auto answers = {std::pair{report.target.id, 1.0}, std::pair{*report.target.contrast_id, 0.0}};
+  for (const auto& [answer, right] : answers) {
+    example.answer = answer;
+    r.target_id = answer;
+    report = explain(model, r);
+    add_causal(model, r, report);
+    const GoldTable table = gold_table(model, std::span(&example, 1), {});
+    double worst = 0;
+    for (const LayerReport& l : report.layers) worst = std::max(worst, l.max_residual);
+    for (const MethodReport& m : report.methods) {
+      const GoldRow& row = row_of(table, m.name);
+      EXPECT_EQ(row.spearman, m.causal ? m.causal->spearman : std::nullopt) << m.name;
+      EXPECT_EQ(row.sign_agreement, m.causal ? m.causal->sign_agreement : std::nullopt) << m.name;
+      EXPECT_EQ(row.spearman != row.sign_agreement, m.causal.has_value());
+    }
+    EXPECT_EQ(table.max_residual, worst);
+    EXPECT_EQ(table.accuracy, right);
+  }
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ void check_request(const Model& model, const ExplainRequest& r) {
           counted(r.tokens.size(), "token"), counted(r.features.size(), "number"));
   }
   const auto known = [&](int32_t id, const char* what) {
-    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] {} token id {} is outside the vocabulary 0..{}", what, id,
-          V - 1);
+    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] expected a {} among the ids 0..{}, found {}", what, V - 1,
+          id);
   };
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");

@@ -3,10 +3,8 @@
 
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
-#include "explain/matrix.h"
 #include "explain/method.h"
 #include "explain/orders.h"
-#include "explain/reverse_method.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -46,7 +44,7 @@ TEST_P(Families, ResidualOfADoublePassIsNotMeasuredByTheKernelThatRan) {
   const auto views = mixer_views<double>(pass.ctx);
   ASSERT_FALSE(views.empty());
   for (const auto& view : views) {
-    if (!view->name().kind.starts_with("glr")) continue;
+    if (view->reads_itself()) continue;  // nothing independent to compare with
     std::vector<double> state, residual(static_cast<size_t>(view->tokens()));
     view->forward_residual(state, residual.data());
     EXPECT_GT(largest(residual), 0) << view->name().kind << " in layer " << view->layer;
@@ -135,6 +133,34 @@ TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
         split += static_cast<double>(path_of(m, p)[l * kTokens + static_cast<size_t>(t)]);
       ASSERT_TRUE(agree(split, exact, tol::kKeptAsFloat)) << "mixer " << l << " token " << t;
     }
+  }
+}
+
+// What a layer's input holds of the target: mixers that read one array share what it holds.
+TEST_P(Families, FrozenLayersHoldWhatTheirInputsPassOn) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  ExplainRequest r = request_of(model, 7);
+  r.methods = parse_methods("frozen");
+  const ExplainReport report = explain(model, r);
+  Recorded pass(model, r);
+  Ctx& ctx = pass.ctx;
+  const std::vector<double> seed = target_seed(model, report.target, true);
+  std::copy(seed.begin(), seed.end(),
+            ctx.grad<double>(pass.h) + (ctx.rows(pass.h) - 1) * static_cast<int64_t>(seed.size()));
+  ctx.backward(frozen_rules());
+  const auto views = mixer_views<double>(ctx);
+  for (const MixerScope& scope : ctx.mixers()) {
+    if (ctx.rows(scope.in) != kTokens) continue;
+    std::vector<double> held(kTokens, 0.0), told(kTokens, 0.0);
+    for (int64_t i = 0; i < kTokens * ctx.cols(scope.in); ++i)
+      held[static_cast<size_t>(i / ctx.cols(scope.in))] +=
+          ctx.data<double>(scope.in)[i] * ctx.grad<double>(scope.in)[i];
+    for (size_t l = 0; l < views.size(); ++l) {
+      const bool first_of_mixer = l == 0 || views[l]->mixer != views[l - 1]->mixer;
+      for (size_t t = 0; first_of_mixer && ctx.mixers()[views[l]->mixer].in == scope.in && t < kTokens; ++t)
+        told[t] += static_cast<double>(report.methods[0].layers()[l * kTokens + t]);
+    }
+    EXPECT_TRUE(agree(told, held, tol::kKeptAsFloat)) << scope.where;
   }
 }
 

@@ -18,9 +18,8 @@ double back_work(const ExplainRequest& r) {
   return work;
 }
 
-// Of the way back: one chunk on the tape with an adjoint of each array, an eighth more for what ops take beside it,
-// states at the borders, and what each method carries from chunk to chunk. Keys and values stand in the state, the
-// borders, the tape and the adjoints.
+// Of the way back: a chunk on the tape with its adjoints, an eighth more for what ops take beside it, and the states at
+// the borders and in each method's hands; keys and values stand in all of these.
 int64_t walk_bytes(const PassProbe& probe, size_t methods, int64_t tokens, int64_t chunk) {
   const auto M = static_cast<int64_t>(methods);
   const int64_t tape = 2 * probe.tape * std::min(chunk, tokens), state = probe.state_bytes(tokens);

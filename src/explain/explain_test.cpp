@@ -189,6 +189,20 @@ TEST(Request, AMethodIsOneStringWithItsOptions) {
     EXPECT_THROW(parse_methods(wrong), Error) << wrong;
 }
 
+TEST(Request, NumbersOfAMethodHaveARangeAndTheLastOneHolds) {
+  const auto steps = [](const std::string& list) { return parse_methods(list)[0].number("steps"); };
+  EXPECT_EQ(steps("integrated-gradients"), 32);
+  EXPECT_EQ(steps("integrated-gradients:steps=1"), 1);
+  EXPECT_EQ(steps("integrated-gradients:steps=4096"), 4096);
+  EXPECT_EQ(steps("integrated-gradients:steps=4,steps=5"), 5);
+  for (const char* wrong : {"0", "4097", "-1", "3x", "", "99999999999999999999"})
+    EXPECT_THROW(steps(fmt::format("integrated-gradients:steps={}", wrong)), Error) << wrong;
+  const MethodSpec both = parse_methods("integrated-gradients:baseline=zero,steps=4")[0];
+  EXPECT_EQ(both.text(), "integrated-gradients:baseline=zero,steps=4");
+  EXPECT_EQ(both.option("baseline"), "zero");
+  EXPECT_GT(both.work(), parse_methods("integrated-gradients:steps=3")[0].work());
+}
+
 TEST(Request, ChunksShrinkToTheMemoryLimit) {
   const Model model = tiny_model(DType::kF32);
   ExplainRequest r = request_for(distinct_tokens(130));
@@ -197,6 +211,26 @@ TEST(Request, ChunksShrinkToTheMemoryLimit) {
   EXPECT_LT(report.chunk, 130);
   EXPECT_GE(report.chunk, 16);
   expect_same_report(explain(model, request_for(r.tokens)), report, tol::kF32Scores.times(1.5));
+}
+
+// Logits that a float holds may have a gradient that none does.
+TEST(Report, ScoresThatLeftTheRangeOfTheirNumbersAreRefused) {
+  Model model = tiny_model(DType::kF32);
+  const ExplainRequest r = request_for(distinct_tokens(6));
+  const std::string table = explain(model, r).window.embedding->name;
+  for (size_t i = 0; i < model.weights().size(); ++i) {
+    Weight& w = model.weights()[i];
+    const float factor = w.name == table ? 1e-4f : w.name == "lm_head.weight" ? 1e36f : 1.0f;
+    for (int64_t k = 0; k < w.size(); ++k) static_cast<float*>(w.data)[k] *= factor;
+  }
+  try {
+    explain(model, r);
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kData);
+    EXPECT_NE(e.message().find("the adjoint left the range of its numbers; try --dtype f64"), std::string::npos)
+        << e.message();
+  }
 }
 
 // The schema itself is checked on the program's output; this is what depends on the request.

@@ -6,6 +6,7 @@
 #include "explain/rerun.h"
 #include "explain/reverse_method.h"
 #include "explain/reverse_walk.h"
+#include "explain/row_scan.h"
 #include "explain/target.h"
 #include "kernels/finite.h"
 

@@ -41,6 +41,7 @@ TEST_P(IntegratedGradients, MoreStepsComeCloserToTheTarget) {
   EXPECT_LT(missed, 0.01 * way) << "of " << way;
   EXPECT_LE(missed, missed_by_few + 1e-9);
   EXPECT_EQ(many.label, "");
+  EXPECT_EQ(few.label.find("more steps come closer") != std::string::npos, missed_by_few > 0.01 * way) << few.label;
 }
 
 TEST_P(IntegratedGradients, ChunksDoNotMatter) {
@@ -49,6 +50,26 @@ TEST_P(IntegratedGradients, ChunksDoNotMatter) {
                      chunked = scores_of(model, "integrated-gradients:steps=3", 7);
   EXPECT_TRUE(agree(whole.scores(), chunked.scores(), tol::kF64SplitScores));
   EXPECT_TRUE(agree(whole.total().no_token, chunked.total().no_token, tol::kF64Total));
+}
+
+TEST(IntegratedGradientsByHand, TheBaselineIsTheMeanOfAllEmbeddings) {
+  Model model = tiny_model(DType::kF64);
+  ExplainRequest r = request_for(distinct_tokens(5));
+  r.methods = parse_methods("integrated-gradients:steps=1");
+  const ExplainReport report = explain(model, r);
+  EXPECT_NE(report.methods[0].label, "") << "one step adds up, so that nothing is to be said";
+  Weight& table = *model.weights().find(report.window.embedding->name);
+  double* e = static_cast<double*>(table.data);
+  for (int64_t c = 0; c < table.cols(); ++c) {
+    double mean = 0;
+    for (int64_t id = 0; id < table.rows(); ++id) mean += e[id * table.cols() + c] / static_cast<double>(table.rows());
+    for (int64_t id = 0; id < table.rows(); ++id) e[id * table.cols() + c] = mean;
+  }
+  r.methods = parse_methods("frozen");
+  r.target_id = report.target.id;
+  r.contrast = Contrast::kId;
+  r.contrast_id = *report.target.contrast_id;
+  EXPECT_TRUE(agree(report.methods[0].total().no_token, explain(model, r).target.value(), tol::kF64Absolute));
 }
 
 // F(e) and F(b) by hand, and the derivative at the middle by differences along the way.

@@ -3,10 +3,9 @@
 
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
-#include "explain/matrix.h"
 #include "explain/orders.h"
-#include "explain/reverse_method.h"
-#include "explain/target.h"
+#include "explain/row_scan.h"
+#include "explain/row_scan_test_support.h"
 
 namespace hindscan {
 namespace {
@@ -14,29 +13,6 @@ namespace {
 class JudgementFamilies : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(All, JudgementFamilies, ::testing::ValuesIn(all_cases()),
                          [](const auto& name) { return name.param; });
-
-// A view whose row finds nothing: what is missing is the whole output, and one definition of the residual says 1.
-class FindsNothing final : public MixerView<double> {
- public:
-  FindsNothing(const Ctx& ctx, const MixerScope& scope, size_t core, const MixerView<double>& real)
-      : MixerView(ctx, scope, core, {"nothing", "", "", ""}), real_(real) {
-    mixer = real.mixer;
-  }
-  int64_t maps() const override { return real_.maps(); }
-  int64_t channels() const override { return real_.channels(); }
-  void row(const double*, RowCarry<double>&, double* out, double*) const override {
-    std::fill_n(out, tokens() * maps(), 0.0);
-  }
-  void add_carried_in(const RowCarry<double>&, double*) const override {}
-  void row_times_mean(const double*, RowCarry<double>&, double*) const override {}
-  void weighted_output(const double* w, double* out) const override { real_.weighted_output(w, out); }
-  void forward_residual(std::vector<double>&, double*) const override {}
-  bool carry_change(std::vector<double>&) const override { return false; }
-  std::unique_ptr<MapWindow<double>> window(bool, Estimator) const override { return nullptr; }
-
- private:
-  const MixerView<double>& real_;
-};
 
 TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) {
   Config config = config_of(GetParam());
@@ -49,9 +25,7 @@ TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) 
   }
   Recorded pass(model, request_of(model, 7));
   const auto real = mixer_views<double>(pass.ctx);
-  Views<double> views;
-  for (const auto& view : real)
-    views.push_back(std::make_unique<FindsNothing>(pass.ctx, pass.ctx.mixers()[view->mixer], view->ops().core, *view));
+  const Views<double> views = views_that_find_nothing(pass.ctx, real);
   const Orders orders = Orders::of<double>(pass.ctx, pass.h);
   const Chunk<double> chunk{pass.ctx, pass.h, 0, kTokens, 0, {}, {}, views, orders};
   RowScan<double> scan({kTokens, kTokens, static_cast<int64_t>(views.size()), 0});

@@ -4,9 +4,6 @@
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
 #include "explain/matrix.h"
-#include "explain/orders.h"
-#include "explain/reverse_method.h"
-#include "explain/target.h"
 
 namespace hindscan {
 namespace {

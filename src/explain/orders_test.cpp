@@ -13,7 +13,7 @@
 #include "core/ops/norm.h"
 #include "core/ops/order.h"
 #include "core/ops/pool.h"
-#include "explain/reverse_method.h"
+#include "explain/row_scan.h"
 #include "explain/test_support.h"
 
 namespace hindscan {

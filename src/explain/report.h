@@ -96,7 +96,7 @@ struct MethodNote {
 struct MethodReport {
   std::string name;                    // as it was asked for: "row", "row:estimator=key-dropping"
   std::string words;                   // what it shows
-  bool targeted = true;                // the scores know the target and have its sign; those of row and rollout do not
+  bool targeted = true;                // the scores know the target and have its sign
   std::vector<ScoreArray> arrays;      // arrays[0]: its scores, [T], 0 after the target
   std::vector<NamedShare> shares;      // the scores by path or the like, summed over tokens and layers
   double skip_share = 0;               // the part of the scores that went through D x

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "explain/edit.h"
-#include "explain/estimator.h"
 #include "explain/mixer_view.h"
 #include "explain/orders.h"
 #include "explain/report.h"
@@ -62,49 +61,8 @@ class ReverseMethod {
   virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;
 };
 
-// Core rows of the target in every layer, and how well each adds up to the layer's output; always walked.
 template <class R>
-class RowScan {
- public:
-  explicit RowScan(const WalkSizes& sizes);
-  void back(const Chunk<R>& chunk);
-  std::vector<double> residuals()
-      const;  // [layers] ||sum - y|| / ||y||, y the output at the target or its mean over the pooled tokens
-  const ScoreMap& map() const { return map_; }
-
- private:
-  struct Layer {
-    RowCarry<R> carry;
-    std::vector<double> missing;  // [channels] output at the target less what was found so far
-    double norm = 0;              // of y, squared
-  };
-  void start(const Chunk<R>& chunk, const MixerView<R>& view, const std::vector<R>& weights, Layer& layer) const;
-  WalkSizes sizes_;
-  std::vector<Layer> layers_;
-  std::vector<R> scratch_;
-  ScoreMap map_;
-};
-
-// Core rows as other tools draw them, without the rank-1 term, and how far they are from the exact ones.
-template <class R>
-class KeyDroppingScan {
- public:
-  explicit KeyDroppingScan(const WalkSizes& sizes);
-  void back(const Chunk<R>& chunk, const Views<R>& dropping);
-  void add_to(MethodReport& report);  // its array, and how far it is from the exact one
-  EstimatorReport report() const;
-
- private:
-  struct Layer {
-    RowCarry<R> exact, dropped;
-    EstimatorError error;
-    bool differs = false;
-  };
-  WalkSizes sizes_;
-  std::vector<Layer> layers_;
-  std::vector<int> numbers_;  // of the layers
-  ScoreMap map_;
-};
+class RowScan;
 
 // What a method starts from.
 template <class R>

@@ -46,6 +46,32 @@ TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
   }
 }
 
+TEST(GradientXInput, TheShareOfTheStateIsTheDerivativeAlongIt) {
+  const Model model = tiny_model(DType::kF64);
+  const std::vector<int32_t> tokens = distinct_tokens(30);
+  const SequenceState before = state_after(model, std::span(tokens).first(20));
+  ExplainRequest r = request_for({tokens.begin() + 20, tokens.end()}, 4);
+  r.methods = parse_methods("gradient-x-input");
+  r.state_in = &before;
+  const ExplainReport report = explain(model, r);
+  r.target_id = report.target.id;
+  r.contrast = Contrast::kId;
+  r.contrast_id = *report.target.contrast_id;
+  const auto value_at = [&](double along) {
+    SequenceState state = before;
+    for (const auto& [name, slot] : before.slots()) {
+      double* to = static_cast<double*>(state.put(name, slot.shape, slot.dtype));
+      const double* from = reinterpret_cast<const double*>(slot.bytes.data());
+      for (size_t i = 0; i < slot.bytes.size() / sizeof(double); ++i) to[i] = along * from[i];
+    }
+    r.state_in = &state;
+    return explain(model, r).target.value();
+  };
+  const double step = 1e-6, slope = (value_at(1 + step) - value_at(1 - step)) / (2 * step);
+  EXPECT_GT(std::abs(slope), 1e-3);
+  EXPECT_TRUE(agree(report.methods[0].total().state, slope, tol::kCentralDifference));
+}
+
 TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
   for (DType dtype : {DType::kF64, DType::kF32}) {
     const Model model = tiny_model(dtype);
@@ -92,6 +118,8 @@ TEST(GradientXInput, PathSharesAddUpToTheExactGradientAtEveryMixer) {
       const double total = std::accumulate(path.begin(), path.end(), 0.0);
       EXPECT_TRUE(agree(m.shares[p].value, total, tol::kKeptAsFloat.times(10)));
     }
+    EXPECT_TRUE(m.total().has_adjoint);
+    EXPECT_FALSE(m.find("selection")->has_adjoint) << "its parts have adjoints of their own, which are not kept";
   }
 }
 

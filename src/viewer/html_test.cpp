@@ -128,6 +128,27 @@ TEST(HtmlReport, LayersArePackedWithinHalfAStep) {
   EXPECT_EQ(packed->find("data")->as_string(), base64(expected));
 }
 
+TEST(HtmlReport, WhatIsToldByLayerAloneShowsItsSum) {
+  ExplainReport r = report_of({"a", "b", "c"});
+  r.methods[0].arrays.push_back(layer_array({"value-path", "", kTargetUnit, "model"}, {1, 2, 3, 10, 20, 30}, 3));
+  const Json views = *parse_json(island(html_report(r)), "island").find("views");
+  ASSERT_EQ(views.items()[0].items().size(), 2u);
+  EXPECT_EQ(to_string(*views.items()[0].items()[1].find("scores")), "[11.0,22.0,33.0]");
+  EXPECT_EQ(views.items()[0].items()[0].find("scores"), nullptr);  // they stand in the report
+}
+
+// What follows the target plays no part: no piece reaches across it.
+TEST(HtmlReport, PiecesEndWithTheTarget) {
+  ExplainReport r = report_of({"un", "like", "ly", " cat"});
+  const auto words = [&](int64_t position) {
+    r.target.position = position;
+    return to_string(*parse_json(island(html_report(r)), "island").find("groups")->find("word"));
+  };
+  EXPECT_EQ(words(3), "[[0,3]]");
+  EXPECT_EQ(words(1), "[[0,2]]");
+  EXPECT_EQ(words(0), "[[1,3]]");
+}
+
 TEST(HtmlReport, NothingToShowIsAnError) { EXPECT_THROW(html_report(ExplainReport{}), Error); }
 
 TEST(Base64, Rfc4648Vectors) {
