@@ -31,6 +31,7 @@ TEST_P(Families, FrozenAddsUpAndLayersAreComplete) {
     for (const LayerReport& layer : report.layers) {
       EXPECT_LE(layer.max_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
       EXPECT_LE(layer.target_residual, f64 ? 1e-12 : 2e-5) << layer.structure.kind << " in layer " << layer.layer;
+      EXPECT_TRUE(f64 || layer.target_residual > 0) << "a row of floats rounds: " << layer.structure.kind;
       EXPECT_NE(layer.structure.words, "") << "no plain words for " << layer.structure.kind;
       EXPECT_EQ(layer.structure.notes.empty(), layer.structure.held.empty()) << layer.structure.notes;
     }
@@ -43,12 +44,15 @@ TEST_P(Families, ResidualOfADoublePassIsNotMeasuredByTheKernelThatRan) {
   Recorded pass(model, request_of(model, 2000));
   const auto views = mixer_views<double>(pass.ctx);
   ASSERT_FALSE(views.empty());
+  const ExplainReport report = explain(model, request_of(model, 2000));
+  ASSERT_EQ(report.layers.size(), views.size());
   for (const auto& view : views) {
     if (view->reads_itself()) continue;  // nothing independent to compare with
     std::vector<double> state, residual(static_cast<size_t>(view->tokens()));
     view->forward_residual(state, residual.data());
     EXPECT_GT(largest(residual), 0) << view->name().kind << " in layer " << view->layer;
     EXPECT_LT(largest(residual), 1e-12) << view->name().kind << " in layer " << view->layer;
+    EXPECT_GE(report.layers[static_cast<size_t>(&view - views.data())].max_residual, largest(residual));
   }
 }
 

@@ -36,6 +36,20 @@ TEST_P(FamilyProbes, TheStateTakesWhatIsForetold) {
   }
 }
 
+// A long text in small chunks is little else than its scores and what attention keeps: in the state, and at the
+// borders.
+TEST_P(FamilyProbes, KeysAndValuesCountInTheStateAndAtTheBorders) {
+  const Model model = random_model(config_of(GetParam()), DType::kF32);
+  ExplainRequest r = request_of(model, 16);
+  if (r.tokens.empty() || model.arch().sizes().labels > 0) GTEST_SKIP() << "this model is not walked in chunks";
+  constexpr int64_t kLong = 8000;
+  r.tokens.resize(kLong, 1);
+  r.causal_edits = 0;
+  const ExplainPlan plan = make_explain_plan(model, r, kLong - 1);
+  EXPECT_EQ(plan.estimate.chunk, 16);
+  EXPECT_GE(plan.estimate.bytes, score_bytes(model, r) + 2 * plan.probe.cached * kLong);
+}
+
 TEST_P(FamilyProbes, ATokenOnTheTapeTakesWhatIsForetold) {
   const Model model = random_model(config_of(GetParam()), DType::kF32);
   ExplainRequest r = request_of(model, 2000);
