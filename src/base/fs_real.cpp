@@ -27,6 +27,13 @@ bool interrupted(int fd = -1) {
   return true;
 }
 
+// The path of an open file, as the system knows it.
+std::string name_of(int handle) {
+  char path[4096];
+  const ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", handle).c_str(), path, sizeof path);
+  return n > 0 ? std::string(path, static_cast<size_t>(n)) : "output";
+}
+
 class RealFs final : public Fs {
  public:
   int open(const std::string& path, OpenMode mode) override {
@@ -48,8 +55,8 @@ class RealFs final : public Fs {
     do {
       n = ::write(handle, bytes.data(), std::min(bytes.size(), size_t{1} << 30));
     } while (n < 0 && interrupted(handle));
-    if (n < 0) fail_errno(errno, "write", "output", FileUse::kOutput);
-    check(n > 0, ErrorCode::kIo, "[output] write made no progress");
+    if (n < 0) fail_errno(errno, "write", name_of(handle), FileUse::kOutput);
+    check(n > 0, ErrorCode::kIo, "[{}] expected to write on, found no progress; is the disk full?", name_of(handle));
     return static_cast<size_t>(n);
   }
 
@@ -58,12 +65,12 @@ class RealFs final : public Fs {
     do {
       rc = ::fsync(handle);
     } while (rc != 0 && errno == EINTR);
-    if (rc != 0) fail_errno(errno, "sync", "output", FileUse::kOutput);
+    if (rc != 0) fail_errno(errno, "sync", name_of(handle), FileUse::kOutput);
   }
 
   void close(int handle) override {
     // Linux releases the descriptor even on EINTR: never retry.
-    if (::close(handle) != 0 && errno != EINTR) fail_errno(errno, "close", "output", FileUse::kOutput);
+    if (::close(handle) != 0 && errno != EINTR) fail_errno(errno, "close", name_of(handle), FileUse::kOutput);
   }
 
   void rename(const std::string& from, const std::string& to) override {

@@ -19,11 +19,32 @@ bool same_file(const fs::path& a, const fs::path& b) {
 // The files that make a folder a model; reports may lie beside them.
 bool belongs_to_model(const fs::path& file) {
   constexpr std::array<std::string_view, 5> endings = {".safetensors", ".bin", ".pth", ".pt", ".index.json"};
-  constexpr std::array<std::string_view, 5> names = {"config.json", "generation_config.json", "tokenizer.json",
-                                                     "tokenizer_config.json", "special_tokens_map.json"};
+  constexpr std::array<std::string_view, 9> names = {"config.json",
+                                                     "generation_config.json",
+                                                     "tokenizer.json",
+                                                     "tokenizer_config.json",
+                                                     "special_tokens_map.json",
+                                                     "added_tokens.json",
+                                                     "vocab.json",
+                                                     "vocab.txt",
+                                                     "merges.txt"};
   const std::string name = file.filename().string();
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view e) { return name.ends_with(e); }) ||
-         std::find(names.begin(), names.end(), name) != names.end();
+         std::find(names.begin(), names.end(), name) != names.end() ||
+         (name.starts_with("rwkv_vocab") && name.ends_with(".txt"));
+}
+
+// The file itself, or what a link leads to, in the folder of a model, of a run's model, or of a single file of weights.
+bool is_part_of_model(const fs::path& output, const fs::path& model) {
+  std::error_code none;
+  const fs::path beside = model.has_parent_path() ? model.parent_path() : fs::path(".");
+  for (const fs::path& folder : {model, model / "model", fs::is_directory(model, none) ? fs::path() : beside}) {
+    if (folder.empty()) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, none)) {
+      if (belongs_to_model(entry.path()) && same_file(output, entry.path())) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -41,8 +62,7 @@ void CommandLine::check_output(const std::string& output, std::vector<std::strin
   const fs::file_type kind = fs::status(folder, none).type();  // none: it may not be looked into, which writing tells
   check(kind == fs::file_type::directory || kind == fs::file_type::none, ErrorCode::kCannotCreate,
         "[{}] expected a folder to write into, found none", output);
-  const bool inside = fs::is_directory(model, none) && fs::exists(file, none) && fs::equivalent(folder, model, none);
-  check(!inside || !belongs_to_model(file), ErrorCode::kUsage,
+  check(!is_part_of_model(file, model), ErrorCode::kUsage,
         "[{}] expected a file to write, found a part of the model; choose another name", output);
 }
 

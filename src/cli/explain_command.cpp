@@ -36,6 +36,8 @@ void set_estimator(const ExplainFlags& f, ExplainRequest& r) {
       std::find_if(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.name == "row"; });
   check(row != r.methods.end(), ErrorCode::kUsage, "[--estimator] expected the method row, which it is of, found {}",
         f.methods);
+  check(row->options.empty(), ErrorCode::kUsage,
+        "[--estimator] expected the estimator once, found it in --method as well: {}; leave the flag out", row->text());
   row->set("estimator", f.estimator);
 }
 

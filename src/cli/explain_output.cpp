@@ -99,6 +99,12 @@ std::string source_table(const ExplainReport& r, const MethodReport& m, const Ex
   return out + "\n";
 }
 
+// In nine columns, whatever the size.
+std::string compact(double v) {
+  const double size = std::abs(v);
+  return size >= 1e5 || (size != 0 && size < 5e-4) ? fmt::format("{:.1e}", v) : fmt::format("{:.3f}", v);
+}
+
 std::string number(const std::optional<double>& v, const char* none = "-") {
   return v ? fmt::format("{:.3f}", *v) : none;
 }
@@ -123,8 +129,8 @@ std::string method_table(const ExplainReport& r) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
     const ScoreArray& scores = m.total();
     const std::optional<Completeness>& whole = scores.completeness;
-    out += fmt::format("{:<{}} {:9.3f} {:9.3f} {:9.3f} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, scores.sum,
-                       scores.state, scores.no_token, whole ? fmt::format("{:.3f}", whole->target) : "-",
+    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, compact(scores.sum),
+                       compact(scores.state), compact(scores.no_token), whole ? compact(whole->target) : "-",
                        whole ? fmt::format("{:.1e}", whole->residual) : "none",
                        with_interval(causal.spearman, causal.spearman_interval),
                        percent_with_interval(causal.sign_agreement, causal.sign_interval));

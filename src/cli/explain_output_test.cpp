@@ -124,5 +124,21 @@ TEST(ExplainSentence, NamesWordsOrTheLettersThatAreTheTokens) {
   EXPECT_THAT(sentence_of({"b", "c"}, {0, 0}), HasSubstr("No token stands out."));
 }
 
+TEST(ExplainSentence, WarnsOfScoresThatShouldAddUpAndDoNot) {
+  EXPECT_THAT(sentence_of({"a", "b"}, {0, 1}), Not(HasSubstr("do not rely")));
+  ExplainReport r = report_of({});
+  r.methods[1].arrays[0].completeness = {1, -0.5};
+  EXPECT_THAT(explain_sentence(r, r.methods[1], PieceBy::kToken),
+              HasSubstr("miss the target by 0.5: do not rely on them"));
+}
+
+TEST(ExplainOutput, NumbersOfAnySizeStayInTheirColumns) {
+  ExplainReport r = report_of({1e-7});
+  r.methods[0].arrays[0].sum = 3e29;
+  r.methods[0].arrays[0].state = -2e-9;
+  const std::string text = explain_text(r, {});
+  EXPECT_THAT(text, HasSubstr("  3.0e+29  -2.0e-09     0.000 "));
+}
+
 }  // namespace
 }  // namespace hindscan::cli

@@ -66,7 +66,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
   const auto start = std::chrono::steady_clock::now();
   std::vector<Edit> edits = draw_edits(model, request, report);
   if (request.causal_edits <= 0) return edits;
-  measure_edits(model, request, report, edits, "causal check");
+  measure_edits(model, request, report, edits, request.progress, "causal check");
   std::vector<double> measured;
   std::vector<int64_t> positions;
   for (const Edit& e : edits) {

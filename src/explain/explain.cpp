@@ -36,15 +36,16 @@ void check_request(const Model& model, const ExplainRequest& r) {
           counted(r.tokens.size(), "token"), counted(r.features.size(), "number"));
   }
   const auto known = [&](int32_t id, const char* what) {
-    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] expected a {} among the ids 0..{}, found {}", what, V - 1,
-          id);
+    const bool judged = model.arch().sizes().labels > 0;
+    check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] expected a {} {} in 0..{}, found {}", what,
+          judged ? "class" : "token id", V - 1, id);
   };
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
   for (const MethodSpec& m : r.methods)
     check(m.reruns() == 0 || F == 0, ErrorCode::kUsage,
-          "[explain] expected tokens that {} can take out, found vectors; leave the method out", m.name);
+          "[explain] expected tokens that {} can take out, found vectors; name the other methods", m.name);
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
 

@@ -1,6 +1,7 @@
 #include "explain/explain_plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/memory.h"
 #include "model/pass_cost.h"
@@ -11,10 +12,10 @@ namespace {
 constexpr int64_t kSmallestChunk = 16;
 constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
 
-// Work of a token on the way back, recording it again included, in forward passes.
-double back_work(const ExplainRequest& r) {
+// Work of a token on the shared way back, recording it again included, in forward passes.
+double shared_work(const ExplainRequest& r) {
   double work = 1;
-  for (const MethodSpec& m : r.methods) work += m.work();
+  for (const MethodSpec& m : r.methods) work += m.own_walks() > 0 ? 0 : m.work();
   return work;
 }
 
@@ -49,8 +50,28 @@ int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
 
 WalkPlan walk_of(const Model& model, const ExplainRequest& r) {
   WalkPlan plan = plan_reading(model, r);
-  plan.back_work = back_work(r);
+  plan.back_work = shared_work(r);
   return plan;
+}
+
+double explain_passes(const ExplainRequest& r) {
+  double passes = 1 + shared_work(r);
+  for (const MethodSpec& m : r.methods) passes += m.own_walks() > 0 ? m.work() : 0;
+  return passes;
+}
+
+std::vector<double> explain_shares(const ExplainRequest& r, int64_t tokens, int64_t window) {
+  std::vector<double> shares = {1 + shared_work(r)};
+  for (const MethodSpec& m : r.methods) {
+    if (m.own_walks() > 0) shares.push_back(m.work());
+  }
+  for (const MethodSpec& m : r.methods) {
+    const double again = static_cast<double>(std::clamp<int64_t>(m.reruns(), 0, window - 1));
+    if (again > 0) shares.push_back(again * static_cast<double>(window) / static_cast<double>(tokens));
+  }
+  const double all = std::accumulate(shares.begin(), shares.end(), 0.0);
+  for (double& s : shares) s /= all;
+  return shares;
 }
 
 int64_t score_bytes(const Model& model, const ExplainRequest& r) {
@@ -100,7 +121,7 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
-  const double T = static_cast<double>(e.tokens), passes = 1 + back_work(r);
+  const double T = static_cast<double>(e.tokens), passes = explain_passes(r);
   e.quadratic_layers = p.probe.quadratic_layers;
   e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
   const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;

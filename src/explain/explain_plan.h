@@ -22,6 +22,11 @@ ExplainPlan timed_plan(const Model& model, const ExplainRequest& r, int64_t targ
 int64_t explain_tokens(const Model& model, const ExplainRequest& r);
 WalkPlan walk_of(const Model& model, const ExplainRequest& r);
 
+// Work of each token, in forward passes, over the shared walk and those of methods.
+double explain_passes(const ExplainRequest& r);
+// Parts of all that work: the shared walk, then each method's own walks, then each method's edited texts.
+std::vector<double> explain_shares(const ExplainRequest& r, int64_t tokens, int64_t window);
+
 // Bytes of the report: its tokens, and scores of every method with their layer maps.
 int64_t score_bytes(const Model& model, const ExplainRequest& r);
 // Beside it, of copies of tokens [first, last).

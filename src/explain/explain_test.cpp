@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "explain/explain_plan.h"
 #include "explain/report.h"
 #include "explain/target.h"
 #include "explain/test_support.h"
@@ -185,8 +186,25 @@ TEST(Request, AMethodIsOneStringWithItsOptions) {
   EXPECT_EQ(two[1].text(), "frozen");
   EXPECT_EQ(parse_methods("row")[0].option("estimator"), "exact");
   for (const char* wrong :
-       {"row:estimator=best", "row:steps=3", "frozen:estimator=exact", "estimator=exact", "row:", ""})
+       {"row:estimator=best", "row:steps=3", "frozen:estimator=exact", "estimator=exact", "row:", "",
+        "integrated-gradients:steps=1,steps=2", "integrated-gradients:baseline=zero,baseline=zero"})
     EXPECT_THROW(parse_methods(wrong), Error) << wrong;
+  EXPECT_EQ(parse_methods("integrated-gradients:steps=01,integrated-gradients:steps=1").size(), 1u);
+  std::vector<std::string> names;
+  for (const MethodSpec& m : parse_methods("frozen,usual,integrated-gradients")) names.push_back(m.text());
+  EXPECT_EQ(names, (std::vector<std::string>{"frozen", "row", "rollout", "gradient-x-input", "integrated-gradients"}));
+}
+
+// The shared walk, two walks of 3.5 passes, and 9 texts of 10 tokens are what the progress counts.
+TEST(Request, SharesOfTheProgressAreThoseOfTheWork) {
+  ExplainRequest r = request_for(distinct_tokens(20));
+  r.methods = parse_methods("frozen,integrated-gradients:steps=1,leave-one-out");
+  EXPECT_EQ(explain_passes(r), 1 + 1 + 2.5 + 2 * 3.5);
+  const std::vector<double> shares = explain_shares(r, 20, 10);
+  ASSERT_EQ(shares.size(), 3u);
+  EXPECT_TRUE(agree(shares[1] / shares[0], 7.0 / 4.5, tol::kF64Sum));
+  EXPECT_TRUE(agree(shares[2] / shares[0], 9 * 0.5 / 4.5, tol::kF64Sum));
+  EXPECT_TRUE(agree(shares[0] + shares[1] + shares[2], 1.0, tol::kF64Sum));
 }
 
 TEST(Request, NumbersOfAMethodHaveARangeAndTheLastOneHolds) {

@@ -26,6 +26,9 @@ class Explainer {
     WalkPlan plan = walk_of(model_, request_);
     if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(tokens));
     plan.chunk = report_.chunk;
+    JoinedProgress progress(request_.progress, "explain", "tokens", static_cast<uint64_t>(tokens));
+    progress.set_shares(explain_shares(request_, tokens, target_ + 1 - window_first()));
+    plan.progress = &progress;
     ReverseWalk walk(model_, plan);
     walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
              [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
@@ -35,7 +38,7 @@ class Explainer {
     report_.window.probe = plan_.probe;
     report_.window.edit_cost = plan_.edits;
     report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
-    for (auto& method : methods_) run_again(*method);
+    for (auto& method : methods_) run_again(*method, progress);
     finish();
     return std::move(report_);
   }
@@ -92,9 +95,9 @@ class Explainer {
   }
 
   // The edited texts that a method asks for. The last token stays: the prediction is read there.
-  void run_again(ReverseMethod<R>& method) {
+  void run_again(ReverseMethod<R>& method, ProgressSink& progress) {
     std::vector<Edit> edits = method.edits(report_.window.first, report_.window.last - 1);
-    measure_edits(model_, request_, report_, edits, "explain");
+    measure_edits(model_, request_, report_, edits, &progress, "explain");
     method.measured(edits);
   }
 

@@ -1,6 +1,7 @@
 // "integrated-gradients": the gradient on the way from a baseline text to the text, averaged over steps, times the way
 // (Sundararajan, Taly, Yan 2017). The scores and the target of the baseline add up to the target up to the error of
 // the sum. The mean embedding is a baseline that norms do not blow up, which they do with the zero one.
+#include <algorithm>
 #include <cmath>
 
 #include "explain/reverse_method.h"
@@ -18,7 +19,9 @@ class IntegratedGradients final : public ReverseMethod<R> {
   explicit IntegratedGradients(const MethodContext<R>& context)
       : sizes_(context.sizes),
         steps_(static_cast<int>(context.spec.number("steps"))),
-        mean_(context.spec.option("baseline") == "mean") {
+        mean_(context.spec.option("baseline") == "mean"),
+        mean_was_asked_for_(mean_ && std::any_of(context.spec.options.begin(), context.spec.options.end(),
+                                                 [](const auto& o) { return o.first == "baseline"; })) {
     scores_.assign(static_cast<size_t>(sizes_.T), 0.0);
   }
 
@@ -56,27 +59,41 @@ class IntegratedGradients final : public ReverseMethod<R> {
     }
   }
 
-  MethodReport finish(const SequenceState*, const TargetReport& target) override {
+  MethodReport finish(const SequenceState* state_in, const TargetReport& target) override {
     MethodReport report;
     ScoreArray scores =
         token_array({"model", "the whole model, on the way from the baseline", kTargetUnit}, std::move(scores_));
     scores.no_token = at_baseline_;
     scores.completeness = {target.value(), target.value() - scores.sum - at_baseline_};
     const double missed = std::abs(scores.completeness->residual), all = std::abs(target.value() - at_baseline_);
-    if (missed > kWorthSaying * all)
-      report.label = fmt::format("its sum misses {:.0f} % of the way from the baseline; more steps come closer",
-                                 all > 0 ? 100 * missed / all : 100.0);
+    if (missed > kWorthSaying * all) report.label = misses(all > 0 ? missed / all : 1);
+    if (zero_for_want_of_a_mean_) report.notes.push_back({"baseline", "zero: vectors have no table to take a mean of"});
+    if (state_in != nullptr)
+      report.notes.push_back({"baseline", "starts from the same state: what that brings is in \"no token\""});
     report.arrays.push_back(std::move(scores));
     return report;
   }
 
  private:
+  static std::string misses(double share) {
+    constexpr double kTooRough = 0.5;  // no sum of steps comes close on such a way
+    const std::string out = share > 10
+                                ? "its sum misses more than ten times the way from the baseline"
+                                : fmt::format("its sum misses {:.0f} % of the way from the baseline", 100 * share);
+    return out + (share > kTooRough ? ": the way is too rough for steps, do not rely on these scores"
+                                    : "; more steps come closer");
+  }
+
   double place(int walk) const { return walk == steps_ ? 0 : (walk + 0.5) / steps_; }  // midpoints
 
   void set_baseline(const Ctx& ctx) {
     baseline_.assign(static_cast<size_t>(ctx.cols(embedding_of(ctx))), 0.0);
+    if (!mean_) return;
     const Weight* table = embedding_table(ctx);
-    if (!mean_ || table == nullptr) return;
+    check(table != nullptr || !mean_was_asked_for_, ErrorCode::kUsage,
+          "[explain] expected baseline=zero for a model that reads vectors, found mean: it has no table of them");
+    zero_for_want_of_a_mean_ = table == nullptr;
+    if (table == nullptr) return;
     for (int64_t id = 0; id < table->rows(); ++id) {
       const std::vector<double> row = weight_row(*table, id);  // [d_model]
       for (size_t c = 0; c < row.size(); ++c) baseline_[c] += row[c] / static_cast<double>(table->rows());
@@ -85,7 +102,8 @@ class IntegratedGradients final : public ReverseMethod<R> {
 
   WalkSizes sizes_;
   int steps_;
-  bool mean_;
+  bool mean_, mean_was_asked_for_;
+  bool zero_for_want_of_a_mean_ = false;
   std::vector<double> scores_;  // [T]
   SequenceState carry_;
   std::vector<double> baseline_;  // [d_model]

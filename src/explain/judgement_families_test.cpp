@@ -60,6 +60,18 @@ TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
     EXPECT_FALSE(report.layers.empty());
     for (const LayerReport& layer : report.layers)
       EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
+    r.methods = parse_methods("integrated-gradients:steps=2");
+    EXPECT_EQ(explain(model, r).methods[0].notes.size(), features ? 1u : 0u) << "there is no mean of vectors";
+    r.methods = parse_methods("integrated-gradients:steps=2,baseline=mean");
+    EXPECT_EQ(features, [&] {
+      try {
+        explain(model, r);
+      } catch (const Error&) {
+        return true;
+      }
+      return false;
+    }());
+    r.methods = parse_methods("usual");
     r.target = 3;
     EXPECT_THROW(explain(model, r), Error);
   }

@@ -73,7 +73,9 @@ std::span<const MethodInfo> method_table() { return kTable; }
 
 const MethodInfo& MethodSpec::info() const {
   const MethodInfo* found = find(name);
-  check(found != nullptr, ErrorCode::kUsage, "[explain] expected methods out of {}, usual or all, found \"{}\"",
+  check(found != nullptr, ErrorCode::kUsage,
+        "[explain] expected methods out of {}, usual or all, found \"{}\"; give NAME or NAME:key=value, with commas "
+        "between them",
         known_names(), name);
   return *found;
 }
@@ -93,9 +95,9 @@ std::string MethodSpec::option(std::string_view key) const {
   return std::string(values.substr(0, values.find_first_of("|:")));
 }
 
-double MethodSpec::work() const {
-  return *info().steps == '\0' ? info().work : static_cast<double>(number(info().steps) + 1) * info().work;
-}
+double MethodSpec::work() const { return info().work * static_cast<double>(std::max<int64_t>(1, own_walks())); }
+
+int64_t MethodSpec::own_walks() const { return *info().steps == '\0' ? 0 : number(info().steps) + 1; }
 
 int64_t MethodSpec::reruns() const { return *info().reruns == '\0' ? 0 : number(info().reruns); }
 
@@ -105,25 +107,29 @@ void MethodSpec::set(const std::string& key, const std::string& value) {
   const std::optional<std::string_view> values = values_of(info(), key);
   check(values && allows(*values, value), ErrorCode::kUsage, "[explain] expected {} with {}, found {}={}", name,
         *info().options == '\0' ? "no options" : info().options, key, value);
-  const auto same = std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.first == key; });
-  if (same == options.end())
-    options.emplace_back(key, value);
-  else
-    same->second = value;
+  for (const auto& [given, before] : options)
+    check(given != key, ErrorCode::kUsage, "[explain] expected {} of {} once, found {} and {}; give one of them", key,
+          name, before, value);
+  const std::optional<int64_t> number = whole(value);
+  options.emplace_back(key, number ? std::to_string(*number) : value);
+}
+
+static void add_all(std::vector<MethodSpec>& to, bool usual_only) {
+  for (const MethodInfo& m : kTable) {
+    if (m.usual || !usual_only) to.push_back({m.name, {}});
+  }
 }
 
 std::vector<MethodSpec> parse_methods(const std::string& list) {
   std::vector<MethodSpec> out;
-  if (list == "all" || list == "usual") {
-    for (const MethodInfo& m : kTable) {
-      if (m.usual || list == "all") out.push_back({m.name, {}});
-    }
-    return out;
-  }
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     std::string item = list.substr(begin, end - begin);
     begin = end + 1;
+    if (item == "all" || item == "usual") {
+      add_all(out, item == "usual");
+      continue;
+    }
     const size_t colon = item.find(':'), eq = item.find('=');
     if (eq == std::string::npos || colon < eq) {  // a name, perhaps with its first option
       out.push_back({item.substr(0, colon), {}});

@@ -31,8 +31,9 @@ struct MethodSpec {
   std::string text() const;                        // "row:estimator=key-dropping"
   std::string option(std::string_view key) const;  // or its default
   int64_t number(std::string_view key) const;
-  double work() const;     // of a token on the way back, in forward passes, over all steps
-  int64_t reruns() const;  // edited texts that it runs, at most
+  double work() const;        // of a token on the way back, in forward passes, over all steps
+  int64_t own_walks() const;  // ways there and back beside the shared one
+  int64_t reruns() const;     // edited texts that it runs, at most
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
   bool operator==(const MethodSpec&) const = default;
 };

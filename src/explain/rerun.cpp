@@ -53,7 +53,7 @@ size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window&
 }  // namespace
 
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
-                   std::span<Edit> edits, std::string_view what) {
+                   std::span<Edit> edits, ProgressSink* sink, std::string_view what) {
   if (edits.empty()) return;
   const Window& w = report.window;
   const std::span<const int32_t> tokens(request.tokens);
@@ -66,7 +66,7 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
     verify_writes(model, few, SequenceState(), w.writes, arena);  // beside a huge state they may vanish
-  ProgressTask progress(request.progress, what, "edits", edits.size());
+  ProgressTask progress(sink, what, "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));

@@ -12,6 +12,6 @@ namespace hindscan {
 // the task that progress names. Error(kInternal) when the writes of some mixer cannot be dropped: such an edit would
 // measure a zero that means nothing; Error(kResource) when two copies of the window do not fit request.mem_limit.
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
-                   std::span<Edit> edits, std::string_view what = "edits");
+                   std::span<Edit> edits, ProgressSink* progress = nullptr, std::string_view what = "edits");
 
 }  // namespace hindscan

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kNamed = 3;  // words of one sign
 constexpr int kNameColumns = 40;
+constexpr double kWorthWarning = 0.1;  // share of the target that its parts leave over
 constexpr double kWorthNaming = 0.05;  // share of all that counted
 
 std::string percent(double p) {
@@ -80,6 +81,13 @@ std::string mattered(const Words& words, const char* piece, bool targeted) {
   return down.empty() ? out : out + fmt::format(" Most against it: {}.", down);
 }
 
+// Of scores that should add up and do not.
+std::string caveat(const MethodReport& method) {
+  const std::optional<Completeness>& whole = method.total().completeness;
+  if (!whole || std::abs(whole->residual) <= kWorthWarning * std::abs(whole->target)) return "";
+  return fmt::format(" But its scores miss the target by {:.3g}: do not rely on them.", std::abs(whole->residual));
+}
+
 }  // namespace
 
 std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by) {
@@ -93,7 +101,7 @@ std::string explain_sentence(const ExplainReport& report, const MethodReport& me
     words.scores.push_back(!std::isfinite(score) ? 0 : method.targeted ? score : std::abs(score));
     words.total += std::abs(words.scores.back());
   }
-  return predicted(report) + mattered(words, piece_word(report, by), method.targeted);
+  return predicted(report) + mattered(words, piece_word(report, by), method.targeted) + caveat(method);
 }
 
 }  // namespace hindscan

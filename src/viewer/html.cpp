@@ -107,7 +107,12 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   for (const MethodReport& m : report.methods) views.push(views_json(m, bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
+  Json notes = Json::array();
+  for (const MethodReport& m : report.methods) {
+    for (const MethodNote& n : m.notes) notes.push(m.name + ": " + n.head + ": " + n.text);
+  }
   data.set("views", std::move(views))
+      .set("notes", std::move(notes))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))
       .set("item", report.vectors ? "vector" : "token")

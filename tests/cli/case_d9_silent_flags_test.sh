@@ -29,7 +29,7 @@ expect_error 2 "[--contrast] expected something other than the target" explain -
 printf 'good\tfine\nbad\tpoor\ngood\tnice\nbad\tawful\n' >labels.tsv
 expect 0 train --task classify --labels labels.tsv --arch gru --d-model 8 --n-layer 1 --steps 1 -q \
   --tokenizer "$HINDSCAN_ROOT/models/english/tokenizer.json" --out run
-expect_error 2 "expected one number, found 2" explain -m run -p "The cat" --target-token 1,0
+expect_error 2 "expected one number, found '1,0'" explain -m run -p "The cat" --target-token 1,0
 
 # C8: an output is no input.
 cp -r "$model" own
@@ -45,6 +45,14 @@ for part in model.safetensors config.json tokenizer.json; do
   holds cmp "own/$part" "$model/$part"
 done
 expect_error 2 "found a part of the model" explain -m own -p "a b" --edits 0 -o own/config.json
+# Through a link, from the run that holds the model, from a single file beside it, and what tokenizers read.
+ln -s "$PWD/own/config.json" to_config.json
+expect_error 2 "found a part of the model" explain -m own --tokens 1,2 -o to_config.json
+expect_error 2 "found a part of the model" run -m own/model.safetensors -p a -n 0 --state-out own/config.json
+expect_error 2 "found a part of the model" explain -m run -p "The cat" --edits 0 -o run/model/config.json
+cp "$model/config.json" own/added_tokens.json
+expect_error 2 "found a part of the model" explain -m own --tokens 1,2 -o own/added_tokens.json
+rm own/added_tokens.json
 expect_error 2 "expected a file to write" run -m own/model.safetensors -p a -n 0 --state-out own/model.safetensors
 holds grep -q "The cat sat" text.html
 expect 0 run -m own -p a -n 0 --state-out own/a.state

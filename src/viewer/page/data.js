@@ -11,7 +11,7 @@ const make = (tag, text, cls) => {
 };
 
 const counted = (n, one) => n + ' ' + one + (n === 1 ? '' : 's');
-const number = (v, digits = 4) => v === null || v === undefined ? '\u2013' : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(1) : v.toFixed(digits);
+const number = (v, digits = 4) => v === null || v === undefined ? '\u2013' : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < Math.max(1e-3, 0.5 * 10 ** -digits)) ? v.toExponential(1) : v.toFixed(digits);
 
 function decode(field) {  // little-endian integers in base64 -> numbers
   if (!field) return null;
