@@ -102,6 +102,8 @@ std::vector<Given> at_once(const Model& model, const Batch& batch, int64_t chunk
 }
 
 void expect_bits(const Given& found, const Given& ref) {
+  const auto last_row = ref.rows.end() - std::ssize(ref.last);
+  EXPECT_EQ(ref.last, std::vector<float>(last_row, ref.rows.end())) << "a step gives the row of the last token";
   EXPECT_EQ(found.last, ref.last);
   EXPECT_EQ(found.rows, ref.rows);
   ASSERT_EQ(found.log_probs.size(), ref.log_probs.size());
