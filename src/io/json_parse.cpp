@@ -108,7 +108,8 @@ Json parse_json(std::string_view text, std::string_view label) {
   simdjson::error_code error = parser.allocate(std::max<size_t>(text.size(), 32), kJsonDepth);
   if (error == simdjson::SUCCESS) {
     dom::element root;
-    error = parser.parse(text.data(), text.size()).get(root);
+    // An empty text may have no address at all, which the parser would copy from.
+    error = parser.parse(text.empty() ? "" : text.data(), text.size()).get(root);
     if (error == simdjson::SUCCESS) return convert(root, label);
   }
   check(error != simdjson::MEMALLOC, ErrorCode::kResource, "[{}] out of memory while reading {} of JSON", label,

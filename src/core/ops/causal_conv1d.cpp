@@ -3,7 +3,6 @@
 #include "core/ops/causal_conv1d.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/ops/carried.h"
 #include "core/ops/linear_product.h"
@@ -72,7 +71,7 @@ Var causal_conv1d(Ctx& ctx, const Weight& w, const Weight* bias, Var x) {
       const ArenaScope scope(ctx.scratch());
       R* moving = g.carries_out ? ctx.carry_out<R>(g.seq, before) : ctx.scratch().array<R>(past_n);  // [K-1, C]
       before.load(ctx, g, moving);
-      if (pasts != nullptr) std::memcpy(pasts + s * past_n, moving, past_n * sizeof(R));
+      if (pasts != nullptr) std::copy_n(moving, past_n, pasts + s * past_n);
       kernels::conv1d_forward(g.end - g.begin, C, K, w.as<R>(), b, ctx.data<R>(x) + g.begin * C, moving,
                               ctx.data<R>(out) + g.begin * C);
     }
