@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MADE = {
     "family": ("my-net", "src/arch/my_net.cpp", "src/arch/archs.def", '"my_net", make_my_net, never, my_net_preset'),
-    "method": ("LeaveOneOut", "src/explain/leave_one_out.cpp", "src/explain/methods.def", 'leave_one_out, "leave-one-out",'),
+    "method": ("MyMethod", "src/explain/my_method.cpp", "src/explain/methods.def", 'my_method, "my-method",'),
     "structure": ("my_state", "src/explain/structures/my_state.cpp", "src/explain/structures.def", "my_state"),
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the files of a new family, method or structure from one that exists.
 
-    tools/new.py method leave-one-out [--like rollout]
+    tools/new.py method my-method [--like rollout]
     tools/new.py family my_net [--like gla]
     tools/new.py structure my_state [--like channel]
 
@@ -48,7 +48,7 @@ KINDS = {
 
 
 def words(name):
-    """leave-one-out, leave_one_out and LeaveOneOut are the same words."""
+    """my-method, my_method and MyMethod are the same words."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-_]+", " ", name).lower().split()
 
 
@@ -95,7 +95,7 @@ def make(kind_name, name, like, root):
     if not source.exists():
         sys.exit(f"new.py: expected a {kind_name} to copy, found no {source.relative_to(root)}")
     if made.exists():
-        sys.exit(f"new.py: {made.relative_to(root)} exists; it is left as it is")
+        sys.exit(f"new.py: {made.relative_to(root)} exists and stays as it is; choose another name")
     table = root / kind.table
     text = table.read_text()
     mine = [span for span in table_entries(text, kind.line) if re.search(rf"\b{old['snake']}\b", text[slice(*span)])]
