@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,17 +59,18 @@ class Explanation {
     double target = 0, residual = 0;
   };
   struct Array {
-    std::string name;               // arrays of one method and name show the same on other axes
-    std::string method;             // as it was asked for
-    std::string words;              // what it shows
-    std::string unit;               // "target": parts of the target's value; "weight": of an attention row
-    std::string part_of;            // the array that this one and its like add up to; empty: stands for itself
-    std::vector<std::string> axes;  // of "layer", "token"; the outermost first
-    std::vector<uint64_t> shape;    // of each axis
-    std::vector<double> values;     // row-major
-    double sum = 0;                 // with axis token alone, as the next two
-    double state = 0;               // what came before the text brings
-    double no_token = 0;            // what biases and baselines bring
+    std::string name;                // arrays of one method and name show the same on other axes
+    std::string method;              // as it was asked for
+    std::string words;               // what it shows
+    std::string unit;                // "target": parts of the target's value; "weight": of an attention row
+    std::string part_of;             // the array that this one and its like add up to; empty: stands for itself
+    std::vector<std::string> axes;   // of "layer", "token"; the outermost first
+    std::vector<uint64_t> shape;     // of each axis
+    std::span<const double> values;  // [T], with axis token alone; seen as long as a copy of the Explanation lives
+    std::span<const float> layers;   // [L, T], with axes layer and token
+    double sum = 0;                  // with axis token alone, as the next two
+    double state = 0;                // what came before the text brings
+    double no_token = 0;             // what biases and baselines bring
     std::optional<Completeness> completeness;  // none: no decomposition
   };
   // Against edits that were really run; null where it is undefined.

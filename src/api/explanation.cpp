@@ -19,9 +19,21 @@ Explanation::Target target_of(const TargetReport& t) {
 }
 
 Explanation::Array array_of(const MethodReport& m, const ScoreArray& a) {
-  Explanation::Array out{a.name,  m.name, a.words, a.unit,  a.part_of,  a.axes,
-                         a.shape, {},     a.sum,   a.state, a.no_token, {}};
-  std::visit([&](const auto& v) { out.values.assign(v.begin(), v.end()); }, a.values);
+  Explanation::Array out{.name = a.name,
+                         .method = m.name,
+                         .words = a.words,
+                         .unit = a.unit,
+                         .part_of = a.part_of,
+                         .axes = a.axes,
+                         .shape = a.shape,
+                         .values = {},
+                         .layers = {},
+                         .sum = a.sum,
+                         .state = a.state,
+                         .no_token = a.no_token,
+                         .completeness = {}};
+  if (a.by_token()) out.values = a.tokens();
+  if (a.by_layer_and_token()) out.layers = a.layers();
   if (a.completeness) out.completeness = {a.completeness->target, a.completeness->residual};
   return out;
 }

@@ -36,7 +36,7 @@ TEST(Explaining, ATextAfterASessionIsExplainedAsTheTailOfTheWhole) {
   const Explanation tail =
                         english().explain(" and shut the", {.methods = "frozen", .causal_edits = 0, .after = &session}),
                     whole = english().explain(kText, {.methods = "frozen", .causal_edits = 0});
-  const std::vector<double>&a = tail.scores().values, &b = whole.scores().values;
+  const std::span<const double> a = tail.scores().values, b = whole.scores().values;
   ASSERT_LT(a.size(), b.size());
   EXPECT_TRUE(agree(a, std::vector<double>(b.end() - std::ssize(a), b.end()), tol::kF32Scores.times(2.5)));
   EXPECT_NE(tail.scores().state, 0);
@@ -51,7 +51,7 @@ TEST(Explaining, AMatrixHoldsTheRowsOfTheRowMethod) {
   ASSERT_EQ(m.rows, 1);
   ASSERT_EQ(m.cols, T);
   const Explanation::Array& rows = why.array("row", "core", true);
-  const std::vector<double> row(rows.values.begin() + 2 * T, rows.values.begin() + 3 * T);
+  const std::vector<double> row(rows.layers.begin() + 2 * T, rows.layers.begin() + 3 * T);
   EXPECT_TRUE(agree(m.values, row, tol::kF32Scores));
   EXPECT_EQ(english().matrix(kText, {.blocks = 3}).edges.size(), 4u);
 }

@@ -53,7 +53,9 @@ void check_request(const Model& model, const ExplainRequest& r) {
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request) {
   check_request(model, request);
-  return timed_plan(model, request, resolve_target(model, request)).estimate;
+  ExplainPlan plan = make_explain_plan(model, request, resolve_target(model, request));
+  time_plan(model, request, plan);
+  return plan.estimate;
 }
 
 ExplainReport explain(const Model& model, const ExplainRequest& request) {
@@ -68,7 +70,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const int64_t target = resolve_target(model, request);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   ExplainPlan plan = make_explain_plan(model, request, target);
-  if (plan.estimate.bytes <= limit && request.on_estimate) plan = timed_plan(model, request, target);
+  if (plan.estimate.bytes <= limit && request.on_estimate) time_plan(model, request, plan);
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",
         limit >> 20, to_text(plan.estimate), plan.estimate.chunk);

@@ -27,9 +27,11 @@ double timed(const Model& model, const ExplainRequest& request, const PassProbe&
   return seconds / explain_passes(few) * explain_passes(request);  // a walk of a method's own is like the shared one
 }
 
+}  // namespace
+
 // Replaces the guess by what this machine makes of one token in 64, and what grows with the square of the tokens by
 // what four times as many take.
-void time_it(const Model& model, const ExplainRequest& r, ExplainPlan& p) {
+void time_plan(const Model& model, const ExplainRequest& r, ExplainPlan& p) {
   ExplainEstimate& e = p.estimate;
   if (e.seconds < kWorthTiming || p.probe.reordered) return;
   const int64_t few = std::clamp<int64_t>(e.tokens / 64, 8, 256);
@@ -45,14 +47,6 @@ void time_it(const Model& model, const ExplainRequest& r, ExplainPlan& p) {
   e.causal_seconds *= linear / guess;
   e.rerun_seconds *= linear / guess;
   e.seconds = linear + e.quadratic_seconds + e.causal_seconds + e.rerun_seconds;
-}
-
-}  // namespace
-
-ExplainPlan timed_plan(const Model& model, const ExplainRequest& r, int64_t target) {
-  ExplainPlan p = make_explain_plan(model, r, target);
-  time_it(model, r, p);
-  return p;
 }
 
 std::string to_text(const ExplainEstimate& e) {

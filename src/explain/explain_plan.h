@@ -16,8 +16,8 @@ struct ExplainPlan {
 // Within request.mem_limit where its chunk, or a half of it, fits; else the least that would do.
 ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target);
 
-// The same with its seconds measured where it is long: what this machine makes of the first tokens.
-ExplainPlan timed_plan(const Model& model, const ExplainRequest& r, int64_t target);
+// Measures the plan's seconds where it is long: what this machine makes of the first tokens.
+void time_plan(const Model& model, const ExplainRequest& r, ExplainPlan& plan);
 
 int64_t explain_tokens(const Model& model, const ExplainRequest& r);
 WalkPlan walk_of(const Model& model, const ExplainRequest& r);

@@ -65,11 +65,7 @@ TEST(IntegratedGradientsByHand, TheBaselineIsTheMeanOfAllEmbeddings) {
     for (int64_t id = 0; id < table.rows(); ++id) mean += e[id * table.cols() + c] / static_cast<double>(table.rows());
     for (int64_t id = 0; id < table.rows(); ++id) e[id * table.cols() + c] = mean;
   }
-  r.methods = parse_methods("frozen");
-  r.target_id = report.target.id;
-  r.contrast = Contrast::kId;
-  r.contrast_id = *report.target.contrast_id;
-  EXPECT_TRUE(agree(report.methods[0].total().no_token, explain(model, r).target.value(), tol::kF64Absolute));
+  EXPECT_TRUE(agree(report.methods[0].total().no_token, value_of(model, r.tokens, report.target), tol::kF64Absolute));
 }
 
 // F(e) and F(b) by hand, and the derivative at the middle by differences along the way.
@@ -87,12 +83,7 @@ TEST(IntegratedGradientsByHand, OneStepIsTheDerivativeInTheMiddle) {
       const bool moved = static_cast<int64_t>(i) / table.cols() == token;
       e[i] = (along + (moved ? more : 0)) * before[i];
     }
-    ExplainRequest at = request_for(tokens);
-    at.methods = parse_methods("frozen");
-    at.target_id = report.target.id;
-    at.contrast = Contrast::kId;
-    at.contrast_id = *report.target.contrast_id;
-    return explain(model, at).target.value();
+    return value_of(model, tokens, report.target);
   };
   EXPECT_TRUE(agree(report.methods[0].total().no_token, value_at(0, 0, -1), tol::kF64Absolute));
   for (size_t j = 0; j < tokens.size(); ++j) {

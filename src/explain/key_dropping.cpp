@@ -54,12 +54,12 @@ void KeyDroppingScan<R>::add_to(MethodReport& report) {
   append(report.arrays, {"core-key-dropping", "what other tools draw: the erasing left out", kWeightUnit},
          std::move(map_));
   report.details.set("estimator", to_json(found));
-  report.notes.push_back(
-      {"estimate", fmt::format("{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass "
-                               "is spurious, {:.2f} x "
-                               "the exact mass; worst in layer {}: relative error {:.3f}, cosine {:.3f}",
-                               found.name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio(),
-                               worst->layer, worst->error.relative_l2(), worst->error.cosine())});
+  const std::string text = fmt::format(
+      "{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious, {:.2f} x the "
+      "exact mass; worst in layer {}: relative error {:.3f}, cosine {:.3f}",
+      found.name, e.relative_l2(), e.cosine(), 100 * e.spurious(), e.mass_ratio(), worst->layer,
+      worst->error.relative_l2(), worst->error.cosine());
+  report.notes.push_back({"estimate", text});
 }
 
 template class KeyDroppingScan<float>;

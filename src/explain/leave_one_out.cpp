@@ -33,10 +33,11 @@ class LeaveOneOut final : public ReverseMethod<R> {
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(scores_)));
     report.details.set("measured_from", first_);
-    report.label = target.position == 0
-                       ? "no token stands before the last one"
-                       : fmt::format("measured for tokens {}..{}, as a part of the edits that judge it", first_,
-                                     target.position - 1);
+    report.label =
+        target.position == 0
+            ? "no token stands before the last one"
+            : fmt::format("measured by editing tokens {}..{}; a part of the edits that judge it are of the same kind",
+                          first_, target.position - 1);
     return report;
   }
 

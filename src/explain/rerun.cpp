@@ -21,19 +21,6 @@ namespace {
 
 constexpr int64_t kPackedTokens = 4096;
 
-SequenceState advance(const Model& model, std::span<const int32_t> tokens, SequenceState state) {
-  if (tokens.empty()) return state;
-  Input input;
-  input.tokens = tokens;
-  input.states = {&state};
-  CtxOptions options;
-  options.compute = model.compute();
-  Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
-  ctx.commit();
-  return state;
-}
-
 // As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.
 size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window& w) {
   constexpr int64_t kFarBelow = 4;  // parts of the limit: closer to it the cost is measured
@@ -61,7 +48,11 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
     return tokens.subspan(static_cast<size_t>(a), static_cast<size_t>(b - a));
   };
   const size_t at_once = copies_at_once(model, request, w) - 1;  // beside the unedited one
-  const SequenceState before = advance(model, range(w.state_at, w.first), w.state);
+  SequenceState before = w.state;
+  if (w.first > w.state_at) {  // in one pass
+    const RunSequence rest{range(w.state_at, w.first), &before};
+    Runner(model, w.first - w.state_at).feed({&rest, 1});
+  }
   const std::span<const int32_t> few = first_few(w.probe, range(w.first, w.last));
   Arena arena;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))

@@ -9,15 +9,6 @@
 namespace hindscan {
 namespace {
 
-double target_value(const Model& model, const std::vector<int32_t>& tokens, const TargetReport& like) {
-  ExplainRequest r = request_for(tokens);
-  r.methods = parse_methods("rollout");
-  r.target_id = like.id;
-  r.contrast = Contrast::kId;
-  r.contrast_id = *like.contrast_id;
-  return explain(model, r).target.value();
-}
-
 TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
   Model model = tiny_model(DType::kF64);
   for (int64_t T : {1, 2, 17}) {
@@ -33,9 +24,9 @@ TEST(GradientXInput, EqualsFiniteDifferencesOfTheEmbeddings) {
       for (int64_t c = 0; c < C; ++c) {
         const double keep = row[c], step = 1e-6;
         row[c] = keep + step;
-        const double up = target_value(model, tokens, report.target);
+        const double up = value_of(model, tokens, report.target);
         row[c] = keep - step;
-        const double down = target_value(model, tokens, report.target);
+        const double down = value_of(model, tokens, report.target);
         row[c] = keep;
         const double slope = (up - down) / (2 * step), got = report.methods[0].adjoint[static_cast<size_t>(j * C + c)];
         ASSERT_TRUE(agree(got, slope, tol::kCentralDifference)) << "T " << T << " token " << j;

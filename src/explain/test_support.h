@@ -63,6 +63,16 @@ inline ExplainRequest request_for(std::vector<int32_t> tokens, int64_t chunk = 2
   return r;
 }
 
+// Value of the same target after other tokens, or by other weights.
+inline double value_of(const Model& model, std::vector<int32_t> tokens, const TargetReport& like) {
+  ExplainRequest r = request_for(std::move(tokens));
+  r.methods = parse_methods("rollout");
+  r.target_id = like.id;
+  r.contrast = Contrast::kId;
+  r.contrast_id = *like.contrast_id;
+  return explain(model, r).target.value();
+}
+
 inline const MethodReport& method_of(const ExplainReport& report, const std::string& name) {
   for (const MethodReport& r : report.methods) {
     if (r.name == name) return r;
@@ -72,14 +82,8 @@ inline const MethodReport& method_of(const ExplainReport& report, const std::str
 
 inline SequenceState state_after(const Model& model, std::span<const int32_t> tokens) {
   SequenceState state;
-  Input input;
-  input.tokens = tokens;
-  input.states = {&state};
-  CtxOptions options;
-  options.compute = model.compute();
-  Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
-  ctx.commit();
+  const RunSequence all{tokens, &state};
+  Runner(model, std::ssize(tokens)).feed({&all, 1});  // in one pass
   return state;
 }
 

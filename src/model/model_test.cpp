@@ -3,33 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/testing/compare.h"
+#include "base/testing/scratch.h"
 #include "io/safetensors.h"
 
 namespace hindscan {
 namespace {
-
-class Directory {
- public:
-  Directory() {
-    std::string pattern = ::testing::TempDir() + "hindscan-model-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Directory() {
-    Fs& fs = real_fs();
-    for (const std::string& name : fs.list(path_)) fs.unlink(join_path(path_, name));
-    fs.rmdir(path_);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 Config tiny(bool tied = true) {
   Config c;
@@ -52,7 +35,7 @@ std::vector<float> last_logits(const Model& model) {
 
 TEST(Model, SavedAndLoadedGivesTheSameBits) {
   for (const uint64_t shard_bytes : {kShardBytes, uint64_t{600}}) {
-    const Directory dir;
+    const Scratch dir;
     const Model model = Model::create(tiny(false), DType::kF32, 5);
     model.save(dir.path(), DType::kF32, shard_bytes);
     EXPECT_EQ(real_fs().kind(join_path(dir.path(), "model.safetensors.index.json")) == FileKind::kRegular,
@@ -62,7 +45,7 @@ TEST(Model, SavedAndLoadedGivesTheSameBits) {
 }
 
 TEST(Model, ChangingTheNumberOfShardsLeavesNoOldOnes) {
-  const Directory dir;
+  const Scratch dir;
   const Model first = Model::create(tiny(), DType::kF32, 1), second = Model::create(tiny(), DType::kF32, 2);
   first.save(dir.path(), DType::kF32, 600);
   second.save(dir.path(), DType::kF32);
@@ -72,7 +55,7 @@ TEST(Model, ChangingTheNumberOfShardsLeavesNoOldOnes) {
 }
 
 TEST(Model, SixteenBitStorageRoundsMatricesOnly) {
-  const Directory dir;
+  const Scratch dir;
   const Model model = Model::create(tiny(), DType::kF32, 5);
   model.save(dir.path(), DType::kBF16);
   const Model loaded = Model::load(dir.path());
@@ -99,7 +82,7 @@ void write_config(const std::string& dir, const std::string& json) {
 }
 
 TEST(Model, AWrongDirectoryIsToldWhatIsWrong) {
-  const Directory dir;
+  const Scratch dir;
   EXPECT_THAT(load_error(dir.path() + "/none", ErrorCode::kNotFound),
               ::testing::HasSubstr("expected a model directory"));
   EXPECT_THAT(load_error(dir.path(), ErrorCode::kNotFound), ::testing::HasSubstr("config.json"));
@@ -110,7 +93,7 @@ TEST(Model, AWrongDirectoryIsToldWhatIsWrong) {
 }
 
 TEST(Model, AllMismatchesAreListedAtOnce) {
-  const Directory dir;
+  const Scratch dir;
   Model::create(tiny(), DType::kF32, 5).save(dir.path(), DType::kF32);
   write_config(
       dir.path(),
@@ -149,7 +132,7 @@ TEST(Model, NonFiniteWeightsAreFound) {
 }
 
 TEST(Model, AStateOfAnotherModelIsRefused) {
-  const Directory dir;
+  const Scratch dir;
   const Model a = Model::create(tiny(), DType::kF32, 1), b = Model::create(tiny(), DType::kF32, 2);
   SequenceState state;
   const std::vector<int32_t> tokens = {1, 2, 3};
@@ -174,7 +157,7 @@ TEST(Model, AStateOfAnotherModelIsRefused) {
 }
 
 TEST(CaseA6, EndTokensComeFromTheDirectoryAndAreSaved) {
-  const Directory dir;
+  const Scratch dir;
   Config c = tiny();
   c.set("eos_token_id", int64_t{2});
   Model::create(c, DType::kF32, 1).save(dir.path(), DType::kF32);
@@ -183,13 +166,13 @@ TEST(CaseA6, EndTokensComeFromTheDirectoryAndAreSaved) {
   const Model model = Model::load(dir.path());
   EXPECT_EQ(model.generation().end_ids, (std::vector<int32_t>{3, 5}));
   EXPECT_EQ(model.to(DType::kF64).generation().end_ids, model.generation().end_ids);
-  const Directory copy;
+  const Scratch copy;
   model.save(copy.path(), DType::kF32);
   EXPECT_EQ(Model::load(copy.path()).generation().end_ids, model.generation().end_ids);
 }
 
 TEST(CaseC6, AStateOfTooManyTokensIsRefused) {
-  const Directory dir;
+  const Scratch dir;
   const Model model = Model::create(tiny(), DType::kF32, 1);
   const std::string path = join_path(dir.path(), "a.state");
   SequenceState state;

@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,29 +11,13 @@
 
 #include "base/rng.h"
 #include "base/testing/compare.h"
+#include "base/testing/scratch.h"
 #include "model/model.h"
 
 namespace hindscan {
 namespace {
 
 using ::testing::HasSubstr;
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern = ::testing::TempDir() + "hindscan-rwkv-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Folder() {
-    for (const std::string& name : real_fs().list(path_)) real_fs().unlink(join_path(path_, name));
-    real_fs().rmdir(path_);
-  }
-  std::string operator/(const std::string& name) const { return join_path(path_, name); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 bool known(const std::string& type) {
   const std::vector<std::string> names = architecture_names();
@@ -85,7 +68,7 @@ class RwkvFile : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(RwkvFile, WeightsAloneGiveTheModel) {
   if (!known(GetParam())) GTEST_SKIP() << "skipped: this family is not built in";
-  const Folder folder;
+  const Scratch folder;
   const Model model = random_model(GetParam());
   std::vector<TensorToWrite> tensors;
   for (size_t k = 0; k < model.weights().size(); ++k) {
@@ -95,8 +78,8 @@ TEST_P(RwkvFile, WeightsAloneGiveTheModel) {
                        {w.shape.begin(), w.shape.end()},
                        {static_cast<const uint8_t*>(w.data), static_cast<size_t>(w.size()) * sizeof(float)}});
   }
-  write_safetensors(real_fs(), folder / "model.safetensors", tensors);
-  const Model loaded = Model::load(folder / "model.safetensors");
+  write_safetensors(real_fs(), folder.at("model.safetensors"), tensors);
+  const Model loaded = Model::load(folder.at("model.safetensors"));
   EXPECT_TRUE(loaded.arch().hf_config() == model.arch().hf_config());
   EXPECT_EQ(last_logits(loaded), last_logits(model));
 }
@@ -158,12 +141,12 @@ std::string rwkv_cpp_file(const Model& model, const std::string& type, bool scal
 TEST_P(RwkvFile, RwkvCppsFormOfTheWeightsGivesTheModel) {
   const std::string type = GetParam();
   if (!known(type)) GTEST_SKIP() << "skipped: this family is not built in";
-  const Folder folder;
+  const Scratch folder;
   for (const std::string version : {"5.2", "5.1"}) {
     if (type != "rwkv5" && version == "5.1") continue;
     Model model = random_model(type, type == "rwkv5" ? version : "");
-    write_file_atomic(real_fs(), folder / "m.bin", rwkv_cpp_file(model, type, version == "5.1"));
-    const Model loaded = Model::load(folder / "m.bin");
+    write_file_atomic(real_fs(), folder.at("m.bin"), rwkv_cpp_file(model, type, version == "5.1"));
+    const Model loaded = Model::load(folder.at("m.bin"));
     if (type == "rwkv5") {  // rwkv.cpp norms the heads without dividing
       Config config = model.config();
       config.set("head_size_divisor", 1.0);
@@ -180,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(All, RwkvFile, ::testing::Values("rwkv4", "rwkv5", "rwk
 
 TEST(RwkvNames, OneDecayPerHeadBesideAGateIsSpreadOverItsChannels) {
   if (!known("rwkv5")) GTEST_SKIP() << "skipped: this family is not built in";
-  const Folder folder;
+  const Scratch folder;
   Model model = random_model("rwkv5", "5.2");
   TensorStore store("f");
   for (size_t k = 0; k < model.weights().size(); ++k) {
@@ -211,12 +194,12 @@ TEST(RwkvNames, OtherTensorsAreNoRwkv) {
   TensorStore store("f");
   store.add_floats("backbone.embeddings.weight", {2, 2}, {1, 2, 3, 4});
   EXPECT_FALSE(rwkv_config(store, false).has_value());
-  const Folder folder;
+  const Scratch folder;
   const float value = 1;
-  write_safetensors(real_fs(), folder / "x.safetensors",
+  write_safetensors(real_fs(), folder.at("x.safetensors"),
                     {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
   try {
-    Model::load(folder / "x.safetensors");
+    Model::load(folder.at("x.safetensors"));
     ADD_FAILURE() << "no error";
   } catch (const Error& e) {
     EXPECT_THAT(e.message(), HasSubstr("tensors of an RWKV model or a config.json beside"));
@@ -277,7 +260,7 @@ TEST(RwkvNames, AUsedRosaTableIsRefused) {
 
 // Weights and config.json in one folder: the file alone names the same model.
 TEST(SingleFile, AConfigBesideTheFileIsRead) {
-  const Folder folder;
+  const Scratch folder;
   Config c;
   c.set("model_type", std::string("mamba"));
   c.set("hidden_size", int64_t{8});
@@ -285,23 +268,23 @@ TEST(SingleFile, AConfigBesideTheFileIsRead) {
   c.set("vocab_size", int64_t{11});
   const Model model = Model::create(c, DType::kF32, 5);
   model.save(folder.path(), DType::kF32);
-  EXPECT_EQ(last_logits(Model::load(folder / "model.safetensors")), last_logits(model));
+  EXPECT_EQ(last_logits(Model::load(folder.at("model.safetensors"))), last_logits(model));
 }
 
 TEST(SingleFile, AVocabularyBesideTheFileIsRead) {
   if (!known("rwkv4")) GTEST_SKIP() << "skipped: this family is not built in";
-  const Folder folder;
+  const Scratch folder;
   random_model("rwkv4").save(folder.path(), DType::kF32);
-  EXPECT_FALSE(Model::load(folder / "model.safetensors").has_tokenizer());
-  write_file_atomic(real_fs(), folder / "vocab.txt", "abc\n");
-  EXPECT_EQ(Model::load(folder / "model.safetensors").tokenizer().encode("cab"), (std::vector<int32_t>{2, 0, 1}));
+  EXPECT_FALSE(Model::load(folder.at("model.safetensors")).has_tokenizer());
+  write_file_atomic(real_fs(), folder.at("vocab.txt"), "abc\n");
+  EXPECT_EQ(Model::load(folder.at("model.safetensors")).tokenizer().encode("cab"), (std::vector<int32_t>{2, 0, 1}));
   EXPECT_FALSE(Model::load(folder.path()).has_tokenizer()) << "a directory's vocab.txt may be anything";
-  write_file_atomic(real_fs(), folder / "rwkv_vocab_v1.txt", "1 'c' 1\n");
+  write_file_atomic(real_fs(), folder.at("rwkv_vocab_v1.txt"), "1 'c' 1\n");
   EXPECT_EQ(Model::load(folder.path()).tokenizer().encode("cc"), (std::vector<int32_t>{1, 1}));
   LoadOptions options;
-  options.tokenizer = folder / "vocab.txt";
+  options.tokenizer = folder.at("vocab.txt");
   EXPECT_EQ(Model::load(folder.path(), options).tokenizer().encode("cc"), (std::vector<int32_t>{2, 2}));
-  write_file_atomic(real_fs(), folder / "rwkv_vocab_v1.txt", "1 'c' 1\n99 'd' 1\n");
+  write_file_atomic(real_fs(), folder.at("rwkv_vocab_v1.txt"), "1 'c' 1\n99 'd' 1\n");
   const Model larger = Model::load(folder.path());  // its tokens are there, its texts are not
   EXPECT_FALSE(larger.has_tokenizer());
   EXPECT_THROW(larger.tokenizer(), Error);

@@ -33,6 +33,8 @@ for family in kda rwkv7; do expect 0 train --arch "$family" "${small[@]}" --out 
 conforms -m kda/model --tokens 3,7,1,12,5,9 --method row:estimator=key-dropping,rollout --per-layer
 conforms -m rwkv7/model --tokens 3,7,1,12,5,9 --method gradient-x-input,frozen --per-layer
 conforms -p $'caf\xc3'
+cp "$HINDSCAN_ROOT/tests/golden/formats/explain-3.json" out
+holds /usr/bin/python3 check.py "$HINDSCAN_ROOT/docs/schemas/explain-3.json"
 # A document that says less, or something else, does not.
 for wrong in 'del d["arrays"][0]["sum"]' 'd["arrays"][0]["axes"] = ["head"]' 'd["arrays"][0]["values"][1] = None' 'd["methods"][0]["causal"] = 1'; do
   cp out whole
