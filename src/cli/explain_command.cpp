@@ -19,7 +19,6 @@
 namespace hindscan::cli {
 namespace {
 
-constexpr double kWorthSaying = 10;  // seconds: what a run will cost is said before it
 
 struct ExplainFlags {
   std::string methods = "usual", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;

@@ -45,7 +45,7 @@ int64_t bytes_of(const Model& model, std::span<const int32_t> tokens, const Sequ
   const PassCost pass = running_cost(model, tokens);
   const int64_t T = std::ssize(tokens), end = state.tokens + T, chunk = std::min(T, kRunChunk);
   return rows_kept * model.arch().head().rows() * static_cast<int64_t>(sizeof(float)) + pass.of(chunk) +
-         logit_row_bytes(model, chunk) + 2 * probe.state_bytes(end) + 3 * probe.cached * end;
+         logit_row_bytes(model, chunk) + 2 * probe.state_bytes(end) + 3 * probe.cached() * end;
 }
 
 }  // namespace

@@ -203,12 +203,13 @@ int matrix_command(Arguments arguments) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
-  const MatrixEstimate estimate = estimate_matrix(model, request);
-  check(flags.output.ends_with(".npz") || !estimate.bounded, ErrorCode::kUsage,
-        "[matrix] expected .npz for block sums that are only bounded, with a lower and an upper array, found '{}'; or "
-        "add "
-        "--sums exact (about {:.0f} s)",
-        flags.output, std::ceil(estimate.exact_seconds));
+  request.on_estimate = [&flags](const MatrixEstimate& e) {
+    check(flags.output.ends_with(".npz") || !e.bounded, ErrorCode::kUsage,
+          "[matrix] expected .npz for block sums that are only bounded, with a lower and an upper array, found '{}'; "
+          "or add --sums exact (about {:.0f} s)",
+          flags.output, std::ceil(e.exact_seconds));
+    if (e.seconds > kWorthSaying) note(to_text(e));
+  };
   const MatrixResult result = matrix(model, request);
   if (flags.output.ends_with(".png"))
     write_file_atomic(real_fs(), flags.output, picture(model, request, result, flags));

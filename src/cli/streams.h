@@ -37,6 +37,7 @@ LogFormat log_format();
 void write_error(std::string_view text);
 // "hindscan: note: ..." with untrusted bytes made harmless, or one JSON object a line; silent after set_quiet(true).
 void note(std::string_view message);
+inline constexpr double kWorthSaying = 10;  // seconds: what a run will take is said before it
 void warning(std::string_view message);
 void caveat(std::string_view message);  // not silenced: without it a result would be misread
 void error_line(int exit_code, std::string_view message);

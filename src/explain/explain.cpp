@@ -12,6 +12,8 @@ namespace hindscan {
 
 namespace {
 
+constexpr double kWorthTiming = 3;  // seconds of a first guess
+
 int64_t feature_dim(const Model& model) { return model.arch().sizes().feature_dim; }
 
 int64_t resolve_target(const Model& model, const ExplainRequest& r) {
@@ -53,8 +55,9 @@ void check_request(const Model& model, const ExplainRequest& r) {
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request) {
   check_request(model, request);
-  ExplainPlan plan = make_explain_plan(model, request, resolve_target(model, request));
-  time_plan(model, request, plan);
+  const int64_t target = resolve_target(model, request);
+  ExplainPlan plan = make_explain_plan(model, request, target);
+  time_plan(model, request, target, plan);
   return plan.estimate;
 }
 
@@ -70,7 +73,8 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const int64_t target = resolve_target(model, request);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   ExplainPlan plan = make_explain_plan(model, request, target);
-  if (plan.estimate.bytes <= limit && request.on_estimate) time_plan(model, request, plan);
+  if (plan.estimate.bytes <= limit && plan.estimate.seconds >= kWorthTiming && request.on_estimate)
+    time_plan(model, request, target, plan);
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",
         limit >> 20, to_text(plan.estimate), plan.estimate.chunk);

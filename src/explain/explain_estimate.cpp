@@ -1,52 +1,136 @@
-// What a request will take, measured: a part of it is explained on this machine.
+// What a request will take, measured: parts of it are explained on this machine.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "base/counted.h"
+#include "explain/cost_fit.h"
+#include "explain/edited_batch.h"
 #include "explain/explainer.h"
+#include "explain/rerun.h"
+#include "explain/text_state.h"
 
 namespace hindscan {
 
 namespace {
 
-constexpr double kWorthTiming = 3;  // seconds of a first guess
+// Times parts of a request: n of its tokens where the middle of the text would be, or its end.
+class RequestSample {
+ public:
+  RequestSample(const Model& model, const ExplainRequest& request, const ExplainPlan& plan)
+      : model_(model), request_(request), plan_(plan), T_(plan.estimate.tokens) {
+    for (const MethodSpec& m : request.methods) {
+      if (m.reruns() == 0 && m.own_walks() == 0) shared_.push_back(m);
+    }
+  }
 
-// Seconds to explain the first n tokens, in two chunks, so that all but half of them are recorded twice as usual.
-double timed(const Model& model, const ExplainRequest& request, const PassProbe& probe, int64_t n) {
-  const int64_t F = model.arch().sizes().feature_dim;
-  ExplainRequest few = request;
-  few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
-  few.features.resize(static_cast<size_t>(F * n));
-  few.progress = nullptr;
-  std::erase_if(few.methods, [](const MethodSpec& m) { return m.reruns() > 0 || m.own_walks() > 0; });
-  const ExplainPlan plan{probe, {}, {.tokens = n, .chunk = probe.whole ? n : (n + 1) / 2, .quadratic_layers = {}}};
-  const auto start = std::chrono::steady_clock::now();
-  run_explainer(model, few, plan, n - 1);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return seconds / explain_passes(few) * explain_passes(request);  // a walk of a method's own is like the shared one
+  // What the walk there and back grows with: each chunk but the last is recorded twice.
+  Amounts work(int64_t n) const {
+    const double tokens = static_cast<double>(n);
+    if (plan_.probe.whole) return {tokens * tokens, tokens};
+    return {static_cast<double>(n == T_     ? (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk
+                                : chunked() ? 2
+                                            : 1),
+            tokens};
+  }
+  int64_t most() const {
+    return plan_.probe.one_length ? T_ : std::min(T_, chunked() ? kSampleChunks * plan_.estimate.chunk : T_);
+  }
+  // Attention is checked in up to 16 rows of a chunk, however long it is.
+  int64_t first() const { return chunked() && !plan_.probe.caches.empty() ? 16 * kSampleChunks : 16; }
+
+  double shared(int64_t n) const { return explained(n, shared_, middle(n)); }
+  double shared_at_start(int64_t n) const { return explained(n, shared_, start()); }
+
+  // The method alone with so many steps, of n tokens.
+  double own(int64_t n, const MethodSpec& m) const { return explained(n, {m}, middle(n)); }
+  double bare(int64_t n) const { return explained(n, {}, middle(n)); }
+
+  // A token of an edited text, at the end of the text.
+  double edited_token(int64_t n) const {
+    const SequenceState before = plan_.probe.whole ? start() : state_after(T_ - n);
+    const double seconds = seconds_of([&] {
+      Arena arena;
+      const Writes writes;
+      EditedBatch batch(tokens(n), 0, writes, arena);
+      batch.add({.kind = EditKind::kReplace, .position = 0, .replacement = request_.tokens[0]});
+      batch.run(model_, before);
+    });
+    return seconds / static_cast<double>(kFewestCopies * n);
+  }
+
+ private:
+  bool chunked() const { return T_ > plan_.estimate.chunk; }
+  std::span<const int32_t> tokens(int64_t n) const { return std::span(request_.tokens).first(static_cast<size_t>(n)); }
+
+  SequenceState start() const { return request_.state_in == nullptr ? SequenceState() : *request_.state_in; }
+  SequenceState state_after(int64_t t) const {
+    return plan_.probe.caches.empty() ? start()
+                                      : long_text_state(model_, request_.tokens, request_.state_in, plan_.probe, t);
+  }
+  SequenceState middle(int64_t n) const { return plan_.probe.whole ? start() : state_after((T_ - n) / 2); }
+
+  double explained(int64_t n, const std::vector<MethodSpec>& methods, const SequenceState& before) const {
+    const int64_t F = model_.arch().sizes().feature_dim;
+    ExplainRequest few = request_;
+    few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
+    few.features.resize(static_cast<size_t>(F * n));
+    few.methods = methods;
+    few.progress = nullptr;
+    few.state_in = before.empty() ? nullptr : &before;
+    const int64_t chunk = chunked() && !plan_.probe.whole ? (n + kSampleChunks - 1) / kSampleChunks : n;
+    const ExplainPlan plan{plan_.probe, {}, {.tokens = n, .chunk = chunk, .parts = {1.0}, .quadratic_layers = {}}};
+    return seconds_of([&] { run_explainer(model_, few, plan, n - 1); });
+  }
+
+  const Model& model_;
+  const ExplainRequest& request_;
+  const ExplainPlan& plan_;
+  int64_t T_;
+  std::vector<MethodSpec> shared_;  // those that need the shared walk alone
+};
+
+MethodSpec with_steps(MethodSpec m, int64_t steps) {
+  std::erase_if(m.options, [&](const auto& option) { return option.first == m.info().steps; });
+  m.set(m.info().steps, std::to_string(steps));
+  return m;
+}
+
+// What part(n) takes over all tokens; the last n that was timed, where asked for.
+double seconds_of_all(const RequestSample& sample, int64_t tokens, const std::function<double(int64_t)>& part,
+                      int64_t* last = nullptr) {
+  CostFit fit;
+  const auto foretold = [&] { return fit.seconds(sample.work(tokens)); };
+  const int64_t n = sample_growing(
+      sample.first(), sample.most(), [&](int64_t few) { fit.add(sample.work(few), part(few)); }, foretold);
+  if (last != nullptr) *last = n;
+  return foretold();
 }
 
 }  // namespace
 
-// Replaces the guess by what this machine makes of one token in 64, and what grows with the square of the tokens by
-// what four times as many take.
-void time_plan(const Model& model, const ExplainRequest& r, ExplainPlan& p) {
+void time_plan(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& p) {
+  if (p.probe.one_length) return;  // of parts of the text this model knows nothing: the guess stands
   ExplainEstimate& e = p.estimate;
-  if (e.seconds < kWorthTiming || p.probe.reordered) return;
-  const int64_t few = std::clamp<int64_t>(e.tokens / 64, 8, 256);
-  if (e.tokens < 2 * few) return;
-  timed(model, r, p.probe, std::min<int64_t>(few, 16));  // pages of weights and buffers that are touched once
-  const double T = static_cast<double>(e.tokens), n = static_cast<double>(few);
-  const double guess = e.seconds - e.causal_seconds - e.rerun_seconds - e.quadratic_seconds;
-  const double linear = timed(model, r, p.probe, few) / n * T;
-  if (e.quadratic_seconds > 0.1 * linear && e.tokens >= 16 * few) {
-    const double more = timed(model, r, p.probe, 4 * few) / (4 * n);
-    e.quadratic_seconds = std::max(0.0, more - linear / T) / (3 * n) * T * T;
-  }
-  e.causal_seconds *= linear / guess;
-  e.rerun_seconds *= linear / guess;
-  e.seconds = linear + e.quadratic_seconds + e.causal_seconds + e.rerun_seconds;
+  const RequestSample sample(model, r, p);
+  const auto all = [&](const std::function<double(int64_t)>& part) { return seconds_of_all(sample, e.tokens, part); };
+  int64_t n = 0;
+  UnitSeconds unit;
+  unit.shared = seconds_of_all(
+      sample, e.tokens, [&](int64_t few) { return sample.shared(few); }, &n);
+  unit.walk = [&](const MethodSpec& m) {
+    constexpr int64_t kSteps = 3;
+    const MethodSpec few = with_steps(m, kSteps);
+    const double bare = all([&](int64_t tokens) { return sample.bare(tokens); }),
+                 with = all([&](int64_t tokens) { return sample.own(tokens, few); });
+    return std::max(0.0, with - bare) / static_cast<double>(few.own_walks());
+  };
+  const int64_t window = target + 1 - window_first(p.probe, target);
+  if (!r.tokens.empty()) unit.edited_token = sample.edited_token(std::min(n, window));
+  set_seconds(r, unit, window, e);
+  e.quadratic_seconds = 0;
+  if (!e.quadratic_layers.empty() && !p.probe.whole)
+    e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) *
+                          std::max(0.0, 1 - sample.shared_at_start(n) / sample.shared(n));
 }
 
 std::string to_text(const ExplainEstimate& e) {

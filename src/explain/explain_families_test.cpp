@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "explain/explain_plan.h"
 #include "explain/families_test_support.h"
 #include "explain/method.h"
 #include "explain/orders.h"
@@ -177,12 +178,29 @@ TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
     const auto* d = dynamic_cast<const SoftmaxDetail<float>*>(pass.ctx.nodes()[view->ops().core].mixer.get());
     if (d != nullptr && d->window == 0) expected.push_back(view->layer);
   }
-  const ExplainEstimate e = estimate_explain(model, r);
+  const ExplainEstimate e = make_explain_plan(model, r, kTokens - 1).estimate;
   EXPECT_EQ(e.quadratic_layers, expected);
   EXPECT_EQ(e.quadratic_seconds > 0, !expected.empty());
   EXPECT_EQ(to_text(e).find("square of the tokens") != std::string::npos, !expected.empty());
   EXPECT_GT(e.seconds, e.quadratic_seconds);
   EXPECT_EQ(e.tokens, kTokens);
+}
+
+// Parts of any request can be timed on their own, of the shortest text too.
+TEST_P(Families, EveryRequestHasATimedEstimate) {
+  const Model model = random_model(config_of(GetParam()), DType::kF32);
+  ExplainRequest r = request_of(model, 3);
+  r.methods = parse_methods("usual,integrated-gradients:steps=2");
+  EXPECT_GT(estimate_explain(model, r).seconds, 0);
+  if (model.arch().sizes().feature_dim > 0 || model.arch().sizes().labels > 0) return;
+  try {
+    r.tokens.resize(1);
+    const ExplainEstimate e = estimate_explain(model, r);
+    EXPECT_EQ(e.parts.size(), 2u);
+    EXPECT_GT(e.parts[0], 0);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUsage);  // texts of one length only
+  }
 }
 
 // A model that reads its input through a norm only does not see its size: gradient x input there is near zero, said so,

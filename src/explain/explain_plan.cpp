@@ -4,13 +4,14 @@
 #include <numeric>
 
 #include "base/memory.h"
+#include "explain/cost_fit.h"
+#include "explain/rerun.h"
 #include "model/pass_cost.h"
 
 namespace hindscan {
 namespace {
 
 constexpr int64_t kSmallestChunk = 16;
-constexpr double kFlops = 100e9, kPairFlops = 20e9;  // a second, for a first guess
 
 // Work of a token on the shared way back, recording it again included, in forward passes.
 double shared_work(const ExplainRequest& r) {
@@ -24,11 +25,7 @@ double shared_work(const ExplainRequest& r) {
 int64_t walk_bytes(const PassProbe& probe, size_t methods, int64_t tokens, int64_t chunk) {
   const auto M = static_cast<int64_t>(methods);
   const int64_t tape = 2 * probe.tape * std::min(chunk, tokens), state = probe.state_bytes(tokens);
-  return tape + tape / 8 + (tokens / chunk + 1 + 6 * M) * state + (4 + 2 * M) * probe.cached * tokens;
-}
-
-int64_t window_first(const PassProbe& probe, int64_t target) {
-  return probe.whole ? 0 : std::max<int64_t>(0, target - kWindow);
+  return tape + tape / 8 + (tokens / chunk + 1 + 6 * M) * state + (4 + 2 * M) * probe.cached() * tokens;
 }
 
 int64_t edits(const ExplainRequest& r, int64_t window) {
@@ -43,6 +40,10 @@ int64_t reruns(const ExplainRequest& r, int64_t window) {
 
 }  // namespace
 
+int64_t window_first(const PassProbe& probe, int64_t target) {
+  return probe.whole ? 0 : std::max<int64_t>(0, target - kWindow);
+}
+
 int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
   const int64_t F = model.arch().sizes().feature_dim;
   return F > 0 ? static_cast<int64_t>(r.features.size()) / F : static_cast<int64_t>(r.tokens.size());
@@ -54,24 +55,21 @@ WalkPlan walk_of(const Model& model, const ExplainRequest& r) {
   return plan;
 }
 
-double explain_passes(const ExplainRequest& r) {
-  double passes = 1 + shared_work(r);
-  for (const MethodSpec& m : r.methods) passes += m.own_walks() > 0 ? m.work() : 0;
-  return passes;
-}
-
-std::vector<double> explain_shares(const ExplainRequest& r, int64_t tokens, int64_t window) {
-  std::vector<double> shares = {1 + shared_work(r)};
+void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t window, ExplainEstimate& e) {
+  const auto edited = [&](int64_t count) {  // each pass has an unedited copy
+    const int64_t beside = std::max<int64_t>(kFewestCopies, kPackedTokens / window) - 1;
+    return unit.edited_token * static_cast<double>((count + (count + beside - 1) / beside) * window);
+  };
+  e.parts = {unit.shared};
   for (const MethodSpec& m : r.methods) {
-    if (m.own_walks() > 0) shares.push_back(m.work());
+    if (m.own_walks() > 0) e.parts.push_back(unit.walk(m) * static_cast<double>(m.own_walks()));
   }
   for (const MethodSpec& m : r.methods) {
-    const double again = static_cast<double>(std::clamp<int64_t>(m.reruns(), 0, window - 1));
-    if (again > 0) shares.push_back(again * static_cast<double>(window) / static_cast<double>(tokens));
+    const int64_t count = std::clamp<int64_t>(m.reruns(), 0, window - 1);
+    if (count > 0) e.parts.push_back(edited(count));
   }
-  const double all = std::accumulate(shares.begin(), shares.end(), 0.0);
-  for (double& s : shares) s /= all;
-  return shares;
+  e.causal_seconds = edited(edits(r, window));
+  e.seconds = std::accumulate(e.parts.begin(), e.parts.end(), e.plan_seconds + e.causal_seconds);
 }
 
 int64_t score_bytes(const Model& model, const ExplainRequest& r) {
@@ -85,7 +83,7 @@ EditCost edit_cost(const Model& model, const ExplainRequest& r, const PassProbe&
   const int64_t before = r.state_in == nullptr ? 0 : r.state_in->tokens, window = last - first;
   const std::span<const int32_t> tokens = std::span(r.tokens).subspan(static_cast<size_t>(first));
   const PassCost pass = running_cost(model, tokens.first(static_cast<size_t>(window)));
-  const int64_t state = probe.state_bytes(before + last) + probe.cached * (before + last);
+  const int64_t state = probe.state_bytes(before + last) + probe.cached() * (before + last);
   // A copy starts from a state and leaves one; attention lines up its keys and values once more.
   return {pass.fixed + 3 * state, pass.per_token * window + 3 * state};
 }
@@ -95,8 +93,22 @@ namespace {
 // The same from the probe alone, and never less.
 EditCost rough_edit_cost(const ExplainRequest& r, const PassProbe& probe, int64_t first, int64_t last) {
   const int64_t tokens = last + (r.state_in == nullptr ? 0 : r.state_in->tokens), window = last - first;
-  const int64_t state = probe.state_bytes(tokens) + probe.cached * tokens;
+  const int64_t state = probe.state_bytes(tokens) + probe.cached() * tokens;
   return {0, 2 * probe.tape * window + 3 * state};  // what is recorded, and as much for what ops take beside it
+}
+
+// From the pass of the probe alone: what else is done with a token takes as long as its work says.
+void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t window,
+                   ExplainEstimate& e) {
+  const double T = static_cast<double>(e.tokens),
+               pairs = T / 2 * probe.pair_flops / static_cast<double>(model.arch().flops_per_token()),
+               pass = T * probe.seconds * (1 + pairs);
+  UnitSeconds unit;
+  unit.shared = pass * (1 + shared_work(r));
+  unit.walk = [&](const MethodSpec& m) { return pass * m.info().work; };
+  unit.edited_token = probe.seconds * (1 + 2 * pairs);  // at the end of the text
+  set_seconds(r, unit, window, e);
+  e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) * pairs / (1 + pairs);
 }
 
 ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t target, PassProbe probe, bool rough) {
@@ -121,14 +133,8 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
-  const double T = static_cast<double>(e.tokens), passes = explain_passes(r);
   e.quadratic_layers = p.probe.quadratic_layers;
-  e.quadratic_seconds = T * T / 2 * p.probe.pair_flops * passes / kPairFlops;
-  const double linear = T * static_cast<double>(model.arch().flops_per_token()) * passes / kFlops;
-  const double each = linear * static_cast<double>(window) / (T * passes);
-  e.causal_seconds = each * static_cast<double>(count);
-  e.rerun_seconds = each * static_cast<double>(again);
-  e.seconds = linear + e.quadratic_seconds + e.causal_seconds + e.rerun_seconds;
+  guess_seconds(model, r, p.probe, window, e);
   return p;
 }
 
@@ -137,11 +143,16 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
 ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target) {
   constexpr int64_t kShort = 256, kFarBelow = 4;  // tokens; parts of the limit
   const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
-  if (explain_tokens(model, r) <= kShort) {
-    ExplainPlan p = plan_with(model, r, target, probe_pass(model, walk_of(model, r), true), true);
-    if (p.estimate.bytes <= limit / kFarBelow) return p;
-  }
-  return plan_with(model, r, target, probe_pass(model, walk_of(model, r)), false);
+  ExplainPlan plan;
+  const double seconds = seconds_once([&] {
+    const bool rough = explain_tokens(model, r) <= kShort;
+    plan = plan_with(model, r, target, probe_pass(model, walk_of(model, r), rough), rough);
+    if (rough && plan.estimate.bytes > limit / kFarBelow)
+      plan = plan_with(model, r, target, probe_pass(model, walk_of(model, r)), false);
+  });
+  plan.estimate.plan_seconds = seconds;
+  plan.estimate.seconds += seconds;
+  return plan;
 }
 
 }  // namespace hindscan

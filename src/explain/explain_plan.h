@@ -1,5 +1,7 @@
 // What a request will take in memory and time, before its text is read.
 #pragma once
+#include <functional>
+
 #include "explain/pass_probe.h"
 #include "explain/report.h"
 
@@ -16,16 +18,23 @@ struct ExplainPlan {
 // Within request.mem_limit where its chunk, or a half of it, fits; else the least that would do.
 ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target);
 
-// Measures the plan's seconds where it is long: what this machine makes of the first tokens.
-void time_plan(const Model& model, const ExplainRequest& r, ExplainPlan& plan);
+// What one of each thing takes, from which set_seconds adds up the rest.
+struct UnitSeconds {
+  double shared = 0;                              // the walk there and back that methods share
+  std::function<double(const MethodSpec&)> walk;  // one of a method's own
+  double edited_token = 0;                        // of an edited text
+};
+// window: tokens that are edited and run again.
+void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t window, ExplainEstimate& e);
+
+// Replaces the plan's guess of seconds by what parts of the request took, timed on this machine.
+void time_plan(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& plan);
 
 int64_t explain_tokens(const Model& model, const ExplainRequest& r);
 WalkPlan walk_of(const Model& model, const ExplainRequest& r);
 
-// Work of each token, in forward passes, over the shared walk and those of methods.
-double explain_passes(const ExplainRequest& r);
-// Parts of all that work: the shared walk, then each method's own walks, then each method's edited texts.
-std::vector<double> explain_shares(const ExplainRequest& r, int64_t tokens, int64_t window);
+// First token of the window before the target: what is edited and run again.
+int64_t window_first(const PassProbe& probe, int64_t target);
 
 // Bytes of the report: its tokens, and scores of every method with their layer maps.
 int64_t score_bytes(const Model& model, const ExplainRequest& r);

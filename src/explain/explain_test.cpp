@@ -195,16 +195,21 @@ TEST(Request, AMethodIsOneStringWithItsOptions) {
   EXPECT_EQ(names, (std::vector<std::string>{"frozen", "row", "rollout", "gradient-x-input", "integrated-gradients"}));
 }
 
-// The shared walk, two walks of 3.5 passes, and 9 texts of 10 tokens are what the progress counts.
-TEST(Request, SharesOfTheProgressAreThoseOfTheWork) {
+// Each part of a request costs as often as it is done: walks of integrated gradients have one at the baseline, and each
+// pass over edited texts an unedited one (of 1024 tokens in 4096: one to three).
+TEST(Request, SecondsAddUpFromThoseOfOneOfEach) {
   ExplainRequest r = request_for(distinct_tokens(20));
-  r.methods = parse_methods("frozen,integrated-gradients:steps=1,leave-one-out");
-  EXPECT_EQ(explain_passes(r), 1 + 1 + 2.5 + 2 * 3.5);
-  const std::vector<double> shares = explain_shares(r, 20, 10);
-  ASSERT_EQ(shares.size(), 3u);
-  EXPECT_TRUE(agree(shares[1] / shares[0], 7.0 / 4.5, tol::kF64Sum));
-  EXPECT_TRUE(agree(shares[2] / shares[0], 9 * 0.5 / 4.5, tol::kF64Sum));
-  EXPECT_TRUE(agree(shares[0] + shares[1] + shares[2], 1.0, tol::kF64Sum));
+  r.methods = parse_methods("frozen,integrated-gradients:steps=4,leave-one-out:tokens=7");
+  r.causal_edits = 3;
+  UnitSeconds unit;
+  unit.shared = 100;
+  unit.walk = [](const MethodSpec& m) { return m.name == "integrated-gradients" ? 10.0 : 1e9; };
+  unit.edited_token = 0.5;
+  ExplainEstimate e;
+  set_seconds(r, unit, 1024, e);
+  EXPECT_EQ(e.parts, (std::vector<double>{100, 5 * 10, (7 + 3) * 512}));
+  EXPECT_EQ(e.causal_seconds, (3 + 1) * 512);
+  EXPECT_EQ(e.seconds, 150 + 14 * 512);
 }
 
 TEST(Request, NumbersOfAMethodHaveARange) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "explain/rerun.h"
 #include "explain/reverse_method.h"
@@ -27,7 +28,7 @@ class Explainer {
     if (plan.feature_dim == 0) plan.tokens = plan.tokens.first(static_cast<size_t>(tokens));
     plan.chunk = report_.chunk;
     JoinedProgress progress(request_.progress, "explain", "tokens", static_cast<uint64_t>(tokens));
-    progress.set_shares(explain_shares(request_, tokens, target_ + 1 - window_first()));
+    progress.set_shares(shares(plan_.estimate.parts));
     plan.progress = &progress;
     ReverseWalk walk(model_, plan);
     walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
@@ -44,7 +45,13 @@ class Explainer {
   }
 
  private:
-  int64_t window_first() const { return plan_.probe.whole ? 0 : std::max<int64_t>(0, target_ - kWindow); }
+  int64_t window_first() const { return hindscan::window_first(plan_.probe, target_); }
+
+  static std::vector<double> shares(std::vector<double> parts) {
+    const double all = std::accumulate(parts.begin(), parts.end(), 0.0);
+    for (double& p : parts) p /= all;
+    return parts;
+  }
 
   void start(const Views<R>& views) {
     const WalkSizes sizes{explain_tokens(model_, request_), plan_.estimate.tokens, static_cast<int64_t>(views.size()),

@@ -1,135 +1,17 @@
 #include "explain/matrix.h"
 
-#include <algorithm>
-#include <numeric>
+#include <cmath>
 
-#include "base/signals.h"
-#include "base/threads.h"
-#include "explain/matrix_collect.h"
+#include "explain/cost_fit.h"
+#include "explain/matrix_estimate.h"
+#include "explain/matrix_fill.h"
 #include "kernels/finite.h"
 
 namespace hindscan {
 
 namespace {
 
-// Tiles of at most kTile x kTile rows of a part, handed out from the top left: sink(I, J, values) in rows of the
-// arrays.
-template <class R, class Sink>
-void each_tile(const Part<R>& part, const MatrixRequest& r, TokenRange rows, TokenRange cols, Sink&& sink) {
-  rows = {std::max(rows.begin, part.begin), std::min(rows.end, part.end)};
-  cols = {std::max(cols.begin, part.begin), std::min(cols.end, part.end)};
-  if (rows.begin >= rows.end || cols.begin >= cols.end) return;
-  std::vector<R> tile(
-      static_cast<size_t>(std::min(rows.end - rows.begin, kTile) * std::min(cols.end - cols.begin, kTile)));
-  ProgressTask progress(r.progress, "matrix", "rows", static_cast<uint64_t>(rows.end - rows.begin));
-  for (int64_t i = rows.begin; i < rows.end; i += kTile) {
-    for (int64_t j = cols.begin; j < cols.end; j += kTile) {
-      throw_if_stopped();
-      reconsider_threads();
-      const TokenRange I{i, std::min(i + kTile, rows.end)}, J{j, std::min(j + kTile, cols.end)};
-      if (J.begin >= I.end) break;  // above the diagonal
-      part.window->tile(r.map, r.channel, {I.begin - part.begin, I.end - part.begin},
-                        {J.begin - part.begin, J.end - part.begin}, tile.data());
-      sink(I, J, tile.data());
-    }
-    progress.set(static_cast<uint64_t>(std::min(i + kTile, rows.end) - rows.begin));
-  }
-}
-
-template <class R>
-void fill_tiles(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
-  each_tile(part, r, p.rows, p.cols, [&](TokenRange I, TokenRange J, const R* tile) {
-    for (int64_t i = I.begin; i < I.end; ++i) {
-      float* row = out.values.data() + (i - p.rows.begin) * out.cols - p.cols.begin;
-      for (int64_t j = J.begin; j < J.end; ++j) row[j] = static_cast<float>(*tile++);
-    }
-  });
-}
-
-// All entries of a reordered text, added up in its own coordinates: values [T, T].
-template <class R>
-std::vector<double> text_matrix(const Collected<R>& c, const MatrixRequest& r, const MatrixPlan& p) {
-  std::vector<double> values(static_cast<size_t>(p.T * p.T), 0.0);
-  std::vector<std::vector<std::pair<int64_t, double>>> places;  // of each row of the arrays
-  for (const std::vector<double>& row : c.to_text) {
-    places.emplace_back();
-    for (size_t t = 0; t < row.size(); ++t) {
-      if (row[t] != 0) places.back().emplace_back(static_cast<int64_t>(t), row[t]);
-    }
-  }
-  for (const Part<R>& part : c.parts) {
-    each_tile(part, r, {part.begin, part.end}, {part.begin, part.end}, [&](TokenRange I, TokenRange J, const R* tile) {
-      for (int64_t i = I.begin; i < I.end; ++i) {
-        for (int64_t j = J.begin; j < J.end; ++j, ++tile) {
-          for (const auto& [row, a] : places[static_cast<size_t>(i)]) {
-            for (const auto& [col, b] : places[static_cast<size_t>(j)])
-              values[static_cast<size_t>(row * p.T + col)] += a * b * static_cast<double>(*tile);
-          }
-        }
-      }
-    });
-  }
-  return values;
-}
-
-std::vector<int64_t> blocks_of(const std::vector<int64_t>& edges, int64_t T) {
-  std::vector<int64_t> out(static_cast<size_t>(T));
-  for (size_t b = 0; b + 1 < edges.size(); ++b)
-    std::fill(out.begin() + edges[b], out.begin() + edges[b + 1], static_cast<int64_t>(b));
-  return out;
-}
-
-template <class R>
-void fill_reordered(const Collected<R>& c, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
-  const std::vector<double> all = text_matrix(c, r, p);
-  if (r.blocks == 0) {
-    for (int64_t i = 0; i < out.rows * out.cols; ++i)
-      out.values[static_cast<size_t>(i)] = static_cast<float>(
-          all[static_cast<size_t>((p.rows.begin + i / out.cols) * p.T + p.cols.begin + i % out.cols)]);
-    return;
-  }
-  const std::vector<int64_t> block = blocks_of(out.edges, p.T);
-  std::vector<double> sums(out.values.size(), 0.0);
-  for (int64_t i = 0; i < p.T * p.T; ++i)
-    sums[static_cast<size_t>(block[static_cast<size_t>(i / p.T)] * r.blocks + block[static_cast<size_t>(i % p.T)])] +=
-        all[static_cast<size_t>(i)];
-  std::transform(sums.begin(), sums.end(), out.values.begin(), [](double v) { return static_cast<float>(v); });
-}
-
-// Exact block sums where no linear-time form exists: every entry is visited once.
-template <class R>
-void sum_tiles(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
-  std::vector<double> sums(out.values.size(), 0.0);  // [blocks, blocks]
-  const std::vector<int64_t> block = blocks_of(out.edges, p.T);
-  each_tile(part, r, p.rows, p.cols, [&](TokenRange I, TokenRange J, const R* tile) {
-    for (int64_t i = I.begin; i < I.end; ++i) {
-      double* row = sums.data() + block[static_cast<size_t>(i)] * r.blocks;
-      for (int64_t j = J.begin; j < J.end; ++j) row[block[static_cast<size_t>(j)]] += static_cast<double>(*tile++);
-    }
-  });
-  std::transform(sums.begin(), sums.end(), out.values.begin(), [](double v) { return static_cast<float>(v); });
-}
-
-template <class R>
-void fill_bounds(const Part<R>& part, const MatrixRequest& r, MatrixResult& out) {
-  std::vector<R> lower(out.values.size()), upper(out.values.size());  // [blocks, blocks]
-  part.window->block_bounds(r.map, out.edges.data(), r.blocks, lower.data(), upper.data());
-  out.values.clear();
-  out.lower.assign(lower.begin(), lower.end());
-  out.upper.assign(upper.begin(), upper.end());
-  const double sum_lower = std::accumulate(lower.begin(), lower.end(), 0.0),
-               sum_upper = std::accumulate(upper.begin(), upper.end(), 0.0);
-  out.tightness = sum_upper == 0 ? 1.0 : sum_lower / sum_upper;
-}
-
-template <class R>
-void fill_blocks(const Part<R>& part, const MatrixRequest& r, const MatrixPlan& p, MatrixResult& out) {
-  std::vector<R> sums(out.values.size());  // [blocks, blocks]
-  if (part.window->block_sums(r.map, r.channel, out.edges.data(), r.blocks, sums.data()))
-    out.values.assign(sums.begin(), sums.end());
-  else
-    sum_tiles(part, r, p, out);
-}
+constexpr double kWorthTiming = 3;  // seconds of a first guess
 
 void check_finite(const MatrixResult& m) {
   for (const std::vector<float>* values : {&m.values, &m.lower, &m.upper}) {
@@ -155,14 +37,7 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Matr
   const int64_t maps = c.parts[0].window->maps();
   check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
         "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
-  if (!c.to_text.empty())
-    fill_reordered(c, r, p, out);
-  else if (e.bounded)
-    fill_bounds(c.parts[0], r, out);
-  else if (r.blocks > 0)
-    fill_blocks(c.parts[0], r, p, out);
-  else
-    fill_tiles(c.parts[0], r, p, out);
+  fill_matrix(c, r, p, e.bounded, out);
   check_finite(out);
   return out;
 }
@@ -183,21 +58,35 @@ MatrixResult with_error(const Model& model, const MatrixRequest& request, const 
 
 }  // namespace
 
+MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request) {
+  const MatrixPlan plan = make_matrix_plan(model, request);
+  MatrixEstimate e;
+  const double outline = seconds_once([&] { e = outline_matrix(model, request, plan); });
+  time_matrix(model, request, plan, e);
+  e.seconds += outline;
+  return e;
+}
+
 MatrixResult matrix(const Model& model, const MatrixRequest& request) {
   const MatrixPlan plan = make_matrix_plan(model, request);
-  const MatrixEstimate e = estimate_matrix(model, request);
+  MatrixEstimate e = outline_matrix(model, request, plan);
   const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
   check(e.bytes <= limit, ErrorCode::kResource,
-        "[matrix] {} x {} entries need about {} MiB and {:.0f} s{}, and the limit is {} MiB; ask for fewer rows and "
-        "columns or for blocks",
-        e.rows, e.cols, (e.bytes >> 20) + 1, e.seconds,
-        e.quadratic_seconds > 0
-            ? fmt::format(" ({:.0f} s of it in attention, which grows with the square of the tokens)",
-                          e.quadratic_seconds)
-            : "",
-        limit >> 20);
+        "[matrix] expected at most {} MiB, found {}; ask for fewer rows and columns or for blocks", limit >> 20,
+        to_text(e));
+  if (request.on_estimate && e.seconds >= kWorthTiming) time_matrix(model, request, plan, e);
+  if (request.on_estimate) request.on_estimate(e);
   return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e)
                                         : with_error<float>(model, request, plan, e);
+}
+
+std::string to_text(const MatrixEstimate& e) {
+  const std::string out =
+      fmt::format("{} x {} {}: about {:.0f} s and {} MiB", e.rows, e.cols, e.rows * e.cols == 1 ? "entry" : "entries",
+                  std::ceil(e.seconds), (e.bytes >> 20) + 1);
+  if (e.quadratic_seconds <= 0) return out;
+  return out + fmt::format(", {:.0f} s of it in attention, which grows with the square of the tokens",
+                           std::ceil(e.quadratic_seconds));
 }
 
 }  // namespace hindscan

@@ -1,6 +1,7 @@
 // Parts of one layer's implicit attention matrix: exact tiles, exact block sums, bounds of block sums.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,9 +17,20 @@ namespace hindscan {
 enum class Fidelity : uint8_t { kCore, kMixer };
 
 // Block sums of abs and positive cost every entry, or only linear time for bounds of them: exact where that takes at
-// most kExactSeconds of the estimate, else bounds; or as asked.
+// most kExactFlops operations, which is the same everywhere, else bounds; or as asked.
 enum class Sums : uint8_t { kAuto, kExact, kBounds };
-constexpr double kExactSeconds = 30;
+constexpr double kExactFlops = 450e9;  // some 30 s of one core
+
+struct MatrixEstimate {
+  int64_t rows = 0, cols = 0;
+  int64_t bytes = 0;
+  double seconds = 0;
+  double quadratic_seconds = 0;  // of these, attention over all tokens before each row
+  bool whole = false;            // all tokens are read at once
+  bool tiles = false;            // every entry is computed
+  bool bounded = false;          // block sums would be bounded, not exact
+  double exact_seconds = 0;      // a guess, of exact block sums where bounds are known too
+};
 
 struct MatrixRequest {
   std::vector<int32_t> tokens;  // [T]
@@ -36,21 +48,15 @@ struct MatrixRequest {
   int64_t chunk = 2000;
   int64_t mem_limit = 0;  // bytes; 0: what the machine has available
   ProgressSink* progress = nullptr;
+  std::function<void(const MatrixEstimate&)> on_estimate;  // called before the run; may throw to stop it
 };
 
 // "mean", "abs", "positive" or a channel number; Error(kUsage).
 void parse_map(const std::string& text, MatrixRequest& request);
 
-struct MatrixEstimate {
-  int64_t rows = 0, cols = 0;
-  int64_t bytes = 0;
-  double seconds = 0;            // on one thread, order of magnitude
-  double quadratic_seconds = 0;  // of these, attention over all tokens before each row
-  bool whole = false;            // all tokens are read at once
-  bool bounded = false;          // block sums would be bounded, not exact
-  double exact_seconds = 0;      // of exact block sums where bounds are known too
-};
+// Error(kUsage) for a bad request. Parts of it are timed.
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request);
+std::string to_text(const MatrixEstimate& estimate);  // one sentence
 
 struct MatrixResult {
   int64_t rows = 0, cols = 0;

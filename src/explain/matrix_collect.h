@@ -9,8 +9,6 @@
 
 namespace hindscan {
 
-constexpr int64_t kTile = 512;  // rows and columns that are computed at once
-
 // The mixer asked for. Error(kUsage) when the layer has none, not so many, or not such a map.
 template <class R>
 const MixerView<R>& find_view(const std::vector<std::unique_ptr<MixerView<R>>>& views, const MatrixRequest& r,

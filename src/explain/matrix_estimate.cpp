@@ -1,8 +1,8 @@
-// What a part of a matrix will take, in bytes and seconds, before the whole text is read.
+#include "explain/matrix_estimate.h"
+
 #include <algorithm>
 
-#include "explain/matrix.h"
-#include "explain/matrix_collect.h"
+#include "explain/matrix_fill.h"
 #include "explain/pass_probe.h"
 
 namespace hindscan {
@@ -52,13 +52,22 @@ bool has_bounds(const MapWindow<R>& window, const MatrixRequest& r, const Matrix
   return window.block_bounds(r.map, edges, 1, &lower, &upper);
 }
 
+// Whether block sums are known without adding up every entry.
+template <class R>
+bool has_sums(const MapWindow<R>& window, const MatrixRequest& r) {
+  const int64_t edges[] = {0, window.tokens()};
+  R sum;
+  return window.block_sums(r.map, r.channel, edges, 1, &sum);
+}
+
 // The result, what it is added up in, and one tile with what its maps are added up in.
 template <class R>
 int64_t entry_bytes(const MatrixRequest& r, const MatrixPlan& p, const MatrixEstimate& e) {
   const int64_t result = e.bounded ? 2 * (sizeof(float) + sizeof(R)) : sizeof(float);
   const int64_t sums = r.blocks > 0 && !e.bounded ? sizeof(double) : 0;
   const int64_t exact = r.estimator == Estimator::kExact ? 0 : sizeof(float);
-  const int64_t tile = std::min(p.rows.end - p.rows.begin, kTile) * std::min(p.cols.end - p.cols.begin, kTile);
+  const int64_t high = std::min(p.rows.end - p.rows.begin, kTile),
+                tile = high * std::min(p.cols.end - p.cols.begin, tile_cols(high));
   return e.rows * e.cols * (result + sums + exact) + tile * static_cast<int64_t>(2 * sizeof(R) + sizeof(double));
 }
 
@@ -66,50 +75,61 @@ int64_t entry_bytes(const MatrixRequest& r, const MatrixPlan& p, const MatrixEst
 // attention adds its keys and values lined up.
 int64_t reading_bytes(const PassProbe& pass, int64_t chunk, int64_t end) {
   const int64_t tape = pass.tape * chunk;
-  return tape + tape / 4 + 2 * pass.state_bytes(end) + 3 * pass.cached * end;
+  return tape + tape / 4 + 2 * pass.state_bytes(end) + 3 * pass.cached() * end;
+}
+
+// From the pass of the probe alone: what else is done takes as long as its operations say.
+void guess_seconds(const Model& model, const MatrixPlan& p, const PassProbe& pass, double entry_flops,
+                   MatrixEstimate& e) {
+  const double flops = static_cast<double>(model.arch().flops_per_token()), each = pass.seconds / flops,
+               end = static_cast<double>(p.window.end);
+  e.quadratic_seconds = end * end / 2 * pass.pair_flops * each;
+  e.exact_seconds *= each;
+  e.seconds = end * pass.seconds + e.quadratic_seconds;
+  e.seconds += (e.tiles ? entries(p) : 2 * end + static_cast<double>(e.rows * e.cols) / 2) * entry_flops * each;
 }
 
 template <class R>
-MatrixEstimate estimate_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+MatrixEstimate outline_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
   const LayerProbe<R> probe = probe_layer<R>(model, r, p);
   MatrixEstimate e;
   e.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
-  const int64_t window = probe.pass.whole ? p.T : p.window.end - p.window.begin;
-  const int64_t chunk = probe.pass.whole ? p.T : std::min(r.chunk, p.window.end);
-  const double T = static_cast<double>(p.T), maps = static_cast<double>(probe.window->maps());
-  const double per_entry = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
-  if (!probe.pass.reordered && has_bounds(*probe.window, r, p)) {
-    e.exact_seconds = T * T / 2 * per_entry / 15e9;
-    e.bounded = r.sums == Sums::kBounds || (r.sums == Sums::kAuto && e.exact_seconds > kExactSeconds);
+  e.whole = probe.pass.whole;
+  const int64_t window = e.whole ? p.T : p.window.end - p.window.begin;
+  const int64_t chunk = e.whole ? p.T : std::min(r.chunk, p.window.end);
+  const double maps = static_cast<double>(probe.window->maps()),
+               entry_flops = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
+  const bool bounds = !probe.pass.reordered && has_bounds(*probe.window, r, p);
+  if (bounds) {
+    e.exact_seconds = entries(p) * entry_flops;  // in operations as yet
+    e.bounded = r.sums == Sums::kBounds || (r.sums == Sums::kAuto && e.exact_seconds > kExactFlops);
   }
   check(e.bounded || r.sums != Sums::kBounds, ErrorCode::kUsage,
         "[matrix] expected abs or positive sums at core fidelity in a layer with a decay for each state and channel, "
         "found others, of which there are no bounds; ask for exact sums");
+  e.tiles = !e.bounded && (r.blocks == 0 || !has_sums(*probe.window, r));
   const int64_t coefficients = static_cast<int64_t>(probe.window->bytes()) / probe.tokens;
   e.bytes = entry_bytes<R>(r, p, e) + coefficients * window + reading_bytes(probe.pass, chunk, p.window.end);
   if (p.fold)  // what stands around the core goes back through it, and is kept for the chunk
     e.bytes += chunk * (coefficients + probe.pass.tape / model.arch().sizes().n_layer);
   if (probe.pass.reordered)
     e.bytes += 2 * p.T * p.T * static_cast<int64_t>(sizeof(double));  // the whole matrix is put in order
-  const double forward = static_cast<double>(p.window.end) * static_cast<double>(model.arch().flops_per_token()) / 20e9;
-  const bool tiles = r.blocks == 0 || p.fold || (e.exact_seconds > 0 && !e.bounded);
-  const double entries = r.blocks > 0 ? T * T / 2 : static_cast<double>(e.rows) * static_cast<double>(e.cols);
-  const double sums = 2 * T * per_entry + static_cast<double>(e.rows * e.cols) * per_entry / 2;
-  e.seconds = forward + (tiles ? entries * per_entry / 15e9 : sums / 1e9);
-  const double end = static_cast<double>(p.window.end);
-  e.whole = probe.pass.whole;
-  e.quadratic_seconds = end * end / 2 * probe.pass.pair_flops / 5e9;
-  e.seconds += e.quadratic_seconds;
+  guess_seconds(model, p, probe.pass, entry_flops, e);
   return e;
 }
 
 }  // namespace
 
-MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request) {
-  const MatrixPlan plan = make_matrix_plan(model, request);
-  return model.compute() == DType::kF64 ? estimate_typed<double>(model, request, plan)
-                                        : estimate_typed<float>(model, request, plan);
+double entries(const MatrixPlan& p) {
+  double all = 0;
+  for (int64_t i = std::max(p.rows.begin, p.cols.begin); i < p.rows.end; ++i)
+    all += static_cast<double>(std::min(i + 1, p.cols.end) - p.cols.begin);
+  return all;
+}
+
+MatrixEstimate outline_matrix(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+  return model.compute() == DType::kF64 ? outline_typed<double>(model, r, p) : outline_typed<float>(model, r, p);
 }
 
 }  // namespace hindscan

@@ -46,6 +46,29 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
   }
 }
 
+// Parts of any request, of any text, can be timed on their own.
+TEST_P(MatrixFamilies, EveryRequestHasAnEstimate) {
+  const Model model = random_model(config_of(GetParam()), DType::kF32);
+  const ExplainRequest r = request_of(model, 2000);
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.features = r.features;
+  q.layer = mixer_layer(model, r);
+  const auto seconds = [&] { return estimate_matrix(model, q).seconds; };
+  EXPECT_GT(seconds(), 0);
+  q.rows = TokenRange{kTokens - 1, kTokens}, q.cols = TokenRange{0, 2};
+  EXPECT_GT(seconds(), 0);
+  q.rows = TokenRange{0, 1}, q.cols = TokenRange{2, 3};  // above the diagonal
+  EXPECT_GE(seconds(), 0);
+  q.rows.reset(), q.cols.reset();
+  for (int64_t blocks : {int64_t{1}, kTokens}) {
+    q.blocks = blocks;
+    EXPECT_GT(seconds(), 0);
+  }
+  q.chunk = 3;
+  EXPECT_GT(seconds(), 0);
+}
+
 TEST_P(MatrixFamilies, BlocksAreSumsOfEntries) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest r = request_of(model, 2000);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/compare.h"
+#include "explain/matrix_estimate.h"
+#include "explain/matrix_fill.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
@@ -139,14 +141,14 @@ TEST(CaseA7, SumsOfLongTextsAreBoundedOnlyWhereExactOnesAreNotAffordable) {
   r.blocks = 4;
   const auto bounded = [&](int64_t T) {
     r.tokens.assign(static_cast<size_t>(T), 7);
-    const MatrixEstimate e = estimate_matrix(model, r);
-    EXPECT_EQ(e.bounded, e.exact_seconds > kExactSeconds) << T;
+    const MatrixEstimate e = outline_matrix(model, r, make_matrix_plan(model, r));
+    EXPECT_GT(e.exact_seconds, 0) << T;
     return e.bounded;
   };
   EXPECT_FALSE(bounded(100));
   EXPECT_TRUE(bounded(1 << 20));
   r.sums = Sums::kExact;
-  EXPECT_FALSE(estimate_matrix(model, r).bounded);
+  EXPECT_FALSE(outline_matrix(model, r, make_matrix_plan(model, r)).bounded);
 }
 
 TEST(Matrix, RequestsAreChecked) {
@@ -181,7 +183,40 @@ TEST(Matrix, EstimateGrowsWithTheRequest) {
   const MatrixEstimate row = estimate_matrix(model, r);
   EXPECT_EQ(row.rows, 1);
   EXPECT_LT(row.bytes, whole.bytes);
-  EXPECT_LT(row.seconds, whole.seconds);
+}
+
+// What the seconds of tiles grow with: entries on and below the diagonal, by hand.
+TEST(Matrix, EntriesAreThoseUpToTheDiagonal) {
+  const Model model = tiny_model(DType::kF32);
+  MatrixRequest r = request_of(distinct_tokens(20), {MapKind::kMean, Fidelity::kCore}, 2000);
+  const auto count = [&](TokenRange rows, TokenRange cols) {
+    r.rows = rows, r.cols = cols;
+    return entries(make_matrix_plan(model, r));
+  };
+  EXPECT_EQ(count({0, 20}, {0, 20}), 210);
+  EXPECT_EQ(count({19, 20}, {0, 20}), 20);
+  EXPECT_EQ(count({2, 5}, {3, 9}), 1 + 2);
+  EXPECT_EQ(count({0, 3}, {10, 12}), 0);
+}
+
+// Many rows of more columns than a tile has are those of their parts.
+TEST(Matrix, RowsWiderThanATileAreTheOnesOfTheirParts) {
+  const Model model = tiny_model(DType::kF32, {.n_layer = 1});
+  MatrixRequest r;
+  const int64_t wide = tile_cols(kTile);
+  r.tokens.assign(static_cast<size_t>(wide) + 600, 3);
+  const int64_t T = std::ssize(r.tokens);
+  for (int64_t t = 0; t < T; ++t) r.tokens[static_cast<size_t>(t)] = static_cast<int32_t>(t * t % 160);
+  r.rows = TokenRange{T - kTile, T};
+  const MatrixResult all = matrix(model, r);
+  for (const TokenRange cols : {TokenRange{0, 50}, TokenRange{wide - 10, wide + 10}, TokenRange{T - 50, T}}) {
+    r.cols = cols;
+    const MatrixResult part = matrix(model, r);
+    std::vector<float> same;
+    for (int64_t i = 0; i < kTile; ++i)
+      same.insert(same.end(), all.values.begin() + i * T + cols.begin, all.values.begin() + i * T + cols.end);
+    EXPECT_TRUE(agree(part.values, same, tol::kF32Scores));
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "explain/cost_fit.h"
 #include "explain/mixer_view.h"
 #include "explain/orders.h"
 
@@ -9,32 +10,29 @@ namespace hindscan {
 
 template <class R>
 static void add_costs(const Ctx& ctx, PassProbe& probe) {
+  probe.quadratic_layers.clear();
+  probe.caches.clear();
+  probe.pair_flops = 0;
   for (const auto& view : mixer_views<R>(ctx)) {
     const MixerCost cost = view->cost();
     if (cost.cached == 0) continue;
-    if (cost.window > 0) {
-      probe.windows.emplace_back(cost.window, cost.cached);
-      continue;
-    }
-    probe.cached += cost.cached;
+    probe.caches.push_back({view->state(), cost.cached, cost.window});
+    if (cost.window > 0) continue;
     probe.quadratic_layers.push_back(view->layer);
     probe.pair_flops += cost.pair_flops;
   }
 }
 
+// Bytes of the pass; its seconds are those of a token.
 static int64_t record_alone(const Model& model, const Input& input, PassProbe& probe) {
   CtxOptions options;
   options.record = true;
   options.compute = model.compute();
   Ctx ctx(input, std::move(options));
-  model.arch().forward(ctx);
+  probe.seconds = seconds_once([&] { model.arch().forward(ctx); }) / static_cast<double>(input.length());
   probe.whole = needs_whole_text(ctx) || model.arch().sizes().labels > 0;
   probe.reordered =
       std::any_of(ctx.nodes().begin(), ctx.nodes().end(), [](const OpNode& n) { return n.role == Role::kOrder; });
-  probe.quadratic_layers.clear();
-  probe.windows.clear();
-  probe.pair_flops = 0;
-  probe.cached = 0;
   const int64_t peak = static_cast<int64_t>(ctx.peak_bytes());
   if (model.compute() == DType::kF64)
     add_costs<double>(ctx, probe);
@@ -43,9 +41,15 @@ static int64_t record_alone(const Model& model, const Input& input, PassProbe& p
   return peak;
 }
 
+int64_t PassProbe::cached() const {
+  int64_t bytes = 0;
+  for (const KeyCache& cache : caches) bytes += cache.window > 0 ? 0 : cache.bytes;
+  return bytes;
+}
+
 int64_t PassProbe::state_bytes(int64_t tokens) const {
   int64_t bytes = state;
-  for (const auto& [window, keys] : windows) bytes += std::min(window, tokens) * keys;
+  for (const KeyCache& cache : caches) bytes += std::min(cache.window, tokens) * cache.bytes;
   return bytes;
 }
 
@@ -72,6 +76,7 @@ PassProbe probe_pass(const Model& model, const WalkPlan& plan, bool rough) {
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kUsage) throw;  // a model of fixed orders takes texts of one length only
     const int64_t T = plan.length();
+    probe.one_length = true;
     probe.tape = record_alone(model, plan.slice(0, T), probe) / T + 1;
   }
   return probe;

@@ -1,23 +1,32 @@
 // What a short pass shows of the cost of a long one.
 #pragma once
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "explain/walk_plan.h"
 
 namespace hindscan {
 
+// What attention keeps of each token.
+struct KeyCache {
+  std::string slot;    // of the state, "blocks.3.mixer.k"; the values' slot is beside it
+  int64_t bytes = 0;   // of a token, keys and values
+  int64_t window = 0;  // > 0: of the last so many tokens
+};
+
 struct PassProbe {
-  int64_t tape = 0;        // bytes of a recorded token, without adjoints
-  bool whole = false;      // cannot be walked in chunks
-  bool reordered = false;  // tokens do not stay in the text's order
+  int64_t tape = 0;         // bytes of a recorded token, without adjoints
+  double seconds = 0;       // of a recorded token, once everything is warm
+  bool whole = false;       // cannot be walked in chunks
+  bool one_length = false;  // reads texts of one length only
+  bool reordered = false;   // tokens do not stay in the text's order
   std::vector<int> quadratic_layers;
   double pair_flops = 0;  // of attention without a window, per pair of tokens
 
-  int64_t state = 0;   // bytes of what a sequence carries, keys and values of attention apart
-  int64_t cached = 0;  // bytes of keys and values, per token
-  std::vector<std::pair<int64_t, int64_t>> windows;  // tokens and bytes of a token of those with a window
-  int64_t state_bytes(int64_t tokens) const;         // that do not grow after so many tokens
+  int64_t state = 0;  // bytes of what a sequence carries, keys and values of attention apart
+  std::vector<KeyCache> caches;
+  int64_t cached() const;                     // bytes of a token in those without a window
+  int64_t state_bytes(int64_t tokens) const;  // of what does not grow after so many tokens
 };
 // Of a few tokens and of more. rough: of the few alone, so that what does not grow counts with every token.
 PassProbe probe_pass(const Model& model, const WalkPlan& plan, bool rough = false);

@@ -12,7 +12,7 @@ namespace {
 TEST(PassProbes, AWindowKeepsNoMoreTokensThanThereAre) {
   PassProbe probe;
   probe.state = 10;
-  probe.windows = {{4, 3}, {100, 1}};
+  probe.caches = {{"a.k", 3, 4}, {"b.k", 1, 100}};
   EXPECT_EQ(probe.state_bytes(2), 10 + 2 * 3 + 2);
   EXPECT_EQ(probe.state_bytes(50), 10 + 4 * 3 + 50);
   EXPECT_EQ(probe.state_bytes(1000), 10 + 4 * 3 + 100);
@@ -32,7 +32,7 @@ TEST_P(FamilyProbes, TheStateTakesWhatIsForetold) {
     int64_t bytes = 0;
     const SequenceState state = state_after(model, std::span(r.tokens).first(static_cast<size_t>(T)));
     for (const auto& [name, slot] : state.slots()) bytes += std::ssize(slot.bytes);
-    EXPECT_EQ(probe.state_bytes(T) + probe.cached * T, bytes) << T;
+    EXPECT_EQ(probe.state_bytes(T) + probe.cached() * T, bytes) << T;
   }
 }
 
@@ -47,7 +47,7 @@ TEST_P(FamilyProbes, KeysAndValuesCountInTheStateAndAtTheBorders) {
   r.causal_edits = 0;
   const ExplainPlan plan = make_explain_plan(model, r, kLong - 1);
   EXPECT_EQ(plan.estimate.chunk, 16);
-  EXPECT_GE(plan.estimate.bytes, score_bytes(model, r) + 2 * plan.probe.cached * kLong);
+  EXPECT_GE(plan.estimate.bytes, score_bytes(model, r) + 2 * plan.probe.cached() * kLong);
 }
 
 TEST_P(FamilyProbes, ATokenOnTheTapeTakesWhatIsForetold) {

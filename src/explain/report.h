@@ -20,14 +20,15 @@
 
 namespace hindscan {
 
-// What a request will take, from a pass over a few tokens; where that is long, from explaining the first few, timed.
+// What a request will take: at first from a pass over a few tokens, then from parts of it, timed.
 struct ExplainEstimate {
   int64_t tokens = 0, chunk = 0;
   int64_t bytes = 0;
   double seconds = 0;            // all of it
-  double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
+  double plan_seconds = 0;       // of these, for the pass over a few tokens
+  std::vector<double> parts;     // of these, the shared walk, then methods' own walks, then methods' edited texts
   double causal_seconds = 0;     // of these, for the edits that eval/causal.h re-runs
-  double rerun_seconds = 0;      // of these, for the edited texts that methods run
+  double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
   std::vector<int> quadratic_layers;
 };
 std::string to_text(const ExplainEstimate& estimate);  // one sentence

@@ -19,8 +19,6 @@ const char* edit_name(EditKind kind) {
 
 namespace {
 
-constexpr int64_t kPackedTokens = 4096;
-
 // As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.
 size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window& w) {
   constexpr int64_t kFarBelow = 4;  // parts of the limit: closer to it the cost is measured

@@ -8,6 +8,8 @@
 
 namespace hindscan {
 
+inline constexpr int64_t kPackedTokens = 4096;  // of a pass over edited copies, where memory allows
+
 // Runs the edits, tokens of the report's window, packed as sequences of passes; fills `measured` and `changed`. what:
 // the task that progress names. Error(kInternal) when the writes of some mixer cannot be dropped: such an edit would
 // measure a zero that means nothing; Error(kResource) when two copies of the window do not fit request.mem_limit.

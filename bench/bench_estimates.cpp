@@ -1,0 +1,157 @@
+// What explain and matrix foretell of their time beside what they take, for each family and method.
+//   bench_estimates [--tokens 100,1000,10000,100000] [--at-most 60] [--family NAME] [--d-model 128]
+// A request that is foretold to take longer than --at-most seconds is left out, and said so.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <exception>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "eval/explain_judged.h"
+#include "explain/matrix.h"
+
+namespace hindscan::bench {
+namespace {
+
+struct Options {
+  std::vector<int64_t> tokens = {100, 1000, 10000, 100000};
+  double at_most = 60;
+  std::string family;
+  int64_t d_model = 128;
+};
+
+struct Tally {
+  int all = 0, outside = 0, left_out = 0;
+  double lowest = INFINITY, highest = 0;
+};
+
+double since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The median of three where it is short: a single run of milliseconds says more of the rest of the machine.
+template <class Run>
+double seconds_taken(const Run& run) {
+  constexpr double kShort = 0.5;
+  std::vector<double> took;
+  for (int i = 0; i < 3 && (i == 0 || took[0] < kShort); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    took.push_back(since(start));
+  }
+  std::sort(took.begin(), took.end());
+  return took[took.size() / 2];
+}
+
+template <class Run>
+void compare(const std::string& family, int64_t T, const std::string& what, double foretold, const Options& o,
+             Tally& tally, Run run) {
+  if (foretold > o.at_most) {
+    ++tally.left_out;
+    fmt::print("{:18} {:7} {:36} {:9.3f} s  left out\n", family, T, what, foretold);
+    return;
+  }
+  const double took = seconds_taken(run), ratio = foretold / took;
+  ++tally.all;
+  tally.outside += ratio < 0.5 || ratio > 2;
+  tally.lowest = std::min(tally.lowest, ratio), tally.highest = std::max(tally.highest, ratio);
+  fmt::print("{:18} {:7} {:36} {:9.3f} s  {:9.3f} s  {:5.2f}{}\n", family, T, what, foretold, took, ratio,
+             ratio < 0.5 || ratio > 2 ? "  outside" : "");
+  std::fflush(stdout);
+}
+
+void explain_rows(const Model& model, const std::string& family, const std::vector<int32_t>& tokens, const Options& o,
+                  Tally& tally) {
+  ExplainRequest r;
+  r.tokens = tokens;
+  for (const char* methods :
+       {"row", "rollout", "gradient-x-input", "frozen", "usual", "integrated-gradients:steps=8", "leave-one-out"}) {
+    r.methods = parse_methods(methods);
+    r.causal_edits = std::string_view(methods) == "usual" ? 24 : 0;
+    const double foretold = estimate_explain(model, r).seconds;
+    compare(family, std::ssize(tokens), fmt::format("explain {}", methods), foretold, o, tally,
+            [&] { explain_judged(model, r); });
+  }
+}
+
+void matrix_rows(const Model& model, const std::string& family, const std::vector<int32_t>& tokens, const Options& o,
+                 Tally& tally) {
+  const int64_t T = std::ssize(tokens);
+  MatrixRequest whole, row, blocks, folded;
+  for (MatrixRequest* r : {&whole, &row, &blocks, &folded}) r->tokens = tokens;
+  row.rows = TokenRange{T - 1, T};
+  folded.rows = TokenRange{T - T / 10, T};
+  folded.fidelity = Fidelity::kMixer;
+  blocks.blocks = 50;
+  const std::pair<const char*, MatrixRequest*> all[] = {{"matrix", &whole},
+                                                        {"matrix of the last row", &row},
+                                                        {"matrix of blocks", &blocks},
+                                                        {"matrix of a mixer", &folded}};
+  for (const auto& [name, r] : all) {
+    if (r->blocks == 0 && T > 20000 && r != &row) continue;  // more entries than memory
+    MatrixEstimate e;
+    try {
+      e = estimate_matrix(model, *r);
+    } catch (const Error&) {
+      continue;  // the first layer has no such map
+    }
+    compare(family, T, name, e.seconds, o, tally, [&] { matrix(model, *r); });
+  }
+}
+
+void bench_family(const std::string& family, const Options& o, Tally& tally) {
+  constexpr int64_t kVocab = 1000;
+  const Model model = Model::create(architecture_preset(family, {o.d_model, 4, kVocab}), DType::kF32, 1);
+  Rng rng(2);
+  for (int64_t T : o.tokens) {
+    std::vector<int32_t> tokens(static_cast<size_t>(T));
+    for (int32_t& t : tokens) t = static_cast<int32_t>(rng.below(kVocab));
+    explain_rows(model, family, tokens, o, tally);
+    matrix_rows(model, family, tokens, o, tally);
+  }
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string key = argv[i], value = argv[i + 1];
+    if (key == "--at-most") o.at_most = std::atof(value.c_str());
+    if (key == "--family") o.family = value;
+    if (key == "--d-model") o.d_model = std::atoll(value.c_str());
+    if (key != "--tokens") continue;
+    o.tokens.clear();
+    for (size_t begin = 0; begin < value.size();
+         begin = value.find(',', begin) == std::string::npos ? value.size() : value.find(',', begin) + 1)
+      o.tokens.push_back(std::atoll(value.c_str() + begin));
+  }
+  return o;
+}
+
+}  // namespace
+
+static int run(int argc, char** argv) {
+  const Options o = parse(argc, argv);
+  Tally tally;
+  fmt::print("{:18} {:>7} {:36} {:>11}  {:>11}  ratio\n", "family", "tokens", "request", "foretold", "took");
+  for (const std::string& family : architecture_names()) {
+    if (o.family.empty() || o.family == family) bench_family(family, o, tally);
+  }
+  fmt::print("{} requests: foretold / took from {:.2f} to {:.2f}, {} outside 0.5 to 2; {} left out\n", tally.all,
+             tally.lowest, tally.highest, tally.outside, tally.left_out);
+  return tally.outside == 0 ? 0 : 1;
+}
+
+}  // namespace hindscan::bench
+
+int main(int argc, char** argv) {
+  try {
+    return hindscan::bench::run(argc, argv);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "bench_estimates: {}\n", e.what());
+    return 70;
+  }
+}

@@ -1,0 +1,69 @@
+#include "explain/cost_fit.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+namespace hindscan {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+void CostFit::add(Amounts work, double seconds) {
+  if (!timed_.empty() && timed_.back().work.main == work.main) timed_.pop_back();
+  timed_.push_back({work, seconds});
+}
+
+double CostFit::last() const {
+  return timed_.empty() ? std::numeric_limits<double>::quiet_NaN() : timed_.back().seconds;
+}
+
+double CostFit::seconds(Amounts work) const {
+  if (timed_.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const Timed& b = timed_.back();
+  const double alone = b.seconds / b.work.main * work.main;
+  if (timed_.size() < 2) return alone;
+  const Timed& a = timed_[timed_.size() - 2];
+  const double det = a.work.rest * b.work.main - b.work.rest * a.work.main;
+  const double rest = (a.seconds * b.work.main - b.seconds * a.work.main) / det;
+  const double main = (b.seconds - rest * b.work.rest) / b.work.main;
+  return rest >= 0 && main >= 0 && std::isfinite(rest) ? rest * work.rest + main * work.main : alone;
+}
+
+double seconds_once(const std::function<void()>& call) {
+  const Clock::time_point start = Clock::now();
+  call();
+  return since(start);
+}
+
+double seconds_of(const std::function<void()>& call) {
+  constexpr double kEnough = 0.003;  // seconds, over all calls
+  int calls = 0;
+  const Clock::time_point start = Clock::now();
+  do {
+    call();
+    ++calls;
+  } while (since(start) < kEnough);
+  return since(start) / calls;
+}
+
+int64_t sample_growing(int64_t first, int64_t most, const std::function<void(int64_t n)>& sample,
+                       const std::function<double()>& foretold) {
+  constexpr double kShare = 0.03, kAlways = 0.15, kAtMost = 4;  // of what is foretold; seconds for a better figure
+  int64_t n = std::min(first, most);
+  sample(n);
+  for (const Clock::time_point start = Clock::now();; n = std::min(2 * n, most)) {
+    const Clock::time_point begin = Clock::now();
+    sample(n);
+    const double next = since(start) + 2 * since(begin);
+    if (n == most || (n > first && next > std::clamp(kShare * foretold(), kAlways, kAtMost))) return n;
+  }
+}
+
+}  // namespace hindscan

@@ -1,0 +1,41 @@
+// What work takes on this machine, foretold from parts of it that were timed.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace hindscan {
+
+// Two amounts that seconds grow with: chunks and tokens, or tokens and entries. The second one counts where only one
+// part was timed, or where two parts contradict the first.
+struct Amounts {
+  double rest = 0, main = 0;
+};
+
+class CostFit {
+ public:
+  void add(Amounts work, double seconds);  // the last two of different work count
+  double last() const;                     // seconds of the last part; NaN before the first
+  double seconds(Amounts work) const;      // NaN before the first part
+
+ private:
+  struct Timed {
+    Amounts work;
+    double seconds;
+  };
+  std::vector<Timed> timed_;
+};
+
+double seconds_once(const std::function<void()>& call);
+// Seconds of a call, on average over several where it is short.
+double seconds_of(const std::function<void()>& call);
+
+// Into how many chunks a sample of a text in chunks is cut: the first one touches memory that the others find warm.
+inline constexpr int64_t kSampleChunks = 4;
+
+// Calls sample(n) for n = first, twice that, ... up to `most` tokens (the first n twice: its first time touches what is
+// cold): two of them, and more as long as they take little of what foretold() says of the whole. Returns the last n.
+int64_t sample_growing(int64_t first, int64_t most, const std::function<void(int64_t n)>& sample,
+                       const std::function<double()>& foretold);
+
+}  // namespace hindscan
