@@ -19,7 +19,6 @@
 namespace hindscan::cli {
 namespace {
 
-
 struct ExplainFlags {
   std::string methods = "usual", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
   std::vector<std::string> outputs;

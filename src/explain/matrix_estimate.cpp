@@ -67,7 +67,7 @@ int64_t entry_bytes(const MatrixRequest& r, const MatrixPlan& p, const MatrixEst
   const int64_t sums = r.blocks > 0 && !e.bounded ? sizeof(double) : 0;
   const int64_t exact = r.estimator == Estimator::kExact ? 0 : sizeof(float);
   const int64_t high = std::min(p.rows.end - p.rows.begin, kTile),
-                tile = high * std::min(p.cols.end - p.cols.begin, tile_cols(high));
+                tile = e.tiles ? high * std::min(p.cols.end - p.cols.begin, tile_cols(high)) : 0;
   return e.rows * e.cols * (result + sums + exact) + tile * static_cast<int64_t>(2 * sizeof(R) + sizeof(double));
 }
 

@@ -6,9 +6,9 @@
 
 namespace hindscan {
 
-constexpr int64_t kTile = 512;  // rows that are computed at once, and columns at least
-constexpr int64_t kTileEntries =
-    kTile * (int64_t{1} << 13);  // to go back over tokens between rows and columns takes time
+// Computed at once: to go back over the tokens between rows and columns takes time, so tiles are wide.
+constexpr int64_t kTile = 128;  // rows, and columns at least
+constexpr int64_t kTileEntries = int64_t{1} << 20;
 inline int64_t tile_cols(int64_t rows) { return kTileEntries / std::clamp<int64_t>(rows, 1, kTile); }
 
 // out: rows, cols and edges are set, values are zeros. bounded: lower and upper instead of values.

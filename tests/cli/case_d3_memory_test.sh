@@ -41,7 +41,7 @@ estimated() {
   least=$(peak matrix "${@:1:2}" --tokens 1 -o m.npy)
   took=$(($(peak matrix "$@" -o m.npy) - least))
   "$HINDSCAN" matrix "$@" -o m.npy --mem-limit "$((least + 40))M" >out 2>err </dev/null
-  said=$(grep -o 'need about [0-9]*' err | grep -o '[0-9]*')
+  said=$(grep -o 'and [0-9]* MiB' err | grep -o '[0-9]*')
   ((said >= took && said <= 2 * took)) || fail "matrix $*: said $said MiB, took $took"
 }
 

@@ -50,7 +50,7 @@ expect_error 66 "safetensors" run -m no-weights -p a
 
 # 71: it does not fit; the message says how much it would take.
 python3 -c 'print("word " * 20000)' >long.txt
-expect_error 71 "1542 MiB" matrix -m "$model" -f long.txt --layer 0 --map mean --mem-limit 300M -o big.npy
+expect_error 71 "1554 MiB" matrix -m "$model" -f long.txt --layer 0 --map mean --mem-limit 300M -o big.npy
 holds test ! -e big.npy
 
 # 73: the output cannot be created.
