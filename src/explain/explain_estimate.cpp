@@ -27,10 +27,8 @@ class RequestSample {
   Amounts work(int64_t n) const {
     const double tokens = static_cast<double>(n);
     if (plan_.probe.whole) return {tokens * tokens, tokens};
-    return {static_cast<double>(n == T_     ? (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk
-                                : chunked() ? 2
-                                            : 1),
-            tokens};
+    const int64_t parts = chunked() ? kSampleChunks : 1, all = (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk;
+    return {static_cast<double>(n == T_ ? all : parts), tokens};
   }
   int64_t most() const {
     return plan_.probe.one_length ? T_ : std::min(T_, chunked() ? kSampleChunks * plan_.estimate.chunk : T_);
