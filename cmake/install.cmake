@@ -13,6 +13,7 @@ install(FILES ${PROJECT_BINARY_DIR}/hindscan-config.cmake ${PROJECT_BINARY_DIR}/
   cmake/modules/FindOneDNN.cmake DESTINATION ${package_dir})
 
 if(TARGET hindscan)
+  add_dependencies(hindscan ${layers})  # run.sh builds the program alone: what is installed with it is there then
   install(TARGETS hindscan COMPONENT program)
 endif()
 install(DIRECTORY include/hindscan DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

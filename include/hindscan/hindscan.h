@@ -12,6 +12,7 @@
 #include "hindscan/matrix.h"
 #include "hindscan/request.h"
 #include "hindscan/session.h"
+#include "hindscan/threads.h"
 #include "hindscan/training.h"
 
 namespace hindscan {

@@ -13,7 +13,8 @@ namespace hindscan {
 
 class SequenceState;
 
-// Copying forks: both go on from here on their own. One thread at a time; several sessions may share a model.
+// Copying forks: both go on from here on their own, and have the kept places. One thread at a time; several sessions
+// may share a model. One that was moved from can only be assigned to or destroyed.
 class Session {
  public:
   explicit Session(LanguageModel model);
@@ -28,7 +29,8 @@ class Session {
   ~Session();
   Session fork() const { return *this; }
 
-  // Reads on. What the tokenizer puts before a text stands before the first one.
+  // Reads on, or, taken back or failing, leaves the session where it was. What the tokenizer puts before a text stands
+  // before the first one. Error(kData) for a classifier, kUsage for ids that are no tokens.
   void feed(std::string_view text, const Cancel* cancel = nullptr);
   void feed(std::span<const int32_t> tokens, const Cancel* cancel = nullptr);
   // Several sessions of one model in shared passes, tokens[i] to sessions[i]; each as if it were alone (in f32 up to
@@ -38,7 +40,7 @@ class Session {
 
   // [vocab] of the token that follows. Error(kUsage) before anything was fed here (a loaded state keeps none).
   std::span<const float> logits() const;
-  // Writes on, and has then read what it wrote. Error(kUsage) as logits().
+  // Writes on, and has then read all tokens that it wrote. Error(kUsage) as logits().
   Continuation generate(const Generation& options = {});
   int64_t tokens() const;  // read so far
 

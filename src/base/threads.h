@@ -3,6 +3,8 @@
 #pragma once
 #include <optional>
 
+#include "hindscan/threads.h"
+
 namespace hindscan {
 
 // What is seen between two pieces of work.
@@ -26,10 +28,8 @@ class ThreadGovernor {
   double hold_until_ = 0, pause_;  // after waiting for late threads: no more of them before, and how long next time
 };
 
-// From now on reconsider_threads() changes the OpenMP team of the calling thread. A library leaves that to its caller,
-// so it is off until the program asks for it.
-void share_cores();
-// Between two pieces of work, as often as one likes.
+// Between two pieces of work, as often as one likes: changes the OpenMP team of the calling thread, once that asked for
+// it (share_cores). A library leaves that to its caller.
 void reconsider_threads();
 
 }  // namespace hindscan

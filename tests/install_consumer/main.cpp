@@ -97,6 +97,7 @@ static void requests(const hindscan::LanguageModel& model, const std::string& sc
 }
 
 int main(int, char** argv) {
+  hindscan::share_cores();
   expect(std::string(hindscan::version()).starts_with("0.2"), "version");
   const hindscan::LanguageModel model = run_and_judge(argv[1]);
   explain(model);

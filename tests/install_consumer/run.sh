@@ -6,6 +6,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 work=$(mktemp -d "${TMPDIR:-/tmp}/hindscan install XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# run.sh builds the program alone; what is installed beside it is built with it.
+ninja -C "$build" -t query bin/hindscan >"$work/built"
+while read -r library; do
+  grep -q "$library" "$work/built" || { echo "$library is installed, but not built with the program"; exit 1; }
+done < <(grep -o 'libhindscan_[a-z]*\.a' "$build/cmake_install.cmake" | sort -u)
+
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 cp "$here/CMakeLists.txt" "$here"/*.cpp "$work/"
 compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt") # its OpenMP is the one the libraries call
