@@ -30,21 +30,26 @@ class Explainer {
     JoinedProgress progress(request_.progress, "explain", "tokens", static_cast<uint64_t>(tokens));
     progress.set_shares(shares(plan_.estimate.parts));
     plan.progress = &progress;
-    ReverseWalk walk(model_, plan);
-    walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
-             [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
+    walk_once(plan);
     for (auto& method : methods_) walk_again(plan, *method);
-    report_.window.first = window_first();
-    report_.window.last = target_ + 1;
-    report_.window.probe = plan_.probe;
-    report_.window.edit_cost = plan_.edits;
-    report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
     for (auto& method : methods_) run_again(*method, progress);
     finish();
     return std::move(report_);
   }
 
  private:
+  // For all methods. What it holds is free again before methods walk on their own or run edited texts.
+  void walk_once(const WalkPlan& plan) {
+    ReverseWalk walk(model_, plan);
+    walk.run([this](Ctx& ctx, Var h, int64_t first, int64_t count) { forward(ctx, h, first, count); },
+             [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
+    report_.window.first = window_first();
+    report_.window.last = target_ + 1;
+    report_.window.probe = plan_.probe;
+    report_.window.edit_cost = plan_.edits;
+    report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
+  }
+
   int64_t window_first() const { return hindscan::window_first(plan_.probe, target_); }
 
   static std::vector<double> shares(std::vector<double> parts) {
@@ -113,12 +118,11 @@ class Explainer {
     if (method.walks() == 0) return;
     ProgressTask progress(plan.progress, "explain", "walks", static_cast<uint64_t>(method.walks()));
     plan.progress = nullptr;
-    for (int w = 0; w < method.walks(); ++w) {
-      plan.change = [&](int64_t first, const TapView& v) {
-        method.change(w, first, v.T, v.C, static_cast<R*>(v.data));
-      };
-      ReverseWalk(model_, plan)
-          .run([](Ctx&, Var, int64_t, int64_t) {},
+    int w = 0;
+    plan.change = [&](int64_t first, const TapView& v) { method.change(w, first, v.T, v.C, static_cast<R*>(v.data)); };
+    ReverseWalk walk(model_, plan);  // one for all of them: its memory is asked for once
+    for (; w < method.walks(); ++w) {
+      walk.run([](Ctx&, Var, int64_t, int64_t) {},
                [&](Ctx& ctx, Var h, int64_t first, int64_t count) { back_again(method, w, ctx, h, first, count); });
       progress.step();
     }

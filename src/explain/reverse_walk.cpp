@@ -35,6 +35,7 @@ void ReverseWalk::run(const Visit& forward, const Visit& back) {
     progress.set(static_cast<uint64_t>(work / (1 + plan_.back_work)));
   };
   SequenceState state = plan_.state_in == nullptr ? SequenceState() : *plan_.state_in;
+  borders_ = {};
   for (int64_t c = 0; c < chunks; ++c) {
     borders_.push(state);
     record(c * plan_.chunk, state, [&](Ctx& ctx, Var h, int64_t first, int64_t count) {
