@@ -21,7 +21,8 @@ struct ExplainOptions;
 struct Matrix;
 struct MatrixOptions;
 
-// temperature 0: greedy, else >= 0; top_k 0, top_p 1, min_p 0, repeat_penalty 1: off. Same seed, same text.
+// Greedy unless a temperature > 0 is given; top_k 0, top_p 1, min_p 0, repeat_penalty 1: off. Same seed, same text.
+// Error(kUsage) for values out of range.
 struct Generation {
   int64_t max_tokens = 128;
   double temperature = 0;
@@ -38,8 +39,8 @@ struct Generation {
 // What a model wrote.
 struct Continuation {
   enum class End : uint8_t { kLength, kStop, kEndOfText, kCancelled };
-  std::string text;
-  std::vector<int32_t> tokens;
+  std::string text;               // ends before a stop text
+  std::vector<int32_t> tokens;    // as written, those of the stop text included
   std::vector<double> log_probs;  // [tokens], nats, before penalties and temperature
   End end = End::kLength;
 };
@@ -75,7 +76,8 @@ class LanguageModel {
   std::string decode(std::span<const int32_t> tokens) const;
   std::string generate(std::string_view prompt, const Generation& options = {}) const;  // the continuation alone
   Score score(std::string_view text, const ScoreOptions& options = {}) const;           // any length, constant memory
-  // Error(kData) unless the model is a classifier or regressor that reads texts; of features: vectors [T, feature_dim].
+  // Error(kData) unless the model is a classifier or regressor, kUsage unless it reads texts; of features: vectors
+  // [T, feature_dim].
   Judgement classify(std::string_view text) const;
   Judgement classify(std::span<const float> features) const;
 

@@ -53,13 +53,15 @@ Explanation::Method method_of(const MethodReport& m) {
 }
 
 ExplainRequest request_of(const Model& model, const ExplainOptions& options) {
+  check(options.causal_edits >= 0, ErrorCode::kUsage, "[explain] expected causal_edits of 0 or more, found {}",
+        options.causal_edits);
   ExplainRequest r;
   r.methods = parse_methods(options.methods);
   r.target = options.target;
   r.causal_edits = options.causal_edits;
   r.seed = options.seed;
   r.chunk = options.chunk;
-  r.mem_limit = options.mem_limit;
+  r.mem_limit = memory_limit(options.mem_limit);
   set_target(model, {options.target_token, options.contrast}, r);
   return r;
 }
@@ -114,10 +116,11 @@ const Explanation::Array& Explanation::scores(const std::string& method) const {
 }
 
 const Explanation::Array& Explanation::array(const std::string& method, const std::string& name, bool by_layer) const {
+  const std::string& asked = impl_->report.methods[shown_method(impl_->report, method)].name;
   std::string known;
   for (const Array& a : arrays()) {
     const bool layered = a.axes.size() > 1;
-    if (a.method == method && a.name == name && layered == by_layer) return a;
+    if (a.method == asked && a.name == name && layered == by_layer) return a;
     known += fmt::format("{}{} {}{}", known.empty() ? "" : ", ", a.method, a.name, layered ? " by layer" : "");
   }
   fail(ErrorCode::kUsage, "[explanation] expected one of: {}; found {} {}{}", known, method, name,

@@ -6,6 +6,7 @@
 
 #include "api/impl.h"
 #include "api/request.h"
+#include "base/counted.h"
 #include "base/interval.h"
 #include "hindscan/hindscan.h"
 #include "model/encode_text.h"
@@ -27,6 +28,8 @@ std::string LanguageModel::decode(std::span<const int32_t> tokens) const {
 }
 
 GenerateOptions generate_options(const Generation& options) {
+  check(options.max_tokens >= 0, ErrorCode::kUsage, "[generate] expected max_tokens of 0 or more, found {}",
+        options.max_tokens);
   GenerateOptions o;
   o.max_tokens = options.max_tokens;
   o.sampling.temperature = options.temperature;
@@ -97,6 +100,8 @@ static Judgement judge(const Model& model, const Input& input) {
 }
 
 Judgement LanguageModel::classify(std::string_view text) const {
+  check(feature_dim() == 0, ErrorCode::kUsage, "[classify] expected vectors of {}, found a text",
+        counted(feature_dim(), "number"));
   const std::vector<int32_t> tokens = encode(text);
   Input input;
   input.tokens = tokens;
@@ -105,8 +110,9 @@ Judgement LanguageModel::classify(std::string_view text) const {
 
 Judgement LanguageModel::classify(std::span<const float> features) const {
   const int64_t F = feature_dim();
-  check(F > 0 && std::ssize(features) % F == 0, ErrorCode::kUsage, "[classify] expected {}, found {} numbers",
-        F > 0 ? fmt::format("vectors of {}", F) : "a text", features.size());
+  const bool fits = F > 0 ? std::ssize(features) % F == 0 : impl_->model.arch().sizes().labels == 0;
+  check(fits, ErrorCode::kUsage, "[classify] expected {}, found {}",
+        F > 0 ? "vectors of " + counted(F, "number") : "a text", counted(features.size(), "number"));
   Input input;
   input.features = features;
   input.feature_dim = F;

@@ -31,7 +31,7 @@ Matrix LanguageModel::matrix(std::string_view text, const MatrixOptions& options
   r.blocks = options.blocks;
   r.sums = sums_of(options.sums);
   r.chunk = options.chunk;
-  r.mem_limit = options.mem_limit;
+  r.mem_limit = memory_limit(options.mem_limit);
   r.progress = caller.progress();
   if (options.after != nullptr) r.state_in = &Session::state_of(*options.after, *this);
   MatrixResult m = hindscan::matrix(impl_->model, r);

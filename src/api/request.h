@@ -1,10 +1,18 @@
 // A request of the library: what may take it back, and whom it tells how far it is.
 #pragma once
+#include "base/error.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "hindscan/request.h"
 
 namespace hindscan {
+
+// What a request says of it; Error(kUsage) for less than nothing.
+inline int64_t memory_limit(int64_t bytes) {
+  check(bytes >= 0, ErrorCode::kUsage, "[memory] expected mem_limit of 0 (what there is) or more bytes, found {}",
+        bytes);
+  return bytes;
+}
 
 // The outermost task of a request, told to its caller.
 class CallerProgress final : public ProgressSink {

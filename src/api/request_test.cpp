@@ -30,6 +30,19 @@ TEST(Cancelling, EndsTheRequestItWasGivenToAlone) {
   EXPECT_NO_THROW(english().score(kText));
 }
 
+TEST(Requests, RefuseLessThanNothing) {
+  for (const std::function<void()>& request : std::vector<std::function<void()>>{
+           [] { english().generate("a", {.max_tokens = -1}); }, [] { english().explain(kText, {.causal_edits = -1}); },
+           [] { english().explain(kText, {.mem_limit = -1}); }, [] { english().matrix(kText, {.mem_limit = -1}); },
+           [] { english().explain(kText, {.contrast = ""}); }, [] { english().matrix(kText, {.blocks = -1}); }})
+    EXPECT_EQ(code_of(request), ErrorCode::kUsage);
+}
+
+TEST(Requests, ALanguageModelJudgesNeitherTextsNorVectors) {
+  EXPECT_EQ(code_of([] { english().classify("a text"); }), ErrorCode::kData);
+  EXPECT_EQ(code_of([] { english().classify(std::vector<float>{1, 2}); }), ErrorCode::kData);
+}
+
 TEST(Cancelling, StopsInTheMiddleOfALongText) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += kText;

@@ -35,8 +35,8 @@ TrainOptions train_options(const TrainingOptions& options) {
   o.clip = options.clip;
   o.schedule = parse_schedule(options.schedule);
   o.seed = options.seed;
-  o.gemm = parse_dtype(options.gemm);
-  o.save_dtype = parse_dtype(options.save_dtype);
+  o.gemm = parse_dtype(options.gemm, "gemm", {DType::kBF16, DType::kF32});
+  o.save_dtype = parse_dtype(options.save_dtype, "save_dtype", {DType::kBF16, DType::kF16, DType::kF32});
   o.checkpoint_steps = options.checkpoint_steps;
   o.checkpoint_seconds = options.checkpoint_seconds;
   o.keep = options.keep;

@@ -51,6 +51,16 @@ void remove_quietly(Fs& fs, const std::string& path) noexcept {
   }
 }
 
+// "book.npz" of "book.npz.tmp-0123456789abcdef": who reads an error knows no other name.
+std::string_view without_temporary(std::string_view path) {
+  constexpr std::string_view kTemporary = ".tmp-";
+  constexpr size_t kDigits = 16;
+  const size_t ours = kTemporary.size() + kDigits;
+  return path.size() > ours && path.substr(path.size() - ours, kTemporary.size()) == kTemporary
+             ? path.substr(0, path.size() - ours)
+             : path;
+}
+
 }  // namespace
 
 void fail_errno(int error_number, std::string_view op, std::string_view path, FileUse use) {
@@ -65,7 +75,7 @@ void fail_errno(int error_number, std::string_view op, std::string_view path, Fi
   } else if (error_number == ENOMEM || error_number == EMFILE || error_number == ENFILE) {
     code = ErrorCode::kResource;
   }
-  fail(code, "[{}] cannot {}: {}", path, op, std::generic_category().message(error_number));
+  fail(code, "[{}] cannot {}: {}", without_temporary(path), op, std::generic_category().message(error_number));
 }
 
 std::span<const uint8_t> as_bytes(std::string_view text) {

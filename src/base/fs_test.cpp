@@ -145,6 +145,15 @@ TEST_F(FsTest, ErrorCodesOfOutput) {
   EXPECT_NO_THROW(write_file_atomic(real_fs(), "/dev/null", "x"));
 }
 
+TEST_F(FsTest, ErrorsNameTheFileThatWasAskedFor) {
+  try {
+    write_file_atomic(real_fs(), "/nowhere/a.npz", "x");
+    FAIL() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_TRUE(e.message().starts_with("[/nowhere/a.npz] ")) << e.message();
+  }
+}
+
 TEST_F(FsTest, ErrorCodesOfInput) {
   EXPECT_EQ(code_of([&] { read_file(path("missing")); }), ErrorCode::kNotFound);
   EXPECT_EQ(code_of([&] { read_file(dir_); }), ErrorCode::kData);

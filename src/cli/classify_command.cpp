@@ -188,7 +188,7 @@ int classify_command(Arguments arguments) {
   }
   const Sequences sequences = read_sequences(model, line, flags);
   Printer printer(model, line.json(), sequences.size() > 1);
-  ProgressTask progress(line.progress(), "classifying", "sequence", static_cast<uint64_t>(sequences.size()));
+  ProgressTask progress(line.progress(), "classifying", "sequences", static_cast<uint64_t>(sequences.size()));
   for (int64_t i = 0; i < sequences.size(); ++i) {
     printer.add(i, scores_of(model, sequences, i));
     progress.set(static_cast<uint64_t>(i + 1));

@@ -43,16 +43,16 @@ CommandLine::CommandLine(const std::string& name, const std::string& what, const
   app_.option_defaults()->group(kCommonGroup);
   app_.add_flag("--json", json_, "One JSON document on standard output");
   app_.add_option("--color", color_, "auto, always or never (NO_COLOR and CLICOLOR_FORCE are heeded)")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+      ->check(one_of({"auto", "always", "never"}));
   app_.add_option("--progress", progress_flag_,
                   "auto (a bar in a terminal, nothing elsewhere), bar, plain (lines) or none; always on standard error")
-      ->check(CLI::IsMember({"auto", "bar", "plain", "none"}));
+      ->check(one_of({"auto", "bar", "plain", "none"}));
   app_.add_option("--log", log_,
                   "text, or json: notes, progress and errors as one object a line with a level, on standard error")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(one_of({"text", "json"}))
       ->capture_default_str();
   app_.add_option("-t,--threads", threads_, "Threads (default: one per core, fewer while others want the cores)")
-      ->check(CLI::Range(1, kMaxThreads));
+      ->check(whole_between(1, kMaxThreads));
   app_.add_flag("-q,--quiet", quiet_, "No notes");
   app_.option_defaults()->group("Options");
 }
@@ -83,7 +83,7 @@ void CommandLine::add_prompt(bool asks_next) {
   app_.add_option("--newline", newline_,
                   asks_next ? "The one at the end of the text: keep, drop, or auto (a pipe's is dropped)"
                             : "The one at the end of the text: keep, drop, or auto (kept)")
-      ->check(CLI::IsMember({"auto", "keep", "drop"}))
+      ->check(one_of({"auto", "keep", "drop"}))
       ->capture_default_str();
 }
 
@@ -106,7 +106,8 @@ bool CommandLine::parse(std::vector<std::string> arguments) {
   const std::vector<std::string> extra = app_.remaining();
   if (!extra.empty()) unknown_argument(extra.front());
   check(model_option_.empty() || model_positional_.empty(), ErrorCode::kUsage,
-        "expected one model, found '{}' and '{}'; text goes after -p", model_option_, model_positional_);
+        "expected one model, found '{}' and '{}'{}", model_option_, model_positional_,
+        text_option_ == nullptr ? "" : "; text goes after -p");
   apply();
   return true;
 }
@@ -123,7 +124,8 @@ void CommandLine::refuse_empty_values() const {
 
 void CommandLine::unknown_argument(const std::string& argument) const {
   if (!argument.starts_with("-")) {
-    fail(ErrorCode::kUsage, "unexpected argument '{}'; text goes after -p (see 'hindscan {} --help')", argument, name_);
+    fail(ErrorCode::kUsage, "unexpected argument '{}'; {}see 'hindscan {} --help'", argument,
+         text_option_ == nullptr ? "" : "text goes after -p, ", name_);
   }
   std::vector<std::string> known;
   for (const CLI::Option* o : app_.get_options()) {
@@ -131,7 +133,7 @@ void CommandLine::unknown_argument(const std::string& argument) const {
     for (const std::string& n : o->get_snames()) known.push_back("-" + n);
   }
   const std::string word = argument.substr(0, argument.find('='));
-  const auto meant = closest(word, known);
+  const auto meant = word.starts_with("--") ? closest(word, known) : std::nullopt;  // one letter is like any other
   fail(ErrorCode::kUsage, "unknown option '{}'{}; see 'hindscan {} --help'", word,
        meant ? fmt::format(", did you mean '{}'?", *meant) : "", name_);
 }
@@ -168,13 +170,14 @@ std::string CommandLine::model_path() const {
 
 Model CommandLine::load_model(bool refuse_non_finite) const {
   LoadOptions options;
-  if (dtype_ != "auto") options.dtype = parse_dtype(dtype_);
+  if (dtype_ != "auto") options.dtype = parse_dtype(dtype_, "--dtype");
   options.tokenizer = tokenizer_;
   struct stat st;
   check(model_positional_.empty() || model_positional_ == kBuiltInModel || ::stat(model_positional_.c_str(), &st) == 0,
-        ErrorCode::kNotFound,
-        "[{}] expected a model directory or file, found nothing; a text goes after -p: hindscan {} -p {}",
-        model_positional_, name_, shell_quote(model_positional_));
+        ErrorCode::kNotFound, "[{}] expected a model directory or file, found nothing; {}", model_positional_,
+        text_option_ == nullptr
+            ? "check the path"
+            : fmt::format("a text goes after -p: hindscan {} -p {}", name_, shell_quote(model_positional_)));
   check_loading(model_path());
   Model model = Model::load(model_path(), options);
   const std::string damaged = refuse_non_finite ? find_non_finite(std::as_const(model).weights()) : "";

@@ -69,8 +69,12 @@ class CommandLine {
 };
 
 std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)
-CLI::Validator at_least(int64_t least);                    // of a whole number
-CLI::Validator seed_number();                              // a whole number of 64 bits, none that would be cut to them
-int64_t parse_bytes(const std::string& text);              // "512M", "4G"; Error(kUsage)
+// Each says what it expected and what it found.
+CLI::Validator at_least(int64_t least);  // of a whole number
+CLI::Validator whole_between(int64_t low, int64_t high);
+CLI::Validator number_between(double low, double high);
+CLI::Validator one_of(std::vector<std::string> words);
+CLI::Validator seed_number();                  // a whole number of 64 bits, none that would be cut to them
+int64_t parse_bytes(const std::string& text);  // "512M", "4G"; Error(kUsage)
 
 }  // namespace hindscan::cli

@@ -39,15 +39,16 @@ void set_estimator(const ExplainFlags& f, ExplainRequest& r) {
   row->set("estimator", f.estimator);
 }
 
-// "row, rollout, frozen; options: row:estimator=exact|key-dropping".
 std::string methods_help() {
   std::string names, options;
   for (const MethodInfo& m : method_table()) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name);
-    if (*m.options != '\0') options += fmt::format("{}{}:{}", options.empty() ? "" : ", ", m.name, m.options);
+    if (*m.options != '\0') options += fmt::format("{}{}: {}", options.empty() ? "" : "; ", m.name, option_words(m));
   }
-  return fmt::format("{}; a list with commas, usual (what is computed without this flag) or all. With options: {}",
-                     names, options);
+  return fmt::format(
+      "{}; a list with commas, usual (what is computed without this flag) or all. With options as in "
+      "leave-one-out:tokens=16,edit=remove. {}",
+      names, options);
 }
 
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
@@ -63,21 +64,21 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
          "--estimator", f.estimator,
          "Of the row's core map, as row:estimator=NAME says it: exact, or key-dropping (delta rules without their "
          "erasing term, as other tools draw them) with its error beside the exact map")
-      ->check(CLI::IsMember({"exact", "key-dropping"}))
+      ->check(one_of({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
   app.add_option("--by", f.by,
                  "Scores of each token, or summed over each word or sentence (pages and pictures: words, unless told "
                  "otherwise)")
-      ->check(CLI::IsMember({"token", "word", "sentence"}))
+      ->check(one_of({"token", "word", "sentence"}))
       ->capture_default_str();
-  app.add_option("--top", f.view.top, "Sources in the table")->check(CLI::Range(0, 10000))->capture_default_str();
+  app.add_option("--top", f.view.top, "Sources in the table")->check(whole_between(0, 10000))->capture_default_str();
   app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
-      ->check(CLI::Range(0, 10000))
+      ->check(whole_between(0, 10000))
       ->capture_default_str();
   app.add_option("-s,--seed", r.seed, "Of the edits")->check(seed_number())->capture_default_str();
   app.add_option("--chunk", r.chunk, "Tokens kept in memory at a time")
-      ->check(CLI::Range(1, 1 << 24))
+      ->check(whole_between(1, 1 << 24))
       ->capture_default_str();
   app.add_option("--state-in", f.state_in, "What came before: a state file of 'run --state-out'")->type_name("FILE");
   app.add_flag("--per-layer", f.per_layer, "With --json or -o out.json: the scores of every layer too");
@@ -96,7 +97,10 @@ bool known_output(const std::string& path) {
 }
 
 // A flag that would change nothing is a misunderstanding.
-void check_flags_are_used(const CommandLine& line, const ExplainFlags& f) {
+void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const ExplainRequest& r) {
+  std::vector<std::string> asked;
+  for (const MethodSpec& m : r.methods) asked.push_back(m.text());
+  if (!f.view.show.empty()) find_method(asked, f.view.show);  // before any is computed
   const bool json = line.json() || std::any_of(f.outputs.begin(), f.outputs.end(),
                                                [](const std::string& o) { return o.ends_with(".json"); });
   check(!f.per_layer || json, ErrorCode::kUsage,
@@ -142,7 +146,7 @@ int explain_command(Arguments arguments) {
   flags.view.by = parse_piece_by(flags.by);
   flags.by_given = line.app().count("--by") > 0;
   set_estimator(flags, request);
-  check_flags_are_used(line, flags);
+  check_flags_are_used(line, flags, request);
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
           "[explain] expected an output ending in .html, .json, .npz or .png, found '{}'", path);

@@ -32,12 +32,9 @@ std::string paragraph(std::string_view head, std::string_view text) {
 }
 
 std::string bars(const MethodReport& m) {
-  if (m.layers().empty()) return "";
-  return paragraph("bars", m.targeted
-                               ? "by layer: how much of the target the layer's input at that position holds (sizes, "
-                                 "every line on its own scale); earlier tokens have left theirs in it, so the layers "
-                                 "do not add up to the score"
-                               : "by layer: the sizes of the entries of its row; the score is the mean of the entries");
+  const ScoreArray* layers = m.find(m.total().name, true);
+  if (layers == nullptr) return "";
+  return paragraph("bars", "by layer, sizes, every line on its own scale: " + layers->words);
 }
 
 std::string shares(const MethodReport& m) {
@@ -82,17 +79,23 @@ std::string layer_check(const ExplainReport& r) {
 std::string checks(const ExplainReport& r) {
   std::string out = layer_check(r);
   if (r.vectors) out += paragraph("causal", "none: vectors have no other tokens to be exchanged for");
+  const auto has_no_interval = [](const MethodReport& m) {
+    return m.causal && m.causal->spearman && !m.causal->spearman_interval;
+  };
+  const bool few = std::any_of(r.methods.begin(), r.methods.end(), has_no_interval);
   for (const MethodReport& m : r.methods) {
     if (!m.causal || m.causal->edits == 0) continue;
     const int64_t first = m.causal->first, last = m.causal->last - 1;
     out += paragraph(
         "causal",
-        fmt::format("{} of {} (not of the last one{}) really re-run: rank correlation and sign agreement above, each "
-                    "with the 95 % interval it has from these edits of one text; methods whose scores do not know the "
-                    "target have none",
-                    counted(m.causal->edits, "edit"),
-                    first == last ? fmt::format("token {}", first) : fmt::format("tokens {}..{}", first, last),
-                    r.target.kind == TargetKind::kToken ? ": the prediction is read there" : ""));
+        fmt::format(
+            "{} of {} (not of the last one{}) really re-run: rank correlation and sign agreement above, each "
+            "with the 95 % interval it has from these edits of one text{}; methods whose scores do not know the "
+            "target have none",
+            counted(m.causal->edits, "edit"),
+            first == last ? fmt::format("token {}", first) : fmt::format("tokens {}..{}", first, last),
+            r.target.kind == TargetKind::kToken ? ": the prediction is read there" : "",
+            few ? " (too few tokens for one of a rank correlation)" : ""));
     break;
   }
   return out;

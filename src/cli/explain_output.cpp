@@ -56,29 +56,28 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   return out + "\n" + method_line(m);
 }
 
-std::vector<double> sums(const std::vector<Piece>& pieces, std::span<const double> scores) {
-  std::vector<double> out;
-  for (const Piece& p : pieces) out.push_back(piece_sum<double>(p, scores));
-  return out;
+double strongest(const std::vector<Piece>& pieces, std::span<const double> scores) {
+  std::vector<double> sums;
+  for (const Piece& p : pieces) sums.push_back(piece_sum<double>(p, scores));
+  return largest(sums);
 }
 
 std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const int64_t end = r.target.position + 1, T = static_cast<int64_t>(r.tokens.size());
   const int64_t begin = end > kWholeText ? end - kWindow : 0;
-  const std::vector<Piece> pieces = pieces_of(r.tokens, begin, end, view.by);
-  const std::vector<double> scores = sums(pieces, m.scores());
+  const std::vector<ScoredPiece> written = written_out(r.tokens, begin, end, view.by, m.scores());
   std::vector<HeatToken> tokens;
-  for (size_t i = 0; i < pieces.size(); ++i) tokens.push_back({pieces[i].bytes, scores[i], false});
+  for (const ScoredPiece& w : written) tokens.push_back({w.piece.bytes, w.score, false});
   const std::string predicted = name_of(r.target.id, r.target.text);
   tokens.push_back({predicted, 0, true});
-  const double scale = largest(sums(pieces_of(r.tokens, 0, end, view.by), m.scores()));
+  const double scale = strongest(pieces_of(r.tokens, 0, end, view.by), m.scores());
   std::string out =
       begin > 0 ? fmt::format("... {} before; the table names the strongest of all\n", counted(begin, "token")) : "";
   out += render_heatmap(tokens, scale, view.style);
   if (end < T)
     out +=
         fmt::format("... {} after the target {} no part\n", counted(T - end, "token"), T - end == 1 ? "plays" : "play");
-  return out + "\n" + heatmap_legend(scale, view.style) + "\n";
+  return out + "\n" + heatmap_legend(scale, m.targeted, view.style) + "\n";
 }
 
 std::string positions(const Piece& p) {
@@ -87,14 +86,15 @@ std::string positions(const Piece& p) {
 
 std::string source_table(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const std::span<const float> layers = m.layers();
-  std::string out = fmt::format(" rank     pos  {:<{}}      score   share   {}\n", piece_word(r, view.by), kTokenColumn,
-                                layers.empty() ? "" : fmt::format("by layer (0..{})", r.layers.size() - 1));
+  std::string out = fmt::format(" rank     pos  {:<{}}      score   share{}\n", piece_word(r, view.by), kTokenColumn,
+                                layers.empty() ? "" : fmt::format("   by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const Source& s : strongest_sources(r, m, view.by, view.top)) {
     const Printable token = printable(s.piece.bytes, kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
-    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%   {}\n", ++rank, positions(s.piece), name, s.score,
-                       100 * s.share, sparkline(piece_layers(s.piece, layers, r.tokens.size())));
+    const std::string by_layer = sparkline(piece_layers(s.piece, layers, r.tokens.size()));
+    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%{}{}\n", ++rank, positions(s.piece), name, s.score,
+                       100 * s.share, by_layer.empty() ? "" : "   ", by_layer);
   }
   return out + "\n";
 }
@@ -145,8 +145,8 @@ std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   std::string out = explain_sentence(report, m, view.by) + "\n\n" + heading(report, m);
   out += strip(report, m, view) + source_table(report, m, view);
   out += method_table(report) + "\n" + explain_notes(report, m);
-  return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MB\n", report.seconds,
-                           static_cast<double>(report.peak_bytes) / 1e6);
+  return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MiB\n", report.seconds,
+                           static_cast<double>(report.peak_bytes) / (1 << 20));
 }
 
 }  // namespace hindscan::cli

@@ -1,6 +1,7 @@
 // What stands behind a flag: token ids, sizes, seeds, types.
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "cli/command_line.h"
 
@@ -31,22 +32,46 @@ std::vector<int32_t> parse_tokens(std::string_view text) {
   return out;
 }
 
-CLI::Validator at_least(int64_t least) {
-  return {[least](const std::string& text) {
-            int64_t value = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            const bool good = error == std::errc() && end == text.data() + text.size() && value >= least;
-            return good ? std::string() : fmt::format("expected {} or more, found {}", least, text);
+namespace {
+
+// The whole of a text as one number.
+template <class T>
+std::optional<T> number_of(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+template <class T>
+CLI::Validator number_in(T low, T high, const std::string& expected) {
+  return {[=](const std::string& text) {
+            const std::optional<T> value = number_of<T>(text);
+            return value && *value >= low && *value <= high ? std::string()
+                                                            : fmt::format("expected {}, found {}", expected, text);
           },
           ""};
 }
 
+}  // namespace
+
+CLI::Validator at_least(int64_t least) { return number_in(least, INT64_MAX, fmt::format("{} or more", least)); }
+
+CLI::Validator whole_between(int64_t low, int64_t high) {
+  return number_in(low, high, fmt::format("a whole number in {}..{}", low, high));
+}
+
+CLI::Validator number_between(double low, double high) {
+  return number_in(low, high, fmt::format("a number in {}..{}", low, high));
+}
+
 CLI::Validator seed_number() {
-  return {[](const std::string& text) {
-            uint64_t value = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            const bool good = error == std::errc() && end == text.data() + text.size();
-            return good ? std::string() : fmt::format("expected a number in 0..{}, found {}", UINT64_MAX, text);
+  return number_in<uint64_t>(0, UINT64_MAX, fmt::format("a number in 0..{}", UINT64_MAX));
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  return {[words = std::move(words)](const std::string& text) {
+            const bool good = std::find(words.begin(), words.end(), text) != words.end();
+            return good ? std::string() : fmt::format("expected {}, found {}", fmt::join(words, ", "), text);
           },
           ""};
 }

@@ -109,8 +109,8 @@ void print(const Model& model, bool with_tensors) {
   Out& out = Out::get();
   out.print("model       {}\n", printable(model.path()).text);
   out.print("config      {}\n", printable(config_line(model.arch().hf_config())).text);
-  out.print("parameters  {} ({}), {:.1f} MB in {}\n", c.parameters, fmt::join(types, ", "),
-            static_cast<double>(c.bytes) / 1e6, counted(stored(model.weights()).size(), "tensor"));
+  out.print("parameters  {} ({}), {} in {}\n", c.parameters, fmt::join(types, ", "),
+            needed_size(static_cast<uint64_t>(c.bytes)), counted(stored(model.weights()).size(), "tensor"));
   out.print("weights     {}\n", model.weights_hash());
   if (s.feature_dim > 0) out.print("input       vectors of {}\n", counted(s.feature_dim, "number"));
   if (s.feature_dim == 0) {
@@ -129,8 +129,8 @@ void print(const Model& model, bool with_tensors) {
             s.n_layer > 0 ? s.attention_maps / s.n_layer : 0, transformer_maps(s), counted(s.n_layer, "layer"),
             counted(s.n_layer > 0 ? transformer_maps(s) / s.n_layer : 0, "head"), kHeadDim);
   out.print(
-      "state       {}, {:.1f} KB, whatever the length of the text{}\n", counted(s.state_numbers, "number"),
-      static_cast<double>(s.state_numbers) * 4 / 1e3,
+      "state       {}, {}, whatever the length of the text{}\n", counted(s.state_numbers, "number"),
+      needed_size(4 * static_cast<uint64_t>(s.state_numbers)),
       s.cache_per_token == 0 ? "" : fmt::format("; and {} with every token, up to the windows", s.cache_per_token));
   out.print("work        {} multiply-adds per token\n",
             format_count(static_cast<double>(model.arch().flops_per_token()) / 2));

@@ -67,6 +67,7 @@ int logits_command(Arguments arguments) {
   line.check_output(output, {state_in});
 
   const Model model = line.load_model();
+  require_language_model(model);
   const Prompt prompt = line.read_prompt(model, {.begins = state_in.empty()});
   const uint64_t T = prompt.tokens.size(), V = static_cast<uint64_t>(model.arch().head().rows());
   check(T > 0, ErrorCode::kData, "[logits] expected at least one token, found none; give a longer text");

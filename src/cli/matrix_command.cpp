@@ -30,7 +30,7 @@ void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
       ->capture_default_str();
   app.add_option("--fidelity", f.fidelity,
                  "core (the recurrence) or mixer (convolution, activation, norm and gate folded in)")
-      ->check(CLI::IsMember({"core", "mixer"}))
+      ->check(one_of({"core", "mixer"}))
       ->capture_default_str();
   app.add_option("--mixer", r.mixer, "Which of the layer's token mixers, where it has several")
       ->check(at_least(0))
@@ -38,7 +38,7 @@ void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
   app.add_option(
          "--estimator", f.estimator,
          "exact, or key-dropping: delta rules without their erasing term, as other tools draw them, and its error")
-      ->check(CLI::IsMember({"exact", "key-dropping"}))
+      ->check(one_of({"exact", "key-dropping"}))
       ->capture_default_str();
   app.add_option("--rows", f.rows, "Rows a:b (queries), negative numbers count from the end");
   app.add_option("--cols", f.cols, "Columns c:d (sources)");
@@ -49,7 +49,7 @@ void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
          "--sums", f.sums,
          "Block sums of abs and positive: exact (every entry is computed), bounds (fast: lower and upper, .npz), "
          "or auto (exact up to about half a minute)")
-      ->check(CLI::IsMember({"auto", "exact", "bounds"}))
+      ->check(one_of({"auto", "exact", "bounds"}))
       ->capture_default_str();
   app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
   app.add_option("-o,--output", f.output,

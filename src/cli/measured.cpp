@@ -19,8 +19,10 @@ std::string percent_text(const std::optional<Interval>& share, int digits) {
 }
 
 std::string describe(const LabelledScore& s) {
-  if (s.regression)
-    return fmt::format("RMSE {:.6g}{} on {}", s.rmse, interval_text(s.interval, 6), counted(s.examples, "sequence"));
+  if (s.regression) {
+    const std::string interval = s.interval ? fmt::format(" [{:.6g}, {:.6g}]", s.interval->low, s.interval->high) : "";
+    return fmt::format("RMSE {:.6g}{} on {}", s.rmse, interval, counted(s.examples, "sequence"));
+  }
   return fmt::format("accuracy {:.2f} %{}   loss {:.4f} nats on {}", 100 * s.accuracy, percent_text(s.interval, 2),
                      s.loss, counted(s.examples, "sequence"));
 }

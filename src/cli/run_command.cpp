@@ -25,7 +25,7 @@ void add_flags(CLI::App& app, RunFlags& f) {
   GenerateOptions& g = f.generate;
   g.sampling.temperature = 0.8;
   app.add_option("-n,--max-tokens,--predict", g.max_tokens, "Tokens to write; 0: only read (with --state-out)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(whole_between(0, int64_t{1} << 40))
       ->capture_default_str();
   app.add_option("--stop", g.stop, "Stop before this text (may be repeated)")
       ->expected(1)
@@ -33,12 +33,12 @@ void add_flags(CLI::App& app, RunFlags& f) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--ignore-end", g.ignore_end, "Go on after the end-of-text token");
   app.add_option("--logprobs", g.top_log_probs, "Alternatives per token, in --json")
-      ->check(CLI::Range(0, 1000))
+      ->check(whole_between(0, 1000))
       ->needs("--json");
   app.add_option("--state-in", f.state_in, "Continue after the text that left this state")->type_name("FILE");
   app.add_option("--state-out", f.state_out, "Write the state after the last token")->type_name("FILE");
   app.add_option("--chunk", g.chunk, "Tokens of the prompt read at a time")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(whole_between(1, 1 << 20))
       ->capture_default_str();
   app.add_flag("--no-prompt", f.no_prompt, "Print the new text only");
   app.add_flag("-v,--verbose", f.verbose, "Speed on standard error at the end");
@@ -46,16 +46,16 @@ void add_flags(CLI::App& app, RunFlags& f) {
   CLI::Option* greedy = app.add_flag("--greedy", f.greedy, "Always the most likely token (the same as --temp 0)");
   app.add_option("--temp,--temperature", g.sampling.temperature, "0: greedy")
       ->excludes(greedy)
-      ->check(CLI::Range(0.0, 1000.0))
+      ->check(number_between(0, 1000))
       ->capture_default_str();
   app.add_option("--top-k", g.sampling.top_k, "Keep the k most likely tokens; 0: all")
       ->check(at_least(0))
       ->capture_default_str();
   app.add_option("--top-p", g.sampling.top_p, "Keep the smallest set with this probability; 1: all")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0, 1))
       ->capture_default_str();
   app.add_option("--min-p", g.sampling.min_p, "Drop tokens below this share of the most likely one")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0, 1))
       ->capture_default_str();
   app.add_option("--repeat-penalty", g.sampling.repeat_penalty, "Above 1: avoid tokens already seen")
       ->capture_default_str();
@@ -133,8 +133,7 @@ int run_command(Arguments arguments) {
   static_cast<void>(Sampler(flags.generate.sampling));  // refuses bad values before the model is loaded
 
   const Model model = line.load_model();
-  check(model.arch().sizes().labels == 0, ErrorCode::kData,
-        "[{}] expected a language model, found a classifier; use 'hindscan classify'", model.path());
+  require_language_model(model);
   const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
   if (flags.generate.max_tokens > 0) say_advice(line.app(), model);
   SequenceState state;

@@ -158,12 +158,13 @@ int score_command(Arguments arguments) {
   line.app().add_option("--state-out", flags.state_out, "Write the state after the text")->type_name("FILE");
   line.app()
       .add_option("--chunk", flags.chunk, "Tokens in memory at a time")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(whole_between(1, 1 << 20))
       ->capture_default_str();
   if (!line.parse(std::move(arguments))) return 0;
   line.check_output(flags.state_out);
 
   const Model model = line.load_model();
+  require_language_model(model);
   const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
   check(prompt.tokens.size() >= 2, ErrorCode::kUsage,
         "[score] expected at least two tokens, found {}; the first one has nothing before it", prompt.tokens.size());

@@ -31,11 +31,11 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--arch", o.arch, "Or from fresh weights of a family, e.g. mamba2, rwkv7, hybrid")->type_name("NAME");
   app.add_option("--d-model", o.d_model, "With --arch: channels")
       ->capture_default_str()
-      ->check(CLI::Range(8, 65536))
+      ->check(whole_between(8, 65536))
       ->needs("--arch");
   app.add_option("--n-layer", o.n_layer, "With --arch: layers")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_between(1, 1000))
       ->needs("--arch");
   app.add_option("--tokenizer", o.tokenizer, "tokenizer.json for fresh weights")
       ->type_name("FILE")
@@ -67,7 +67,7 @@ void add_label_flags(CLI::App& app, TrainOptions& o) {
       ->type_name("FILE")
       ->needs("--labels");
   app.add_option("--pooling", o.pooling, "Of the outputs over the tokens: mean, last, first, max (default: mean)")
-      ->check(CLI::IsMember({"mean", "last", "first", "max"}))
+      ->check(one_of({"mean", "last", "first", "max"}))
       ->needs("--labels");
   app.add_flag("--regression", o.regression, "Labels are numbers to predict (default where they have fractions)")
       ->needs("--labels");
@@ -86,7 +86,7 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--min-lr", o.min_lr, "Learning rate at the end")->capture_default_str();
   app.add_option("--warmup", o.warmup, "Steps of warmup")->capture_default_str();
   app.add_option("--schedule", f.schedule, "cosine, linear, constant or wsd")
-      ->check(CLI::IsMember({"cosine", "linear", "constant", "wsd"}))
+      ->check(one_of({"cosine", "linear", "constant", "wsd"}))
       ->capture_default_str();
   app.add_option("--beta1", o.beta1, "AdamW")->capture_default_str();
   app.add_option("--beta2", o.beta2, "AdamW")->capture_default_str();
@@ -94,7 +94,7 @@ void add_number_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--clip", o.clip, "Largest gradient norm; 0: no clipping")->capture_default_str();
   app.add_option("-s,--seed", o.seed, "Of weights, order and tasks")->check(seed_number())->capture_default_str();
   app.add_option("--gemm", f.gemm, "Products in bf16 or f32; weights are f32")
-      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->check(one_of({"bf16", "f32"}))
       ->capture_default_str();
   app.add_flag("--recompute", o.recompute, "Less memory: run blocks again in the backward pass");
   app.add_flag("--no-carry", f.no_carry, "Every sequence starts from a state of zeros");
@@ -115,7 +115,7 @@ void add_cadence_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--stop-after", o.stop_after, "Stop and save at this step, schedule unchanged; 0: no")
       ->capture_default_str();
   app.add_option("--save-dtype", f.save_dtype, "Matrices of the final model: bf16, f16 or f32")
-      ->check(CLI::IsMember({"bf16", "f16", "f32"}))
+      ->check(one_of({"bf16", "f16", "f32"}))
       ->capture_default_str();
 }
 

@@ -4,11 +4,13 @@
 
 namespace hindscan {
 
-DType parse_dtype(std::string_view text) {
-  for (const DType d : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64}) {
+DType parse_dtype(std::string_view text, std::string_view where, std::initializer_list<DType> allowed) {
+  std::string names;
+  for (const DType d : allowed) {
     if (text == dtype_name(d)) return d;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", dtype_name(d));
   }
-  fail(ErrorCode::kUsage, "[dtype] expected f32, bf16, f16 or f64, found '{}'", text);
+  fail(ErrorCode::kUsage, "[{}] expected one of {}, found '{}'", where, names, text);
 }
 
 }  // namespace hindscan

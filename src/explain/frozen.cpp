@@ -33,7 +33,8 @@ class Frozen final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState* state_in, const TargetReport& target) override {
     MethodReport report;
-    append(report.arrays, {"model", "the whole model with its coefficients frozen", kTargetUnit}, std::move(map_));
+    append(report.arrays, {"model", "the whole model with its coefficients frozen", kTargetUnit, {}, kHeldByLayers},
+           std::move(map_));
     ScoreArray& scores = report.arrays.front();
     scores.state = state_dot(state_in, carry_);
     scores.no_token = bias_ + target.bias;

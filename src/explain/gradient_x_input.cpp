@@ -56,11 +56,12 @@ class GradientXInput final : public ReverseMethod<R> {
 
  private:
   void add_scores(MethodReport& report) {
-    const ArrayName model{"model", "the exact gradient of the whole model", kTargetUnit};
+    const ArrayName model{"model", "the exact gradient of the whole model", kTargetUnit, {}, kHeldByLayers};
     if (normed_.empty()) {
       append(report.arrays, model, std::move(map_));
     } else {
-      append(report.arrays, {"after-norm", "the same of the embeddings behind the first norm", kTargetUnit},
+      append(report.arrays,
+             {"after-norm", "the same of the embeddings behind the first norm", kTargetUnit, {}, kHeldByLayers},
              {std::move(normed_), std::move(map_.layers)});
       report.arrays.push_back(token_array(model, std::move(map_.scores)));
       report.label = "scores taken behind the first norm: before it they are near zero by construction";

@@ -51,8 +51,8 @@ void KeyDroppingScan<R>::add_to(MethodReport& report) {
     return a.error.relative_l2() < b.error.relative_l2();
   });
   const EstimatorError& e = found.total;
-  append(report.arrays, {"core-key-dropping", "what other tools draw: the erasing left out", kWeightUnit},
-         std::move(map_));
+  const std::string words = "what other tools draw: the erasing left out";
+  append(report.arrays, {"core-key-dropping", words, kWeightUnit, {}, words + kMeanOfLayers}, std::move(map_));
   report.details.set("estimator", to_json(found));
   const std::string text = fmt::format(
       "{} against the exact rows: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious, {:.2f} x the "

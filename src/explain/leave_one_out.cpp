@@ -36,7 +36,7 @@ class LeaveOneOut final : public ReverseMethod<R> {
     report.label =
         target.position == 0
             ? "no token stands before the last one"
-            : fmt::format("measured by editing tokens {}..{}; a part of the edits that judge it are of the same kind",
+            : fmt::format("measured by editing tokens {}..{}; some of the edits that judge it are of the same kind",
                           first_, target.position - 1);
     return report;
   }

@@ -28,7 +28,7 @@ MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
   check(p.layer >= 0 && p.layer < L, ErrorCode::kUsage, "[matrix] expected a layer in 0..{}, found {}", L - 1, r.layer);
   check(r.chunk > 0, ErrorCode::kUsage, "[matrix] expected a chunk of at least 1 token, found {}", r.chunk);
   check(r.blocks >= 0 && r.blocks <= p.T, ErrorCode::kUsage,
-        "[matrix] expected at most one block a token ({}), found {}", p.T, r.blocks);
+        "[matrix] expected 0..{} blocks, one a token at most, found {}", p.T, r.blocks);
   check(r.blocks == 0 || (!r.rows && !r.cols), ErrorCode::kUsage,
         "[matrix] blocks cover all tokens; leave out rows and cols");
   p.rows = resolve(r.rows, p.T, "rows");

@@ -71,6 +71,27 @@ std::string known_names() {
 
 std::span<const MethodInfo> method_table() { return kTable; }
 
+std::string option_words(const MethodInfo& method) {
+  std::string out;
+  for (const std::string_view option : split(method.options, ' ')) {
+    const size_t eq = option.find('=') + 1, end = std::min(option.find_first_of("|:", eq), option.size());
+    const bool range = end < option.size() && option[end] == ':';
+    out += fmt::format("{}{}{} (default {})", out.empty() ? "" : ", ", option.substr(0, eq),
+                       option.substr(range ? end + 1 : eq), option.substr(eq, end - eq));
+  }
+  return out;
+}
+
+size_t find_method(std::span<const std::string> asked, std::string_view name) {
+  const auto is_bare = [&](const std::string& m) { return m.substr(0, m.find(':')) == name; };
+  auto found = std::find(asked.begin(), asked.end(), name);
+  if (found == asked.end() && std::count_if(asked.begin(), asked.end(), is_bare) == 1)
+    found = std::find_if(asked.begin(), asked.end(), is_bare);
+  check(found != asked.end(), ErrorCode::kUsage, "[explain] expected one of the methods {}, found '{}'; ask for it too",
+        fmt::join(asked, ", "), name);
+  return static_cast<size_t>(found - asked.begin());
+}
+
 const MethodInfo& MethodSpec::info() const {
   const MethodInfo* found = find(name);
   check(found != nullptr, ErrorCode::kUsage,
@@ -106,7 +127,7 @@ int64_t MethodSpec::number(std::string_view key) const { return whole(option(key
 void MethodSpec::set(const std::string& key, const std::string& value) {
   const std::optional<std::string_view> values = values_of(info(), key);
   check(values && allows(*values, value), ErrorCode::kUsage, "[explain] expected {} with {}, found {}={}", name,
-        *info().options == '\0' ? "no options" : info().options, key, value);
+        *info().options == '\0' ? "no options" : option_words(info()), key, value);
   for (const auto& [given, before] : options)
     check(given != key, ErrorCode::kUsage, "[explain] expected {} of {} once, found {} and {}; give one of them", key,
           name, before, value);

@@ -39,6 +39,11 @@ struct MethodSpec {
 };
 
 std::span<const MethodInfo> method_table();
+std::string option_words(const MethodInfo& method);  // "steps=1..4096 (default 32), baseline=mean|zero (default mean)"
+
+// Which of the methods that were asked for a name means: in full, or without its options where only one has it.
+// Error(kUsage) lists them.
+size_t find_method(std::span<const std::string> asked, std::string_view name);
 
 // "row,frozen", "row:estimator=key-dropping,frozen", "usual" or "all"; each once. Error(kUsage) lists what is known.
 std::vector<MethodSpec> parse_methods(const std::string& list);

@@ -205,6 +205,21 @@ std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin,
   return out;
 }
 
+std::vector<ScoredPiece> written_out(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by,
+                                     std::span<const double> scores) {
+  std::vector<ScoredPiece> out;
+  for (Piece& whole : pieces_of(tokens, begin, end, by)) {
+    const double score = piece_sum(whole, scores);
+    if (by != PieceBy::kSentence) {
+      out.push_back({std::move(whole), score});
+      continue;
+    }
+    for (Piece& word : pieces_of(tokens, whole.first, whole.last, PieceBy::kWord))
+      out.push_back({std::move(word), score});
+  }
+  return out;
+}
+
 std::vector<double> piece_layers(const Piece& piece, std::span<const float> layers, size_t tokens) {
   std::vector<double> out;
   for (size_t at = 0; tokens > 0 && at < layers.size(); at += tokens)

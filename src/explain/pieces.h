@@ -44,6 +44,14 @@ double piece_sum(const Piece& piece, std::span<const T> values) {
   return sum;
 }
 
+// What is written out of a text: the pieces, long ones (sentences) as their words, each with the score of the whole.
+struct ScoredPiece {
+  Piece piece;
+  double score = 0;
+};
+std::vector<ScoredPiece> written_out(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by,
+                                     std::span<const double> scores);
+
 // Of every layer; layers [L, tokens]: [L].
 std::vector<double> piece_layers(const Piece& piece, std::span<const float> layers, size_t tokens);
 

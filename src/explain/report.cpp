@@ -104,13 +104,12 @@ std::span<const float> MethodReport::layers() const {
 }
 
 size_t shown_method(const ExplainReport& report, const std::string& name) {
-  size_t adds_up = 0;
-  for (size_t i = report.methods.size(); i-- > 0;) {
-    if (report.methods[i].name == name) return i;
-    if (report.methods[i].total().completeness) adds_up = i;
-  }
-  check(name.empty(), ErrorCode::kUsage, "[explain] expected one of the computed methods to show, found '{}'", name);
-  return adds_up;
+  std::vector<std::string> asked;
+  for (const MethodReport& m : report.methods) asked.push_back(m.name);
+  if (!name.empty()) return find_method(asked, name);
+  const auto adds_up = [](const MethodReport& m) { return m.total().completeness.has_value(); };
+  const auto found = std::find_if(report.methods.begin(), report.methods.end(), adds_up);
+  return found == report.methods.end() ? 0 : static_cast<size_t>(found - report.methods.begin());
 }
 
 static bool has_layers(const ScoreArray& a) {

@@ -153,8 +153,8 @@ struct ExplainReport {
   Window window;           // not in the JSON
 };
 
-// Index of the method of this name, or, of none, of the first whose scores add up to the target, else of the first.
-// Error(kUsage) for one that was not computed.
+// Index of the method of this name (find_method), or, of none, of the first whose scores add up to the target, else of
+// the first.
 size_t shown_method(const ExplainReport& report, const std::string& name);
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);

@@ -34,7 +34,15 @@ class Rollout final : public ReverseMethod<R> {
 
   MethodReport finish(const SequenceState*, const TargetReport&) override {
     MethodReport report;
-    append(report.arrays, {"core", "the rows of the recurrences, multiplied", kWeightUnit}, std::move(map_));
+    append(
+        report.arrays,
+        {"core",
+         "the rows of the recurrences, multiplied",
+         kWeightUnit,
+         {},
+         "what the layer adds, its rows multiplied with those of the layers above; the score is the sum over layers, "
+         "and 1 more at the last token"},
+        std::move(map_));
     return report;
   }
 

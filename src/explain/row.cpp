@@ -51,13 +51,16 @@ class Row final : public ReverseMethod<R> {
     average_layers(sizes_, mixer_);
     MethodReport report;
     if (dropping_) dropping_->add_to(report);
-    append(report.arrays, {"core", "what the recurrence alone reads", kWeightUnit}, core_.map());
-    append(report.arrays, {"mixer", "the same with convolution, norm and gate around it", kWeightUnit},
-           std::move(mixer_));
+    add(report, "core", "what the recurrence alone reads", core_.map());
+    add(report, "mixer", "the same with convolution, norm and gate around it", std::move(mixer_));
     return report;
   }
 
  private:
+  static void add(MethodReport& report, const char* name, const std::string& words, ScoreMap map) {
+    append(report.arrays, {name, words, kWeightUnit, {}, words + kMeanOfLayers}, std::move(map));
+  }
+
   void store(const Chunk<R>& chunk, size_t l, Var source) {
     const R* dx = chunk.ctx.template grad<R>(source);
     const int64_t C = chunk.ctx.cols(source);

@@ -29,6 +29,7 @@ ScoreArray token_array(const ArrayName& name, std::vector<double> scores) {
 
 ScoreArray layer_array(const ArrayName& name, std::vector<float> layers, size_t tokens) {
   ScoreArray out = named(name);
+  if (!name.by_layer.empty()) out.words = name.by_layer;
   out.axes = {kLayerAxis, kTokenAxis};
   out.shape = {tokens == 0 ? 0 : layers.size() / tokens, tokens};
   out.values = std::move(layers);

@@ -50,9 +50,15 @@ struct ScoreMap {
   std::vector<float> layers;
 };
 
+// by_layer: what an entry of a layer shows, and how the scores come from it, where `words` do not say it.
 struct ArrayName {
-  std::string name, words, unit, part_of = {};
+  std::string name, words, unit, part_of = {}, by_layer = {};
 };
+inline constexpr const char* kMeanOfLayers = "; the score is the mean over layers";
+// Of the scores of a method that takes the target apart at the input of every layer.
+inline constexpr const char* kHeldByLayers =
+    "how much of the target the layer's input at that position holds; earlier tokens have left theirs in it, so the "
+    "layers do not add up to the score";
 ScoreArray token_array(const ArrayName& name, std::vector<double> scores);
 ScoreArray layer_array(const ArrayName& name, std::vector<float> layers, size_t tokens);
 // The scores, and the layers where there are any.

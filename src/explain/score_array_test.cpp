@@ -17,6 +17,8 @@ TEST(ScoreArrays, AMapIsAnArrayForEachOfItsAxes) {
   EXPECT_EQ(arrays[0].sum, 7);
   EXPECT_EQ(arrays[0].shape, (std::vector<uint64_t>{3}));
   EXPECT_EQ(arrays[1].shape, (std::vector<uint64_t>{2, 3}));
+  EXPECT_EQ(arrays[1].words, "words");
+  EXPECT_EQ(layer_array({"model", "words", kTargetUnit, {}, "of a layer"}, {1, 2}, 2).words, "of a layer");
   append(arrays, {"selection", "words", kTargetUnit}, {{1, 2, 4}, {}});
   EXPECT_EQ(arrays.size(), 3u);
 }

@@ -14,6 +14,7 @@ static int32_t single_token(const Model& model, const std::string& text, const c
           "[{}] expected one number, found '{}'", flag, text);
     return id;
   }
+  check(!text.empty(), ErrorCode::kUsage, "[{}] expected the text of one token, found an empty one", flag);
   const std::vector<int32_t> ids = encode_text(model, text, kInsideText);
   if (ids.size() == 1) return ids[0];
   std::vector<std::string> pieces;

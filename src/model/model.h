@@ -97,6 +97,9 @@ struct RunSequence {
   SequenceState* state;
 };
 
+// Error(kData) for a classifier or regressor, which gives one row a sequence, not one a token, and for vectors.
+void require_language_model(const Model& model);
+
 // Advances states over tokens in passes of at most `chunk` tokens; nothing is ever [T, vocab]. Several sequences of any
 // lengths share the passes, each cut where it would be alone: in f64 all numbers are those of one after the other, to
 // the last bit; in f32 products of more rows add up in another order.

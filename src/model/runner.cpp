@@ -16,18 +16,6 @@ namespace {
 
 std::string of_sequence(size_t sequence, size_t of) { return of > 1 ? fmt::format(" of sequence {}", sequence) : ""; }
 
-// A classifier gives one row a sequence, not one a token.
-void require_language_model(const Model& model) {
-  const ArchitectureSizes s = model.arch().sizes();
-  const std::string name = model.path().empty() ? "model" : model.path();
-  check(s.feature_dim == 0, ErrorCode::kData,
-        "[{}] expected a model of tokens, found one that reads feature vectors of {}", name,
-        counted(s.feature_dim, "number"));
-  check(s.labels == 0, ErrorCode::kData,
-        "[{}] expected a language model, found a {} of {} a sequence; it predicts no next token", name,
-        s.regression ? "regression model" : "classifier", counted(s.labels, "output"));
-}
-
 void check_sequences(const Model& model, std::span<const RunSequence> sequences) {
   require_language_model(model);
   for (const RunSequence& s : sequences) model.check_tokens(s.tokens);
@@ -39,6 +27,18 @@ void check_sequences(const Model& model, std::span<const RunSequence> sequences)
 }
 
 }  // namespace
+
+void require_language_model(const Model& model) {
+  const ArchitectureSizes s = model.arch().sizes();
+  const std::string name = model.path().empty() ? "model" : model.path();
+  check(s.labels == 0, ErrorCode::kData,
+        "[{}] expected a language model, found a {} of {} a sequence, which predicts no next token; use 'hindscan "
+        "classify'",
+        name, s.regression ? "regression model" : "classifier", counted(s.labels, "output"));
+  check(s.feature_dim == 0, ErrorCode::kData,
+        "[{}] expected a model of tokens, found one that reads feature vectors of {}", name,
+        counted(s.feature_dim, "number"));
+}
 
 // As many sequences as fit in a chunk together, the first with tokens left among them.
 std::vector<Runner::Part> Runner::next_parts(std::span<const RunSequence> sequences, std::vector<int64_t>& done) const {

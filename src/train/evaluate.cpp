@@ -26,7 +26,7 @@ HeldOut HeldOutSet::evaluate(const Model& model, int64_t max_tokens, ProgressSin
       max_tokens <= 0 ? 1.0 : std::min(1.0, static_cast<double>(max_tokens) / static_cast<double>(tokens_));
   HeldOut out;
   RunningMean nats;
-  ProgressTask task(progress, "held-out loss", "token", static_cast<uint64_t>(part * static_cast<double>(tokens_)));
+  ProgressTask task(progress, "held-out loss", "tokens", static_cast<uint64_t>(part * static_cast<double>(tokens_)));
   Runner runner(model);
   uint64_t done = 0;
   runner.on_chunk = [&](int64_t in_document) {

@@ -201,7 +201,7 @@ LabelledScore evaluate_labelled(const Model& model, const LabelledSet& set, int6
   const int64_t stride = max_tokens <= 0 ? 1 : std::max<int64_t>(1, (set.length() + max_tokens - 1) / max_tokens);
   const bool regression = model.arch().sizes().regression;
   Tally tally;
-  ProgressTask task(progress, "held-out score", "sequence", static_cast<uint64_t>(set.size()));
+  ProgressTask task(progress, "held-out score", "sequences", static_cast<uint64_t>(set.size()));
   for (int64_t i = 0; i < set.size();) {
     throw_if_stopped();
     std::vector<int64_t> rows;

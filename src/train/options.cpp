@@ -88,6 +88,11 @@ DType dtype_from_name(const std::string& name, const std::string& where) {
   fail(ErrorCode::kData, "[{}] expected f32, bf16 or f16, found \"{}\"", where, name);
 }
 
+template <class T>
+void within(bool ok, const std::string& expected, const T& found) {
+  check(ok, ErrorCode::kUsage, "[train] expected {}, found {}", expected, found);
+}
+
 void need(bool ok, const char* what) { check(ok, ErrorCode::kUsage, "[train] {}", what); }
 
 }  // namespace
@@ -120,29 +125,35 @@ void TrainOptions::check_ranges() const {
   need(labelled() != labels.empty(), labelled() ? "--task classify expects labelled sequences; add --labels FILE"
                                                 : "--labels expects --task classify");
   need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");
-  need(label_column >= 0 && label_column <= 65536, "expected a label column of 1 to 65536");
-  need(text_column >= 0 && text_column <= 65536, "expected a text column of 1 to 65536");
-  need(header == "auto" || header == "yes" || header == "no", "expected header auto, yes or no");
-  need(pooling.empty() || pooling == "mean" || pooling == "last" || pooling == "first" || pooling == "max",
-       "expected pooling by mean, last, first or max");
-  need(steps >= 0 && steps < kMany, "expected steps >= 0");
-  need(sequences >= 1 && sequences <= 65536, "expected 1 to 65536 sequences");
-  need(length >= 1 && length <= (1 << 24), "expected a sequence length of 1 to 2^24");
-  need(accumulation >= 1 && accumulation <= 65536, "expected 1 to 65536 accumulation steps");
-  need(std::isfinite(lr) && lr > 0, "expected a finite lr > 0");
-  need(std::isfinite(min_lr) && min_lr >= 0 && min_lr <= lr, "expected 0 <= min-lr <= lr");
-  need(warmup >= 0 && warmup < kMany, "expected warmup >= 0");
-  need(decay_part > 0 && decay_part <= 1, "expected a decay part in (0, 1]");
-  need(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "expected betas in [0, 1)");
-  need(std::isfinite(eps) && eps > 0, "expected eps > 0");
-  need(std::isfinite(weight_decay) && weight_decay >= 0, "expected weight decay >= 0");
-  need(std::isfinite(clip) && clip >= 0, "expected clip >= 0");
-  need(gemm == DType::kBF16 || gemm == DType::kF32, "expected gemm bf16 or f32");
-  need(save_dtype != DType::kF64, "expected a saved type of f32, bf16 or f16");
-  need(forget >= 0 && forget <= 1, "expected a forget probability in [0, 1]");
-  need(checkpoint_steps >= 0 && checkpoint_seconds >= 0 && keep >= 1, "expected checkpoint intervals >= 0, keep >= 1");
-  need(eval_steps >= 0 && eval_tokens >= 1, "expected eval steps >= 0, eval tokens >= 1");
-  need(max_seconds >= 0 && stop_after >= 0 && max_skipped >= 1, "expected limits >= 0, max skipped >= 1");
+  within(label_column >= 0 && label_column <= 65536, "a label column of 1 to 65536", label_column);
+  within(text_column >= 0 && text_column <= 65536, "a text column of 1 to 65536", text_column);
+  within(header == "auto" || header == "yes" || header == "no", "header auto, yes or no", header);
+  within(pooling.empty() || pooling == "mean" || pooling == "last" || pooling == "first" || pooling == "max",
+         "pooling by mean, last, first or max", pooling);
+  within(steps >= 0 && steps < kMany, "0 steps or more", steps);
+  within(sequences >= 1 && sequences <= 65536, "1 to 65536 sequences", sequences);
+  within(length >= 1 && length <= (1 << 24), "a sequence length of 1 to 2^24", length);
+  within(accumulation >= 1 && accumulation <= 65536, "1 to 65536 accumulation steps", accumulation);
+  within(std::isfinite(lr) && lr > 0, "a finite lr > 0", lr);
+  within(std::isfinite(min_lr) && min_lr >= 0 && min_lr <= lr, fmt::format("a min-lr of 0 to the lr, {}", lr), min_lr);
+  within(warmup >= 0 && warmup < kMany, "0 steps of warmup or more", warmup);
+  within(decay_part > 0 && decay_part <= 1, "a decay part in (0, 1]", decay_part);
+  within(beta1 >= 0 && beta1 < 1, "a beta1 in [0, 1)", beta1);
+  within(beta2 >= 0 && beta2 < 1, "a beta2 in [0, 1)", beta2);
+  within(std::isfinite(eps) && eps > 0, "an eps > 0", eps);
+  within(std::isfinite(weight_decay) && weight_decay >= 0, "a weight decay >= 0", weight_decay);
+  within(std::isfinite(clip) && clip >= 0, "a clip >= 0", clip);
+  within(gemm == DType::kBF16 || gemm == DType::kF32, "gemm bf16 or f32", dtype_name(gemm));
+  within(save_dtype != DType::kF64, "a saved type of f32, bf16 or f16", dtype_name(save_dtype));
+  within(forget >= 0 && forget <= 1, "a forget probability in [0, 1]", forget);
+  within(checkpoint_steps >= 0, "0 steps or more between checkpoints", checkpoint_steps);
+  within(checkpoint_seconds >= 0, "0 seconds or more between checkpoints", checkpoint_seconds);
+  within(keep >= 1, "1 checkpoint or more to keep", keep);
+  within(eval_steps >= 0, "0 steps or more between held-out losses", eval_steps);
+  within(eval_tokens >= 1, "1 held-out token or more", eval_tokens);
+  within(max_seconds >= 0, "a limit of 0 seconds or more", max_seconds);
+  within(stop_after >= 0, "a last step of 0 or more", stop_after);
+  within(max_skipped >= 1, "1 skipped step or more", max_skipped);
 }
 
 Json to_json(const TrainOptions& o) {

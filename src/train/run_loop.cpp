@@ -52,7 +52,7 @@ class Run {
 
  private:
   void run_steps() {
-    ProgressTask progress(events_.progress, "training", "step", static_cast<uint64_t>(o_.steps),
+    ProgressTask progress(events_.progress, "training", "steps", static_cast<uint64_t>(o_.steps),
                           static_cast<uint64_t>(trainer_.steps_done()));
     while (trainer_.steps_done() < o_.steps) {
       if (should_stop()) break;

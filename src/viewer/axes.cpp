@@ -23,7 +23,7 @@ double draw_scale(Picture& page, double x, double y, double top, std::string_vie
 
 std::vector<int64_t> ticks(int64_t first, int64_t last, int most) {
   int64_t step = 1;
-  for (int64_t decade = 1; (last - first) / step >= most; decade *= step == 10 * decade ? 10 : 1)
+  for (int64_t decade = 1; (last - first + step - 1) / step > most; decade *= step == 10 * decade ? 10 : 1)
     step = step == decade ? 2 * decade : step == 2 * decade ? 5 * decade : 10 * decade;
   std::vector<int64_t> out;
   for (int64_t t = (first + step - 1) / step * step; t < last; t += step) out.push_back(t);

@@ -15,9 +15,9 @@ namespace hindscan::viewer {
 namespace {
 
 constexpr double kGap = 14;
-constexpr size_t kWrittenOut = 400;  // more pieces than this become a ribbon
+constexpr size_t kWrittenOut = 400;  // more words than this become a ribbon
 constexpr size_t kNamedColumns = 60;
-constexpr size_t kLastPieces = 120;
+constexpr size_t kLastWords = 120;
 
 // A leading space is the tokenizer's, not the reader's.
 std::string_view trimmed(std::string_view s) {
@@ -29,15 +29,17 @@ std::string shortened(std::string_view bytes) { return printable(trimmed(bytes),
 
 std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
 
-std::string title(const ExplainReport& r) {
+std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
+  const std::string what = quoted(t.kind == TargetKind::kToken ? name_of(t.id, t.text) : t.text, kNameColumns);
+  const std::string who = fmt::format("Which {}s", piece_word(r, by));
+  if (!m.targeted)
+    return fmt::format("{} the layers read{}", who, t.kind == TargetKind::kToken ? " before " + what : "");
   if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
-  const std::string what = quoted(t.kind == TargetKind::kClass ? t.text : name_of(t.id, t.text), kNameColumns);
-  const char* who = r.vectors ? "vectors" : "words";
   const char* how = t.kind == TargetKind::kClass ? "speak for the class" : "speak for";
   const std::string than =
       t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text), kNameColumns) : "";
-  return fmt::format("Which {} {} {}{}", who, how, what, than);
+  return fmt::format("{} {} {}{}", who, how, what, than);
 }
 
 std::string subtitle(const ExplainReport& r, const MethodReport& m) {
@@ -61,16 +63,16 @@ class Drawing {
       : report_(report),
         method_(method),
         by_(by),
-        pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)) {
+        pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)),
+        words_(hindscan::written_out(report.tokens, 0, report.target.position + 1, by, method.scores())) {
     for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, method.scores()));
   }
 
   std::string png() {
-    y_ += page_.text(0, y_, title(report_), {.size = 18, .bold = true, .width = kWidth}).height + 4;
+    y_ += page_.text(0, y_, title(report_, method_, by_), {.size = 18, .bold = true, .width = kWidth}).height + 4;
     y_ += page_.text(0, y_, subtitle(report_, method_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
-    const size_t first = pieces_.size() > kWrittenOut ? pieces_.size() - kLastPieces : 0;
-    if (first > 0) ribbon();
-    written_out(first);
+    if (words_.size() > kWrittenOut) ribbon();
+    write_words();
     scale(largest(scores_));
     layers();
     return page_.png(kWidth);
@@ -83,20 +85,20 @@ class Drawing {
     y_ += kGap;
   }
 
-  // The text itself, every piece on the colour of its score.
-  void written_out(size_t first) {
+  // The text itself, every word on the colour of its piece's score.
+  void write_words() {
     constexpr double kSize = 16, kLineHeight = 26;
     const double top = largest(scores_);
     double x = 0;
-    for (size_t i = first; i < pieces_.size(); ++i) {
-      const Color color = signed_color(top > 0 ? scores_[i] / top : 0);
+    for (size_t i = 0; i < words_.size(); ++i) {
+      const Color color = signed_color(top > 0 ? words_[i].score / top : 0);
       const double together = x > 0 && begins_word(i) ? word_width(i, kSize) : 0;
       if (together <= kWidth && x + together > kWidth) {
         x = 0;
         y_ += kLineHeight;
       }
-      x = word(x, pieces_[i].bytes, kSize, kLineHeight, &color);
-      if (pieces_[i].bytes.ends_with('\n')) {
+      x = word(x, words_[i].piece.bytes, kSize, kLineHeight, &color);
+      if (words_[i].piece.bytes.ends_with('\n')) {
         x = 0;
         y_ += kLineHeight;
       }
@@ -107,11 +109,11 @@ class Drawing {
   }
 
   // A line ends before a piece that begins a word, where the word fits a line.
-  bool begins_word(size_t i) const { return i == 0 || may_break(pieces_[i - 1].bytes, pieces_[i].bytes); }
+  bool begins_word(size_t i) const { return i == 0 || may_break(words_[i - 1].piece.bytes, words_[i].piece.bytes); }
   double word_width(size_t i, double size) {
-    double width = page_.measure(pieces_[i].bytes, {.size = size}).width;
-    while (++i < pieces_.size() && !begins_word(i) && width <= kWidth)
-      width += page_.measure(pieces_[i].bytes, {.size = size}).width;
+    double width = page_.measure(words_[i].piece.bytes, {.size = size}).width;
+    while (++i < words_.size() && !begins_word(i) && width <= kWidth)
+      width += page_.measure(words_[i].piece.bytes, {.size = size}).width;
     return width;
   }
 
@@ -131,11 +133,15 @@ class Drawing {
     return x + e.width;
   }
 
-  // All tokens in one row; the words before the prediction follow.
+  // All tokens in one row; the words before the prediction follow, of whole pieces.
   void ribbon() {
     y_ = draw_ribbon(page_, y_, pieces_, scores_, report_.target.position + 1) + kGap;
+    const int64_t from = words_[words_.size() - kLastWords].piece.first;
+    const auto first =
+        std::find_if(pieces_.begin(), pieces_.end() - 1, [&](const Piece& p) { return p.first >= from; });
+    std::erase_if(words_, [&](const ScoredPiece& w) { return w.piece.first < first->first; });
     const std::string below = fmt::format("The last {}s before the prediction, {} of {}, on the same scale",
-                                          piece_word(report_, by_), kLastPieces, pieces_.size());
+                                          piece_word(report_, by_), pieces_.end() - first, pieces_.size());
     y_ += page_.text(0, y_, below, {.size = 12, .bold = true}).height + 6;
   }
 
@@ -194,7 +200,8 @@ class Drawing {
   const MethodReport& method_;
   PieceBy by_;
   std::vector<Piece> pieces_;
-  std::vector<double> scores_;
+  std::vector<double> scores_;      // of the pieces
+  std::vector<ScoredPiece> words_;  // what is written out
   Picture page_;
   double y_ = 0;
 };

@@ -44,13 +44,13 @@ std::vector<double> over_layers(const ScoreArray& a) {
   return out;
 }
 
-// What can be looked at of one method: {name, words, scores, layers}.
+// What can be looked at of one method: {name, words, scores, layers, by_layer}.
 Json views_json(const MethodReport& m, int bits) {
   Json out = Json::array();
   for (const ScoreView& v : views_of(m.arrays)) {
     Json view = Json::object().set("name", v.any().name).set("words", v.any().words);
     if (v.tokens == nullptr) view.set("scores", over_layers(*v.layers));
-    if (v.layers != nullptr) view.set("layers", packed(v.layers->layers(), bits));
+    if (v.layers != nullptr) view.set("layers", packed(v.layers->layers(), bits)).set("by_layer", v.layers->words);
     out.push(std::move(view));
   }
   return out;

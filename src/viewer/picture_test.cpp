@@ -10,6 +10,7 @@
 #include "viewer/axes.h"
 #include "viewer/explain_picture.h"
 #include "viewer/matrix_picture.h"
+#include "viewer/ribbon.h"
 
 namespace hindscan::viewer {
 namespace {
@@ -119,6 +120,31 @@ TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
   EXPECT_NE(explain_png(r, 0), named);
 }
 
+// Names of peaks beside each other, as at the end of a long text: none covers another or the line of another.
+TEST(CaseD5, NamesOfPeaksCoverNeitherEachOtherNorTheirLines) {
+  for (const double from : {0.0, 300.0, 380.0, 740.0}) {
+    std::vector<PeakName> names;
+    for (int i = 0; i < 6; ++i) names.push_back({"name", from + 3 * i, 60.0 + 5 * (i % 3)});
+    ASSERT_TRUE(place_names(names)) << from;
+    for (const PeakName& a : names) {
+      EXPECT_TRUE(a.left >= 0 && a.right <= kWidth) << from;
+      for (const PeakName& b : names) {
+        if (&a == &b) continue;
+        EXPECT_TRUE(a.level != b.level || a.right < b.left || b.right < a.left) << from;
+        EXPECT_FALSE(b.level > a.level && a.left < b.at && b.at < a.right) << from << ": a line under a name";
+      }
+    }
+    names.resize(7, {"name", from + 20, 60});
+    EXPECT_FALSE(place_names(names)) << from << ": there are six levels";
+  }
+}
+
+TEST(CaseD5, SentencesAreWrittenInTheWidthOfThePage) {
+  ExplainReport r = report_of(200, 0);  // one sentence, without an end
+  const Pixels sentence = decoded(explain_png(r, 0, PieceBy::kSentence)), words = decoded(explain_png(r, 0));
+  EXPECT_EQ(sentence.width, words.width);
+}
+
 TEST(CaseD5, OneTokenNoLayersAndNotANumberAreDrawn) {
   ExplainReport r = report_of(1, 0);
   score(r, 0) = std::nan("");
@@ -153,6 +179,7 @@ TEST(CaseD5, MatricesHaveCellsAxesAndScale) {
 
 TEST(CaseD5, TicksAreRoundAndFewEnough) {
   EXPECT_EQ(ticks(0, 3, 12), (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(ticks(0, 2, 2), (std::vector<int64_t>{0, 1}));
   EXPECT_EQ(ticks(95, 131, 5), (std::vector<int64_t>{100, 110, 120, 130}));
   for (const int64_t n : {1, 13, 999, 123457}) {
     const std::vector<int64_t> some = ticks(0, n, 12);

@@ -12,62 +12,73 @@
 namespace hindscan::viewer {
 namespace {
 
-constexpr size_t kPeaks = 24, kLevels = 6;
-constexpr double kLevel = 16, kApart = 8;
+constexpr size_t kPeaks = 24;
+constexpr int kLevels = 6;
+constexpr double kLevel = 16, kApart = 8, kBeside = 4;
 constexpr int kColumns = 380;  // two points wide: one strong token among thousands is seen
 
-struct Label {
-  std::string text;
-  double at = 0, left = 0, right = 0, y = 0;
-};
-
+// The strongest pieces, the strongest first; none that counts for nothing.
 std::vector<size_t> strongest(const std::vector<double>& scores, size_t count) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  const auto size = [&](size_t i) { return std::isfinite(scores[i]) ? std::abs(scores[i]) : 0; };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size(a) > size(b); });
+  std::erase_if(order, [&](size_t i) { return !std::isfinite(scores[i]) || scores[i] == 0; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(scores[a]) > std::abs(scores[b]); });
   order.resize(std::min(count, order.size()));
   return order;
 }
 
-// Each on the lowest level where its name does not cover another; what finds no level is left out.
-std::vector<Label> placed(Picture& page, double below, std::span<const Piece> pieces,
-                          const std::vector<double>& scores) {
-  std::vector<std::vector<Label>> levels(kLevels);
-  for (const size_t i : strongest(scores, kPeaks)) {
-    Label label{fmt::format("{} {:+.2g}", quoted(pieces[i].bytes, kNameColumns), scores[i])};
-    const double width = page.measure(label.text, {.size = 11}).width;
-    label.at = (static_cast<double>(i) + 0.5) / static_cast<double>(pieces.size()) * kWidth;
-    label.left = std::clamp(label.at - width / 2, 0.0, kWidth - width);
-    label.right = label.left + width;
-    const auto is_free = [&](const std::vector<Label>& level) {
-      return std::none_of(level.begin(), level.end(), [&](const Label& other) {
-        return label.left < other.right + kApart && other.left < label.right + kApart;
-      });
-    };
-    const auto level = std::find_if(levels.begin(), levels.end(), is_free);
-    if (level == levels.end()) continue;
-    label.y = below - kLevel * static_cast<double>(level - levels.begin() + 1);
-    level->push_back(label);
-  }
-  std::vector<Label> out;
-  for (const auto& level : levels) out.insert(out.end(), level.begin(), level.end());
-  return out;
+bool covers(const PeakName& name, const PeakName& other) {
+  return other.level > name.level && name.left - kBeside < other.at && other.at < name.right + kBeside;
 }
 
-// The lines first: names cover them, never the other way round.
-double draw_peaks(Picture& page, double y, std::span<const Piece> pieces, const std::vector<double>& scores) {
-  const double below = y + kLevel * kLevels;
-  const std::vector<Label> labels = placed(page, below, pieces, scores);
-  for (const Label& label : labels) page.line(label.at, label.y, label.at, below, kSoft);
-  for (const Label& label : labels) {
-    page.fill(label.left - 2, label.y, label.right - label.left + 4, kLevel - 2, kPaper);
-    page.text(label.left, label.y, label.text, {.size = 11});
+bool collide(const PeakName& a, const PeakName& b) {
+  if (a.level == b.level) return a.left < b.right + kApart && b.left < a.right + kApart;
+  return covers(a, b) || covers(b, a);
+}
+
+void draw_names(Picture& page, double below, std::span<const PeakName> names) {
+  for (const PeakName& name : names) {
+    const double y = below - kLevel * (name.level + 1);
+    page.line(name.at, y + 2, name.at, below, kSoft);
+    page.text(name.left, y, name.text, {.size = 11});
   }
+}
+
+// Above a row that begins at the y it gives back.
+double draw_peaks(Picture& page, double y, std::span<const Piece> pieces, const std::vector<double>& scores) {
+  std::vector<PeakName> names;
+  for (const size_t i : strongest(scores, kPeaks)) {
+    PeakName name{fmt::format("{} {:+.2g}", quoted(pieces[i].bytes, kNameColumns), scores[i])};
+    name.at = (static_cast<double>(i) + 0.5) / static_cast<double>(pieces.size()) * kWidth;
+    name.width = page.measure(name.text, {.size = 11}).width;
+    std::vector<PeakName> more = names;
+    more.push_back(name);
+    if (place_names(more)) names = std::move(more);
+  }
+  const double below = y + kLevel * kLevels;
+  draw_names(page, below, names);
   return below + 2;
 }
 
 }  // namespace
+
+bool place_names(std::vector<PeakName>& names) {
+  const auto on_the_left = [](const PeakName& n) { return n.at < kWidth / 2; };
+  const auto middle = std::partition(names.begin(), names.end(), on_the_left);
+  std::sort(names.begin(), middle, [](const PeakName& a, const PeakName& b) { return a.at > b.at; });
+  std::sort(middle, names.end(), [](const PeakName& a, const PeakName& b) { return a.at < b.at; });
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    name->left = name < middle ? name->at + kBeside : name->at - kBeside - name->width;
+    name->right = name->left + name->width;
+    const auto taken = [&] {
+      return std::any_of(names.begin(), name, [&](const PeakName& other) { return collide(*name, other); });
+    };
+    for (name->level = 0; name->level < kLevels && taken();) ++name->level;
+    if (name->level == kLevels) return false;
+  }
+  return true;
+}
 
 double draw_row(Picture& page, double y, double height, const std::vector<double>& values, double top) {
   std::vector<Color> colors;

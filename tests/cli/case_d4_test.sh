@@ -42,6 +42,14 @@ low, high, words, left = sys.argv[1].split("|")
 assert low == "0" and "whatever the sign" in high and left == "0", sys.argv[1]
 assert "lower" not in words and "raise" not in words, words
 PY
+# What the layers show is said by the method: those of a rollout add up, those of a row are averaged.
+found=$(probe by_layer "document.title = report.methods.map((m, i) => { setMethod(i); return document.getElementById('ribbon-means').textContent; }).join('|');")
+holds python3 - "$found" <<'PY'
+import sys
+row, rollout, gradient, frozen = sys.argv[1].split("|")
+assert "mean over layers" in row and "sum over layers" in rollout, (row, rollout)
+assert gradient == frozen and frozen.startswith("How much of the target") and "do not add up" in frozen, frozen
+PY
 # The pieces add up to the same sum, whatever they are; the page opens with words and the answer in a sentence.
 found=$(probe sums "document.title = document.getElementById('title').textContent + '|' + state.by + '|' + ['token', 'word', 'sentence'].map(by => { setBy(by); return units.reduce((a, u) => a + unitScore(u, view().scores), 0).toFixed(4) + ' ' + units.length; }).join('|');")
 holds python3 - "$found" <<'PY'

@@ -18,6 +18,17 @@ expect_error 2 "rows" matrix -m "$model" -p "a b c" --layer 0 --rows 5:1 -o m.np
 expect_error 2 "a map in 0..31" matrix -m "$model" -p "a b c" --layer 0 --map 32 -o m.npy
 expect_error 2 "picture.doc" explain -m "$model" -p "a b c" -o picture.doc
 holds test ! -e m.npy
+# What was expected and what was found, in words, before anything is computed.
+expect_error 2 "--temp: expected a number in 0..1000, found hot" run -m "$model" -p a --temp hot
+expect_error 2 "--by: expected token, word, sentence, found line" explain -m "$model" -p a --by line
+expect_error 2 "expected one of the methods frozen, found 'row'" explain -m nowhere -p a --method frozen --show row
+expect 0 explain -m "$model" -p "a b c" --method row,leave-one-out:tokens=2 --show leave-one-out
+out_has "method  leave-one-out:tokens=2: "
+expect_error 2 "steps=1..4096 (default 32)" explain -m "$model" -p a --method integrated-gradients:steps=0
+expect_error 2 "[train] expected 0 steps or more, found -1" train --task induction --arch mamba --steps -1 --out t
+# Only a command that takes a text is told where it goes.
+expect_error 66 "[Hello there] expected a model directory or file, found nothing; a text goes after -p" run "Hello there"
+expect_error 66 "[Hello there] expected a model directory or file, found nothing; check the path" info "Hello there"
 
 # 65: a file is not what it should be.
 for fault in truncated overlap huge-header trailing; do

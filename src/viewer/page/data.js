@@ -10,6 +10,7 @@ const make = (tag, text, cls) => {
   return e;
 };
 
+const sentence = words => words.charAt(0).toUpperCase() + words.slice(1) + '.';
 const counted = (n, one) => n + ' ' + one + (n === 1 ? '' : 's');
 const number = (v, digits = 4) => v === null || v === undefined ? '\u2013' : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < Math.max(1e-3, 0.5 * 10 ** -digits)) ? v.toExponential(1) : v.toFixed(digits);
 
@@ -28,7 +29,7 @@ function decode(field) {  // little-endian integers in base64 -> numbers
 const arraysOf = m => report.arrays.filter(a => a.method === m.name);
 const total = m => arraysOf(m)[0];
 const views = report.methods.map((m, i) => data.views[i].map(v => (
-  {name: v.name, words: v.words, scores: v.scores || arraysOf(m).find(a => a.name === v.name).values, layers: decode(v.layers)})));
+  {name: v.name, words: v.words, scores: v.scores || arraysOf(m).find(a => a.name === v.name).values, layers: decode(v.layers), byLayer: v.by_layer})));
 
 const state = {method: data.shown, map: 0, by: data.by, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];

@@ -36,7 +36,7 @@ function paintRibbon() {
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
   $('shown').textContent = data.item + 's ' + first + ' to ' + (first + count - 1);
-  $('ribbon-means').textContent = targeted() ? 'How much of the target each layer\u2019s input holds at each ' + data.item + '. What earlier ' + data.item + 's left there counts too, so the layers do not add up to the score.' : 'The row of each layer: what it read from each ' + data.item + '.';
+  $('ribbon-means').textContent = sentence(view().byLayer);
   paintScale('ribbon-scale', top);
   paintAxes(first, count, rowHeight);
   if (state.token < columns) {

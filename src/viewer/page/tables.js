@@ -75,12 +75,13 @@ function paintDetail() {
 }
 const interval = (range, spelled) => range ? ' [' + range.map(spelled).join(', ') + ']' : '';  // 95 %
 function paintChecks() {
-  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement', 'note'],
+  $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement'],
     report.methods.map(m => ({m, of: total(m), whole: total(m).completeness})).map(({m, of, whole}) => ({cells: [m.name, number(of.sum), number(of.state), number(of.no_token), number(m.skip_share), number(whole && whole.target),
       whole ? number(whole.residual) : 'none', m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) + interval(m.causal.spearman_interval, v => v.toFixed(2)) : '\u2013',
-      m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' + interval(m.causal.sign_interval, v => (100 * v).toFixed(0)) : '\u2013', m.label || '']})), 0));
+      m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' + interval(m.causal.sign_interval, v => (100 * v).toFixed(0)) : '\u2013']})), 0));
   const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through (summed over layers, each counts again) ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));
-  $('checks').textContent = data.notes.map(note => note + '. ').join('') + (shares.length ? shares.join('; ') + '. ' : '') + 'A residual says whether the parts add up, not whether they are true; methods without one are no decomposition of the target. \u201cNo token\u201d is the part that the biases carry, which depends on the text as well. \u201cThrough skip\u201d went past the memory of a layer, from a token straight to the output at its place; summed over layers, each counts again. Edits are tokens before the last one, really replaced or removed and run again; the 95 % intervals are those of these edits of one text. Methods whose scores do not know the target predict no sign and have no figures. ' +
-    report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 1e6).toFixed(0) + ' MB.';
+  const labels = report.methods.filter(m => m.label).map(m => m.name + ': ' + m.label);
+  $('checks').textContent = labels.concat(data.notes).map(note => note + '. ').join('') + (shares.length ? shares.join('; ') + '. ' : '') + 'A residual says whether the parts add up, not whether they are true; methods without one are no decomposition of the target. \u201cNo token\u201d is the part that the biases carry, which depends on the text as well. \u201cThrough skip\u201d went past the memory of a layer, from a token straight to the output at its place; summed over layers, each counts again. Edits are tokens before the last one, really replaced or removed and run again; the 95 % intervals are those of these edits of one text. Methods whose scores do not know the target predict no sign and have no figures. ' +
+    report.seconds.toFixed(2) + ' s, ' + (report.peak_bytes / 2 ** 20).toFixed(0) + ' MiB.';
   $('layers').replaceChildren(table(['layer', 'kind', 'largest residual'], report.layers.map(l => ({cells: [String(l.layer), l.structure, number(l.max_residual)]})), 1));
 }
