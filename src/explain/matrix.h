@@ -28,6 +28,7 @@ struct MatrixEstimate {
   double quadratic_seconds = 0;  // of these, attention over all tokens before each row
   bool whole = false;            // all tokens are read at once
   bool tiles = false;            // every entry is computed
+  bool by_entry = false;         // the time grows with the entries: tiles, and attention's sums
   bool bounded = false;          // block sums would be bounded, not exact
   double exact_seconds = 0;      // a guess, of exact block sums where bounds are known too
 };

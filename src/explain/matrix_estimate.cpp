@@ -14,6 +14,7 @@ template <class R>
 struct LayerProbe {
   PassProbe pass;
   std::unique_ptr<MapWindow<R>> window;  // over the tokens of the probe
+  MixerCost cost;
   int64_t tokens = 1;
 };
 
@@ -36,6 +37,7 @@ LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const Matr
   const auto visit = [&](Ctx& ctx, Var, int64_t, int64_t) {
     const auto views = mixer_views<R>(ctx);
     const MixerView<R>& view = find_view(views, r, p);
+    probe.cost = view.cost();
     probe.window = view.window(p.fold, r.estimator);
     probe.window->append(ctx, view.ops(), 0, view.tokens());
   };
@@ -86,7 +88,7 @@ void guess_seconds(const Model& model, const MatrixPlan& p, const PassProbe& pas
   e.quadratic_seconds = end * end / 2 * pass.pair_flops * each;
   e.exact_seconds *= each;
   e.seconds = end * pass.seconds + e.quadratic_seconds;
-  e.seconds += (e.tiles ? entries(p) : 2 * end + static_cast<double>(e.rows * e.cols) / 2) * entry_flops * each;
+  e.seconds += (e.by_entry ? entries(p) : 2 * end + static_cast<double>(e.rows * e.cols) / 2) * entry_flops * each;
 }
 
 template <class R>
@@ -109,6 +111,7 @@ MatrixEstimate outline_typed(const Model& model, const MatrixRequest& r, const M
         "[matrix] expected abs or positive sums at core fidelity in a layer with a decay for each state and channel, "
         "found others, of which there are no bounds; ask for exact sums");
   e.tiles = !e.bounded && (r.blocks == 0 || !has_sums(*probe.window, r));
+  e.by_entry = e.tiles || probe.cost.pair_flops > 0;
   const int64_t coefficients = static_cast<int64_t>(probe.window->bytes()) / probe.tokens;
   e.bytes = entry_bytes<R>(r, p, e) + coefficients * window + reading_bytes(probe.pass, chunk, p.window.end);
   if (p.fold)  // what stands around the core goes back through it, and is kept for the chunk

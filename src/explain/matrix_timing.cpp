@@ -71,7 +71,7 @@ class MatrixSample {
   }
   Amounts fill_work(const MatrixPlan& p) const {
     const double tokens = static_cast<double>(p.window.end);
-    return e_.tiles ? Amounts{tokens, entries(p)} : Amounts{1, tokens};
+    return e_.by_entry ? Amounts{tokens, entries(p)} : Amounts{1, tokens};
   }
 
   const Model& model_;
