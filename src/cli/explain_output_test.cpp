@@ -33,6 +33,14 @@ ExplainReport report_of(const std::vector<double>& residuals) {
   return r;
 }
 
+// Text without its line ends.
+std::string unwrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string out;
+  for (std::string word; words >> word;) out += word + " ";
+  return out;
+}
+
 std::string text_of(const std::vector<double>& residuals) { return explain_text(report_of(residuals), {}); }
 
 TEST(ExplainOutput, SaysThatItAddsUpOnlyWhereItDoes) {
@@ -63,6 +71,42 @@ TEST(ExplainOutput, SaysWhatIsCounted) {
   EXPECT_THAT(explain_text(r, {}), HasSubstr("causal  6 edits of tokens 0..1 (not of the last one: "));
 }
 
+// Weights of a row know no target: nothing of them raises or lowers it.
+TEST(ExplainOutput, WeightsAreNotSaidToRaiseTheTarget) {
+  ExplainReport r = report_of({1e-7});
+  EXPECT_THAT(explain_text(r, {}), HasSubstr("raise the target"));
+  r.methods[0].targeted = false;
+  r.methods[0].arrays.push_back(layer_array({"model", "", kWeightUnit, {}, "what a layer reads"}, {1, 2, 3}, 3));
+  for (const ColorDepth depth : {ColorDepth::kNone, ColorDepth::kTrue}) {
+    const std::string text = explain_text(r, {{depth, true, 80}, "row"});
+    EXPECT_THAT(text, Not(HasSubstr("raise")));
+    EXPECT_THAT(text, HasSubstr("positive weights"));
+    EXPECT_THAT(text, HasSubstr("every line on its own scale: what a layer reads"));
+  }
+}
+
+TEST(ExplainOutput, SaysWhereARankCorrelationHasNoInterval) {
+  ExplainReport r = report_of({1e-7});
+  CausalReport& causal = r.methods[1].causal.emplace();
+  causal.edits = 6, causal.last = 2, causal.spearman = 0.5, causal.spearman_interval = Interval{0, 1};
+  EXPECT_THAT(unwrapped(explain_text(r, {})), Not(HasSubstr("too few tokens")));
+  causal.spearman_interval.reset();
+  EXPECT_THAT(unwrapped(explain_text(r, {})), HasSubstr("one text (too few tokens for one of a rank correlation); "));
+}
+
+TEST(ExplainOutput, SentencesAreWrittenOutWhole) {
+  ExplainReport r = report_of({});
+  r.tokens.clear();
+  for (const char* t : {"It", " was", " a", " night", " darker", " than", " any", " that", " we", " had", " seen", "."})
+    r.tokens.push_back({1, t, ""});
+  r.target.position = std::ssize(r.tokens) - 1;
+  r.methods[1].arrays[0].values = std::vector<double>(r.tokens.size(), 1.0);
+  ExplainView view;
+  view.by = PieceBy::kSentence;
+  EXPECT_THAT(explain_text(r, view),
+              HasSubstr("It was a night darker than any that we had seen.[ next]\n" + std::string(48, '@') + "\n"));
+}
+
 // What the target is compared with stands below it, where its words begin.
 TEST(ExplainOutput, TheOtherAnswerStandsBelowTheTarget) {
   EXPECT_THAT(text_of({1e-7}), HasSubstr("\" next\"  p=0.250\n        rather than \" other\": logits 1.500 - 0.500"));
@@ -85,14 +129,6 @@ TEST(ExplainOutput, RemarksStayInTheWidthOfTheTable) {
   EXPECT_THAT(text, HasSubstr("its gates count"));
   std::istringstream lines(text.substr(text.find("\nmethod ", text.find("rank"))));
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 106u) << line;
-}
-
-// Text without its line ends.
-std::string unwrapped(const std::string& text) {
-  std::istringstream words(text);
-  std::string out;
-  for (std::string word; words >> word;) out += word + " ";
-  return out;
 }
 
 TEST(ExplainOutput, WhatIsHeldIsSaidOnce) {

@@ -48,6 +48,7 @@ estimated() {
 for limit in 20 50 100 150 250; do
   bounded "$limit" explain -m "$model" -f long.txt --edits 0
   bounded "$limit" explain -m "$model" -f long.txt
+  bounded "$limit" explain -m "$model" -f long.txt --method usual,integrated-gradients:steps=2,leave-one-out:tokens=4
   bounded "$limit" matrix -m "$model" -f long.txt --layer 0 --blocks 16 -o m.npy
   bounded "$limit" logits -m "$model" -f long.txt -o l.npy
 done
