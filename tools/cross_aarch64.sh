@@ -22,6 +22,7 @@ if [[ ! -e $system/.ready ]]; then
   touch "$system/.ready"
 fi
 mkdir -p "$system/source"
+find "$system/source" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +  # files that are gone would still be compiled
 tar -C "$root" --exclude ./build --exclude ./.git --exclude ./.venv --exclude ./runs -cf - . | tar -C "$system/source" -xf -
 inside sh -c 'cd /source && cmake --preset aarch64 >/dev/null && ninja -C build/aarch64 -j "$(nproc)" --quiet all'
 inside file /source/build/aarch64/bin/hindscan
