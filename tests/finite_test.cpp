@@ -1,9 +1,9 @@
 // Every architecture of the registry: numbers that leave the finite range stop the pass with a name and a place.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <functional>
 
+#include "base/testing/scratch.h"
 #include "explain/matrix.h"
 #include "explain/report.h"
 #include "model/predict.h"
@@ -68,8 +68,9 @@ TEST(CaseA1, NoArchitectureAnswersFromStatesThatAreNoNumbers) {
       }
       for (const auto& [what, message] : failures(model, state))
         EXPECT_NE(message.find("layer 0"), std::string::npos) << name << " " << what << " " << bad << ": " << message;
-      EXPECT_NE(failure([&] { save_state(real_fs(), ::testing::TempDir() + "bad.state", state, model); }), "") << name;
-      EXPECT_FALSE(std::filesystem::exists(::testing::TempDir() + "bad.state"));
+      const Scratch folder;
+      EXPECT_NE(failure([&] { save_state(real_fs(), folder.at("bad.state"), state, model); }), "") << name;
+      EXPECT_TRUE(real_fs().list(folder.path()).empty());
     }
   }
 }

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <ostream>
 
+#include "base/testing/scratch.h"
 #include "core/ops/linear.h"
 #include "core/ops/losses.h"
 #include "golden_file.h"
@@ -180,11 +180,9 @@ TEST_P(GoldenMamba, GradientsF64) { gradients<double>(); }
 
 TEST_P(GoldenMamba, WrittenAndReadAgain) {
   const Model model = load<float>();
-  const std::string folder = ::testing::TempDir() + "golden_mamba_saved_" + GetParam().model;
-  std::filesystem::remove_all(folder);
-  model.save(folder, DType::kF32);
-  const Model again = Model::load(folder);
-  std::filesystem::remove_all(folder);
+  const Scratch folder;
+  model.save(folder.path(), DType::kF32);
+  const Model again = Model::load(folder.path());
   const std::vector<int32_t> tokens = golden().ids("tokens.0");
   EXPECT_EQ(pass<float>(again, tokens), pass<float>(model, tokens));
 }

@@ -1,9 +1,8 @@
 // What published layers do that their configuration does not tell, each against the public module's own numbers.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "arch_pass.h"
+#include "base/testing/scratch.h"
 #include "explain/report.h"
 #include "model/rwkv_state.h"
 
@@ -101,13 +100,12 @@ TEST(CaseB, TunedStatesInTheWeightsOfRwkvAreWhereTextsStart) {
 TEST(CaseB, TunedStatesAreFoundInAModelWhoseConfigurationHasNone) {
   for (const char* file : kTunedStarts) {
     const ArchGolden golden(file);
-    const std::string folder = ::testing::TempDir() + "tuned_" + file + fmt::format(".{}", ::getpid());
-    golden.model<float>().save(folder, DType::kF32);
+    const Scratch folder;
+    golden.model<float>().save(folder.path(), DType::kF32);
     Config config = golden.config();
     config.erase("time_state");
-    write_file_atomic(real_fs(), folder + "/config.json", to_string(config_to_json(config)));
-    const Model model = Model::load(folder, {DType::kF64});
-    std::filesystem::remove_all(folder);
+    write_file_atomic(real_fs(), folder.at("config.json"), to_string(config_to_json(config)));
+    const Model model = Model::load(folder.path(), {DType::kF64});
     EXPECT_FALSE(model.initial_state().empty());
     EXPECT_TRUE(agree(run<double>(model, golden.sequences()[0]), golden.logits(0), tol::kF64Logits)) << file;
   }

@@ -2,7 +2,6 @@
 // rwkv.cpp and of a double-precision numpy pass) and BlinkDL's digit reverser (numpy).
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "base/fs.h"
 #include "base/mmap.h"
 #include "base/testing/compare.h"
+#include "base/testing/scratch.h"
 #include "io/json.h"
 #include "io/vocabulary_file.h"
 #include "model/model.h"
@@ -104,8 +104,8 @@ class Reverser : public ::testing::TestWithParam<ReverserCase> {};
 TEST_P(Reverser, LogitsAndAnswersAreTheReferences) {
   const std::string folder = data_path("weights/rwkv7-reverse/");
   if (missing(folder)) GTEST_SKIP() << "skipped: no data";
-  const std::string vocabulary =
-      ::testing::TempDir() + fmt::format("digits-{}.txt", ::getpid());  // tests run side by side
+  const Scratch scratch;
+  const std::string vocabulary = scratch.at("digits.txt");
   write_file_atomic(real_fs(), vocabulary, "0123456789,#\n");
   LoadOptions options;
   options.tokenizer = vocabulary;
@@ -147,8 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ReverserSaved, ADirectoryIsTheSameModel) {
   const std::string path = data_path("weights/rwkv7-reverse/260123_reverse_L2_only_rwkv7.pth");
   if (missing(path)) GTEST_SKIP() << "skipped: no data";
-  const std::string vocabulary = ::testing::TempDir() + "digits-saved.txt",
-                    folder = ::testing::TempDir() + "reverser-saved";
+  const Scratch scratch;
+  const std::string vocabulary = scratch.at("digits.txt"), folder = scratch.at("saved");
   write_file_atomic(real_fs(), vocabulary, "0123456789,#\n");
   LoadOptions options;
   options.tokenizer = vocabulary;
@@ -159,9 +159,6 @@ TEST(ReverserSaved, ADirectoryIsTheSameModel) {
   EXPECT_EQ(tokens, model.tokenizer().encode("31415,"));
   EXPECT_EQ(all_logits(again, tokens), all_logits(model, tokens));
   EXPECT_EQ(again.tokenizer().decode(tokens), "31415,");
-  for (const std::string& name : real_fs().list(folder)) real_fs().unlink(join_path(folder, name));
-  real_fs().rmdir(folder);
-  real_fs().unlink(vocabulary);
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 // Every system call of an atomic write fails once: the old or the whole new file is there, and nothing else.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/testing/scratch.h"
 
 namespace hindscan {
 namespace {
@@ -46,9 +45,8 @@ class FailingFs final : public Fs {
 };
 
 TEST(FsFault, AnyFailingCallLeavesOldOrNew) {
-  std::string dir = ::testing::TempDir() + "hindscan-fault-XXXXXX";
-  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
-  const std::string path = join_path(dir, "file"), old_text = "old", new_text = "a longer new text";
+  const Scratch dir;
+  const std::string path = dir.at("file"), old_text = "old", new_text = "a longer new text";
   FailingFs healthy(-1);
   write_file_atomic(healthy, path, new_text);
   ASSERT_GT(healthy.calls(), 8);
@@ -58,10 +56,8 @@ TEST(FsFault, AnyFailingCallLeavesOldOrNew) {
     EXPECT_THROW(write_file_atomic(fs, path, new_text), Error) << k;
     const std::string found = real_fs().read(path, 1000);
     EXPECT_TRUE(found == old_text || (found == new_text && k == healthy.calls())) << k << ": " << found;
-    EXPECT_EQ(real_fs().list(dir), std::vector<std::string>{"file"}) << k;
+    EXPECT_EQ(real_fs().list(dir.path()), std::vector<std::string>{"file"}) << k;
   }
-  real_fs().unlink(path);
-  ::rmdir(dir.c_str());
 }
 
 }  // namespace

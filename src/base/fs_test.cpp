@@ -7,13 +7,13 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <set>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/mmap.h"
+#include "base/testing/scratch.h"
 #include "base/utf8.h"
 
 namespace hindscan {
@@ -21,20 +21,8 @@ namespace {
 
 class FsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "hindscan-fs-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override {
-    for (const auto& name : real_fs().list(dir_)) {
-      if (real_fs().kind(path(name)) == FileKind::kDirectory) continue;
-      real_fs().unlink(path(name));
-    }
-    ::rmdir(dir_.c_str());
-  }
-  std::string path(const std::string& name) const { return join_path(dir_, name); }
-  std::string dir_;
+  std::string path(const std::string& name) const { return dir_.at(name); }
+  const Scratch dir_;
 };
 
 template <class F>
@@ -51,7 +39,7 @@ TEST_F(FsTest, AtomicWriteReplacesAndLeavesNothingElse) {
   write_file_atomic(real_fs(), path("a"), "old");
   write_file_atomic(real_fs(), path("a"), "new content");
   EXPECT_EQ(read_file(path("a")), "new content");
-  EXPECT_EQ(real_fs().list(dir_), std::vector<std::string>{"a"});
+  EXPECT_EQ(real_fs().list(dir_.path()), std::vector<std::string>{"a"});
 }
 
 TEST_F(FsTest, FailedWriteKeepsTheOldFile) {
@@ -67,7 +55,7 @@ TEST_F(FsTest, FailedWriteKeepsTheOldFile) {
   std::signal(SIGXFSZ, SIG_DFL);
   EXPECT_EQ(code, ErrorCode::kIo);
   EXPECT_EQ(read_file(path("a")), "old");
-  EXPECT_EQ(real_fs().list(dir_), std::vector<std::string>{"a"});
+  EXPECT_EQ(real_fs().list(dir_.path()), std::vector<std::string>{"a"});
 }
 
 mode_t mode_of(const std::string& path) {
@@ -140,7 +128,7 @@ TEST(CaseC8, WhatWasNotCreatedIsNotDeleted) {
 
 TEST_F(FsTest, ErrorCodesOfOutput) {
   EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), path("no/such"), "x"); }), ErrorCode::kCannotCreate);
-  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), dir_, "x"); }), ErrorCode::kCannotCreate);
+  EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), dir_.path(), "x"); }), ErrorCode::kCannotCreate);
   EXPECT_EQ(code_of([&] { write_file_atomic(real_fs(), "/dev/full", std::string(10, 'x')); }), ErrorCode::kIo);
   EXPECT_NO_THROW(write_file_atomic(real_fs(), "/dev/null", "x"));
 }
@@ -156,7 +144,7 @@ TEST_F(FsTest, ErrorsNameTheFileThatWasAskedFor) {
 
 TEST_F(FsTest, ErrorCodesOfInput) {
   EXPECT_EQ(code_of([&] { read_file(path("missing")); }), ErrorCode::kNotFound);
-  EXPECT_EQ(code_of([&] { read_file(dir_); }), ErrorCode::kData);
+  EXPECT_EQ(code_of([&] { read_file(dir_.path()); }), ErrorCode::kData);
   write_file_atomic(real_fs(), path("big"), std::string(100, 'x'));
   EXPECT_EQ(code_of([&] { read_file(path("big"), 99); }), ErrorCode::kResource);
   EXPECT_EQ(code_of([&] { FileBytes::load(path("big"), LoadMode::kRead, 99); }), ErrorCode::kResource);
@@ -194,7 +182,7 @@ TEST_F(FsTest, PathsAndDirectories) {
   EXPECT_EQ(real_fs().kind(path("x/y/z")), FileKind::kDirectory);
   write_file_atomic(real_fs(), path("file"), "x");
   EXPECT_EQ(code_of([&] { make_dirs(real_fs(), path("file/z")); }), ErrorCode::kCannotCreate);
-  EXPECT_GT(real_fs().free_bytes(dir_), 0u);
+  EXPECT_GT(real_fs().free_bytes(dir_.path()), 0u);
   real_fs().rmdir(path("x/y/z"));
   real_fs().rmdir(path("x/y"));
   real_fs().rmdir(path("x"));

@@ -2,12 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <png.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/testing/scratch.h"
 #include "io/png.h"
 
 namespace hindscan {
@@ -15,18 +14,9 @@ namespace {
 
 class NpyTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "hindscan-npy-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    dir_ = name;
-    file_ = join_path(dir_, "out");
-  }
-  void TearDown() override {
-    for (const auto& name : real_fs().list(dir_)) real_fs().unlink(join_path(dir_, name));
-    ::rmdir(dir_.c_str());
-  }
   std::string content() const { return real_fs().read(file_, 1 << 24); }
-  std::string dir_, file_;
+  const Scratch dir_;
+  const std::string file_ = dir_.at("out");
 };
 
 uint32_t le32(std::string_view s, size_t at) {

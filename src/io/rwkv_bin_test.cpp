@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/testing/compare.h"
+#include "base/testing/scratch.h"
 #include "kernels/dtype.h"
 
 namespace hindscan {
@@ -78,13 +78,10 @@ TEST(RwkvBin, BlocksOfFiveBits) {
 }
 
 TensorStore load(const std::string& file) {
-  std::string path = ::testing::TempDir() + "rwkv-bin-XXXXXX";
-  const int fd = ::mkstemp(path.data());
-  ::close(fd);
-  write_file_atomic(real_fs(), path, file);
-  TensorStore store = TensorStore::open_file(path);
+  const Scratch folder;
+  write_file_atomic(real_fs(), folder.at("model.bin"), file);
+  TensorStore store = TensorStore::open_file(folder.at("model.bin"));
   EXPECT_EQ(store.format(), TensorStore::Format::kRwkvBin);
-  real_fs().unlink(path);
   return store;
 }
 

@@ -2,13 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/testing/scratch.h"
 
 namespace hindscan {
 namespace {
@@ -43,16 +42,7 @@ std::string refusal(const std::string& file) {
 
 class SafetensorsDir : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "hindscan-st-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override {
-    for (const auto& name : real_fs().list(dir_)) real_fs().unlink(path(name));
-    ::rmdir(dir_.c_str());
-  }
-  std::string path(const std::string& name) const { return join_path(dir_, name); }
+  std::string path(const std::string& name) const { return dir_.at(name); }
   void shard(const std::string& file, const std::string& name, float value) {
     const float data[1] = {value};
     write_safetensors(real_fs(), path(file), {{name, TensorDType::kF32, {1}, bytes(data, 4)}});
@@ -69,7 +59,7 @@ class SafetensorsDir : public ::testing::Test {
     }
     return "accepted";
   }
-  std::string dir_;
+  const Scratch dir_;
 };
 
 TEST_F(SafetensorsDir, RoundTripOfEveryDtype) {
@@ -251,7 +241,7 @@ TEST_F(SafetensorsDir, ShardsAreJoined) {
   shard("m-1.safetensors", "a", 1.5f);
   shard("m-2.safetensors", "b", 2.5f);
   index(R"({"metadata":{"total_size":8},"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
-  const SafetensorsSet set = SafetensorsSet::open_dir(dir_);
+  const SafetensorsSet set = SafetensorsSet::open_dir(dir_.path());
   EXPECT_EQ(set.names(), (std::vector<std::string>{"a", "b"}));
   float value = 0;
   std::memcpy(&value, set.find("b").bytes.data(), 4);
@@ -263,15 +253,15 @@ TEST_F(SafetensorsDir, IndexMustAgreeWithShards) {
   shard("m-1.safetensors", "a", 1);
   shard("m-2.safetensors", "a", 2);
   index(R"({"weight_map":{"a":"m-1.safetensors","b":"m-1.safetensors"}})");
-  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_); }), HasSubstr("nowhere"));
+  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_.path()); }), HasSubstr("nowhere"));
   index(R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
-  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_); }), HasSubstr("earlier one"));
+  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_.path()); }), HasSubstr("earlier one"));
   index(R"({"weight_map":{"a":"missing.safetensors"}})");
-  EXPECT_NE(message_of([&] { SafetensorsSet::open_dir(dir_); }, ErrorCode::kNotFound), "accepted");
+  EXPECT_NE(message_of([&] { SafetensorsSet::open_dir(dir_.path()); }, ErrorCode::kNotFound), "accepted");
 }
 
 TEST_F(SafetensorsDir, EmptyDirectorySaysWhatIsMissing) {
-  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_); }, ErrorCode::kNotFound),
+  EXPECT_THAT(message_of([&] { SafetensorsSet::open_dir(dir_.path()); }, ErrorCode::kNotFound),
               HasSubstr("model.safetensors"));
 }
 

@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "base/testing/scratch.h"
 
 namespace hindscan {
 namespace {
@@ -15,38 +15,27 @@ using ::testing::HasSubstr;
 
 class TensorStoreDir : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "hindscan-store-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override {
-    for (const auto& name : real_fs().list(dir_)) real_fs().unlink(join_path(dir_, name));
-    real_fs().rmdir(dir_);
-  }
   void copy(const std::string& golden, const std::string& name) {
-    write_file_atomic(real_fs(), join_path(dir_, name),
+    write_file_atomic(real_fs(), dir_.at(name),
                       read_file(std::string(HINDSCAN_SOURCE_DIR) + "/tests/golden/torch/" + golden));
   }
-  void write(const std::string& name, const std::string& text) {
-    write_file_atomic(real_fs(), join_path(dir_, name), text);
-  }
+  void write(const std::string& name, const std::string& text) { write_file_atomic(real_fs(), dir_.at(name), text); }
   std::string refusal() {
     try {
-      TensorStore::open_dir(dir_);
+      TensorStore::open_dir(dir_.path());
     } catch (const Error& e) {
       return e.message();
     }
     return "accepted";
   }
-  std::string dir_;
+  const Scratch dir_;
 };
 
 TEST_F(TensorStoreDir, PytorchFilesAndTheirShards) {
   EXPECT_THAT(refusal(), HasSubstr("expected model.safetensors"));
   copy("module.pth", "pytorch_model.bin");
-  EXPECT_EQ(TensorStore::open_dir(dir_).names().size(), 7u);
-  real_fs().unlink(join_path(dir_, "pytorch_model.bin"));
+  EXPECT_EQ(TensorStore::open_dir(dir_.path()).names().size(), 7u);
+  real_fs().unlink(dir_.at("pytorch_model.bin"));
   copy("module.pth", "pytorch_model-1.bin");
   copy("plain_dict.pth", "pytorch_model-2.bin");
   const auto index = [&](const std::string& last) {
@@ -58,7 +47,7 @@ TEST_F(TensorStoreDir, PytorchFilesAndTheirShards) {
     write("pytorch_model.bin.index.json", map + last + "}}");
   };
   index("\"a\": \"pytorch_model-2.bin\"");
-  const TensorStore store = TensorStore::open_dir(dir_);
+  const TensorStore store = TensorStore::open_dir(dir_.path());
   EXPECT_EQ(store.names().size(), 8u);
   EXPECT_EQ(floats_of(store.find("a")), (std::vector<float>{-3, -2, -1}));
   index("\"b\": \"pytorch_model-2.bin\"");
@@ -74,18 +63,18 @@ TEST_F(TensorStoreDir, PytorchFilesAndTheirShards) {
 TEST_F(TensorStoreDir, SafetensorsGoBeforePytorch) {
   copy("module.pth", "pytorch_model.bin");
   const float value = 4;
-  write_safetensors(real_fs(), join_path(dir_, "model.safetensors"),
+  write_safetensors(real_fs(), dir_.at("model.safetensors"),
                     {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
-  EXPECT_EQ(TensorStore::open_dir(dir_).names(), (std::vector<std::string>{"w"}));
+  EXPECT_EQ(TensorStore::open_dir(dir_.path()).names(), (std::vector<std::string>{"w"}));
 }
 
 TEST_F(TensorStoreDir, AFileIsKnownByItsFirstBytes) {
   copy("module.pth", "x");
-  EXPECT_EQ(TensorStore::open_file(join_path(dir_, "x")).format(), TensorStore::Format::kTorch);
+  EXPECT_EQ(TensorStore::open_file(dir_.at("x")).format(), TensorStore::Format::kTorch);
   const float value = 4;
-  write_safetensors(real_fs(), join_path(dir_, "x"),
+  write_safetensors(real_fs(), dir_.at("x"),
                     {{"w", TensorDType::kF32, {1}, {reinterpret_cast<const uint8_t*>(&value), 4}}});
-  TensorStore store = TensorStore::open_file(join_path(dir_, "x"));
+  TensorStore store = TensorStore::open_file(dir_.at("x"));
   EXPECT_EQ(store.format(), TensorStore::Format::kSafetensors);
   store.rename("w", "v");
   EXPECT_EQ(floats_of(store.find("v")), (std::vector<float>{4}));

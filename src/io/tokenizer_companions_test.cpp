@@ -2,11 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "base/log.h"
+#include "base/testing/scratch.h"
 #include "io/tokenizer_test_support.h"
 
 namespace hindscan {
@@ -15,17 +13,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class Directory {
- public:
-  Directory() { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
-  ~Directory() { std::filesystem::remove_all(path_); }
+struct Directory : Scratch {
   std::string write(const std::string& name, const std::string& text) const {
-    write_file_atomic(real_fs(), join_path(path_, name), text);
-    return join_path(path_, name);
+    write_file_atomic(real_fs(), at(name), text);
+    return at(name);
   }
-
- private:
-  std::string path_ = ::testing::TempDir() + "hindscan-tokenizer-XXXXXX";
 };
 
 // The same files under transformers.

@@ -1,12 +1,11 @@
 #include "model/weights_hash.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <thread>
 
 #include "base/error.h"
+#include "base/testing/scratch.h"
 #include "io/safetensors.h"
 #include "model/model.h"
 
@@ -20,9 +19,9 @@ Model small(uint64_t seed) {
 class WeightsHash : public ::testing::Test {
  protected:
   void SetUp() override { small(1).save(folder_, DType::kF32); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string said() const { return TensorStore::open_dir(folder_).metadata("hindscan.weights"); }
-  const std::string folder_ = ::testing::TempDir() + fmt::format("hash.{}", ::getpid());
+  const Scratch scratch_;
+  const std::string folder_ = scratch_.at("model");
 };
 
 // Numbers changed behind the model's back: a hash that was computed again would show them.

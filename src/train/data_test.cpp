@@ -33,8 +33,8 @@ TEST(Data, SplitsDocuments) {
 }
 
 TEST(Data, CachesTokensAndNoticesDamageAndChange) {
-  const test::TemporaryDir dir;
-  const std::string file = dir.path + "/a.txt", cache = dir.path + "/cache";
+  const Scratch dir;
+  const std::string file = dir.at("a.txt"), cache = dir.at("cache");
   std::ofstream(file) << "abc<|endoftext|>\nde";
   std::atomic<int> calls = 0;
   const TextEncoder encoder = byte_encoder(&calls);
@@ -62,12 +62,12 @@ TEST(Data, CachesTokensAndNoticesDamageAndChange) {
 }
 
 TEST(Data, ErrorsOfTheEncoderArrive) {
-  const test::TemporaryDir dir;
-  std::ofstream(dir.path + "/a.txt") << "abc<|endoftext|>de";
+  const Scratch dir;
+  std::ofstream(dir.at("a.txt")) << "abc<|endoftext|>de";
   TextEncoder bad = byte_encoder();
   bad.encode = [](std::string_view) -> std::vector<int32_t> { fail(ErrorCode::kData, "[text] bad"); };
-  EXPECT_THROW(load_corpus(real_fs(), {dir.path + "/a.txt"}, bad, dir.path, nullptr), Error);
-  EXPECT_THROW(load_corpus(real_fs(), {dir.path + "/none.txt"}, bad, dir.path, nullptr), Error);
+  EXPECT_THROW(load_corpus(real_fs(), {dir.at("a.txt")}, bad, dir.path(), nullptr), Error);
+  EXPECT_THROW(load_corpus(real_fs(), {dir.at("none.txt")}, bad, dir.path(), nullptr), Error);
 }
 
 std::multiset<std::vector<int32_t>> documents_of(const Corpus& c) {

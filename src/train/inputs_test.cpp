@@ -27,24 +27,24 @@ class RunDirTest : public testing::Test {
  protected:
   void SetUp() override {
     before_ = set_log_sink([this](LogLevel, std::string_view text) { remarks.emplace_back(text); });
-    std::ofstream text(dir.path + "/d.txt");
+    std::ofstream text(dir.at("d.txt"));
     for (int i = 0; i < 300; ++i) text << "aab#?ch." << (i % 50 == 49 ? "<|endoftext|>\n" : "bba");
-    std::ofstream(dir.path + "/tokenizer.json") << make_task("reset")->tokenizer_json();
+    std::ofstream(dir.at("tokenizer.json")) << make_task("reset")->tokenizer_json();
     write("precious", "mine\n");
   }
   void TearDown() override { set_log_sink(before_); }
-  void write(const std::string& name, const std::string& text) { std::ofstream(dir.path + "/" + name) << text; }
-  std::string read(const std::string& name) const { return read_file(dir.path + "/" + name); }
+  void write(const std::string& name, const std::string& text) { std::ofstream(dir.at(name)) << text; }
+  std::string read(const std::string& name) const { return read_file(dir.at(name)); }
 
   // Four of twelve steps on d.txt; what it began with is gone afterwards.
   std::string begin(bool with_valid = true) {
     TrainOptions o;
     o.config = test::golden_dir(test::kGoldenModels[0]) + "/config.json";
-    o.tokenizer = dir.path + "/tokenizer.json";
-    o.data = {dir.path + "/d.txt"};
-    if (with_valid) o.valid = dir.path + "/d.txt";
-    o.out = dir.path + "/run";
-    o.log = dir.path + "/elsewhere.jsonl";
+    o.tokenizer = dir.at("tokenizer.json");
+    o.data = {dir.at("d.txt")};
+    if (with_valid) o.valid = dir.at("d.txt");
+    o.out = dir.at("run");
+    o.log = dir.at("elsewhere.jsonl");
     o.steps = 12;
     o.sequences = 4;
     o.length = 24;
@@ -52,7 +52,7 @@ class RunDirTest : public testing::Test {
     o.gemm = DType::kF32;
     o.stop_after = 4;
     train(o, {});
-    files::rename(dir.path + "/d.txt", dir.path + "/moved.txt");
+    files::rename(dir.at("d.txt"), dir.at("moved.txt"));
     return o.out;
   }
 
@@ -80,14 +80,14 @@ class RunDirTest : public testing::Test {
     return "resumed";
   }
 
-  test::TemporaryDir dir;
+  Scratch dir;
   std::vector<std::string> remarks;
   LogSink before_;
 };
 
 TEST_F(RunDirTest, CaseC7TheLogStaysInsideWhateverTheCheckpointSays) {
   const std::string run = begin();
-  forge(run, "log", dir.path + "/precious");
+  forge(run, "log", dir.at("precious"));
   EXPECT_EQ(resume(run, {}, {}).steps, 12);
   EXPECT_EQ(read("precious"), "mine\n");
   EXPECT_NE(read("run/log.jsonl").find("\"finished\""), std::string::npos);
@@ -95,7 +95,7 @@ TEST_F(RunDirTest, CaseC7TheLogStaysInsideWhateverTheCheckpointSays) {
 
 TEST_F(RunDirTest, CaseC7NoPathOfTheCheckpointIsOpened) {
   const std::string run = begin();
-  const std::string pipe = dir.path + "/pipe";  // a read of it would wait for ever
+  const std::string pipe = dir.at("pipe");  // a read of it would wait for ever
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   for (const char* key : {"valid", "model", "config", "tokenizer"}) forge(run, key, key[0] == 'v' ? pipe : "");
   forge(run, "config", pipe);
@@ -111,9 +111,9 @@ TEST_F(RunDirTest, CaseC7WhatIsMissingIsAskedForByItsFlag) {
   EXPECT_NE(refusal(run).find("add --data FILE"), std::string::npos);
   files::remove_all(run + "/inputs");
   TrainOverrides given;
-  given.data = {{dir.path + "/moved.txt"}};
+  given.data = {{dir.at("moved.txt")}};
   EXPECT_NE(refusal(run, given).find("add --valid FILE"), std::string::npos);
-  given.valid = dir.path + "/moved.txt";
+  given.valid = dir.at("moved.txt");
   EXPECT_EQ(resume(run, given, {}).steps, 12);
 }
 
@@ -123,7 +123,7 @@ TEST_F(RunDirTest, CaseC7OtherDataIsRefused) {
   for (int i = 0; i < 300; ++i) other += "bba.ch?#aab";
   write("other.txt", other);
   TrainOverrides given;
-  given.data = {{dir.path + "/other.txt"}};
+  given.data = {{dir.at("other.txt")}};
   EXPECT_NE(refusal(run, given).find("expected the data the run began with"), std::string::npos);
 }
 
@@ -132,17 +132,17 @@ TEST_F(RunDirTest, CaseC7LinksInsideARunDirectoryAreRefused) {
                            "model/config.json", "ckpt-0000004/model.safetensors"}) {
     const std::string run = begin(), entry = run + "/" + name;
     files::create_directories(files::path(entry).parent_path());
-    files::create_directory(dir.path + "/folder");
+    files::create_directory(dir.at("folder"));
     write("folder/precious", "mine\n");
     files::remove_all(entry);
-    files::create_symlink(name[0] == 'l' ? dir.path + "/precious" : dir.path + "/folder", entry);
+    files::create_symlink(name[0] == 'l' ? dir.at("precious") : dir.at("folder"), entry);
     const std::string message = refusal(run);
     EXPECT_NE(message.find("[" + entry + "]"), std::string::npos) << message;
     EXPECT_NE(message.find("found a link"), std::string::npos) << message;
     EXPECT_EQ(read("precious"), "mine\n") << name;
     EXPECT_EQ(read("folder/precious"), "mine\n") << name;
     files::remove_all(run);
-    files::rename(dir.path + "/moved.txt", dir.path + "/d.txt");
+    files::rename(dir.at("moved.txt"), dir.at("d.txt"));
   }
 }
 
@@ -161,11 +161,11 @@ TEST_F(RunDirTest, CaseC7TokensOutsideTheVocabularyAreRefused) {
 
 TEST_F(RunDirTest, CaseD13AMovedRunResumesWithoutItsFiles) {
   begin();
-  files::create_directory(dir.path + "/far");
-  files::rename(dir.path + "/run", dir.path + "/far/away");
-  files::remove(dir.path + "/moved.txt");
-  files::remove(dir.path + "/tokenizer.json");
-  const TrainReport report = resume(dir.path + "/far/away", {}, {});
+  files::create_directory(dir.at("far"));
+  files::rename(dir.at("run"), dir.at("far/away"));
+  files::remove(dir.at("moved.txt"));
+  files::remove(dir.at("tokenizer.json"));
+  const TrainReport report = resume(dir.at("far/away"), {}, {});
   EXPECT_EQ(report.steps, 12);
   EXPECT_TRUE(report.held_out);
 }
@@ -183,10 +183,10 @@ TEST_F(RunDirTest, CaseD13ALeftOverFolderDoesNotBlock) {
 }
 
 TEST_F(RunDirTest, ADataFileGivenThroughAPipeIsReadOnce) {
-  const std::string pipe = dir.path + "/pipe";
+  const std::string pipe = dir.at("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   TrainOptions o;
-  o.out = dir.path + "/run";
+  o.out = dir.at("run");
   o.valid = pipe;
   const pid_t child = ::fork();
   if (child == 0) {

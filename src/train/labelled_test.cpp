@@ -23,13 +23,13 @@ using ::testing::HasSubstr;
 class Labelled : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) const {
-    const std::string path = dir_.path + "/" + name;
+    const std::string path = dir_.at(name);
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }
   template <class T>
   std::string write_array(const std::string& name, std::vector<uint64_t> shape, const std::vector<T>& values) const {
-    const std::string path = dir_.path + "/" + name;
+    const std::string path = dir_.at(name);
     write_npy(real_fs(), path, npy_array("a", std::move(shape), std::span<const T>(values)));
     return path;
   }
@@ -58,7 +58,7 @@ class Labelled : public ::testing::Test {
     o.n_layer = 1;
     o.pooling = "max";
     o.tokenizer = write("tokenizer.json", make_task("reset")->tokenizer_json());
-    o.out = dir_.path + "/" + out;
+    o.out = dir_.at(out);
     o.steps = 60;
     o.sequences = 8;
     o.accumulation = 2;
@@ -84,7 +84,7 @@ class Labelled : public ::testing::Test {
     return failure([&] { read_labelled({.labels = path, .features = features}); });
   }
 
-  test::TemporaryDir dir_;
+  Scratch dir_;
 };
 
 TEST_F(Labelled, ColumnsOfEitherOrder) {
@@ -127,7 +127,7 @@ TEST_F(Labelled, CaseA8TwoValuesAreTwoClasses) {
   EXPECT_THAT(classes("c.tsv", "a b\t0.5\nc d\t1.5\ne f\t2.5\n"), ElementsAre("regression"));
   EXPECT_THAT(classes("d.csv", "text,score\n\"fine, too\",1.0\npoor,0.0\n"), ElementsAre("0.0", "1.0"));
   EXPECT_THAT(classes("e.jsonl", "{\"text\": \"x\", \"label\": 1.0}\n{\"label\": 0.0, \"text\": \"y\"}\n").size(), 2u);
-  const LabelledRows csv = read_labelled({.labels = dir_.path + "/d.csv"});
+  const LabelledRows csv = read_labelled({.labels = dir_.at("d.csv")});
   EXPECT_THAT(csv.texts, ElementsAre("fine, too", "poor"));
   const std::string x = write_array<float>("x.npy", {4, 1}, {1, 2, 3, 4});
   const auto fractional = [&](const std::vector<float>& y) {
@@ -205,7 +205,7 @@ TEST_F(Labelled, TextsAreLearntAndARunResumesToTheLastBit) {
   train(o, {});
   const TrainReport end = resume(o.out, {}, {});
   EXPECT_EQ(end.labelled->loss, whole.labelled->loss);
-  const auto read = [&](const std::string& file) { return real_fs().read(dir_.path + file, 1u << 30); };
+  const auto read = [&](const std::string& file) { return real_fs().read(dir_.path() + file, 1u << 30); };
   EXPECT_EQ(read("/a/model/model.safetensors"), read("/b/model/model.safetensors"));
   EXPECT_EQ(read("/a/ckpt-0000060/optim.safetensors"), read("/b/ckpt-0000060/optim.safetensors"));
 
@@ -225,7 +225,7 @@ TEST_F(Labelled, ALanguageModelKeepsItsBody) {
   TrainOptions o = text_run("a");
   o.arch = "";
   o.tokenizer = "";
-  o.model = dir_.path + "/language";
+  o.model = dir_.at("language");
   Config config = architecture_preset("mamba", {.d_model = 16, .n_layer = 1, .vocab_size = 16});
   config.set("tie_word_embeddings", false);
   Model language = Model::create(config, DType::kF32, 9);
@@ -239,7 +239,7 @@ TEST_F(Labelled, ALanguageModelKeepsItsBody) {
   TrainOptions text = o;
   text.task = text.labels = text.valid = "";
   text.data = {write("data.txt", "abcdefgh")};
-  text.model = dir_.path + "/a/model";
+  text.model = dir_.at("a/model");
   text.out += "2";
   EXPECT_NE(failure([&] { train(text, {}); }), "no error");
 }

@@ -62,12 +62,12 @@ std::map<int64_t, double> losses(const std::string& log) {
 }
 
 TEST(Run, StoppedAndResumedEqualsUninterrupted) {
-  const test::TemporaryDir dir;
-  const TrainReport whole = train(task_options(dir.path + "/a"), {});
+  const Scratch dir;
+  const TrainReport whole = train(task_options(dir.at("a")), {});
   EXPECT_EQ(whole.end, TrainReport::End::kFinished);
   ASSERT_TRUE(whole.task);
 
-  TrainOptions o = task_options(dir.path + "/b");
+  TrainOptions o = task_options(dir.at("b"));
   o.stop_after = 5;
   EXPECT_EQ(train(o, {}).end, TrainReport::End::kStopAfter);
   TrainOverrides one_more;
@@ -76,24 +76,24 @@ TEST(Run, StoppedAndResumedEqualsUninterrupted) {
   const TrainReport end = resume(o.out, {}, {});
   EXPECT_EQ(end.steps, 12);
   EXPECT_EQ(end.task->right, whole.task->right);
-  EXPECT_EQ(losses(dir.path + "/a/log.jsonl").size(), 12u);
-  EXPECT_EQ(losses(dir.path + "/a/log.jsonl"), losses(dir.path + "/b/log.jsonl"));
-  const auto read = [&](const char* file) { return real_fs().read(dir.path + file, 1u << 30); };
+  EXPECT_EQ(losses(dir.at("a/log.jsonl")).size(), 12u);
+  EXPECT_EQ(losses(dir.at("a/log.jsonl")), losses(dir.at("b/log.jsonl")));
+  const auto read = [&](const char* file) { return real_fs().read(dir.path() + file, 1u << 30); };
   EXPECT_EQ(read("/a/model/model.safetensors"), read("/b/model/model.safetensors"));
   EXPECT_EQ(read("/a/ckpt-0000012/optim.safetensors"), read("/b/ckpt-0000012/optim.safetensors"));
 }
 
 TEST(Run, FinishedRunIsAModelAndCanBeExportedAndContinued) {
-  const test::TemporaryDir dir;
-  const TrainOptions o = task_options(dir.path + "/a");
+  const Scratch dir;
+  const TrainOptions o = task_options(dir.at("a"));
   const TrainReport report = train(o, {});
   const Model model = Model::load(report.model_dir);
   EXPECT_EQ(model.weights()[0].dtype, DType::kBF16);
   EXPECT_EQ(checkpoint_steps(real_fs(), o.out), (std::vector<int64_t>{8, 12}));
   EXPECT_EQ(real_fs().kind(o.out + "/lock"), FileKind::kRegular);
 
-  export_model(o.out, dir.path + "/exported", DType::kF32);
-  const Model exported = Model::load(dir.path + "/exported");
+  export_model(o.out, dir.at("exported"), DType::kF32);
+  const Model exported = Model::load(dir.at("exported"));
   EXPECT_EQ(exported.weights()[0].dtype, DType::kF32);
   // The checkpoint itself is a model directory too.
   const Model direct = Model::load(o.out + "/ckpt-0000012");
@@ -107,17 +107,17 @@ TEST(Run, FinishedRunIsAModelAndCanBeExportedAndContinued) {
 }
 
 TEST(Run, TextFromFilesWithHeldOutLoss) {
-  const test::TemporaryDir dir;
-  const std::string text = dir.path + "/text.txt";
+  const Scratch dir;
+  const std::string text = dir.at("text.txt");
   {
     std::ofstream out(text);
     for (int i = 0; i < 300; ++i) out << "aab#?ch." << (i % 50 == 49 ? "<|endoftext|>\n" : "bba");
   }
-  TrainOptions o = task_options(dir.path + "/a");
+  TrainOptions o = task_options(dir.at("a"));
   const std::unique_ptr<Task> task = make_task("reset");
-  std::ofstream(dir.path + "/tokenizer.json") << task->tokenizer_json();
+  std::ofstream(dir.at("tokenizer.json")) << task->tokenizer_json();
   o.task.clear();
-  o.tokenizer = dir.path + "/tokenizer.json";
+  o.tokenizer = dir.at("tokenizer.json");
   o.data = {text};
   o.valid = text;
   o.eval_steps = 5;
@@ -140,21 +140,21 @@ TEST(Run, TextFromFilesWithHeldOutLoss) {
 }
 
 TEST(Run, RefusesWhatItCannotDo) {
-  const test::TemporaryDir dir;
-  TrainOptions o = task_options(dir.path + "/a");
+  const Scratch dir;
+  TrainOptions o = task_options(dir.at("a"));
   o.stop_after = 1;
   train(o, {});
   EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kCannotCreate);
-  EXPECT_EQ(code_of([&] { resume(dir.path + "/none", {}, {}); }), ErrorCode::kNotFound);
-  EXPECT_EQ(code_of([&] { resume(dir.path, {}, {}); }), ErrorCode::kNotFound);
-  EXPECT_EQ(real_fs().kind(dir.path + "/lock"), FileKind::kNone);
+  EXPECT_EQ(code_of([&] { resume(dir.at("none"), {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of([&] { resume(dir.path(), {}, {}); }), ErrorCode::kNotFound);
+  EXPECT_EQ(real_fs().kind(dir.at("lock")), FileKind::kNone);
   const RunLock lock(o.out);
   EXPECT_EQ(code_of([&] { resume(o.out, {}, {}); }), ErrorCode::kTryAgain);
 }
 
 TEST(Run, GivesUpAfterManyNonFiniteSteps) {
-  const test::TemporaryDir dir;
-  TrainOptions o = task_options(dir.path + "/a");
+  const Scratch dir;
+  TrainOptions o = task_options(dir.at("a"));
   o.lr = 1e30;
   o.warmup = 0;
   o.clip = 0;
@@ -167,8 +167,8 @@ TEST(Run, GivesUpAfterManyNonFiniteSteps) {
 // Fewer bad steps than the run would put up with, and the end comes first.
 TEST(CaseA1, ARunThatLeavesTheFiniteNumbersStopsAndKeepsItsLastGoodCheckpoint) {
   for (const int64_t steps : {1, 2, 5}) {
-    const test::TemporaryDir dir;
-    TrainOptions o = task_options(dir.path + "/a");
+    const Scratch dir;
+    TrainOptions o = task_options(dir.at("a"));
     o.lr = o.min_lr = 1e30;
     o.warmup = 0;
     o.clip = 0;
@@ -179,22 +179,22 @@ TEST(CaseA1, ARunThatLeavesTheFiniteNumbersStopsAndKeepsItsLastGoodCheckpoint) {
     ASSERT_TRUE(kept) << steps;
     EXPECT_EQ(checkpoint_steps(real_fs(), o.out), std::vector<int64_t>{0}) << steps;
     EXPECT_FALSE(std::filesystem::exists(o.out + "/model")) << steps;
-    export_model(o.out, dir.path + "/good", DType::kF32);
-    EXPECT_EQ(find_non_finite(Model::load(dir.path + "/good").weights()), "");
+    export_model(o.out, dir.at("good"), DType::kF32);
+    EXPECT_EQ(find_non_finite(Model::load(dir.at("good")).weights()), "");
   }
 }
 
 TEST(CaseA1, TrainingDoesNotBeginFromADamagedModel) {
-  const test::TemporaryDir dir;
+  const Scratch dir;
   Model model = Model::load(test::golden_dir(test::kGoldenModels[0]));
   for (size_t i = 0; i < model.weights().size(); ++i) {
     Weight& w = model.weights()[i];
     if (w.dtype == DType::kF32 && w.size() > 2) static_cast<float*>(w.data)[2] = NAN;
   }
-  model.save(dir.path + "/bad", DType::kF32);
-  TrainOptions o = task_options(dir.path + "/a");
+  model.save(dir.at("bad"), DType::kF32);
+  TrainOptions o = task_options(dir.at("a"));
   o.config.clear();
-  o.model = dir.path + "/bad";
+  o.model = dir.at("bad");
   EXPECT_EQ(code_of([&] { train(o, {}); }), ErrorCode::kData);
 }
 
@@ -224,8 +224,8 @@ TEST(Run, AFullDiskIsAWarningUntilTheEnd) {
   std::vector<std::string> remarks;
   const LogSink before = set_log_sink([&](LogLevel, std::string_view text) { remarks.emplace_back(text); });
   for (bool stays_full : {false, true}) {
-    const test::TemporaryDir dir;
-    const TrainOptions o = task_options(dir.path + "/a");
+    const Scratch dir;
+    const TrainOptions o = task_options(dir.at("a"));
     FullDisk disk;
     TrainEvents events;
     events.fs = &disk;
@@ -249,8 +249,8 @@ TEST(Run, AFullDiskIsAWarningUntilTheEnd) {
 }
 
 TEST(Run, ASignalSavesAndStops) {
-  const test::TemporaryDir dir;
-  const TrainOptions o = task_options(dir.path + "/a");
+  const Scratch dir;
+  const TrainOptions o = task_options(dir.at("a"));
   TrainReport report;
   {
     const StopHandlers handlers;
@@ -268,20 +268,20 @@ TEST(Run, ASignalSavesAndStops) {
 }
 
 TEST(Lock, HoldsWhileAliveAndIsTakenOverWhenStale) {
-  const test::TemporaryDir dir;
+  const Scratch dir;
   {
-    const RunLock held(dir.path);
+    const RunLock held(dir.path());
     try {
-      const RunLock second(dir.path);
+      const RunLock second(dir.path());
       FAIL();
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kTryAgain);
       EXPECT_NE(e.message().find(std::to_string(::getpid())), std::string::npos) << e.message();
     }
   }
-  EXPECT_NO_THROW(RunLock(dir.path));
-  std::ofstream(dir.path + "/lock") << "process 1 on a host that died\n";
-  EXPECT_NO_THROW(RunLock(dir.path));
+  EXPECT_NO_THROW(RunLock(dir.path()));
+  std::ofstream(dir.at("lock")) << "process 1 on a host that died\n";
+  EXPECT_NO_THROW(RunLock(dir.path()));
 }
 
 }  // namespace

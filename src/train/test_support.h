@@ -1,16 +1,15 @@
-// What the trainer's tests share: small models with random weights, token lists, temporary directories.
+// What the trainer's tests share: small models with random weights, token lists.
 #pragma once
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
-#include <stdlib.h>
 
 #include <cmath>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
 #include "base/testing/compare.h"
+#include "base/testing/scratch.h"
 #include "train/trainer.h"
 
 namespace hindscan::test {
@@ -31,19 +30,6 @@ inline std::vector<int32_t> random_tokens(size_t n, uint64_t seed, int32_t vocab
   for (int32_t& t : out) t = static_cast<int32_t>(rng.below(static_cast<uint64_t>(vocab)));
   return out;
 }
-
-class TemporaryDir {
- public:
-  TemporaryDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hindscan-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path = pattern;
-  }
-  ~TemporaryDir() { std::filesystem::remove_all(path); }
-  TemporaryDir(const TemporaryDir&) = delete;
-  TemporaryDir& operator=(const TemporaryDir&) = delete;
-  std::string path;
-};
 
 // A text of random documents; token 0 separates them.
 inline Corpus random_corpus(size_t tokens, uint64_t seed) {

@@ -5,10 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <filesystem>
 #include <map>
 
 #include "base/fs.h"
+#include "base/testing/scratch.h"
 #include "io/npy.h"
 #include "io/zip_reader.h"
 
@@ -52,10 +52,9 @@ TEST(ReportNpz, HoldsEveryArrayUnderItsName) {
   append(m.arrays, {"core", "", kWeightUnit}, {{1, 2}, {1, 2, 3, 4, 5, 6}});
   append(m.arrays, {"mixer", "", kWeightUnit}, {{3, 4}, {6, 5, 4, 3, 2, 1}});
   r.methods.push_back(m);
-  const std::string path = ::testing::TempDir() + "hindscan-report.npz";
-  write_report_npz(real_fs(), path, r);
-  const std::string file = real_fs().read(path, 1 << 20);
-  std::filesystem::remove(path);
+  const Scratch folder;
+  write_report_npz(real_fs(), folder.at("report.npz"), r);
+  const std::string file = real_fs().read(folder.at("report.npz"), 1 << 20);
   const std::map<std::string, std::string> expected = {
       {"tokens.npy", "[2] 7 9"},     {"layer_residuals.npy", "[3] 0.5 0.25 0.125"},
       {"row.scores.npy", "[2] 1 2"}, {"row.core.layers.npy", "[3, 2] 1 2 3 4 5 6"},

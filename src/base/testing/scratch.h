@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "base/fs.h"
@@ -16,18 +17,16 @@ class Scratch {
     path_ = ::testing::TempDir() + "hindscan-test-XXXXXX";
     EXPECT_NE(::mkdtemp(path_.data()), nullptr);
   }
-  ~Scratch() { remove(path_); }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   const std::string& path() const { return path_; }
   std::string at(const std::string& name) const { return join_path(path_, name); }
 
  private:
-  static void remove(const std::string& path) {
-    if (real_fs().kind(path) != FileKind::kDirectory) return real_fs().unlink(path);
-    for (const std::string& name : real_fs().list(path)) remove(join_path(path, name));
-    ::rmdir(path.c_str());
-  }
   std::string path_;
 };
 
