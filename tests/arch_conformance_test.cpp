@@ -1,49 +1,28 @@
 // Every architecture of the registry against its golden files: logits, gradients and rows of an independent reference;
-// one pass = any split = packed = restored; the frozen operator adds up. Nothing here knows a family.
+// one pass = any split = packed; the frozen operator adds up. Nothing here knows a family.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <climits>
-#include <ostream>
 
+#include "arch_cases.h"
 #include "arch_maps.h"
 #include "base/cpu.h"
 
 namespace hindscan {
 namespace {
 
-using testing::ArchGolden;
+using testing::arch_cases;
 using testing::golden_cases;
+using testing::kGradient;
+using testing::kLogits;
+using testing::kSplit;
 using testing::kType;
 using testing::Packed;
 using testing::run;
 using testing::run_in_chunks;
 using testing::Sequence;
-
-template <class R>
-constexpr bool kDouble = sizeof(R) == 8;
-
-// Bars of acceptance 1.3 in float; in double what rounding leaves.
-template <class R>
-constexpr Tolerance kLogits = kDouble<R> ? tol::kF64Logits : tol::kF32Logits;
-template <class R>
-constexpr Tolerance kSplit = kDouble<R> ? tol::kF64Split : tol::kF32Split;
-template <class R>
-constexpr Tolerance kGradient = kDouble<R> ? tol::kF64Gradients : tol::kF32Gradients;
-
-struct Case {
-  std::string architecture, file;  // file empty: the architecture has no golden file
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.architecture << " " << c.file; }
-};
-
-std::vector<Case> all_cases() {
-  std::vector<Case> out;
-  for (const std::string& name : architecture_names()) {
-    for (const std::string& file : golden_cases(name)) out.push_back({name, file});
-  }
-  return out;
-}
 
 TEST(ArchTable, EveryArchitectureHasAGoldenFile) {
   for (const std::string& name : architecture_names()) EXPECT_FALSE(golden_cases(name).empty()) << name;
@@ -53,16 +32,11 @@ TEST(ArchTable, EveryGoldenFileBelongsToAnArchitecture) {
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(testing::golden_path("arch")))
     files += entry.is_regular_file() ? 1 : 0;
-  EXPECT_EQ(all_cases().size(), files);
+  EXPECT_EQ(arch_cases().size(), files);
 }
 
-class Conformance : public ::testing::TestWithParam<Case> {
+class Conformance : public testing::ArchTest {
  protected:
-  Conformance() : golden_(GetParam().file) {}
-
-  // Whether there is one row of logits per token, rather than one per sequence.
-  static bool per_token(const Model& model) { return model.arch().sizes().labels == 0; }
-
   template <class R>
   void logits() const {
     const Model model = golden_.model<R>();
@@ -219,32 +193,6 @@ class Conformance : public ::testing::TestWithParam<Case> {
     EXPECT_TRUE(agree(run<R>(model, input), apart, bar<R>(kSplit<R>, "largest")));
     expect_same_state<R>(end, end_second);
   }
-
-  template <class R>
-  void restored() const {
-    const Model model = golden_.model<R>();
-    if (!per_token(model)) GTEST_SKIP() << "this model judges whole texts: it has no logits of every token";
-    const Sequence& sequence = golden_.sequences()[0];
-    const std::string path =
-        ::testing::TempDir() + "arch_" + GetParam().file + fmt::format(".{}.{}.state", sizeof(R), ::getpid());
-    SequenceState state;
-    run<R>(model, sequence.part(0, 13), &state);
-    save_state(real_fs(), path, state, model);
-    SequenceState fork = state, back = load_state(path, model);
-    std::filesystem::remove(path);
-    EXPECT_EQ(back.tokens, 13);
-    const Sequence rest = sequence.from(13);
-    const std::vector<R> expected = run<R>(model, rest, &state);
-    EXPECT_EQ(run<R>(model, rest, &fork), expected);  // to the last bit
-    EXPECT_EQ(run<R>(model, rest, &back), expected);
-  }
-
-  template <class R>
-  Tolerance bar(const Tolerance& usual, const std::string& noise) const {
-    return golden_.bar<R>(usual, noise);
-  }
-
-  ArchGolden golden_;
 };
 
 TEST_P(Conformance, LogitsF32) { logits<float>(); }
@@ -261,8 +209,6 @@ TEST_P(Conformance, AnySplitF32) { splits<float>(); }
 TEST_P(Conformance, AnySplitF64) { splits<double>(); }
 TEST_P(Conformance, PackedF32) { packed<float>(); }
 TEST_P(Conformance, PackedF64) { packed<double>(); }
-TEST_P(Conformance, SavedAndRestoredF32) { restored<float>(); }
-TEST_P(Conformance, SavedAndRestoredF64) { restored<double>(); }
 TEST_P(Conformance, RowsF32) { testing::expect_rows<float>(golden_); }
 TEST_P(Conformance, RowsF64) { testing::expect_rows<double>(golden_); }
 TEST_P(Conformance, PublishedRowsF32) { testing::expect_published_rows<float>(golden_); }
@@ -307,39 +253,7 @@ TEST_P(Conformance, RunnerGivesTheSameLogits) {
   EXPECT_TRUE(agree(rows, ref, bar<float>(kSplit<float>, "largest")));
 }
 
-// 16-bit matrices are exact numbers: the same as the rounded weights in double.
-TEST_P(Conformance, SixteenBitStorage) {
-  const Model model = golden_.model<float>();
-  const Sequence& sequence = golden_.sequences()[0];
-  const std::string folder = ::testing::TempDir() + "arch_16_" + GetParam().file + fmt::format(".{}", ::getpid());
-  for (DType type : {DType::kBF16, DType::kF16}) {
-    std::filesystem::remove_all(folder);
-    model.save(folder, type);
-    const Model narrow = Model::load(folder), wide = Model::load(folder, {DType::kF64});
-    std::filesystem::remove_all(folder);
-    EXPECT_TRUE(agree(run<float>(narrow, sequence), run<double>(wide, sequence),
-                      bar<float>(kLogits<float>, "logits").times(2)));
-    EXPECT_TRUE(agree(run<double>(wide, sequence), golden_.logits(0),
-                      type == DType::kBF16 ? tol::kBf16Storage : tol::kF16Storage));
-  }
-}
-
-TEST_P(Conformance, WrittenAndReadAgain) {
-  const Model model = golden_.model<float>();
-  const std::string folder = ::testing::TempDir() + "arch_saved_" + GetParam().file + fmt::format(".{}", ::getpid());
-  std::filesystem::remove_all(folder);
-  model.save(folder, DType::kF32);
-  const Model again = Model::load(folder);
-  std::filesystem::remove_all(folder);
-  EXPECT_EQ(run<float>(again, golden_.sequences()[0]), run<float>(model, golden_.sequences()[0]));
-}
-
-INSTANTIATE_TEST_SUITE_P(Table, Conformance, ::testing::ValuesIn(all_cases()), [](const auto& test) {
-  std::string name = test.param.file;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Table, Conformance, ::testing::ValuesIn(arch_cases()), testing::arch_case_name);
 
 // The float tests once more on every instruction set below the one in use.
 class ConformanceIsa : public ::testing::TestWithParam<Isa> {};

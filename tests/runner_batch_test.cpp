@@ -2,13 +2,10 @@
 // last bit, in float as close as passes cut elsewhere are.
 #include <gtest/gtest.h>
 
-#include "arch_golden.h"
+#include "arch_cases.h"
 
 namespace hindscan {
 namespace {
-
-using testing::ArchGolden;
-using testing::golden_cases;
 
 // What a sequence gives and leaves.
 struct Given {
@@ -128,13 +125,11 @@ void expect_close(const Given& found, const Given& ref, const Tolerance& bar) {
   }
 }
 
-class RunnerBatch : public ::testing::TestWithParam<std::string> {
+class RunnerBatch : public testing::ArchTest {
  protected:
-  RunnerBatch() : golden_(GetParam()) {}
   static bool reads_text(const Model& model) {
     return model.arch().sizes().labels == 0 && model.arch().sizes().feature_dim == 0;
   }
-  ArchGolden golden_;
 };
 
 TEST_P(RunnerBatch, InDoubleGivesTheSameBits) {
@@ -161,20 +156,8 @@ TEST_P(RunnerBatch, InFloatIsAsCloseAsAnotherCut) {
   }
 }
 
-std::vector<std::string> all_cases() {
-  std::vector<std::string> out;
-  for (const std::string& name : architecture_names()) {
-    for (const std::string& file : golden_cases(name)) out.push_back(file);
-  }
-  return out;
-}
-
-INSTANTIATE_TEST_SUITE_P(Architectures, RunnerBatch, ::testing::ValuesIn(all_cases()), [](const auto& one) {
-  std::string name = one.param;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Architectures, RunnerBatch, ::testing::ValuesIn(testing::arch_cases()),
+                         testing::arch_case_name);
 
 Model small() {
   return Model::create(architecture_preset(architecture_names()[0], {.d_model = 16, .n_layer = 1, .vocab_size = 40}),

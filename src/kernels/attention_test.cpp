@@ -5,85 +5,16 @@
 #include <omp.h>
 
 #include <cmath>
-#include <limits>
-#include <tuple>
 #include <vector>
 
-#include "base/rng.h"
-#include "base/testing/compare.h"
-#include "base/testing/draws.h"
 #include "base/testing/sensitivity.h"
-#include "kernels/glr/element_test_support.h"
+#include "kernels/attention_test_support.h"
 
 namespace hindscan::kernels {
 namespace {
 
+using namespace attention_test;  // NOLINT(google-build-using-namespace)
 using glr::isa_test_name;
-
-template <class R>
-struct Problem {
-  AttentionDims dims;
-  std::vector<R> q, k, v, dy;
-  AttentionInputs<R> in() const { return {q.data(), k.data(), v.data()}; }
-};
-
-template <class R>
-std::vector<R> poisoned(int64_t n) {
-  return not_a_number<R>(n);
-}
-
-template <class R>
-Problem<R> problem(const AttentionDims& dims, double size = 1, Law law = Law::kNormal) {
-  Rng rng(5);
-  const auto draw = [&](int64_t n) {
-    std::vector<R> out(static_cast<size_t>(n));
-    for (R& x : out) x = static_cast<R>(static_cast<float>(size * tailed(rng.normal(), law)));
-    return out;
-  };
-  Problem<R> p{dims, {}, {}, {}, {}};
-  p.q = draw(dims.T * dims.heads * dims.d);
-  p.k = draw(dims.keys() * dims.kv_heads * dims.d);
-  p.v = draw(dims.keys() * dims.kv_heads * dims.d_v);
-  p.dy = draw(dims.T * dims.heads * dims.d_v);
-  return p;
-}
-
-template <class R>
-struct Outcome {
-  std::vector<R> y, lse, dq, dk, dv, dv_alone;
-};
-
-template <class R>
-Outcome<R> run(const Problem<R>& p) {
-  const AttentionDims& d = p.dims;
-  Outcome<R> r{poisoned<R>(d.T * d.heads * d.d_v), poisoned<R>(d.T * d.heads),       std::vector<R>(p.q.size(), R(1)),
-               std::vector<R>(p.k.size(), R(2)),   std::vector<R>(p.v.size(), R(3)), std::vector<R>(p.v.size(), R(3))};
-  attention_forward(d, p.in(), r.y.data(), r.lse.data());
-  attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {r.dq.data(), r.dk.data(), r.dv.data()});
-  attention_backward(d, p.in(), r.y.data(), r.lse.data(), p.dy.data(), {nullptr, nullptr, r.dv_alone.data()});
-  return r;
-}
-
-// T, past, heads, kv_heads, d, d_v, window, scale, soft_cap
-const AttentionDims kDims[] = {
-    {1, 0, 2, 1, 5, 3, 0, 0.4, 0},      {1, 300, 4, 2, 16, 16, 0, 0.25, 0},   {3, 130, 2, 2, 7, 9, 20, 0.4, 0},
-    {64, 0, 1, 1, 32, 32, 0, 0.2, 0},   {65, 1, 4, 2, 8, 12, 0, 0.3, 2.5},    {200, 77, 3, 1, 10, 6, 50, 0.3, 0},
-    {129, 260, 2, 1, 16, 4, 1, 0.3, 0}, {150, 0, 2, 2, 20, 17, 130, 0.2, 30},
-};
-
-template <class R>
-R score(const Problem<R>& p, int64_t h, int64_t t, int64_t j) {
-  const AttentionDims& d = p.dims;
-  R x = 0;
-  for (int64_t i = 0; i < d.d; ++i) {
-    x += p.q[static_cast<size_t>((t * d.heads + h) * d.d + i)] *
-         p.k[static_cast<size_t>((j * d.kv_heads + h * d.kv_heads / d.heads) * d.d + i)];
-  }
-  x *= d.scale;
-  return d.soft_cap > 0 ? d.soft_cap * std::tanh(x / d.soft_cap) : x;
-}
-
-constexpr Tolerance kDouble = tol::kF64Absolute.times(0.1);
 
 TEST(Attention, DoubleIsTheDefinition) {
   for (const AttentionDims& d : {kDims[0], kDims[2], kDims[4]}) {
@@ -189,83 +120,6 @@ TEST_P(AttentionIsa, FloatFollowsDoubleOnHeavyTails) {
   }
 }
 
-template <class R>
-void check_maps(const AttentionDims& d, const Tolerance& bar) {
-  const Problem<R> p = problem<R>(d);
-  const Outcome<R> r = run(p);
-  const auto weight = [&](int64_t h, int64_t t, int64_t j) {
-    if (j > d.past + t || (d.window > 0 && j <= d.past + t - d.window)) return 0.0;
-    return std::exp(static_cast<double>(score(p, h, t, j)) -
-                    static_cast<double>(r.lse[static_cast<size_t>(t * d.heads + h)]));
-  };
-  const int64_t n = d.keys(), last = d.T - 1;
-  std::vector<R> row = poisoned<R>(n);
-  attention_row(d, p.in(), r.lse.data(), -1, last, row.data());
-  for (int64_t j = 0; j < n; ++j) {
-    double mean = 0;
-    for (int64_t h = 0; h < d.heads; ++h) mean += weight(h, last, j) / static_cast<double>(d.heads);
-    ASSERT_TRUE(agree(row[static_cast<size_t>(j)], mean, bar));
-  }
-  std::vector<R> w(static_cast<size_t>(d.T * d.heads)), products = poisoned<R>(n * d.heads);
-  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<R>(std::sin(static_cast<double>(i)));
-  attention_row_times(d, p.in(), r.lse.data(), w.data(), products.data());
-  for (int64_t j = 0; j < n; j += 7) {
-    for (int64_t h = 0; h < d.heads; ++h) {
-      double sum = 0;
-      for (int64_t t = 0; t < d.T; ++t)
-        sum += static_cast<double>(w[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
-      ASSERT_TRUE(agree(products[static_cast<size_t>(j * d.heads + h)], sum, bar.times(30)));
-    }
-  }
-  const glr::TileRange I{d.T / 3, d.T}, J{n / 4, n};
-  std::vector<R> tile = poisoned<R>((I.end - I.begin) * (J.end - J.begin)), gate(w), slope;
-  for (int64_t i = 0; i < n * d.heads; ++i) slope.push_back(static_cast<R>(-2 + std::cos(static_cast<double>(i))));
-  using glr::HeadMap;
-  for (const HeadMap map : {HeadMap::kMean, HeadMap::kMeanAbs, HeadMap::kMeanPositive, HeadMap::kOne}) {
-    attention_tile(d, p.in(), r.lse.data(), map, d.heads - 1, I, J, {gate.data(), slope.data()}, tile.data());
-    for (int64_t t = I.begin; t < I.end; t += 3) {
-      for (int64_t j = J.begin; j < J.end; j += 5) {
-        double sum = 0;
-        for (int64_t h = 0; h < d.heads; ++h) {
-          const double x = static_cast<double>(slope[static_cast<size_t>(j * d.heads + h)]) *
-                           static_cast<double>(gate[static_cast<size_t>(t * d.heads + h)]) * weight(h, t, j);
-          if (map == HeadMap::kOne && h == d.heads - 1)
-            sum = x * static_cast<double>(d.heads);
-          else if (map == HeadMap::kMean)
-            sum += x;
-          else if (map == HeadMap::kMeanAbs)
-            sum += std::abs(x);
-          else if (map == HeadMap::kMeanPositive)
-            sum += std::max(x, 0.0);
-        }
-        const R found = tile[static_cast<size_t>((t - I.begin) * (J.end - J.begin) + j - J.begin)];
-        ASSERT_TRUE(agree(found, sum / static_cast<double>(d.heads), bar.times(2)));
-      }
-    }
-  }
-  const std::vector<int64_t> rows = {0, d.T / 2, d.T}, columns = {0, n / 3, n / 3, n};
-  std::vector<R> sums = poisoned<R>(6);
-  attention_block_sums(d, p.in(), r.lse.data(), -1, rows.data(), 2, columns.data(), 3, sums.data());
-  for (size_t a = 0; a < 2; ++a) {
-    for (size_t b = 0; b < 3; ++b) {
-      double sum = 0;
-      for (int64_t t = rows[a]; t < rows[a + 1]; ++t) {
-        for (int64_t j = columns[b]; j < columns[b + 1]; ++j) {
-          for (int64_t h = 0; h < d.heads; ++h) sum += weight(h, t, j) / static_cast<double>(d.heads);
-        }
-      }
-      ASSERT_TRUE(agree(sums[a * 3 + b], sum, bar.times(100)));
-    }
-  }
-}
-
-TEST(Attention, MapsAreTheWeights) {
-  for (const AttentionDims& d : {kDims[0], kDims[2], kDims[4], AttentionDims{70, 20, 2, 1, 6, 3, 33, 0.4, 0}}) {
-    check_maps<double>(d, kDouble);
-    check_maps<float>(d, tol::kF32Weight);
-  }
-}
-
 TEST(Attention, ThreadsDoNotChangeTheResult) {
   const AttentionDims d{300, 40, 4, 2, 16, 16, 0, 0.3, 0};
   const Problem<float> p = problem<float>(d);
@@ -295,7 +149,7 @@ TEST_P(AttentionIsa, TheFutureIsUnseen) {
   const int64_t from = 90;
   std::fill(p.k.begin() + from * d.d, p.k.end(), 1e20f);
   std::fill(p.v.begin() + from * d.d_v, p.v.end(), 1e30f);
-  std::vector<float> y = poisoned<float>(d.T * d.heads * d.d_v);
+  std::vector<float> y = not_a_number<float>(d.T * d.heads * d.d_v);
   attention_forward(d, p.in(), y.data(), nullptr);
   for (size_t i = 0; i < static_cast<size_t>(from * d.heads * d.d_v); ++i) ASSERT_EQ(y[i], clean.y[i]) << i;
 }
