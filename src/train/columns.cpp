@@ -1,8 +1,6 @@
 #include "train/columns.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +9,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "train/label_kinds.h"
 
 namespace hindscan {
 namespace {
@@ -33,12 +32,6 @@ std::string lower(std::string_view text) {
 template <size_t N>
 bool is_one_of(const std::string& cell, const std::string_view (&names)[N]) {
   return std::find(std::begin(names), std::end(names), lower(cell)) != std::end(names);
-}
-
-std::optional<double> number_of(std::string_view text) {
-  double v = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-  return error == std::errc() && end == text.data() + text.size() && std::isfinite(v) ? std::optional(v) : std::nullopt;
 }
 
 // What a column holds below the first row or with it.

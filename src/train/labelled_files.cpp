@@ -1,54 +1,21 @@
-// Reading labelled files: columns, objects and arrays become rows of text and label.
+// Reading labelled files: the rows of a table and the objects of a file of lines become rows of text and label.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <cstring>
-#include <set>
 
 #include "base/budget.h"
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/fs.h"
-#include "base/log.h"
-#include "base/mmap.h"
-#include "base/utf8.h"
 #include "io/json_reader.h"
-#include "io/npy.h"
 #include "io/text_file.h"
 #include "train/columns.h"
+#include "train/label_kinds.h"
 #include "train/labelled.h"
+#include "train/labelled_arrays.h"
 
 namespace hindscan {
 namespace {
 
 std::string where(const std::string& path, int64_t line) { return fmt::format("{} line {}", path, line); }
-
-std::optional<double> number_of(std::string_view text) {
-  double v = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-  return error == std::errc() && end == text.data() + text.size() && std::isfinite(v) ? std::optional(v) : std::nullopt;
-}
-
-bool is_integer(std::string_view text) {
-  int64_t v = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-// Numbers to predict rather than names: written with a point, unless there are but two of them.
-bool are_fractional(const std::vector<std::string>& labels) {
-  std::set<double> values;
-  bool point = false, fraction = false;
-  for (const std::string& label : labels) {
-    const std::optional<double> v = number_of(label);
-    if (!v) return false;
-    values.insert(*v);
-    point |= !is_integer(label);
-    fraction |= *v != std::floor(*v);
-  }
-  const bool two = values.size() <= 2 && (!fraction || labels.size() >= 2 * values.size());
-  return point && !two;
-}
 
 // "column 2 "sentiment"".
 std::string column_name(const std::vector<TableRow>& rows, const Columns& c, size_t column) {
@@ -125,52 +92,6 @@ LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) 
   return out;
 }
 
-template <class T>
-T element(const NpyArray& a, size_t i) {
-  T v;
-  std::memcpy(&v, a.bytes.data() + i * sizeof v, sizeof v);
-  return v;
-}
-
-uint64_t elements(const NpyArray& a) {
-  uint64_t n = 1;
-  for (const uint64_t d : a.shape) n *= d;
-  return n;
-}
-
-std::string label_at(const NpyArray& a, size_t i) {
-  switch (a.type) {
-    case NpyType::kFloat32:
-      return fmt::format("{}", element<float>(a, i));
-    case NpyType::kFloat64:
-      return fmt::format("{}", element<double>(a, i));
-    case NpyType::kInt32:
-      return std::to_string(element<int32_t>(a, i));
-    case NpyType::kInt64:
-      return std::to_string(element<int64_t>(a, i));
-    case NpyType::kUint8:
-      return std::to_string(element<uint8_t>(a, i));
-    case NpyType::kText:  // parse_npy refuses it
-      break;
-  }
-  return {};
-}
-
-LabelledRows read_label_array(const LabelledFiles& files, const std::string& content) {
-  const NpyArray a = parse_npy(as_bytes(content), files.labels);
-  check(a.shape.size() == 1 || a.shape.size() == 2, ErrorCode::kData,
-        "[{}] expected labels of shape [N] or [N, numbers], found [{}]", files.labels, fmt::join(a.shape, ", "));
-  LabelledRows out;
-  out.outputs = a.shape.size() == 2 ? static_cast<int64_t>(a.shape[1]) : 1;
-  check(out.outputs >= 1, ErrorCode::kData, "[{}] expected at least one label a sequence, found none", files.labels);
-  for (size_t i = 0; i < elements(a); ++i) out.labels.push_back(label_at(a, i));
-  const bool real = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64;
-  const std::set<std::string_view> values(out.labels.begin(), out.labels.end());
-  out.fractional = real && (values.size() > 2 || out.outputs > 1 || are_fractional(out.labels));
-  for (size_t i = 0; i < a.shape[0]; ++i) out.lines.push_back(static_cast<int64_t>(i) + 1);
-  return out;
-}
-
 LabelledFiles files_of(const TrainOptions& o, const std::string& labels, const std::string& features) {
   return {o.given_name(labels),
           o.given_name(features),
@@ -218,74 +139,6 @@ LabelledRows read_labelled(const LabelledFiles& files) {
   if (crlf > 0) out.notes.push_back(fmt::format("{}: {} line ends CR LF are read as LF", out.path, crlf));
   check(!out.labels.empty(), ErrorCode::kData, "[{}] expected labelled sequences, found none", files.labels);
   return out;
-}
-
-FeatureArray read_features(const std::string& file, const std::string& name) {
-  const std::string& path = name.empty() ? file : name;
-  Budget budget = Budget::of_machine(path);
-  const std::string content = read_file(file, budget.left());
-  const NpyArray a = parse_npy(as_bytes(content), path);
-  const size_t rank = a.shape.size();
-  check(rank == 2 || rank == 3, ErrorCode::kData,
-        "[{}] expected features of shape [sequences, tokens, numbers] or [sequences, numbers], found [{}]; "
-        "sequences of different lengths go into separate files",
-        path, fmt::join(a.shape, ", "));
-  check(elements(a) > 0, ErrorCode::kData, "[{}] expected features, found an empty array [{}]", path,
-        fmt::join(a.shape, ", "));
-  const bool known = a.type == NpyType::kFloat32 || a.type == NpyType::kFloat64 || a.type == NpyType::kUint8;
-  check(known, ErrorCode::kData, "[{}] expected features of type float32, float64 or uint8, found integers", path);
-  FeatureArray out;
-  out.count = static_cast<int64_t>(a.shape[0]);
-  out.length = rank == 3 ? static_cast<int64_t>(a.shape[1]) : 1;
-  out.dim = static_cast<int64_t>(a.shape[rank - 1]);
-  budget.take(elements(a), sizeof(float), "numbers");
-  out.values.resize(elements(a));
-  for (size_t i = 0; i < out.values.size(); ++i) {
-    float v = 0;
-    if (a.type == NpyType::kFloat32) v = element<float>(a, i);
-    if (a.type == NpyType::kFloat64) v = static_cast<float>(element<double>(a, i));
-    if (a.type == NpyType::kUint8) v = element<uint8_t>(a, i);
-    check(std::isfinite(v), ErrorCode::kData, "[{}] expected finite numbers, found {} in sequence {}", path, v,
-          i / (out.values.size() / a.shape[0]) + 1);
-    out.values[i] = v;
-  }
-  return out;
-}
-
-ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64_t feature_dim) {
-  ClassifierOptions o;
-  o.feature_dim = feature_dim;
-  o.regression = regression || rows.fractional;
-  if (o.regression) {
-    o.num_labels = rows.outputs;
-    log_info("{}: the labels are numbers to predict (a regression)", rows.path);
-    return o;
-  }
-  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression",
-        rows.path, rows.outputs);
-  const std::set<std::string> distinct(rows.labels.begin(), rows.labels.end());
-  o.label_names.assign(distinct.begin(), distinct.end());
-  if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return number_of(l).has_value(); })) {
-    std::sort(o.label_names.begin(), o.label_names.end(),
-              [](const auto& a, const auto& b) { return *number_of(a) < *number_of(b); });
-  }
-  for (const std::string& name : o.label_names) {
-    check(valid_utf8(name), ErrorCode::kData, "[{}] expected labels in UTF-8, found other bytes; convert the file",
-          rows.path);
-  }
-  o.num_labels = std::ssize(o.label_names);
-  check(o.num_labels >= 2, ErrorCode::kData, "[{}] expected at least two different labels, found only \"{}\"",
-        rows.path, o.label_names[0]);
-  constexpr size_t kShown = 10;
-  const auto shown = static_cast<std::ptrdiff_t>(std::min(kShown, o.label_names.size()));
-  log_info("{}: {}: {}{}", rows.path, counted(o.num_labels, "class", "classes"),
-           fmt::join(o.label_names.begin(), o.label_names.begin() + shown, ", "),
-           o.label_names.size() > kShown ? ", ..." : "");
-  constexpr auto kMostLabels = static_cast<int64_t>(limit::kLabels);
-  check(o.num_labels <= kMostLabels, ErrorCode::kData,
-        "[{}] expected at most {} different labels, found {}; is the label column right?", rows.path, kMostLabels,
-        o.num_labels);
-  return o;
 }
 
 }  // namespace hindscan
