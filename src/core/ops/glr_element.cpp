@@ -1,6 +1,6 @@
 // Role glr: the gated linear recurrence. Adjoint: exact (with recomputed states), or the value path alone (coefficients
 // frozen = implicit attention transposed), or one coefficient's part of the exact gradient (MixerPath).
-#include <cstring>
+#include <algorithm>
 
 #include "core/ops/carried.h"
 #include "core/ops/glr.h"
@@ -14,17 +14,86 @@ using kernels::glr::ElementGrads;
 
 namespace {
 
+// One recorded op, and its adjoint.
 template <class R>
-struct ElementPass {  // one recorded glr op
-  ElementDims dims;   // T of the whole pass
+struct ElementOp {
+  GlrElement in;
+  Var out;
+  ElementDims dims;  // T of the whole pass
   ElementCoeffs<R> coeffs;
   const R* v;
-  const R* S0;  // [segments, D, N]
+  CarriedSlot state;
+  R* S0;  // [segments, D, N] before each segment
 
+  ElementDims dims_of(const Segment& g) const { return {g.end - g.begin, dims.D, dims.N}; }
   ElementCoeffs<R> at(int64_t t) const {
     return {coeffs.dt + t * dims.D, coeffs.A, coeffs.B + t * dims.N, coeffs.C + t * dims.N};
   }
+  std::shared_ptr<ElementDetail<R>> detail(const Ctx& ctx) const;
+  void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
+  // Of one segment; dS [D, N] as in ElementGrads, all: of the whole pass.
+  void segment_back(Ctx& ctx, const Segment& g, size_t s, const LocalRule& on, const ElementGrads<R>& all,
+                    R* dS) const;
 };
+
+template <class R>
+std::shared_ptr<ElementDetail<R>> ElementOp<R>::detail(const Ctx& ctx) const {
+  auto d = std::make_shared<ElementDetail<R>>();
+  d->values = in.v;
+  d->writes = in.k;
+  d->state = ctx.name_of(state);
+  d->state_shape = state.shape.list();
+  d->dims = dims;
+  d->coeffs = coeffs;
+  d->v = v;
+  d->y = ctx.data<R>(out);
+  return d;
+}
+
+template <class R>
+void ElementOp<R>::segment_back(Ctx& ctx, const Segment& g, size_t s, const LocalRule& on, const ElementGrads<R>& all,
+                                R* dS) const {
+  const int64_t b = g.begin, D = dims.D, N = dims.N;
+  const R* dy = ctx.grad<R>(out) + b * D;
+  if (!on.any_coefficient() && all.dA == nullptr)
+    return kernels::glr::element_value_adjoint(dims_of(g), at(b), dy, dS, all.dx + b * D);
+  const auto from = [](R* p, int64_t by) { return p == nullptr ? p : p + by; };
+  ElementGrads<R> grads = all;
+  grads.dx = from(all.dx, b * D);
+  grads.ddt_write = from(all.ddt_write, b * D);
+  grads.ddt_decay = from(all.ddt_decay, b * D);
+  grads.dB = from(all.dB, b * N);
+  grads.dC = from(all.dC, b * N);
+  grads.dS = dS;
+  kernels::glr::element_backward(dims_of(g), at(b), v + b * D, S0 + static_cast<int64_t>(s) * state.size(), dy, grads);
+}
+
+template <class R>
+void ElementOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
+  if (!on.any_input()) return;
+  const size_t n = static_cast<size_t>(state.size());
+  const ArenaScope outer(scratch);
+  ElementGrads<R> grads;
+  if (on.value) grads.dx = ctx.grad<R>(in.v);
+  if (on.read) grads.dC = ctx.grad<R>(in.q);
+  if (on.write) grads.dB = ctx.grad<R>(in.k);
+  R* ddt = on.write || on.decay ? ctx.grad<R>(in.dt) : nullptr;
+  grads.ddt_write = on.write ? ddt : nullptr;
+  grads.ddt_decay = on.decay ? ddt : nullptr;
+  if (on.weights) grads.dA = zeros<R>(scratch, state.size());  // [D, N]
+  const std::vector<Segment>& segments = ctx.layout(in.v).segments;
+  for (size_t s = segments.size(); s-- > 0;) {
+    const Segment& g = segments[s];
+    const ArenaScope scope(scratch);
+    R* dS = scratch.array<R>(n);  // [D, N]
+    state.load_adjoint(ctx, g, dS);
+    segment_back(ctx, g, s, on, grads, dS);
+    if (on.value) state.store_adjoint(ctx, g, dS);
+  }
+  if (grads.dA == nullptr) return;
+  R* dA_log = ctx.options().grads->of<R>(*in.A_log);
+  for (size_t i = 0; i < n; ++i) dA_log[i] += grads.dA[i] * coeffs.A[i];  // A = -exp(A_log)
+}
 
 }  // namespace
 
@@ -34,74 +103,27 @@ Var glr(Ctx& ctx, const GlrElement& in) {
         in.A_log->name, D, N, fmt::join(in.A_log->shape, ", "));
   check(N <= 256, ErrorCode::kData, "[glr] expected d_state <= 256, found {}", N);
   const CarriedSlot state{ctx.carry("glr", {D, N})};
-  const size_t state_n = static_cast<size_t>(D * N);
-  const Weight* A_log = in.A_log;
+  const size_t n = static_cast<size_t>(D * N);
   const std::vector<Segment>& segments = ctx.layout(in.v).segments;
   const Var out = ctx.make_like(in.v, D);  // [T, D]
   ctx.with_real([&]<class R>(R) {
-    R* A = ctx.arena().array<R>(state_n);  // [D, N]
-    kernels::neg_exp(D * N, A_log->as<R>(), A);
-    R* S0 = ctx.recording() ? ctx.arena().array<R>(segments.size() * state_n) : nullptr;  // [segments, D, N]
-    const ElementPass<R> pass{
-        {T, D, N}, {ctx.data<R>(in.dt), A, ctx.data<R>(in.k), ctx.data<R>(in.q)}, ctx.data<R>(in.v), S0};
+    R* A = ctx.arena().array<R>(n);  // [D, N]
+    kernels::neg_exp(D * N, in.A_log->as<R>(), A);
+    const ElementCoeffs<R> coeffs{ctx.data<R>(in.dt), A, ctx.data<R>(in.k), ctx.data<R>(in.q)};
+    ElementOp<R> op{in, out, {T, D, N}, coeffs, ctx.data<R>(in.v), state, nullptr};
+    if (ctx.recording()) op.S0 = ctx.arena().array<R>(segments.size() * n);
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       const ArenaScope scope(ctx.scratch());
-      R* S = g.carries_out ? ctx.carry_out<R>(g.seq, state) : ctx.scratch().array<R>(state_n);
+      R* S = g.carries_out ? ctx.carry_out<R>(g.seq, state) : ctx.scratch().array<R>(n);
       state.load(ctx, g, S);
-      if (S0 != nullptr) std::memcpy(S0 + s * state_n, S, state_n * sizeof(R));
-      kernels::glr::element_forward({g.end - g.begin, D, N}, pass.at(g.begin), pass.v + g.begin * D, S,
+      if (op.S0 != nullptr) std::copy_n(S, n, op.S0 + s * n);
+      kernels::glr::element_forward(op.dims_of(g), op.at(g.begin), op.v + g.begin * D, S,
                                     ctx.data<R>(out) + g.begin * D);
     }
-    if (!ctx.recording()) return;
-    auto detail = std::make_shared<ElementDetail<R>>();
-    detail->values = in.v;
-    detail->writes = in.k;
-    detail->state = ctx.name_of(state);
-    detail->state_shape = state.shape.list();
-    detail->dims = pass.dims;
-    detail->coeffs = pass.coeffs;
-    detail->v = pass.v;
-    detail->y = ctx.data<R>(out);
-    ctx.record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {A_log});
-    ctx.set_adjoint(
-        [=, &ctx](const LocalRule& rule) {
-          if (!rule.any_input()) return;
-          const R* dy = ctx.grad<R>(out);
-          R* dv = rule.value ? ctx.grad<R>(in.v) : nullptr;
-          R* dq = rule.read ? ctx.grad<R>(in.q) : nullptr;
-          R* dk = rule.write ? ctx.grad<R>(in.k) : nullptr;
-          R* ddt = rule.write || rule.decay ? ctx.grad<R>(in.dt) : nullptr;
-          const ArenaScope outer(ctx.scratch());
-          R* dA = rule.weights ? ctx.scratch().array<R>(state_n) : nullptr;  // [D, N]
-          if (dA != nullptr) std::memset(dA, 0, state_n * sizeof(R));
-          for (size_t s = segments.size(); s-- > 0;) {
-            const Segment& g = segments[s];
-            const int64_t b = g.begin;
-            const ArenaScope scope(ctx.scratch());
-            R* dS = ctx.scratch().array<R>(state_n);
-            state.load_adjoint(ctx, g, dS);
-            const ElementDims dims{g.end - b, D, N};
-            if (dv != nullptr && dq == nullptr && dk == nullptr && ddt == nullptr && dA == nullptr) {
-              kernels::glr::element_value_adjoint(dims, pass.at(b), dy + b * D, dS, dv + b * D);
-            } else {
-              ElementGrads<R> grads;
-              grads.dx = dv == nullptr ? nullptr : dv + b * D;
-              grads.ddt_write = rule.write ? ddt + b * D : nullptr;
-              grads.ddt_decay = rule.decay ? ddt + b * D : nullptr;
-              grads.dA = dA;
-              grads.dB = dk == nullptr ? nullptr : dk + b * N;
-              grads.dC = dq == nullptr ? nullptr : dq + b * N;
-              grads.dS = dS;
-              kernels::glr::element_backward(dims, pass.at(b), pass.v + b * D, S0 + s * state_n, dy + b * D, grads);
-            }
-            if (rule.value) state.store_adjoint(ctx, g, dS);
-          }
-          if (dA == nullptr) return;
-          R* dA_log = ctx.options().grads->of<R>(*A_log);
-          for (size_t i = 0; i < state_n; ++i) dA_log[i] += dA[i] * A[i];  // A = -exp(A_log)
-        },
-        std::move(detail));
+    if (!ctx.record(Role::kGlr, {in.q, in.k, in.v, in.dt}, out, {in.A_log})) return;
+    auto detail = op.detail(ctx);
+    ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));
   });
   return out;
 }

@@ -45,7 +45,16 @@ struct AttentionOp {
   }
   // Rows of the state that a later token may see.
   int64_t kept(int64_t tokens) const { return dims.window > 0 ? std::min(tokens, dims.window - 1) : tokens; }
+  // Keys and values of segment s: of a state that is advanced in place, where they are; else one array of the cached and
+  // the new ones, of which the state keeps what a later token may see.
+  void find_keys(Ctx& ctx, const Segment& g, size_t s);
+  std::shared_ptr<SoftmaxDetail<R>> detail(const Ctx& ctx) const;
   void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
+
+ private:
+  const R* appended(Ctx& ctx, const Segment& g, size_t s, const Carried& slot, Var x);
+  const R* gathered(Ctx& ctx, const Segment& g, size_t s, const SequenceState::Rows& cached, Var x) const;
+  void leave(Ctx& ctx, const Segment& g, const Carried& slot, const R* rows, int64_t count) const;
 };
 
 AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
@@ -117,6 +126,84 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) con
   }
 }
 
+template <class R>
+const R* AttentionOp<R>::appended(Ctx& ctx, const Segment& g, size_t s, const Carried& slot, Var x) {
+  const DType type = ctx.options().compute;
+  const int64_t n = g.end - g.begin, width = ctx.cols(x);
+  const int64_t keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
+  SequenceState& state = *ctx.state_of(g.seq);
+  std::copy_n(ctx.data<R>(x) + g.begin * width, n * width,
+              static_cast<R*>(state.append_rows(ctx.names(), slot, type, n, keep)));
+  const SequenceState::Rows rows = state.rows(ctx.names(), slot, type);
+  keys[s].past = rows.count - n;
+  return static_cast<const R*>(rows.data);
+}
+
+// Cached rows before the segment's own; the first segment's go on over the whole pass, as explain/ reads them.
+template <class R>
+const R* AttentionOp<R>::gathered(Ctx& ctx, const Segment& g, size_t s, const SequenceState::Rows& cached,
+                                  Var x) const {
+  const int64_t width = ctx.cols(x), count = (s == 0 ? dims.T : g.end) - g.begin;
+  const R* own = ctx.data<R>(x) + g.begin * width;
+  if (cached.count == 0) return own;
+  R* rows = ctx.arena().array<R>(static_cast<size_t>((cached.count + count) * width));  // [past + T, width]
+  std::copy_n(static_cast<const R*>(cached.data), cached.count * width, rows);
+  std::copy_n(own, count * width, rows + cached.count * width);
+  return rows;
+}
+
+template <class R>
+void AttentionOp<R>::leave(Ctx& ctx, const Segment& g, const Carried& slot, const R* rows, int64_t count) const {
+  const int64_t rows_kept = kept(count), width = slot.shape[1];
+  std::copy_n(rows + (count - rows_kept) * width, rows_kept * width,
+              ctx.carry_out<R>(g.seq, {slot.slot, {rows_kept, width}}));
+}
+
+template <class R>
+void AttentionOp<R>::find_keys(Ctx& ctx, const Segment& g, size_t s) {
+  const DType type = ctx.options().compute;
+  SequenceState* state = ctx.state_of(g.seq);
+  if (ctx.options().in_place && state != nullptr && g.carries_out) {
+    keys[s].k = appended(ctx, g, s, k_slot, in.k);
+    keys[s].v = appended(ctx, g, s, v_slot, in.v);
+    return;
+  }
+  const bool cached = g.carries_in && state != nullptr;
+  const SequenceState::Rows k = cached ? state->rows(ctx.names(), k_slot, type) : SequenceState::Rows();
+  const SequenceState::Rows v = cached ? state->rows(ctx.names(), v_slot, type) : SequenceState::Rows();
+  check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}",
+        ctx.name_of(k_slot), v.count, k.count);
+  keys[s] = {k.count, gathered(ctx, g, s, k, in.k), gathered(ctx, g, s, v, in.v)};
+  if (!g.carries_out || state == nullptr) return;
+  leave(ctx, g, k_slot, keys[s].k, k.count + g.end - g.begin);
+  leave(ctx, g, v_slot, keys[s].v, k.count + g.end - g.begin);
+}
+
+template <class R>
+std::shared_ptr<SoftmaxDetail<R>> AttentionOp<R>::detail(const Ctx& ctx) const {
+  auto out_detail = std::make_shared<SoftmaxDetail<R>>();
+  SoftmaxDetail<R>& d = *out_detail;
+  d.values = in.v;
+  d.writes = in.v;
+  d.state = ctx.name_of(k_slot);
+  d.T = dims.T;
+  d.past = keys.empty() ? 0 : keys[0].past;
+  d.heads = dims.heads;
+  d.kv_heads = dims.kv_heads;
+  d.d = dims.d;
+  d.d_v = dims.d_v;
+  d.window = dims.window;
+  d.scale = dims.scale;
+  d.soft_cap = dims.soft_cap;
+  d.q = ctx.data<R>(in.q);
+  d.k = keys.empty() ? ctx.data<R>(in.k) : keys[0].k;
+  d.v = keys.empty() ? ctx.data<R>(in.v) : keys[0].v;
+  d.y = ctx.data<R>(out);
+  d.lse = lse;
+  d.state_shape = {d.past, k_width()};
+  return out_detail;
+}
+
 }  // namespace
 
 Var softmax_attention(Ctx& ctx, const Attention& in) {
@@ -128,74 +215,15 @@ Var softmax_attention(Ctx& ctx, const Attention& in) {
   ctx.with_real([&]<class R>(R) {
     AttentionOp<R> op{in, out, dims, k_slot, v_slot, std::vector<SegmentKeys<R>>(segments.size()), nullptr};
     if (ctx.recording()) op.lse = ctx.arena().array<R>(static_cast<size_t>(dims.T * dims.heads));
-    const DType type = ctx.options().compute;
-    // Cached rows before the segment's own; the first segment's go on over the whole pass, as explain/ reads them.
-    const auto gather = [&](const Segment& g, const SequenceState::Rows& cached, Var x, bool first) {
-      const int64_t width = ctx.cols(x), count = (first ? dims.T : g.end) - g.begin;
-      R* rows = ctx.arena().array<R>(static_cast<size_t>((cached.count + count) * width));  // [past + T, width]
-      std::copy_n(static_cast<const R*>(cached.data), cached.count * width, rows);
-      std::copy_n(ctx.data<R>(x) + g.begin * width, count * width, rows + cached.count * width);
-      return rows;
-    };
-    const auto leave = [&](const Segment& g, const Carried& slot, const R* rows, int64_t count) {
-      const int64_t kept = op.kept(count), width = slot.shape[1];
-      std::copy_n(rows + (count - kept) * width, kept * width, ctx.carry_out<R>(g.seq, {slot.slot, {kept, width}}));
-    };
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
-      const int64_t n = g.end - g.begin;
-      SequenceState* state = ctx.state_of(g.seq);
-      SegmentKeys<R>& keys = op.keys[s];
-      if (ctx.options().in_place && state != nullptr && g.carries_out) {  // the state itself is the cache
-        const auto append = [&](const Carried& slot, Var x) {
-          const int64_t width = ctx.cols(x), keep = !g.carries_in ? 0 : dims.window > 0 ? dims.window - 1 : -1;
-          std::copy_n(ctx.data<R>(x) + g.begin * width, n * width,
-                      static_cast<R*>(state->append_rows(ctx.names(), slot, type, n, keep)));
-          const SequenceState::Rows rows = state->rows(ctx.names(), slot, type);
-          keys.past = rows.count - n;
-          return static_cast<const R*>(rows.data);
-        };
-        keys.k = append(k_slot, in.k);
-        keys.v = append(v_slot, in.v);
-      } else {
-        const bool cached = g.carries_in && state != nullptr;
-        const SequenceState::Rows k = cached ? state->rows(ctx.names(), k_slot, type) : SequenceState::Rows();
-        const SequenceState::Rows v = cached ? state->rows(ctx.names(), v_slot, type) : SequenceState::Rows();
-        check(k.count == v.count, ErrorCode::kData, "[state {}] expected as many values as keys, found {} and {}",
-              ctx.name_of(k_slot), v.count, k.count);
-        keys.past = k.count;
-        keys.k = k.count == 0 ? ctx.data<R>(in.k) + g.begin * op.k_width() : gather(g, k, in.k, s == 0);
-        keys.v = v.count == 0 ? ctx.data<R>(in.v) + g.begin * op.v_width() : gather(g, v, in.v, s == 0);
-        if (g.carries_out && state != nullptr) {
-          leave(g, k_slot, keys.k, keys.past + n);
-          leave(g, v_slot, keys.v, keys.past + n);
-        }
-      }
-      if (n == 0) continue;
+      op.find_keys(ctx, g, s);
+      if (g.end == g.begin) continue;
       kernels::attention_forward(op.dims_of(g, s), op.inputs(ctx, g, s), ctx.data<R>(out) + g.begin * op.y_width(),
                                  op.lse == nullptr ? nullptr : op.lse + g.begin * dims.heads);
     }
-    if (!ctx.recording()) return;
-    auto detail = std::make_shared<SoftmaxDetail<R>>();
-    detail->values = in.v;
-    detail->writes = in.v;
-    detail->state = ctx.name_of(k_slot);
-    detail->T = dims.T;
-    detail->past = op.keys.empty() ? 0 : op.keys[0].past;
-    detail->heads = dims.heads;
-    detail->kv_heads = dims.kv_heads;
-    detail->d = dims.d;
-    detail->d_v = dims.d_v;
-    detail->window = dims.window;
-    detail->scale = dims.scale;
-    detail->soft_cap = dims.soft_cap;
-    detail->q = ctx.data<R>(in.q);
-    detail->k = op.keys.empty() ? ctx.data<R>(in.k) : op.keys[0].k;
-    detail->v = op.keys.empty() ? ctx.data<R>(in.v) : op.keys[0].v;
-    detail->y = ctx.data<R>(out);
-    detail->lse = op.lse;
-    detail->state_shape = {detail->past, op.k_width()};
-    ctx.record(Role::kAttention, {in.q, in.k, in.v}, out, {});
+    if (!ctx.record(Role::kAttention, {in.q, in.k, in.v}, out, {})) return;
+    auto detail = op.detail(ctx);
     ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));
   });
   return out;
