@@ -1,6 +1,7 @@
 // A running pass keeps nothing of its ops: no adjoint, no node, no name. Shown by counting what is taken from the heap.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <new>
 #include <set>
@@ -66,6 +67,24 @@ TEST(RunningPass, AnOpTakesNothingFromTheHeap) {
     EXPECT_TRUE(takes_by_itself(c.name) || running < kTimes / 4) << c.name << ": " << running;  // arrays grow in leaps
     EXPECT_GT(recorded - running, kTimes) << c.name << ": the count sees what a recorded pass keeps";
   }
+}
+
+// Whatever they capture.
+TEST(RunningPass, ABlockAndItsMixerTakeNothingFromTheHeap) {
+  const std::vector<float> x(12, 1.0f);
+  Input input;
+  input.features = x;
+  input.feature_dim = 4;
+  PassRoom room;
+  CtxOptions o;
+  o.use(room);
+  Ctx ctx(input, o);
+  Var h = ops::features(ctx);
+  const std::array<Var, 16> wide = {0};
+  const int64_t before = taken;
+  for (int i = 0; i < kTimes; ++i)
+    h = ctx.block(i, h, [wide](Ctx& c, Var u) { return c.mixer(u, [wide](Ctx&, Var v) { return v + wide[0]; }); });
+  EXPECT_LT(taken - before, kTimes / 4);  // arrays grow in leaps
 }
 
 // What nodes hold at least: their inputs, their weights, and a closure over them.

@@ -178,16 +178,14 @@ void MambaSsmLayers::declare(WeightTable& t, int64_t layer, const std::function<
   layers_.push_back(w);
 }
 
-Var MambaSsmLayers::run(Ctx& ctx, int64_t layer, const std::function<Var(Ctx&, Var)>& own_mixer, Var h) const {
-  return ctx.block(static_cast<int>(layer), h, [this, layer, own_mixer](Ctx& c, Var x) {
-    const Layer& w = layers_[static_cast<size_t>(layer)];
-    const bool attention = attends(layer);
-    const Var u = ops::rmsnorm(c, w.norm, x, norm_eps_);           // [T, d_model]
-    const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
-      return attention ? mamba_ssm_attention(m, w.attention, attention_, in) : own_mixer(m, in);
-    }));
-    return w.norm2 == nullptr ? y : ops::add(c, y, mamba_ssm_mlp(c, w.mlp, ops::rmsnorm(c, w.norm2, y, norm_eps_)));
-  });
+Var MambaSsmLayers::block(Ctx& c, int64_t layer, Ctx::Body own_mixer, Var x) const {
+  const Layer& w = layers_[static_cast<size_t>(layer)];
+  const bool attention = attends(layer);
+  const Var u = ops::rmsnorm(c, w.norm, x, norm_eps_);           // [T, d_model]
+  const Var y = ops::add(c, x, c.mixer(u, [&](Ctx& m, Var in) {  // [T, d_model]
+    return attention ? mamba_ssm_attention(m, w.attention, attention_, in) : own_mixer(m, in);
+  }));
+  return w.norm2 == nullptr ? y : ops::add(c, y, mamba_ssm_mlp(c, w.mlp, ops::rmsnorm(c, w.norm2, y, norm_eps_)));
 }
 
 int64_t MambaSsmLayers::state_numbers() const {

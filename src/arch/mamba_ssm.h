@@ -55,7 +55,12 @@ class MambaSsmLayers {
   int64_t mixers() const;  // layers with the family's own mixer
   // Layer after layer; own_mixer(prefix) declares the family's, where there is one.
   void declare(WeightTable& t, int64_t layer, const std::function<void(const std::string& prefix)>& own_mixer);
-  Var run(Ctx& c, int64_t layer, const std::function<Var(Ctx&, Var)>& own_mixer, Var x) const;
+  // own_mixer(ctx, u) [T, d_model] of u [T, d_model]: the family's.
+  template <class F>
+  Var run(Ctx& ctx, int64_t layer, const F& own_mixer, Var h) const {
+    return ctx.block(static_cast<int>(layer), h,
+                     [this, layer, own_mixer](Ctx& c, Var x) { return block(c, layer, own_mixer, x); });
+  }
   // Of the attention and MLPs alone.
   int64_t maps() const { return attending() * attention_.heads; }
   int64_t state_numbers() const;
@@ -68,6 +73,7 @@ class MambaSsmLayers {
     MambaSsmAttentionWeights attention = {};
     MambaSsmMlp mlp = {};
   };
+  Var block(Ctx& c, int64_t layer, Ctx::Body own_mixer, Var x) const;
   int64_t attending() const { return static_cast<int64_t>(stack_.attention.size()); }
   MambaSsm stack_;
   MambaSsmAttention attention_{};

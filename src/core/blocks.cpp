@@ -15,7 +15,7 @@ Var Ctx::tap(std::string_view name, Var x) {
   return x;
 }
 
-Var Ctx::mixer(Var u, const std::function<Var(Ctx&, Var)>& body) {
+Var Ctx::mixer(Var u, Body body) {
   in_mixer_ = true;
   taps_.clear();
   const size_t first = nodes_.size();
@@ -26,20 +26,14 @@ Var Ctx::mixer(Var u, const std::function<Var(Ctx&, Var)>& body) {
   return out;
 }
 
-Var Ctx::block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body) { return block(layer, x, {}, body); }
-
-Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body) {
-  reconsider_threads();
+Var Ctx::block_once(int layer, Var x, Body body) {
   open_block(layer, carried_);
-  const auto scoped = [this](Var v) {
-    in_block_ = false;
-    block_begin_ = slots_.size();
-    return v;
-  };
-  if (!options_.record) {  // running: the block's interior is not needed again
-    return scoped(forget_interior(x, body));
-  }
-  if (!options_.recompute) return scoped(checked(body(*this, x)));
+  // A running pass does not need the block's interior again.
+  return close_block(options_.record ? checked(body(*this, x)) : forget_interior(x, body));
+}
+
+Var Ctx::block_twice(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body) {
+  open_block(layer, carried_);
   replaying_forward_ = true;
   const Var y = forget_interior(x, body);
   replaying_forward_ = false;
@@ -53,18 +47,25 @@ Var Ctx::block(int layer, Var x, std::span<const Var> uses, const std::function<
     open_block(layer, carried);
     run_block_back(x, y, body, *rule.pass);
   });
-  return scoped(y);
+  return close_block(y);
 }
 
 // carried: arrays asked for before the block, so that its second run asks for the same ones.
 void Ctx::open_block(int layer, int carried) {
+  reconsider_threads();
   layer_ = layer;
   carried_ = block_carried_ = carried;
   block_begin_ = slots_.size();
   in_block_ = true;
 }
 
-Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
+Var Ctx::close_block(Var y) {
+  in_block_ = false;
+  block_begin_ = slots_.size();
+  return y;
+}
+
+Var Ctx::forget_interior(Var x, Body body) {
   const Var y = make_like(x, cols(x));  // a residual block keeps the shape
   const Arena::Mark mark = arena_->mark();
   const Var inner = checked(body(*this, x));
@@ -76,7 +77,7 @@ Var Ctx::forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body) {
   return y;
 }
 
-void Ctx::run_block_back(Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules) {
+void Ctx::run_block_back(Var x, Var y, Body body, const AdjointRules& rules) {
   with_real([&]<class R>(R) { grad<R>(x); });  // outlives the mark below
   const size_t first_node = nodes_.size(), first_slot = slots_.size();
   const Arena::Mark mark = arena_->mark();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/function_ref.h"
 #include "core/local_rule.h"
 #include "core/mixer_detail.h"
 #include "core/sequence_state.h"
@@ -74,6 +75,12 @@ struct MixerScope {
   std::vector<std::pair<std::string, Var>> taps;  // full names, and what they show
 };
 
+// What the passes of one model leave to the next one: memory, and the names of what they carry.
+struct PassRoom {
+  Arena arena, scratch;
+  SlotNames names;
+};
+
 struct CtxOptions {
   bool record = false;          // keep what the adjoint needs
   bool recompute = false;       // with record: blocks keep their input only and run again in the adjoint
@@ -87,6 +94,7 @@ struct CtxOptions {
   bool in_place = false;        // without record: states advance during the pass, commit() only counts tokens;
                                 // a pass that throws leaves them unusable
   bool finite = true;           // Error(kData) that names the first array which leaves the finite numbers
+  void use(PassRoom& room) { arena = &room.arena, scratch = &room.scratch, names = &room.names; }
 };
 
 class Ctx {
@@ -97,11 +105,19 @@ class Ctx {
   Ctx& operator=(const Ctx&) = delete;
 
   // The frame of a family; what it computes with are the ops of core/ops, one header a role.
-  Var tap(std::string_view name, Var x);                                   // name is relative to the open scopes
-  Var block(int layer, Var x, const std::function<Var(Ctx&, Var)>& body);  // residual block, unit of recomputation
+  using Body = FunctionRef<Var(Ctx&, Var)>;
+  Var tap(std::string_view name, Var x);  // name is relative to the open scopes
+  Var mixer(Var u, Body body);
+  // A residual block, the unit of recomputation: a pass that recomputes keeps a copy of body, others call it once.
   // uses: arrays from before the block that body reads besides x.
-  Var block(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body);
-  Var mixer(Var u, const std::function<Var(Ctx&, Var)>& body);
+  template <class F>
+  Var block(int layer, Var x, std::span<const Var> uses, const F& body) {
+    return options_.record && options_.recompute ? block_twice(layer, x, uses, body) : block_once(layer, x, body);
+  }
+  template <class F>
+  Var block(int layer, Var x, const F& body) {
+    return block(layer, x, {}, body);
+  }
   void set_embedding(Var x) { embedding_ = x; }  // what embedding() gives instead
 
   // Moves what the sequences carry into Input::states. Call once, after the forward pass, and after backward() if any.
@@ -190,9 +206,12 @@ class Ctx {
     bool coefficient = false;        // made of coefficients, not of signals
   };
   int next_carried(std::string_view op, const std::string* name);
-  Var forget_interior(Var x, const std::function<Var(Ctx&, Var)>& body);
+  Var block_once(int layer, Var x, Body body);
+  Var block_twice(int layer, Var x, std::span<const Var> uses, const std::function<Var(Ctx&, Var)>& body);
+  Var forget_interior(Var x, Body body);
   void open_block(int layer, int carried);
-  void run_block_back(Var x, Var y, const std::function<Var(Ctx&, Var)>& body, const AdjointRules& rules);
+  Var close_block(Var y);  // y
+  void run_block_back(Var x, Var y, Body body, const AdjointRules& rules);
   std::string where() const;
   Var checked(Var y) const;  // y, once it is known to be finite
   [[noreturn]] void fail_non_finite(const std::string& otherwise) const;

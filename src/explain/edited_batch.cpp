@@ -31,7 +31,7 @@ void EditedBatch::run(const Model& model, const SequenceState& before,
   for (SequenceState& s : states) input.states.push_back(&s);
   CtxOptions options;
   options.compute = model.compute();
-  options.arena = &arena_;
+  options.use(room_);
   options.tap = [this](const TapView& view) { silence(view), compare(view); };
   Ctx ctx(input, std::move(options));
   visit(ctx, model.arch().forward(ctx));  // [tokens, d_model]

@@ -15,8 +15,8 @@ namespace hindscan {
 class EditedBatch {
  public:
   // window: tokens [first, ...) of the text.
-  EditedBatch(std::span<const int32_t> window, int64_t first, const Writes& writes, Arena& arena)
-      : window_(window), first_(first), writes_(writes), arena_(arena) {
+  EditedBatch(std::span<const int32_t> window, int64_t first, const Writes& writes, PassRoom& room)
+      : window_(window), first_(first), writes_(writes), room_(room) {
     add_tokens(-1);
   }
   void add(const Edit& e);
@@ -42,7 +42,7 @@ class EditedBatch {
   std::span<const int32_t> window_;
   int64_t first_;
   const Writes& writes_;
-  Arena& arena_;  // of one batch after the other
+  PassRoom& room_;  // of one batch after the other
   std::vector<int32_t> tokens_;
   std::vector<int64_t> cu_{0};
   std::vector<int64_t> silent_;  // packed positions whose write is dropped

@@ -47,9 +47,9 @@ class RequestSample {
   double edited_token(int64_t n) const {
     const SequenceState before = plan_.probe.whole ? start() : state_after(T_ - n);
     const double seconds = seconds_of([&] {
-      Arena arena;
+      PassRoom room;
       const Writes writes;
-      EditedBatch batch(tokens(n), 0, writes, arena);
+      EditedBatch batch(tokens(n), 0, writes, room);
       batch.add({.kind = EditKind::kReplace, .position = 0, .replacement = request_.tokens[0]});
       batch.run(model_, before);
     });

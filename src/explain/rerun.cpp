@@ -52,14 +52,14 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
     Runner(model, w.first - w.state_at).feed({&rest, 1});
   }
   const std::span<const int32_t> few = first_few(w.probe, range(w.first, w.last));
-  Arena arena;
+  PassRoom room;
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
-    verify_writes(model, few, SequenceState(), w.writes, arena);  // beside a huge state they may vanish
+    verify_writes(model, few, SequenceState(), w.writes, room);  // beside a huge state they may vanish
   ProgressTask progress(sink, what, "edits", edits.size());
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
-    EditedBatch batch(range(w.first, w.last), w.first, w.writes, arena);
+    EditedBatch batch(range(w.first, w.last), w.first, w.writes, room);
     for (const Edit& e : some) batch.add(e);
     const std::vector<double> values = batch.values(model, before, report.target);
     verify_found(batch.silenced, w.writes);

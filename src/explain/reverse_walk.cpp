@@ -14,7 +14,7 @@ void ReverseWalk::record(int64_t first, SequenceState& state, const Visit& visit
   CtxOptions options;
   options.record = true;
   options.compute = model_.compute();
-  options.arena = &arena_;
+  options.use(room_);
   if (plan_.change) {
     options.tap = [this, first](const TapView& view) {
       if (view.name == "embedding") plan_.change(first, view);

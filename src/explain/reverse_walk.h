@@ -46,7 +46,7 @@ class ReverseWalk {
   void record(int64_t first, SequenceState& state, const Visit& visit);
   const Model& model_;
   WalkPlan plan_;
-  Arena arena_;
+  PassRoom room_;
   Borders borders_;
 };
 

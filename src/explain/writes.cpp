@@ -35,8 +35,8 @@ void verify_found(const std::set<std::string>& found, const Writes& writes) {
 }
 
 void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
-                   const Writes& writes, Arena& arena) {
-  EditedBatch batch(window, 0, writes, arena);
+                   const Writes& writes, PassRoom& room) {
+  EditedBatch batch(window, 0, writes, room);
   batch.add_without_any_write();
   batch.run(model, before);
   verify_found(batch.silenced, writes);

@@ -18,6 +18,6 @@ void verify_found(const std::set<std::string>& found, const Writes& writes);
 // The same of a pass over the window, and that each mixer's state is another one without any write: else drop-write
 // edits would measure zeros that mean nothing. Error(kData) where a recurrence that reads its own output is saturated.
 void verify_writes(const Model& model, std::span<const int32_t> window, const SequenceState& before,
-                   const Writes& writes, Arena& arena);
+                   const Writes& writes, PassRoom& room);
 
 }  // namespace hindscan

@@ -14,9 +14,9 @@ using ::testing::HasSubstr;
 // What verify_writes says of these taps in a model that is as it should be.
 std::string said_of(const Model& model, const Writes& writes) {
   const std::vector<int32_t> window = distinct_tokens(9);
-  Arena arena;
+  PassRoom room;
   try {
-    verify_writes(model, window, {}, writes, arena);
+    verify_writes(model, window, {}, writes, room);
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kInternal);
     return e.what();

@@ -133,8 +133,7 @@ class Runner {
   Input input_of(std::span<const RunSequence> sequences, const std::vector<Part>& parts);
   const Model& model_;
   int64_t chunk_;
-  Arena arena_, scratch_;
-  SlotNames names_;
+  PassRoom room_;
   std::vector<int32_t> tokens_;  // of a pass of several sequences
   std::vector<float> logits_;
 };

@@ -7,16 +7,15 @@ namespace hindscan {
 namespace {
 
 int64_t peak_of(const Model& model, std::span<const int32_t> tokens) {
-  Arena arena, scratch;
+  PassRoom room;
   Input input;
   input.tokens = tokens;
   CtxOptions options;
   options.compute = model.compute();
-  options.arena = &arena;
-  options.scratch = &scratch;
+  options.use(room);
   Ctx ctx(input, std::move(options));
   model.arch().forward(ctx);
-  return static_cast<int64_t>(arena.peak() + scratch.peak());
+  return static_cast<int64_t>(room.arena.peak() + room.scratch.peak());
 }
 
 }  // namespace

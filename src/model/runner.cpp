@@ -83,9 +83,7 @@ void Runner::passes(std::span<const RunSequence> sequences, F&& each) {
     CtxOptions options;
     options.compute = model_.compute();
     options.tap = tap;
-    options.arena = &arena_;
-    options.scratch = &scratch_;
-    options.names = &names_;
+    options.use(room_);
     options.in_place = true;
     Ctx ctx(input, options);
     each(ctx, model_.arch().forward(ctx), parts);  // [rows of the parts, d_model]

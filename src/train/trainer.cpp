@@ -64,9 +64,7 @@ CtxOptions Trainer::pass_options() {
   CtxOptions out;
   out.gemm = options_.gemm;
   out.finite = false;  // a step that overflows is skipped
-  out.arena = &arena_;
-  out.scratch = &scratch_;
-  out.names = &names_;
+  out.use(room_);
   return out;
 }
 

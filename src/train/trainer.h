@@ -65,8 +65,7 @@ class Trainer {
   AdamWOptimizer optimizer_;
   std::vector<SequenceState> states_;  // [streams]
   int64_t first_stream_ = 0;           // of the micro-step under way
-  Arena arena_, scratch_;
-  SlotNames names_;
+  PassRoom room_;
   int64_t step_ = 0, tokens_ = 0, skipped_ = 0, skipped_in_row_ = 0;
 };
 
