@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/measured.h"
 #include "cli/streams.h"
+#include "io/interval_json.h"
 #include "io/printable.h"
 #include "io/text_file.h"
 #include "model/encode_text.h"

@@ -20,8 +20,6 @@ constexpr int kTokenColumn = 18;
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
-std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
-
 double largest(const std::vector<double>& scores) {
   double top = 0;
   for (const double s : scores) {
@@ -41,7 +39,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   const char* input = r.vectors ? "all the vectors" : "the whole text";
   if (t.kind == TargetKind::kToken) {
     out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
-                       quoted(name_of(t.id, t.text)), t.probability);
+                       quoted(shown_text(t.id, t.text)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the class of {} is {}  p={:.3f}", input, quoted(t.text), t.probability);
   } else {
@@ -49,7 +47,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   }
   if (t.contrast_id) {
     out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
-                       quoted(name_of(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
+                       quoted(shown_text(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
   } else {
     out += fmt::format("   logit {:.3f}", t.logit);
   }
@@ -68,7 +66,7 @@ std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainVi
   const std::vector<ScoredPiece> written = written_out(r.tokens, begin, end, view.by, m.scores());
   std::vector<HeatToken> tokens;
   for (const ScoredPiece& w : written) tokens.push_back({w.piece.bytes, w.score, false});
-  const std::string predicted = name_of(r.target.id, r.target.text);
+  const std::string predicted = shown_text(r.target.id, r.target.text);
   tokens.push_back({predicted, 0, true});
   const double scale = strongest(pieces_of(r.tokens, 0, end, view.by), m.scores());
   std::string out =

@@ -146,7 +146,7 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     out.set("schema", format::kMatrixJson).set("model", model.path()).set("output", flags.output).set("layer", m.layer);
     out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
     out.set("blocks", request.blocks).set("bound", !m.lower.empty());
-    out.set("tightness", m.tightness ? Json(*m.tightness) : Json());
+    out.set("tightness", m.tightness);
     out.set("kind", m.structure.kind);
     if (!m.structure.notes.empty()) out.set("notes", m.structure.notes);
     if (m.estimator) out.set("estimator", std::move(to_json(*m.estimator).set("name", flags.estimator)));

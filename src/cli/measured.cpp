@@ -6,10 +6,6 @@
 
 namespace hindscan::cli {
 
-Json interval_json(const std::optional<Interval>& v) {
-  return v ? Json::array().push(v->low).push(v->high) : Json(nullptr);
-}
-
 std::string interval_text(const std::optional<Interval>& v, int digits) {
   return v ? fmt::format(" [{:.{}f}, {:.{}f}]", v->low, digits, v->high, digits) : "";
 }

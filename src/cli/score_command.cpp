@@ -13,6 +13,7 @@
 #include "cli/measured.h"
 #include "cli/streams.h"
 #include "cli/token_text.h"
+#include "io/interval_json.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -105,7 +106,7 @@ Json summary(const Model& model, const Totals& t, int64_t tokens) {
   const auto bits = [&](double nats) { return t.bits_per_byte(nats); };
   Json out = Json::object();
   out.set("schema", format::kScoreJson).set("model", model.path()).set("count", tokens).set("scored", t.nll.count());
-  out.set("bytes", t.bytes).set("nll", t.nll.mean()).set("nll_standard_error", error ? Json(*error) : Json(nullptr));
+  out.set("bytes", t.bytes).set("nll", t.nll.mean()).set("nll_standard_error", error);
   out.set("nll_interval", interval_json(nll)).set("perplexity", std::exp(t.nll.mean()));
   out.set("perplexity_interval", interval_json(mapped(nll, exponential)));
   return out.set("bits_per_byte", bits(t.nll.mean())).set("bits_per_byte_interval", interval_json(mapped(nll, bits)));

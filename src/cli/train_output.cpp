@@ -4,6 +4,7 @@
 #include "base/shell_quote.h"
 #include "cli/measured.h"
 #include "cli/streams.h"
+#include "io/interval_json.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -37,10 +38,7 @@ void print_training(const TrainReport& r, const std::string& run_dir, bool json)
         .set("end", end_name(r.end).json)
         .set("steps", r.steps)
         .set("skipped", r.skipped);
-    out.set("loss", r.loss ? Json(*r.loss) : Json())
-        .set("seconds", r.seconds)
-        .set("checkpoint", r.checkpoint)
-        .set("model", r.model_dir);
+    out.set("loss", r.loss).set("seconds", r.seconds).set("checkpoint", r.checkpoint).set("model", r.model_dir);
     if (r.held_out) {
       out.set("held_out", Json::object()
                               .set("nats_per_token", r.held_out->nats_per_token)

@@ -55,8 +55,7 @@ void MapWindow<R>::tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R
   const TokenRange wide{J.begin, std::min(J.end + taps - 1, I.end)};  // columns whose convolution reaches J
   const int64_t wide_cols = wide.end - wide.begin;
   const int64_t first = kind == MapKind::kChannel ? map : 0, last = kind == MapKind::kChannel ? map + 1 : maps();
-  const bool folds = !gate_.empty() || !slope_.empty() || !conv_.empty();
-  const int64_t C = folds ? out_channels_ / (reads() * maps()) : 1;  // channels of a map
+  const int64_t C = folds_in() ? out_channels_ / (reads() * maps()) : 1;  // channels of a map
   const double scale = 1.0 / static_cast<double>((last - first) * C * pairs);
   std::vector<R> alpha(static_cast<size_t>(rows * wide_cols));
   std::vector<double> sums(static_cast<size_t>(rows * cols), 0.0);

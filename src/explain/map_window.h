@@ -47,6 +47,8 @@ class MapWindow {
     to.reserve(static_cast<size_t>(expected_ * C));
     to.insert(to.end(), from + first * C, from + last * C);
   }
+  // Whether what stands around the core changes its entries; slopes may come from the core itself.
+  bool folds_in() const { return !gate_.empty() || !slope_.empty() || !conv_.empty(); }
   static const R* maybe(const std::vector<R>& v) { return v.empty() ? nullptr : v.data(); }
 
   bool fold_;

@@ -152,6 +152,8 @@ std::string_view bytes_of(const TokenReport& token) {
   return token.bytes.empty() ? std::string_view(token.text) : std::string_view(token.bytes);
 }
 
+std::string shown_text(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
+
 const char* piece_by_name(PieceBy by) {
   constexpr const char* names[] = {"token", "word", "sentence"};
   return names[static_cast<size_t>(by)];
@@ -198,8 +200,8 @@ std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin,
     if (t < n && reading.joins(first, t, by)) continue;
     const std::string_view bytes = reading.between(first, t);
     const auto id = tokens[static_cast<size_t>(begin) + first].id;
-    out.push_back({begin + static_cast<int64_t>(first), begin + static_cast<int64_t>(t),
-                   bytes.empty() ? fmt::format("<{}>", id) : std::string(bytes)});
+    out.push_back(
+        {begin + static_cast<int64_t>(first), begin + static_cast<int64_t>(t), shown_text(id, std::string(bytes))});
     first = t;
   }
   return out;

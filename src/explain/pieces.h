@@ -32,6 +32,7 @@ PieceBy readable_pieces(std::span<const TokenReport> tokens);
 bool may_break(std::string_view left, std::string_view right);
 
 std::string_view bytes_of(const TokenReport& token);
+std::string shown_text(int32_t id, const std::string& text);  // of a token; "<id>" of one without text
 
 // At most `columns` wide and between marks; a leading space is the tokenizer's, not the reader's.
 std::string quoted(std::string_view bytes, int columns);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/formats.h"
+#include "io/interval_json.h"
 
 namespace hindscan {
 
@@ -11,8 +12,6 @@ const char* target_kind_name(TargetKind kind) {
   constexpr const char* names[] = {"token", "class", "number"};
   return names[static_cast<size_t>(kind)];
 }
-
-static Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 static std::string hex(const std::string& bytes) {
   std::string out;
@@ -31,7 +30,7 @@ static Json target_json(const TargetReport& target) {
   Json out = Json::object();
   out.set("kind", target_kind_name(target.kind)).set("unit", target.kind == TargetKind::kNumber ? "number" : "logit");
   out.set("position", target.position).set("id", target.id).set("text", target.text);
-  out.set("contrast_id", target.contrast_id ? Json(*target.contrast_id) : Json(nullptr));
+  out.set("contrast_id", target.contrast_id);
   out.set("contrast_text", target.contrast_id ? Json(target.contrast_text) : Json(nullptr));
   out.set("logit", target.logit);
   out.set("contrast_logit", target.contrast_id ? Json(target.contrast_logit) : Json(nullptr));
@@ -39,16 +38,12 @@ static Json target_json(const TargetReport& target) {
   return out;
 }
 
-static Json interval_json(const std::optional<Interval>& v) {
-  return v ? Json::array().push(v->low).push(v->high) : Json(nullptr);
-}
-
 static Json causal_json(const CausalReport& causal) {
   Json out = Json::object();
   out.set("edits", causal.edits);
-  out.set("spearman", optional_number(causal.spearman));
+  out.set("spearman", causal.spearman);
   out.set("spearman_interval", interval_json(causal.spearman_interval));
-  out.set("sign_agreement", optional_number(causal.sign_agreement));
+  out.set("sign_agreement", causal.sign_agreement);
   out.set("sign_interval", interval_json(causal.sign_interval));
   out.set("window", Json::array().push(causal.first).push(causal.last));
   return out;

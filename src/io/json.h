@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -37,6 +38,8 @@ class Json {
   Json(Object v);
   template <class T>
   Json(const std::vector<T>& v) : Json(Array(v.begin(), v.end())) {}
+  template <class T>
+  Json(const std::optional<T>& v) : Json(v ? Json(*v) : Json()) {}  // none: null
   static Json object();
   static Json array() { return Json(Array()); }
 

@@ -179,7 +179,7 @@ std::string tokenizer_json_of_vocabulary(std::string_view text, const std::strin
   if (world_line(text.substr(0, text.find('\n')))) return longest_match_json(parse_rwkv_vocabulary(text, label), true);
   Characters characters(label);
   const bool is_json = label.ends_with(".json");
-  const std::optional<Json> json = is_json ? parse_json(text, label) : maybe_object(text, label);
+  const std::optional<Json> json = is_json ? std::optional(parse_json(text, label)) : maybe_object(text, label);
   if (json && json->find("model") != nullptr && json->find("model")->is_object()) return std::string(text);
   if (is_json) {
     characters.add_json(*json);

@@ -27,18 +27,16 @@ std::string_view trimmed(std::string_view s) {
 
 std::string shortened(std::string_view bytes) { return printable(trimmed(bytes), kNameColumns).text; }
 
-std::string name_of(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
-
 std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
-  const std::string what = quoted(t.kind == TargetKind::kToken ? name_of(t.id, t.text) : t.text, kNameColumns);
+  const std::string what = quoted(t.kind == TargetKind::kToken ? shown_text(t.id, t.text) : t.text, kNameColumns);
   const std::string who = fmt::format("Which {}s", piece_word(r, by));
   if (!m.targeted)
     return fmt::format("{} the layers read{}", who, t.kind == TargetKind::kToken ? " before " + what : "");
   if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
   const char* how = t.kind == TargetKind::kClass ? "speak for the class" : "speak for";
   const std::string than =
-      t.contrast_id ? " rather than " + quoted(name_of(*t.contrast_id, t.contrast_text), kNameColumns) : "";
+      t.contrast_id ? " rather than " + quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns) : "";
   return fmt::format("{} {} {}{}", who, how, what, than);
 }
 
@@ -104,7 +102,7 @@ class Drawing {
       }
     }
     if (report_.target.kind == TargetKind::kToken)
-      word(x + 6, name_of(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
+      word(x + 6, shown_text(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
     y_ += kLineHeight + kGap;
   }
 

@@ -18,8 +18,7 @@ class ChannelWindow final : public MapWindow<R> {
   int64_t maps() const override { return D_; }
   double entry_flops() const override { return 4.0 * static_cast<double>(D_); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    if (!this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty())
-      return MapWindow<R>::tile(kind, map, I, J, out);
+    if (this->folds_in()) return MapWindow<R>::tile(kind, map, I, J, out);
     glr::channel_tile(dims(), coeffs(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, divided(), out);
   }
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {

@@ -14,8 +14,7 @@ class HeadWindow final : public MapWindow<R> {
   int64_t maps() const override { return dims_.H; }
   double entry_flops() const override { return 2.0 * static_cast<double>(dims_.H * dims_.K * dims_.R * dims_.R); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    const bool folds = !this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty();
-    if (folds || (kind == MapKind::kChannel && dims_.R > 1)) return MapWindow<R>::tile(kind, map, I, J, out);
+    if (this->folds_in() || (kind == MapKind::kChannel && dims_.R > 1)) return MapWindow<R>::tile(kind, map, I, J, out);
     kernels::glr::head_tile(dims(), coeffs(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, divided(), out);
   }
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {

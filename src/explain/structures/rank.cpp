@@ -21,8 +21,7 @@ class RankWindow final : public MapWindow<R> {
   int64_t maps() const override { return dims_.H; }
   double entry_flops() const override { return 2.0 * static_cast<double>(dims_.H * dims_.K * dims_.r * dims_.r); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    if (!this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty())
-      return MapWindow<R>::tile(kind, map, I, J, out);
+    if (this->folds_in()) return MapWindow<R>::tile(kind, map, I, J, out);
     glr::rank_tile(dims(), coeffs(), head_map(kind), map, -1, {I.begin, I.end}, {J.begin, J.end}, out);
   }
   bool block_sums(MapKind kind, int64_t map, const int64_t* edges, int64_t blocks, R* out) const override {

@@ -16,8 +16,7 @@ class SoftmaxWindow final : public MapWindow<R> {
   int64_t maps() const override { return dims_.heads; }
   double entry_flops() const override { return 2.0 * static_cast<double>(dims_.heads * dims_.d); }
   void tile(MapKind kind, int64_t map, TokenRange I, TokenRange J, R* out) const override {
-    const bool folds = !this->gate_.empty() || !this->slope_.empty() || !this->conv_.empty();
-    if (folds) return MapWindow<R>::tile(kind, map, I, J, out);
+    if (this->folds_in()) return MapWindow<R>::tile(kind, map, I, J, out);
     kernels::attention_tile(dims(), inputs(), lse_.data(), head_map(kind), map, {I.begin, I.end}, {J.begin, J.end}, {},
                             out);
   }
