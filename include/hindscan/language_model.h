@@ -72,19 +72,22 @@ class LanguageModel {
   // model. Error(kNotFound, kData, kIo).
   static LanguageModel load(const std::string& path = {});
 
-  std::vector<int32_t> encode(std::string_view text) const;  // what the model's tokenizer adds at the ends included
-  std::string decode(std::span<const int32_t> tokens) const;
-  std::string generate(std::string_view prompt, const Generation& options = {}) const;  // the continuation alone
-  Score score(std::string_view text, const ScoreOptions& options = {}) const;           // any length, constant memory
+  std::vector<int32_t> encode(std::string_view text) const;   // what the model's tokenizer adds at the ends included
+  std::string decode(std::span<const int32_t> tokens) const;  // Error(kUsage) for one outside the vocabulary
+  // The continuation alone. Error(kUsage) for an empty prompt.
+  std::string generate(std::string_view prompt, const Generation& options = {}) const;
+  Score score(std::string_view text, const ScoreOptions& options = {}) const;  // any length, constant memory
   // Error(kData) unless the model is a classifier or regressor, kUsage unless it reads texts; of features: vectors
   // [T, feature_dim].
   Judgement classify(std::string_view text) const;
   Judgement classify(std::span<const float> features) const;
 
-  Explanation explain(std::string_view text, const ExplainOptions& options) const;  // linear time, any length
+  // Linear time, any length (but in layers of attention). Error(kUsage) for what cannot be asked, Error(kResource) for
+  // what does not fit options.mem_limit, Error(kData) where numbers leave the finite ones.
+  Explanation explain(std::string_view text, const ExplainOptions& options) const;
   Explanation explain(std::string_view text) const;
   Explanation explain(std::span<const float> features, const ExplainOptions& options) const;  // [T, feature_dim]
-  Matrix matrix(std::string_view text, const MatrixOptions& options) const;
+  Matrix matrix(std::string_view text, const MatrixOptions& options) const;                   // the same errors
 
   std::string name() const;
   int64_t parameters() const;

@@ -1,4 +1,5 @@
-// Parts of one layer's implicit attention matrix: which token reads how much from which.
+// Parts of one layer's implicit attention matrix (arXiv 2403.01590; with what stands around the recurrence:
+// 2405.16504): which token reads how much from which.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -134,8 +134,9 @@ static PieceBy piece_by(Explanation::By by) {
 
 std::vector<Explanation::Source> Explanation::top(size_t count, By by, const std::string& method) const {
   const MethodReport& m = impl_->report.methods[shown_method(impl_->report, method)];
+  const auto most = static_cast<int64_t>(std::min(count, impl_->tokens.size()));
   std::vector<Source> out;
-  for (const auto& s : strongest_sources(impl_->report, m, piece_by(by), static_cast<int64_t>(count)))
+  for (const auto& s : strongest_sources(impl_->report, m, piece_by(by), most))
     out.push_back({s.piece.bytes, s.piece.first, s.piece.last, s.score, s.share});
   return out;
 }

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <sstream>
 
-#include "explain/sentence.h"
-
 namespace hindscan::cli {
 namespace {
 
@@ -138,34 +136,6 @@ TEST(ExplainOutput, WhatIsHeldIsSaidOnce) {
   const size_t held = text.find("its gates count");
   ASSERT_NE(held, std::string::npos);
   EXPECT_EQ(text.find("its gates count", held + 1), std::string::npos);
-}
-
-std::string sentence_of(const std::vector<std::string>& tokens, const std::vector<double>& scores) {
-  ExplainReport r = report_of({});
-  r.tokens.clear();
-  for (const std::string& t : tokens) r.tokens.push_back({0, t, ""});
-  r.target.position = std::ssize(tokens) - 1;
-  r.methods[1].arrays[0].values = scores;
-  return explain_sentence(r, r.methods[1], PieceBy::kToken);
-}
-
-TEST(ExplainSentence, NamesWordsOrTheLettersThatAreTheTokens) {
-  EXPECT_THAT(sentence_of({"He", " op", "ened", " it"}, {0, 1, 1, 0.5}),
-              HasSubstr("Most for it: \"opened\" and \"it\"."));
-  EXPECT_THAT(sentence_of({"b", "c", "d", "b"}, {0, 2, 1, -1}),
-              HasSubstr("Most for it: \"c\" (token 1) and \"d\" (token 2). Most against it: \"b\" (token 3)."));
-  // The same word twice is told apart by its place.
-  EXPECT_THAT(sentence_of({"the", " mat", " the"}, {1, 1, -2}),
-              HasSubstr("Most for it: \"the\" (token 0) and \"mat\". Most against it: \"the\" (token 2)."));
-  EXPECT_THAT(sentence_of({"b", "c"}, {0, 0}), HasSubstr("No token stands out."));
-}
-
-TEST(ExplainSentence, WarnsOfScoresThatShouldAddUpAndDoNot) {
-  EXPECT_THAT(sentence_of({"a", "b"}, {0, 1}), Not(HasSubstr("do not rely")));
-  ExplainReport r = report_of({});
-  r.methods[1].arrays[0].completeness = {1, -0.5};
-  EXPECT_THAT(explain_sentence(r, r.methods[1], PieceBy::kToken),
-              HasSubstr("miss the target by 0.5: do not rely on them"));
 }
 
 TEST(ExplainOutput, NumbersOfAnySizeStayInTheirColumns) {

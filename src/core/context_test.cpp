@@ -65,6 +65,24 @@ TEST(Ctx, NamesOfCarriedArraysAreMadeOnce) {
   EXPECT_THROW(ops::token_shift(other, ops::embedding(other, *toy.head)), Error);
 }
 
+TEST(Ctx, TheStateOfAnotherModelIsRefusedBeforeItIsWrittenTo) {
+  const Toy toy(DType::kF64);
+  const std::vector<float> x = random_features(4, 5);
+  SequenceState other;
+  for (const char* name : {"blocks.0.mixer.conv", "blocks.0.mixer.glr"})
+    *static_cast<float*>(other.put(name, {1}, DType::kF32)) = 3;
+  CtxOptions o;
+  o.compute = DType::kF64;
+  o.in_place = true;
+  Input in = features(x);
+  in.states = {&other};
+  const std::vector<uint8_t> resets = {1, 0, 0, 0};  // its numbers would not be read
+  in.resets = resets;
+  Ctx c(in, o);
+  EXPECT_THROW(toy.forward(c), Error);
+  for (const auto& [name, slot] : other.slots()) EXPECT_EQ(slot.bytes.size(), sizeof(float)) << name;
+}
+
 TEST(Ctx, TapsReadAndEdit) {
   const Toy toy(DType::kF64);
   const std::vector<float> x = random_features(6, 9);
@@ -91,6 +109,8 @@ TEST(Ctx, RefusesWhatDoesNotFit) {
   const std::vector<float> x = random_features(3, 10);
   Input in = features(x);
   in.cu_seqlens = {0, 5};
+  EXPECT_THROW(Ctx(in, {}), Error);
+  in.cu_seqlens = {0, 2, 1, 3};
   EXPECT_THROW(Ctx(in, {}), Error);
   const std::vector<int32_t> tokens = {1, 11};
   Input ids;

@@ -32,8 +32,7 @@ struct ElementOp {
   std::shared_ptr<ElementDetail<R>> detail(const Ctx& ctx) const;
   void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
   // Of one segment; dS [D, N] as in ElementGrads, all: of the whole pass.
-  void segment_back(Ctx& ctx, const Segment& g, size_t s, const LocalRule& on, const ElementGrads<R>& all,
-                    R* dS) const;
+  void segment_back(Ctx& ctx, const Segment& g, size_t s, const LocalRule& on, const ElementGrads<R>& all, R* dS) const;
 };
 
 template <class R>

@@ -45,8 +45,8 @@ struct AttentionOp {
   }
   // Rows of the state that a later token may see.
   int64_t kept(int64_t tokens) const { return dims.window > 0 ? std::min(tokens, dims.window - 1) : tokens; }
-  // Keys and values of segment s: of a state that is advanced in place, where they are; else one array of the cached and
-  // the new ones, of which the state keeps what a later token may see.
+  // Keys and values of segment s: of a state that is advanced in place, where they are; else one array of the cached
+  // and the new ones, of which the state keeps what a later token may see.
   void find_keys(Ctx& ctx, const Segment& g, size_t s);
   std::shared_ptr<SoftmaxDetail<R>> detail(const Ctx& ctx) const;
   void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;

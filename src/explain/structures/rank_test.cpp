@@ -54,12 +54,15 @@ const RankDetail<R>& rank_detail(const MixerView<R>& view, const Ctx& ctx) {
   return detail_as<RankDetail<R>>(*ctx.nodes()[view.ops().core].mixer);
 }
 
-// Runs the pass on features x and shows its mixer.
+// Runs the pass on features x and shows its mixer; reset: before this token the state is zero.
 template <class R = double, class F>
-void with_view(const std::vector<float>& x, F&& f) {
+void with_view(const std::vector<float>& x, F&& f, int64_t reset = -1) {
   const mixer_test::Mixer m(rank_case([&](Ctx& ctx) { f(ctx, *mixer_views<R>(ctx)[0]); }),
                             sizeof(R) == 8 ? DType::kF64 : DType::kF32);
-  m.run(m.input(x), frozen_rules());
+  std::vector<uint8_t> resets(kT, 0);
+  Input in = m.input(x);
+  if (reset >= 0) resets[static_cast<size_t>(reset)] = 1, in.resets = resets;
+  m.run(in, frozen_rules());
 }
 
 std::vector<float> features() {
@@ -195,6 +198,35 @@ void check_residual(double low, double high) {
 TEST(RankStructure, ResidualsSeeAWrongOutput) {
   check_residual<double>(0.009, 1e-13);
   check_residual<float>(0.009, 1e-5);
+}
+
+TEST(RankStructure, NothingGoesPastAReset) {
+  for (const int64_t reset : {0, 5}) {
+    const auto check = [&](Ctx&, const MixerView<double>& view) {
+      std::vector<double> S(kH * kK * kV, 1.0), residual(kT, NAN), change(S), w(kT), row(kT * kH), missing(kH * kV);
+      S.clear();
+      view.forward_residual(S, residual.data());
+      EXPECT_LT(largest(residual), 1e-13) << reset;
+      ASSERT_TRUE(view.carry_change(change));
+      EXPECT_EQ(largest(change), 0) << reset;
+      w.back() = 1;
+      RowCarry<double> carry;
+      view.row(w.data(), carry, row.data(), missing.data());
+      EXPECT_EQ(largest(carry.numbers), 0) << reset;
+      for (int64_t i = 0; i < kT * kH; ++i) EXPECT_EQ(row[static_cast<size_t>(i)] != 0, i / kH >= reset) << i;
+    };
+    with_view(features(), check, reset);
+  }
+}
+
+// With its diagonals a window takes more than without.
+TEST(RankStructure, AWindowCountsAllItKeeps) {
+  with_view(features(), [](Ctx& ctx, const MixerView<double>& view) {
+    const auto window = view.window(false, Estimator::kExact);
+    window->append(ctx, view.ops(), 0, kT);
+    const int64_t key = kH * kK, step = 4 * key + kH * kK + kH + kH * kV;  // q, k, b, c; g; s; d
+    EXPECT_EQ(window->bytes(), static_cast<size_t>(kT * kSteps * step) * sizeof(double));
+  });
 }
 
 }  // namespace

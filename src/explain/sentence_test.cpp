@@ -1,0 +1,94 @@
+// One or two sentences in plain words: what is named, where it stands, and what is doubtful.
+#include "explain/sentence.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace hindscan {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ExplainReport report_of(const std::vector<std::string>& tokens, const std::vector<double>& scores) {
+  ExplainReport r;
+  for (const std::string& t : tokens) r.tokens.push_back({0, t, ""});
+  r.target = {std::ssize(tokens) - 1, 2, " next", 3, " other", 1.5, 0.5, 0.25};
+  MethodReport& m = r.methods.emplace_back();
+  m.name = "frozen";
+  m.arrays.push_back(token_array({"model", "", kTargetUnit}, scores));
+  m.arrays[0].completeness = {1, 1e-7};
+  return r;
+}
+
+std::string sentence_of(const ExplainReport& r, PieceBy by = PieceBy::kToken) {
+  return explain_sentence(r, r.methods[0], by);
+}
+
+std::string sentence_of(const std::vector<std::string>& tokens, const std::vector<double>& scores) {
+  return sentence_of(report_of(tokens, scores));
+}
+
+TEST(ExplainSentence, NamesWordsOrTheLettersThatAreTheTokens) {
+  EXPECT_THAT(sentence_of({"He", " op", "ened", " it"}, {0, 1, 1, 0.5}),
+              HasSubstr("Most for it: \"opened\" and \"it\"."));
+  EXPECT_THAT(sentence_of({"b", "c", "d", "b"}, {0, 2, 1, -1}),
+              HasSubstr("Most for it: \"c\" (token 1) and \"d\" (token 2). Most against it: \"b\" (token 3)."));
+  // The same word twice is told apart by its place.
+  EXPECT_THAT(sentence_of({"the", " mat", " the"}, {1, 1, -2}),
+              HasSubstr("Most for it: \"the\" (token 0) and \"mat\". Most against it: \"the\" (token 2)."));
+  EXPECT_THAT(sentence_of({"b", "c"}, {0, 0}), HasSubstr("No token stands out."));
+}
+
+TEST(ExplainSentence, NamesSentencesWhereTheyAreAskedFor) {
+  const ExplainReport r = report_of({"He", " went.", " She", " stayed"}, {1, 2, 0.1, 0.2});
+  EXPECT_THAT(sentence_of(r, PieceBy::kSentence), HasSubstr("Most for it: \"He went.\" and \"She stayed\"."));
+  EXPECT_THAT(sentence_of(r, PieceBy::kWord), HasSubstr("Most for it: \"went.\", \"He\" and \"stayed\"."));
+}
+
+TEST(ExplainSentence, NamesThreeOfASignAndNoneThatHardlyCounts) {
+  const std::vector<std::string> tokens = {"one", " two", " three", " four", " five"};
+  EXPECT_THAT(sentence_of(tokens, {4, 1, 2, 3, 0}), HasSubstr("Most for it: \"one\", \"four\" and \"three\"."));
+  EXPECT_THAT(sentence_of(tokens, {100, 1, -4, 0, 0}), HasSubstr("Most for it: \"one\"."));
+  EXPECT_THAT(sentence_of(tokens, {100, 1, -4, 0, 0}), Not(HasSubstr("against")));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(sentence_of(tokens, {nan, 1, 0, 0, 0}), HasSubstr("Most for it: \"two\"."));
+}
+
+TEST(ExplainSentence, ScoresWithoutATargetSpeakForNothing) {
+  ExplainReport r = report_of({"one", " two", " three"}, {1, -3, 0});
+  r.methods[0].targeted = false;
+  EXPECT_THAT(sentence_of(r), HasSubstr("It drew most on \"two\" and \"one\"."));
+}
+
+TEST(ExplainSentence, SaysWhatIsPredictedOfWhat) {
+  ExplainReport r = report_of({"one", " two"}, {1, 2});
+  EXPECT_THAT(sentence_of(r), HasSubstr("gives \"next\" a probability of 25 % to come next. Why \"next\" rather than "
+                                        "\"other\"?"));
+  r.target.probability = 0.996;
+  EXPECT_THAT(sentence_of(r), HasSubstr("of over 99 %"));
+  r.target.probability = 0.004;
+  EXPECT_THAT(sentence_of(r), HasSubstr("of under 1 %"));
+  r.target.text = "";
+  r.target.contrast_id.reset();
+  EXPECT_THAT(sentence_of(r), HasSubstr("Why token 2?"));
+  r.vectors = true;
+  r.target.kind = TargetKind::kClass;
+  EXPECT_THAT(sentence_of(r), HasSubstr("to be the class of the vectors."));
+  r.target.kind = TargetKind::kNumber;
+  EXPECT_THAT(sentence_of(r), HasSubstr("The model gives the vectors the number 1.5."));
+}
+
+TEST(ExplainSentence, WarnsOfScoresThatShouldAddUpAndDoNot) {
+  EXPECT_THAT(sentence_of({"a", "b"}, {0, 1}), Not(HasSubstr("do not rely")));
+  ExplainReport r = report_of({"a", "b"}, {0, 1});
+  r.methods[0].arrays[0].completeness = {1, -0.11};
+  EXPECT_THAT(sentence_of(r), HasSubstr("miss the target by 0.11: do not rely on them"));
+  r.methods[0].arrays[0].completeness = {1, -0.09};
+  EXPECT_THAT(sentence_of(r), Not(HasSubstr("do not rely")));
+}
+
+}  // namespace
+}  // namespace hindscan
