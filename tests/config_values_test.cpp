@@ -86,6 +86,26 @@ TEST(CaseA5, WindowsAndHeadsOfQwen3FollowFromTheKeysThatAreThere) {
   EXPECT_FALSE(make(qwen3("{" + window + R"(, "max_window_layers": 0})")) == second);
   EXPECT_FALSE(make(qwen3("{}")) == second);
   EXPECT_TRUE(make(qwen3("{}")) == make(qwen3(R"({"num_key_value_heads": 2})")));  // 32, but no more than heads
+  for (const char* unused : {R"({"sliding_window": 0})", R"({"sliding_window": -1, "use_sliding_window": false})"})
+    EXPECT_TRUE(make(qwen3("{}")) == make(qwen3(unused))) << unused;
+  EXPECT_THROW(make_architecture(qwen3(R"({"sliding_window": 0, "use_sliding_window": true})")), Error);
+}
+
+// transformers divides by a cap and leaves one that is null away.
+TEST(ConfigValues, CapsAreAboveZeroOrNone) {
+  const auto made = [](const char* key, const ConfigValue& value) {
+    Config c = architecture_preset("xlstm", {.d_model = 16, .n_layer = 2, .vocab_size = 24});
+    c.set(key, value);
+    return make(c);
+  };
+  for (const char* key : {"gate_soft_cap", "output_logit_soft_cap"}) {
+    EXPECT_FALSE(made(key, ConfigValue()) == made(key, 1.0)) << key;
+    EXPECT_FALSE(made(key, ConfigValue()) == made(key, 2.0)) << key;
+    for (const double wrong : {0.0, -3.0}) {
+      const std::string found = said("xlstm", [&](Config& c) { c.set(key, wrong); });
+      EXPECT_NE(found.find(fmt::format("\"{}\" must be in", key)), std::string::npos) << found;
+    }
+  }
 }
 
 TEST(CaseA5, ScaledPositionsAreReadInTheOldAndTheNewForm) {

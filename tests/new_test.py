@@ -43,13 +43,14 @@ class NewTest(unittest.TestCase):
             self.assertEqual(checked.returncode, 0, checked.stderr[:2000])
 
     def test_nothing_is_overwritten(self):
-        table = self.root / "src/explain/methods.def"
-        before = table.read_text()
-        for arguments in (("method", "frozen"), ("method", "9 lives"), ("family", "x", "--like", "nobody")):
+        tables = [self.root / table for _, _, table, _ in MADE.values()]
+        before = [table.read_text() for table in tables]
+        # gru and qwen3 are families of other files.
+        for arguments in (("method", "frozen"), ("method", "9 lives"), ("method", "usual"), ("family", "gru"), ("family", "Qwen3"), ("family", "x", "--like", "nobody")):
             done = self.run_new(*arguments)
             self.assertEqual(done.returncode, 1)
             self.assertIn("new.py: ", done.stderr)
-        self.assertEqual(table.read_text(), before)
+        self.assertEqual([table.read_text() for table in tables], before)
         self.assertEqual((self.root / "src/explain/frozen.cpp").read_text(), (ROOT / "src/explain/frozen.cpp").read_text())
 
 

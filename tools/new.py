@@ -79,6 +79,10 @@ def table_entries(text, macro):
         yield found.start(), text.index("\n", at) + 1
 
 
+def names_in(text, macro):
+    return re.findall(rf'^{macro}\("?(\w+)', text, re.M)
+
+
 def structure_file(text, old, new):
     """Only the classes of the file itself: it still works on the model one's kernels and detail."""
     for suffix in ("Window", "View"):
@@ -98,6 +102,8 @@ def make(kind_name, name, like, root):
         sys.exit(f"new.py: {made.relative_to(root)} exists and stays as it is; choose another name")
     table = root / kind.table
     text = table.read_text()
+    if new["snake"] in names_in(text, kind.line) or new["snake"] in ("all", "usual"):
+        sys.exit(f"new.py: {kind.table} knows the name {new['snake']} already; choose another")
     mine = [span for span in table_entries(text, kind.line) if re.search(rf"\b{old['snake']}\b", text[slice(*span)])]
     if not mine:
         sys.exit(f"new.py: expected a line of {old['snake']} in {kind.table}, found none")

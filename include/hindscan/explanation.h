@@ -36,6 +36,9 @@ struct ExplainOptions {
 // Cheap to copy; does not change.
 class Explanation {
  public:
+  Explanation(const Explanation&) = default;  // moving copies as well: none is ever empty
+  Explanation& operator=(const Explanation&) = default;
+
   enum class By : uint8_t { kToken, kWord, kSentence };
 
   struct Token {

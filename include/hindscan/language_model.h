@@ -68,6 +68,9 @@ struct Judgement {
 // Cheap to copy; safe to use from several threads at once. Every function may throw Error.
 class LanguageModel {
  public:
+  LanguageModel(const LanguageModel&) = default;  // moving copies as well: no model is ever empty
+  LanguageModel& operator=(const LanguageModel&) = default;
+
   // A Hugging Face directory (config.json, weights, tokenizer.json) or a single file of weights; empty: the built-in
   // model. Error(kNotFound, kData, kIo).
   static LanguageModel load(const std::string& path = {});

@@ -12,6 +12,10 @@ namespace hindscan {
 // Error(kCancelled) within a chunk of tokens (generating: ends with what there is).
 class Cancel {
  public:
+  Cancel() = default;
+  Cancel(const Cancel&) = default;  // moving copies as well
+  Cancel& operator=(const Cancel&) = default;
+
   void request() const noexcept { flag_->store(true, std::memory_order_relaxed); }
   bool requested() const noexcept { return flag_->load(std::memory_order_relaxed); }
   const std::atomic<bool>* flag() const noexcept { return flag_.get(); }

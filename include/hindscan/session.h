@@ -14,7 +14,7 @@ namespace hindscan {
 class SequenceState;
 
 // Copying forks: both go on from here on their own, and have the kept places. One thread at a time; several sessions
-// may share a model. One that was moved from can only be assigned to or destroyed.
+// may share a model. One that was moved away throws Error(kUsage) until another is put in its place.
 class Session {
  public:
   explicit Session(LanguageModel model);
@@ -53,6 +53,7 @@ class Session {
  private:
   friend class LanguageModel;
   struct Impl;
+  Impl& in() const;
   // Error(kUsage) when the session is of another model.
   static const SequenceState& state_of(const Session& session, const LanguageModel& model);
   std::unique_ptr<Impl> impl_;

@@ -123,7 +123,7 @@ const Explanation::Array& Explanation::array(const std::string& method, const st
     if (a.method == asked && a.name == name && layered == by_layer) return a;
     known += fmt::format("{}{} {}{}", known.empty() ? "" : ", ", a.method, a.name, layered ? " by layer" : "");
   }
-  fail(ErrorCode::kUsage, "[explanation] expected one of: {}; found {} {}{}", known, method, name,
+  fail(ErrorCode::kUsage, "[explanation] expected one of: {}; found '{}' '{}'{}", known, method, name,
        by_layer ? " by layer" : "");
 }
 

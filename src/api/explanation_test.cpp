@@ -23,6 +23,7 @@ TEST(Explaining, ArraysScoresAndWordsBelongTogether) {
   const auto top = why.top(3);
   ASSERT_EQ(top.size(), 3u);
   EXPECT_EQ(top[0].text, " shut");
+  EXPECT_EQ(why.top(SIZE_MAX).size(), why.top(1000).size());
   EXPECT_NE(why.sentence().find("\"shut\""), std::string::npos);
   EXPECT_NE(why.to_json().find("hindscan.explain/3"), std::string::npos);
   EXPECT_LT(why.to_json().size(), why.to_json(true).size());

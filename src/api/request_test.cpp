@@ -38,6 +38,15 @@ TEST(Requests, RefuseLessThanNothing) {
     EXPECT_EQ(code_of(request), ErrorCode::kUsage);
 }
 
+TEST(Requests, ARunIsRefusedWhatItCannotMean) {
+  const std::string run = "/nonexistent/run";
+  for (const std::function<void()>& request : std::vector<std::function<void()>>{
+           [&] { train_model({.arch = "gru", .task = "induction", .out = run, .length = -1}); },
+           [&] { train_model({.arch = "gru", .task = "induction", .regression = true, .out = run}); },
+           [&] { train_model({.arch = "gru", .task = "induction", .out = run, .steps = INT64_MAX}); }})
+    EXPECT_EQ(code_of(request), ErrorCode::kUsage);
+}
+
 TEST(Requests, ALanguageModelJudgesNeitherTextsNorVectors) {
   EXPECT_EQ(code_of([] { english().classify("a text"); }), ErrorCode::kData);
   EXPECT_EQ(code_of([] { english().classify(std::vector<float>{1, 2}); }), ErrorCode::kData);

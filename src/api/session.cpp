@@ -10,25 +10,30 @@
 namespace hindscan {
 
 Session::Session(LanguageModel model) : impl_(std::make_unique<Impl>(Impl{std::move(model), {}, {}})) {}
-Session::Session(const Session& other) : impl_(std::make_unique<Impl>(*other.impl_)) {}
+Session::Session(const Session& other) : impl_(std::make_unique<Impl>(other.in())) {}
 Session& Session::operator=(const Session& other) {
-  if (this != &other) impl_ = std::make_unique<Impl>(*other.impl_);
+  if (this != &other) impl_ = std::make_unique<Impl>(other.in());
   return *this;
 }
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
+Session::Impl& Session::in() const {
+  check(impl_ != nullptr, ErrorCode::kUsage, "[session] expected a session, found one that was moved away");
+  return *impl_;
+}
+
 Session Session::load(LanguageModel model, const std::string& path) {
   Session out(std::move(model));
-  out.impl_->at.state = load_state(path, out.impl_->loaded());
+  out.in().at.state = load_state(path, out.in().loaded());
   return out;
 }
 
-void Session::save(const std::string& path) const { save_state(real_fs(), path, impl_->at.state, impl_->loaded()); }
+void Session::save(const std::string& path) const { save_state(real_fs(), path, in().at.state, in().loaded()); }
 
 void Session::feed(std::string_view text, const Cancel* cancel) {
-  feed(encode_text(impl_->loaded(), text, {.begins = tokens() == 0, .ends = false}), cancel);
+  feed(encode_text(in().loaded(), text, {.begins = tokens() == 0, .ends = false}), cancel);
 }
 
 void Session::feed(std::span<const int32_t> tokens, const Cancel* cancel) {
@@ -48,19 +53,20 @@ void Session::feed(std::span<Session* const> sessions, std::span<const std::vect
   states.reserve(sessions.size());
   std::vector<RunSequence> read;
   for (size_t i = 0; i < sessions.size(); ++i) {
-    const Impl& s = *sessions[i]->impl_;
-    check(s.model.impl_ == sessions[0]->impl_->model.impl_, ErrorCode::kUsage,
+    check(sessions[i] != nullptr, ErrorCode::kUsage, "[session] expected a session, found a null pointer");
+    const Impl& s = sessions[i]->in();
+    check(s.model.impl_ == sessions[0]->in().model.impl_, ErrorCode::kUsage,
           "[session] expected sessions of one model, found others");
     check(std::count(sessions.begin(), sessions.end(), sessions[i]) == 1, ErrorCode::kUsage,
           "[session] expected every session once, found one twice");
     read.push_back({tokens[i], &states.emplace_back(s.at.state)});
   }
-  Runner runner(sessions[0]->impl_->loaded());
+  Runner runner(sessions[0]->in().loaded());
   runner.on_chunk = [](int64_t) { throw_if_stopped(); };
   const std::span<const float> logits = runner.step(read);  // [sessions, vocab]
   const size_t V = logits.size() / sessions.size();
   for (size_t i = 0; i < sessions.size(); ++i) {
-    ReadText& at = sessions[i]->impl_->at;
+    ReadText& at = sessions[i]->in().at;
     at.state = std::move(states[i]);
     at.logits.assign(logits.begin() + static_cast<std::ptrdiff_t>(i * V),
                      logits.begin() + static_cast<std::ptrdiff_t>((i + 1) * V));
@@ -69,43 +75,43 @@ void Session::feed(std::span<Session* const> sessions, std::span<const std::vect
 }
 
 std::span<const float> Session::logits() const {
-  check(!impl_->at.logits.empty(), ErrorCode::kUsage, "[session] expected a text to go on from, found none; feed one");
-  return impl_->at.logits;
+  check(!in().at.logits.empty(), ErrorCode::kUsage, "[session] expected a text to go on from, found none; feed one");
+  return in().at.logits;
 }
 
 Continuation Session::generate(const Generation& options) {
   const RequestScope scope(options.cancel == nullptr ? nullptr : options.cancel->flag());
   GenerateOptions o = generate_options(options);
-  ReadText next = impl_->at;
+  ReadText next = in().at;
   o.logits = logits();
-  o.seen = impl_->at.seen;
+  o.seen = in().at.seen;
   o.commit_last = true;
-  Generated written = hindscan::generate(impl_->loaded(), {}, next.state, o, options.on_text);
+  Generated written = hindscan::generate(in().loaded(), {}, next.state, o, options.on_text);
   for (const GeneratedToken& t : written.tokens) next.seen.push_back(t.id);
   next.logits = std::move(written.logits);
-  impl_->at = std::move(next);
+  in().at = std::move(next);
   return continuation_of(written);
 }
 
-int64_t Session::tokens() const { return impl_->at.state.tokens; }
+int64_t Session::tokens() const { return in().at.state.tokens; }
 
 size_t Session::keep() {
-  impl_->kept.push_back(std::make_shared<const ReadText>(impl_->at));
-  return impl_->kept.size() - 1;
+  in().kept.push_back(std::make_shared<const ReadText>(in().at));
+  return in().kept.size() - 1;
 }
 
 void Session::rewind(size_t kept) {
-  check(kept < impl_->kept.size(), ErrorCode::kUsage, "[session] expected one of {} kept places, found {}",
-        impl_->kept.size(), kept);
-  impl_->at = *impl_->kept[kept];
+  check(kept < in().kept.size(), ErrorCode::kUsage, "[session] expected one of {} kept places, found {}",
+        in().kept.size(), kept);
+  in().at = *in().kept[kept];
 }
 
 const SequenceState& Session::state_of(const Session& session, const LanguageModel& model) {
-  check(session.impl_->model.impl_ == model.impl_, ErrorCode::kUsage,
+  check(session.in().model.impl_ == model.impl_, ErrorCode::kUsage,
         "[session] expected a session of the model that explains, found one of another");
-  return session.impl_->at.state;
+  return session.in().at.state;
 }
 
-const LanguageModel& Session::model() const { return impl_->model; }
+const LanguageModel& Session::model() const { return in().model; }
 
 }  // namespace hindscan

@@ -43,6 +43,8 @@ TrainOptions train_options(const TrainingOptions& options) {
   o.eval_steps = options.eval_steps;
   o.max_seconds = options.max_seconds;
   o.stop_after = options.stop_after;
+  check(options.length >= 0, ErrorCode::kUsage, "[train] expected 0 tokens of a sequence (the usual) or more, found {}",
+        options.length);
   o.check_complete();
   return o;
 }

@@ -12,7 +12,7 @@ DecoderConfig read_decoder(const Config& c, const DecoderDefaults& defaults, boo
   d.n_layer = c.integer("num_hidden_layers", 0, 10000, defaults.n_layer);
   d.vocab_size = c.integer("vocab_size", 1, kMaxDim, defaults.vocab_size);
   d.d_ffn = c.integer("intermediate_size", 1, kMaxDim, defaults.d_ffn);
-  d.init_std = c.real("initializer_range", 0.02);
+  d.init_std = c.real("initializer_range", 0, 1e6, 0.02);
   d.act = nn::read_act(c, "hidden_act", defaults.act);
   d.tie_embeddings = c.flag("tie_word_embeddings", false);
   nn::AttentionOptions& a = d.attention;

@@ -22,8 +22,8 @@ class Hybrid final : public Architecture {
   explicit Hybrid(const Config& c) : source_(c), plan_(c) {
     d_model_ = c.integer("hidden_size", 1, kMaxDim);
     vocab_size_ = c.integer("vocab_size", 1, kMaxDim);
-    norm_eps_ = c.real("norm_eps", 1e-5);
-    std_ = c.real("initializer_range", 0.02);
+    norm_eps_ = c.real("norm_eps", 0, 1, 1e-5);
+    std_ = c.real("initializer_range", 0, 1e6, 0.02);
     tie_ = c.flag("tie_word_embeddings", false);
     residual_ = c.flag("residual", true);
     pre_norm_ = c.flag("pre_norm", true);

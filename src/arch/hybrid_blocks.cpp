@@ -23,12 +23,12 @@ class AttentionBlock final : public Mixer {
           "[{}] expected \"position_embedding_type\" rope or nope, found \"{}\"", c.label(), positions);
     if (positions == "rope") o_.rotary = nn::read_rotary(c, o_.head_dim);
     o_.window = c.integer("sliding_window", 0, int64_t{1} << 40, 0);
-    o_.soft_cap = c.real("attn_logit_softcapping", 0);
+    o_.soft_cap = c.real("attn_logit_softcapping", 0, 1e30, 0);
     o_.bias = o_.out_bias = c.flag("attention_bias", false);
     o_.qk_norm = c.flag("qk_norm", false);
     o_.gate = c.flag("attn_output_gate", false);
-    o_.norm_eps = c.real("norm_eps", 1e-6);
-    std_ = c.real("initializer_range", 0.02);
+    o_.norm_eps = c.real("norm_eps", 0, 1, 1e-6);
+    std_ = c.real("initializer_range", 0, 1e6, 0.02);
   }
   void declare_mixer(WeightTable& t, const std::string& prefix, int64_t) override {
     weights_.push_back(nn::declare_attention(t, prefix, o_, Init::normal(std_), Init::normal(std_)));
@@ -52,7 +52,7 @@ ChannelBlock::ChannelBlock(const Config& c)
     : moe_(c.text("model_type", "") == "moe"), act_(nn::read_act(c, "hidden_act", "silu")) {
   d_model_ = c.integer("hidden_size", 1, kMaxDim);
   d_ffn_ = c.integer("intermediate_size", 1, kMaxDim);
-  std_ = c.real("initializer_range", 0.02);
+  std_ = c.real("initializer_range", 0, 1e6, 0.02);
   if (!moe_) return;
   experts_ = {c.integer("num_experts", 1, 65536), d_model_, d_ffn_, {}};
   experts_.route.top_k = c.integer("num_experts_per_tok", 1, experts_.experts);

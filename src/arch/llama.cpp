@@ -79,8 +79,8 @@ class Llama final : public Architecture {
 // Layers whose attention sees the last `sliding_window` tokens: those "layer_types" names, or those from
 // "max_window_layers" on.
 void read_windows(const Config& c, DecoderConfig& d) {
-  const int64_t window = c.integer("sliding_window", 1, int64_t{1} << 40, 4096);
   const bool sliding = c.flag("use_sliding_window", false) && !c.is_null("sliding_window");
+  const int64_t window = sliding ? c.integer("sliding_window", 1, int64_t{1} << 40, 4096) : 0;
   const int64_t first = c.integer("max_window_layers", 0, INT32_MAX, 28);
   const std::vector<std::string> types = c.texts("layer_types");
   check(types.empty() || std::ssize(types) == d.n_layer, ErrorCode::kData,

@@ -17,7 +17,7 @@ ResidualConfig read_residual_config(const Config& c, int64_t hidden_ratio, int64
   r.d_ffn = c.integer("intermediate_size", 0, kMaxDim, rounded);
   r.tie_embeddings = c.flag("tie_word_embeddings", false);
   r.norm_eps = c.real("norm_eps", 0, 1, 1e-6);
-  r.init_std = c.real("initializer_range", 0.02);
+  r.init_std = c.real("initializer_range", 0, 1e6, 0.02);
   const std::string act = c.text("hidden_act", "swish");
   check(act == "silu" || act == "swish", ErrorCode::kData, "[{}] expected \"hidden_act\" swish, found \"{}\"",
         c.label(), act.substr(0, 60));

@@ -196,7 +196,7 @@ std::unique_ptr<Architecture> make_rwkv6(const Config& c) {
   const double divisor = c.real("head_size_divisor", 1e-3, 1e6, 8);
   const int64_t mix_rank = c.integer("mix_lora", 1, kMost, large ? 64 : 32);
   const int64_t decay_rank = c.integer("decay_lora", 1, kMost, large ? 128 : 64);
-  const double eps = c.real("group_norm_eps", 1e-5 * divisor * divisor);
+  const double eps = c.real("group_norm_eps", 0, 1e12, 1e-5 * divisor * divisor);
   return std::make_unique<Rwkv6>(base, FinchConfig{base.d_att, mix_rank, decay_rank, eps, std::nullopt});
 }
 

@@ -227,7 +227,7 @@ std::unique_ptr<Architecture> make_rwkv7(const Config& c) {
   // fla: eps of the heads' norm grows with the head; 64e-5 at the published size.
   const double eps = c.has("head_dim") ? static_cast<double>(base.head_size) * base.norm_eps : 64e-5;
   const bool fuse_norm = c.flag("fuse_norm", c.has("head_dim"));
-  return std::make_unique<Rwkv7>(base, ranks, c.real("group_norm_eps", eps), fuse_norm);
+  return std::make_unique<Rwkv7>(base, ranks, c.real("group_norm_eps", 0, 1e12, eps), fuse_norm);
 }
 
 Config rwkv7_preset(const PresetSizes& sizes) { return rwkv::preset("rwkv7", sizes); }

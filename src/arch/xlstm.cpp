@@ -23,7 +23,7 @@ namespace {
 
 struct XlstmConfig {
   int64_t d_model, n_layer, vocab_size, heads, qk_dim, v_dim, d_ffn;
-  double norm_eps, eps, gate_cap, logit_cap;
+  double norm_eps, eps, gate_cap, logit_cap;  // caps: 0: none
   bool tie_embeddings;
   std::vector<bool> slstm;  // [n_layer]
 };
@@ -185,10 +185,10 @@ class Xlstm final : public Architecture {
     };
     GlrMlstm in{c_.heads, K,     c_.v_dim / c_.heads, project("q", *w.q), project("k", *w.k), project("v", *w.v),
                 kNoVar,   kNoVar};
-    in.i = c.tap("i", ops::soft_cap(c, c_.gate_cap, ops::linear(c, *w.i, w.i_bias, u)));  // [T, H]
+    const auto capped = [&](Var x) { return c_.gate_cap > 0 ? ops::soft_cap(c, c_.gate_cap, x) : x; };
+    in.i = c.tap("i", capped(ops::linear(c, *w.i, w.i_bias, u)));  // [T, H]
     in.f = c.tap(
-        "f", ops::decay_map(c, DecayMap::kLogSigmoid, ops::soft_cap(c, c_.gate_cap, ops::linear(c, *w.f, w.f_bias, u)),
-                            nullptr));  // [T, H]
+        "f", ops::decay_map(c, DecayMap::kLogSigmoid, capped(ops::linear(c, *w.f, w.f_bias, u)), nullptr));  // [T, H]
     in.scale = 1 / std::sqrt(static_cast<double>(K));
     in.eps = c_.eps;
     const Var o = ops::activation(c, kernels::Act::kSigmoid, ops::linear(c, *w.o, nullptr, u));  // [T, H*V]
@@ -223,6 +223,12 @@ int64_t two_names(const Config& c, const char* key, const char* other, int64_t l
   return value;
 }
 
+// 0: none, which is what null says.
+double cap(const Config& c, const char* key, double fallback) {
+  const double given = c.real(key, 1e-6, 1e30, fallback);
+  return c.is_null(key) ? 0 : given;
+}
+
 XlstmConfig read_xlstm(const Config& c) {
   constexpr int64_t kMaxDim = int64_t{1} << 24;
   XlstmConfig x;
@@ -234,10 +240,10 @@ XlstmConfig read_xlstm(const Config& c) {
   x.v_dim = c.share("v_dim_factor", x.d_model, 1, 1, kMaxDim);
   x.d_ffn = round_up(static_cast<double>(x.d_model) * c.real("ffn_proj_factor", 1e-3, 1024, 2.667),
                      c.integer("ffn_round_up_to_multiple_of", 1, 65536, 64));
-  x.norm_eps = c.real("norm_eps", 1e-6);
-  x.eps = c.real("eps", 1e-6);
-  x.gate_cap = c.real("gate_soft_cap", 15);
-  x.logit_cap = c.real("output_logit_soft_cap", 30);
+  x.norm_eps = c.real("norm_eps", 0, 1, 1e-6);
+  x.eps = c.real("eps", 0, 1, 1e-6);
+  x.gate_cap = cap(c, "gate_soft_cap", 15);
+  x.logit_cap = cap(c, "output_logit_soft_cap", 30);
   x.tie_embeddings = c.flag("tie_word_embeddings", false);
   c.flag("add_out_norm", true);  // false keeps the norm in transformers too: it never asks
   x.slstm.assign(static_cast<size_t>(x.n_layer), false);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -103,6 +104,7 @@ bool CommandLine::parse(std::vector<std::string> arguments) {
     fail(ErrorCode::kUsage, "{}; see 'hindscan {} --help'", e.what(), name_);
   }
   refuse_empty_values();
+  refuse_cut_numbers();
   const std::vector<std::string> extra = app_.remaining();
   if (!extra.empty()) unknown_argument(extra.front());
   check(model_option_.empty() || model_positional_.empty(), ErrorCode::kUsage,
@@ -118,6 +120,19 @@ void CommandLine::refuse_empty_values() const {
     for (const std::string& value : o->results()) {
       check(!value.empty(), ErrorCode::kUsage,
             "{}: expected something after it, found an empty text; see 'hindscan {} --help'", o->get_name(), name_);
+    }
+  }
+}
+
+// The parser takes the nearest number of 64 bits.
+void CommandLine::refuse_cut_numbers() const {
+  for (const CLI::Option* o : app_.get_options()) {
+    if (!o->get_type_name().starts_with("INT")) continue;
+    for (const std::string& value : o->results()) {
+      errno = 0;
+      std::strtoll(value.c_str(), nullptr, 0);
+      check(errno != ERANGE, ErrorCode::kUsage,
+            "{}: expected a whole number of 64 bits, found {}; see 'hindscan {} --help'", o->get_name(), value, name_);
     }
   }
 }

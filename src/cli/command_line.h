@@ -51,6 +51,7 @@ class CommandLine {
  private:
   void update_usage();
   void refuse_empty_values() const;
+  void refuse_cut_numbers() const;
   void apply();
   void end_text(std::string& text, bool piped) const;
   void check_loading(const std::string& model) const;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -28,9 +29,22 @@ std::string now() {  // 2024-02-29T12:34:56.789Z
   return fmt::format("{}.{:03}Z", std::string_view(text, n), t.tv_nsec / 1'000'000);
 }
 
+// What a message quotes breaks no line; a list of its own goes on in lines that begin with two spaces.
+std::string in_its_lines(std::string_view message) {
+  constexpr std::string_view kNextItem = "\n  ";
+  std::string out;
+  for (size_t at = 0; at <= message.size();) {
+    const size_t end = std::min(message.find(kNextItem, at), message.size());
+    if (at > 0) out += kNextItem;
+    out += printable(message.substr(at, end - at)).text;
+    at = end + kNextItem.size();
+  }
+  return out;
+}
+
 void say(std::string_view level, std::string_view word, std::string_view message, const Json& fields = {}) {
   if (format_in_use == LogFormat::kJson) return log_line(level, message, fields);
-  write_error(fmt::format("hindscan: {}: {}\n", word, printable_lines(message)));
+  write_error(fmt::format("hindscan: {}: {}\n", word, in_its_lines(message)));
 }
 
 }  // namespace

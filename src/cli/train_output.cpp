@@ -64,7 +64,7 @@ void print_training(const TrainReport& r, const std::string& run_dir, bool json)
   if (r.task)
     out.print("accuracy    {:.1f} %{} of {} questions\n", 100 * r.task->accuracy(), percent_text(r.task->interval(), 1),
               r.task->asked);
-  if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", r.checkpoint);
+  if (!r.checkpoint.empty()) out.print("checkpoint  {}\n", printable(r.checkpoint).text);
   if (r.model_dir.empty()) {
     const std::string resumed = printable(shell_quote(run_dir)).text;
     out.print("next        hindscan train --resume {} goes on; with --export DIR a model of what there is\n", resumed);

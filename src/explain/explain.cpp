@@ -62,10 +62,12 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
 }
 
 ExplainReport explain(const Model& model, const ExplainRequest& request) {
-  const SequenceState from_weights = request.state_in == nullptr ? model.initial_state() : SequenceState();
-  if (!from_weights.empty()) {  // it has a share of the target as any state before the text has
+  const bool given = request.state_in != nullptr && !request.state_in->empty();
+  const SequenceState from_weights = given ? SequenceState() : model.initial_state();
+  const SequenceState* start_state = from_weights.empty() ? nullptr : &from_weights;
+  if (!given && request.state_in != start_state) {  // that of the weights has a share as any before the text has
     ExplainRequest with_start = request;
-    with_start.state_in = &from_weights;
+    with_start.state_in = start_state;
     return explain(model, with_start);
   }
   const auto start = std::chrono::steady_clock::now();

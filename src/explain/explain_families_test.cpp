@@ -103,6 +103,21 @@ TEST_P(Families, AContinuedTextExplainsItsTailAsTheWholeDoes) {
     EXPECT_LE(layer.max_residual, 1e-12) << layer.structure.kind << " in layer " << layer.layer;
 }
 
+// A state that nothing was read into is none: the model still starts from the one its weights hold.
+TEST(TunedStart, HasItsShareAfterAnEmptyStateToo) {
+  Config c = config_of("rwkv6");
+  c.set("time_state", true);
+  const Model model = random_model(c, DType::kF64);
+  ExplainRequest r = request_of(model, 7), after = r;
+  const SequenceState empty;
+  after.state_in = &empty;
+  const ScoreArray found = method_of(explain(model, after), "frozen").total(),
+                   ref = method_of(explain(model, r), "frozen").total();
+  EXPECT_NE(ref.state, 0);
+  EXPECT_EQ(found.state, ref.state);
+  EXPECT_EQ(found.completeness->residual, ref.completeness->residual);
+}
+
 TEST_P(Families, PathsAddUpToTheGradientOfEveryMixer) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   ExplainRequest r = request_of(model, 7);

@@ -189,6 +189,12 @@ TEST(Request, AMethodIsOneStringWithItsOptions) {
        {"row:estimator=best", "row:steps=3", "frozen:estimator=exact", "estimator=exact", "row:", "",
         "integrated-gradients:steps=1,steps=2", "integrated-gradients:baseline=zero,baseline=zero"})
     EXPECT_THROW(parse_methods(wrong), Error) << wrong;
+  try {
+    parse_methods("all:steps=3");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_NE(e.message().find("expected all without options, found \"all:steps=3\""), std::string::npos) << e.what();
+  }
   EXPECT_EQ(parse_methods("integrated-gradients:steps=01,integrated-gradients:steps=1").size(), 1u);
   std::vector<std::string> names;
   for (const MethodSpec& m : parse_methods("frozen,usual,integrated-gradients")) names.push_back(m.text());

@@ -153,6 +153,10 @@ std::vector<MethodSpec> parse_methods(const std::string& list) {
     }
     const size_t colon = item.find(':'), eq = item.find('=');
     if (eq == std::string::npos || colon < eq) {  // a name, perhaps with its first option
+      const std::string several = item.substr(0, colon);
+      check(several != "all" && several != "usual", ErrorCode::kUsage,
+            "[explain] expected {} without options, found \"{}\"; give them with the method they are of", several,
+            item);
       out.push_back({item.substr(0, colon), {}});
       out.back().info();
       if (colon == std::string::npos) continue;

@@ -57,6 +57,39 @@ TEST_P(Structures, AChangeOfTheStateGoesOnAsRowsComeBack) {
   }
 }
 
+// Tokens behind a reset read nothing from before it, and nothing that comes after a chunk reaches over it to the front.
+TEST_P(Structures, NothingComesBackThroughAReset) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  Input input = Recorded::make_input(r.tokens, r.features, model.arch().sizes().feature_dim);
+  std::vector<uint8_t> resets(kTokens);
+  resets[0] = resets[9] = resets[15] = 1;
+  input.resets = resets;
+  Ctx ctx(input, Recorded::options(model));
+  model.arch().forward(ctx);
+  Rng rng(4, "behind");
+  for (const auto& view : mixer_views<double>(ctx)) {
+    ASSERT_EQ(view->tokens(), kTokens);
+    const size_t maps = static_cast<size_t>(view->maps());
+    std::vector<double> w(kTokens), out(kTokens * maps), missing(static_cast<size_t>(view->channels()));
+    RowCarry<double> carry;
+    const auto size_of = [&](size_t from, size_t to) {
+      double sum = 0;
+      for (size_t i = from * maps; i < to * maps; ++i) sum += std::abs(out[i]);
+      return sum;
+    };
+    w[12] = 1;
+    view->row(w.data(), carry, out.data(), missing.data());
+    EXPECT_GT(size_of(9, 13), 0) << view->name().kind;
+    EXPECT_EQ(size_of(0, 9) + size_of(13, kTokens), 0) << view->name().kind;
+    carry.numbers = random_numbers(carry.numbers.size(), rng);  // of what lies behind
+    carry.pending.clear();
+    view->row(nullptr, carry, out.data(), missing.data());
+    EXPECT_EQ(size_of(0, 15), 0) << view->name().kind;
+    for (const double left : carry.numbers) ASSERT_EQ(left, 0) << view->name().kind;
+  }
+}
+
 TEST_P(Structures, TheWriteIsATapOfItsMixer) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   Recorded pass(model, request_of(model, 2000));

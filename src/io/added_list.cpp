@@ -20,7 +20,7 @@ AddedList::AddedList(const JsonReader& tokenizer) {
   next_ = vocab_.size();
   if (!tokenizer.has("added_tokens")) return;
   for (const Json& item : tokenizer.get_array("added_tokens")) {
-    const JsonReader config(item, tokenizer.where("added_tokens"));
+    const JsonReader config = tokenizer.item("added_tokens", item);
     AddedToken token = read_added_token(config);
     token.id = static_cast<int32_t>(config.get_int("id", 0, INT32_MAX - 1));
     keep(std::move(token));

@@ -83,6 +83,10 @@ std::vector<int64_t> JsonReader::get_ints(std::string_view key, int64_t low, int
 JsonReader JsonReader::get_object(std::string_view key) const {
   const Json& value = need(key);
   if (!value.is_object()) wrong(key, "an object", value);
+  return item(key, value);
+}
+
+JsonReader JsonReader::item(std::string_view key, const Json& value) const {
   return JsonReader(value, file_, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
 }
 

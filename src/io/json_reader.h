@@ -33,6 +33,7 @@ class JsonReader {
   bool get_bool_or(std::string_view key, bool fallback) const;
   std::string get_string_or(std::string_view key, std::string_view fallback) const;
   std::optional<JsonReader> find_object(std::string_view key) const;
+  JsonReader item(std::string_view key, const Json& value) const;  // of the list or object `key`
 
   const Json& value() const { return *object_; }
   std::string where(std::string_view key) const;  // "config.json: ssm_cfg.layer", for messages of the caller

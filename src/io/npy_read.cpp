@@ -68,7 +68,10 @@ Parts parts_of(std::span<const uint8_t> file, std::string_view label) {
         length, text.size() - kNpyPrefix);
   const std::string_view header = text.substr(kNpyPrefix, length);
   const std::string_view descr = field(header, "'descr':", "'", '\'', label);
-  check(field(header, "'fortran_order':", "", ',', label) == "False", ErrorCode::kData, "[{}] expected C order", label);
+  const std::string_view by_columns = field(header, "'fortran_order':", "", ',', label);
+  check(by_columns == "False", ErrorCode::kData,
+        "[{}] expected rows one after the other ('fortran_order': False), found {}; save np.ascontiguousarray(array)",
+        label, by_columns.substr(0, 20));
   return {descr, parse_shape(field(header, "'shape':", "(", ')', label), label), file.subspan(kNpyPrefix + length)};
 }
 

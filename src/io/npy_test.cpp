@@ -44,6 +44,20 @@ TEST_F(NpyTest, RoundTripOfEachTypeAndRank) {
   }
 }
 
+TEST_F(NpyTest, AnArrayByColumnsIsRefusedByItsName) {
+  const std::vector<float> f = {1, 2, 3, 4, 5, 6};
+  write_npy(real_fs(), file_, npy_array("f", {2, 3}, f));
+  std::string text = content();
+  text.replace(text.find("False, "), 7, "True,  ");
+  try {
+    parse_npy(as_bytes(text), "t");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_NE(e.message().find("'fortran_order': False), found True; save np.ascontiguousarray"), std::string::npos)
+        << e.message();
+  }
+}
+
 TEST_F(NpyTest, WrongShapeIsRefused) {
   const std::vector<float> f(6);
   EXPECT_THROW(write_npy(real_fs(), file_, npy_array("f", {2, 2}, f)), Error);

@@ -37,7 +37,7 @@ void PreTokenizer::add(const JsonReader& config) {
   check(steps_.size() < limit::kPreTokenizerSteps, ErrorCode::kData, "[{}] expected at most {} steps, found more",
         config.where("type"), limit::kPreTokenizerSteps);
   if (type == "Sequence") {
-    for (const Json& step : config.get_array("pretokenizers")) add(JsonReader(step, config.where("pretokenizers")));
+    for (const Json& step : config.get_array("pretokenizers")) add(config.item("pretokenizers", step));
   } else if (type == "ByteLevel") {
     check(!mapped_, ErrorCode::kData, "[{}] expected one ByteLevel step, found two", config.where("type"));
     steps_.push_back(

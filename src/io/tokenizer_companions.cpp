@@ -18,7 +18,7 @@ namespace {
 
 // A text alone is a special token without marks.
 AddedToken named_token(const Json& value, const JsonReader& config, const std::string& key) {
-  if (value.is_object()) return read_added_token(JsonReader(value, config.where(key)));
+  if (value.is_object()) return read_added_token(config.item(key, value));
   check(value.is_string(), ErrorCode::kData, "[{}] expected a token, found {}", config.where(key), value.type_name());
   AddedToken token;
   token.content = value.as_string();
@@ -69,11 +69,10 @@ void put_decoder(AddedList& list, const JsonReader& decoder) {
     int64_t id = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
     check(error == std::errc() && end == name.data() + name.size() && id >= 0, ErrorCode::kData,
-          "[{}] expected ids as keys, found '{}'", decoder.where("added_tokens_decoder"), name.substr(0, 60));
+          "[{}] expected an id as key, found '{}'", decoder.where(name.substr(0, 60)), name.substr(0, 60));
     by_id[id] = &token;
   }
-  for (const auto& [id, token] : by_id)
-    list.put(read_added_token(JsonReader(*token, decoder.where(std::to_string(id)))));
+  for (const auto& [id, token] : by_id) list.put(read_added_token(decoder.item(std::to_string(id), *token)));
 }
 
 bool is_named(const JsonReader& config, const std::string& content) {
@@ -101,7 +100,7 @@ void collect_prefix_spaces(const JsonReader& step, std::vector<bool>& out) {
   if (step.get_string_or("type", "") == "ByteLevel") out.push_back(step.get_bool_or("add_prefix_space", true));
   if (!step.has("pretokenizers")) return;
   for (const Json& inner : step.get_array("pretokenizers"))
-    collect_prefix_spaces(JsonReader(inner, step.where("pretokenizers")), out);
+    collect_prefix_spaces(step.item("pretokenizers", inner), out);
 }
 
 bool has_template(const JsonReader& step) {
@@ -109,7 +108,7 @@ bool has_template(const JsonReader& step) {
   if (!step.has("processors")) return false;
   const Json::Array& steps = step.get_array("processors");
   return std::any_of(steps.begin(), steps.end(),
-                     [&](const Json& inner) { return has_template(JsonReader(inner, step.where("processors"))); });
+                     [&](const Json& inner) { return has_template(step.item("processors", inner)); });
 }
 
 void compare_settings(const JsonReader& tokenizer, const JsonReader& config) {

@@ -63,9 +63,12 @@ TEST(CaseA5, SettingsOfATokenizerThatWeDoNotHaveAreRefused) {
               HasSubstr("expected true as in"));
   EXPECT_THAT(refused_config(R"({"bos_token": 5})"), HasSubstr("bos_token] expected a token, found an integer"));
   EXPECT_THAT(refused_config(R"({"extra_special_tokens": [5]})"), HasSubstr("extra_special_tokens] expected a token"));
+  const std::string list = "tokenizer_config.json: added_tokens_decoder";
   EXPECT_THAT(refused_config(R"({"added_tokens_decoder": {"x": {"content": "<a>"}}})"),
-              HasSubstr("expected ids as keys"));
-  EXPECT_THAT(refused_config(R"({"added_tokens_decoder": {"5": {}}})"), HasSubstr("content"));
+              HasSubstr("[dir/" + list + ".x] expected an id as key"));
+  EXPECT_THAT(refused_config(R"({"added_tokens_decoder": {"5": {}}})"), HasSubstr("[dir/" + list + ".5.content]"));
+  EXPECT_THAT(refused_config(R"({"added_tokens_decoder": {"5": [1]}})"),
+              HasSubstr("[dir/tokenizer_config.json] expected added_tokens_decoder.5 to be an object, found an array"));
   EXPECT_THAT(refused_config(R"([])"), HasSubstr("expected the top level to be an object"));
 }
 

@@ -25,7 +25,7 @@ void Tokenizer::Loader::load_added() {
   const Json::Array& list = root.get_array("added_tokens");
   const int64_t highest = highest_id(result.tokens_.size() + list.size());
   for (const Json& item : list) {
-    const JsonReader config(item, root.where("added_tokens"));
+    const JsonReader config = root.item("added_tokens", item);
     AddedToken token = read_added_token(config);
     token.id = static_cast<int32_t>(config.get_int("id", 0, highest));
     if (!token.content.empty()) take_added(config, std::move(token));  // an empty one is no token to Hugging Face
@@ -84,8 +84,7 @@ void Tokenizer::Loader::say_numbered_anew() const {
 void Tokenizer::Loader::load_post_processor(const JsonReader& config) {
   const std::string& type = config.get_string("type");
   if (type == "Sequence") {
-    for (const Json& step : config.get_array("processors"))
-      load_post_processor(JsonReader(step, config.where("processors")));
+    for (const Json& step : config.get_array("processors")) load_post_processor(config.item("processors", step));
   } else if (type == "TemplateProcessing") {
     load_template(config);
   } else {
@@ -106,7 +105,7 @@ void Tokenizer::Loader::load_template(const JsonReader& config) {
   }
   std::vector<int32_t>* side = &result.prefix_;
   for (const Json& item : items) {
-    const JsonReader part(item, config.where("single"));
+    const JsonReader part = config.item("single", item);
     if (part.has("Sequence")) {
       check(side == &result.prefix_ && part.get_object("Sequence").get_string_or("id", "A") == "A", ErrorCode::kData,
             "[{}] expected the text A once, found another Sequence", config.where("single"));
@@ -117,7 +116,7 @@ void Tokenizer::Loader::load_template(const JsonReader& config) {
     const auto found = special.find(name);
     check(found != special.end(), ErrorCode::kData, "[{}] expected '{}', which the template uses, found none",
           config.where("special_tokens"), name.substr(0, 100));
-    const JsonReader token(*found->second, config.where("special_tokens"));
+    const JsonReader token = config.item("special_tokens", *found->second);
     budget.count(result.prefix_.size() + result.suffix_.size() + token.get_array("ids").size(), limit::kTemplateTokens,
                  "tokens around a text");
     for (const int64_t id : token.get_ints("ids", 0, INT32_MAX)) {

@@ -104,8 +104,7 @@ void Tokenizer::Loader::make_bpe(MergeTable table) {
 void Tokenizer::Loader::load_normalizer(const JsonReader& config) {
   const std::string& type = config.get_string("type");
   if (type == "Sequence") {
-    for (const Json& step : config.get_array("normalizers"))
-      load_normalizer(JsonReader(step, config.where("normalizers")));
+    for (const Json& step : config.get_array("normalizers")) load_normalizer(config.item("normalizers", step));
     return;
   }
   check(type == "NFC", ErrorCode::kData, "[{}] expected NFC or null, found '{}'", config.where("type"), type);

@@ -59,6 +59,13 @@ std::optional<Json> maybe_object(std::string_view text, const std::string& label
   }
 }
 
+// Whether it is meant as a tokenizer.json, whatever it lacks: a vocabulary's keys are characters or numbers.
+bool is_tokenizer(const Json& json) {
+  constexpr const char* kKeys[] = {"model", "added_tokens", "pre_tokenizer", "normalizer", "decoder", "version"};
+  return json.is_object() &&
+         std::any_of(std::begin(kKeys), std::end(kKeys), [&](const char* key) { return json.find(key) != nullptr; });
+}
+
 class Characters {
  public:
   explicit Characters(const std::string& label) : label_(label) {}
@@ -82,11 +89,13 @@ class Characters {
     check(json.is_object(), ErrorCode::kData, "[{}] expected a list or an object of characters, found {}", label_,
           json.type_name());
     for (const auto& [key, value] : json.members()) {
-      if (value.is(Json::Type::kInt)) {
-        add(value.as_int() < 0 ? limit::kTokens : static_cast<uint64_t>(value.as_int()), key);
-      } else {
-        add(number_of_digits(key).value_or(limit::kTokens), text_of(value));
-      }
+      const bool named_by_id = !value.is(Json::Type::kInt);
+      std::optional<uint64_t> id;
+      if (named_by_id) id = number_of_digits(key);
+      if (!named_by_id && value.as_int() >= 0) id = static_cast<uint64_t>(value.as_int());
+      check(id.has_value(), ErrorCode::kData, "[{}] expected ids from 0 on, found '{}'; words need a tokenizer.json",
+            label_, printable(named_by_id ? key : to_string(value), 40).text);
+      add(*id, named_by_id ? text_of(value) : key);
     }
   }
 
@@ -180,7 +189,7 @@ std::string tokenizer_json_of_vocabulary(std::string_view text, const std::strin
   Characters characters(label);
   const bool is_json = label.ends_with(".json");
   const std::optional<Json> json = is_json ? std::optional(parse_json(text, label)) : maybe_object(text, label);
-  if (json && json->find("model") != nullptr && json->find("model")->is_object()) return std::string(text);
+  if (json && is_tokenizer(*json)) return std::string(text);
   if (is_json) {
     characters.add_json(*json);
   } else {

@@ -33,6 +33,15 @@ std::string refusal(std::string_view text, const std::string& label = "vocab.txt
   return "accepted";
 }
 
+std::string refusal_of_json(std::string_view text) {
+  try {
+    read(text, "tokenizer.json");
+  } catch (const Error& e) {
+    return e.message();
+  }
+  return "accepted";
+}
+
 using Ids = std::vector<int32_t>;
 
 TEST(VocabularyFile, CharactersInEveryForm) {
@@ -97,6 +106,14 @@ TEST(VocabularyFile, WrongFilesAreToldWhere) {
        {"'a'b'", "'\\'", "'\\q'", "'\\x1'", "'\\ud800'", "'\\U00110000'", "b'\\u0041'", "x'a'", "'a\"", "''"}) {
     EXPECT_THAT(refusal("1 'a' 1\n2 " + literal + " 1\n"), HasSubstr("line 2")) << literal;
   }
+}
+
+// Whatever it lacks: nobody meant its keys as characters.
+TEST(VocabularyFile, ATokenizerJsonWithoutAModelIsToldSo) {
+  for (const char* text : {R"({"version": "1.0", "added_tokens": []})", R"({"version": "1.0", "model": null})"})
+    EXPECT_THAT(refusal_of_json(text), HasSubstr("[tokenizer.json: model] expected")) << text;
+  EXPECT_THAT(refusal(R"({"b": 0, "kind": "a"})", "v.json"), HasSubstr("ids from 0 on, found 'kind'"));
+  EXPECT_THAT(refusal(R"({"a": -5})", "v.json"), HasSubstr("ids from 0 on, found '-5'"));
 }
 
 TEST(VocabularyFile, WorldLinesAreReadAsPythonWritesThem) {

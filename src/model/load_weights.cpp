@@ -116,7 +116,8 @@ class Matcher {
       if (w.size() == 0) continue;  // declared, and not used
       Match found{&w, {}};
       bool seen = try_name(w.name, false, found);
-      for (const std::string& name : w.aliases) seen |= try_name(name, false, found);
+      std::set<std::string> tried{w.name};  // two publishers may call it the same
+      for (const std::string& name : w.aliases) seen |= tried.insert(name).second && try_name(name, false, found);
       for (const std::string& name : w.transposed_aliases) seen |= try_name(name, true, found);
       for (const StoredView& view : w.views) seen |= try_name(view.name, false, found, &view);
       if (!seen) problem("{} [{}] is missing", w.name, fmt::join(w.shape, ", "));

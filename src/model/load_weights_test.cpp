@@ -79,6 +79,22 @@ TEST(LoadWeights, TwoNamesOfOneMatrixMustAgree) {
   EXPECT_THAT(refusal(store), HasSubstr("w must be [2, 3] but is [1]"));
 }
 
+// RWKV-4's head has one name at both of its publishers.
+TEST(LoadWeights, AProblemOfANameThatTwoPublishersUseIsSaidOnce) {
+  WeightTable t;
+  t.add_matrix("w", {2, 3}, Init::zeros()).aliases = {"head", "head"};
+  TensorStore store("f");
+  store.add_floats("w", {2, 3}, kSix);
+  store.add_floats("head", {2, 3}, {0, 0, 0, 0, 0, 0});
+  try {
+    load_weights(store, {}, t);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.message(),
+              "[f] 1 tensor is not what the configuration describes:\n  head is tied to w but holds other values");
+  }
+}
+
 TEST(LoadWeights, OnlyIgnoredTensorsAreLeftOver) {
   TensorStore store("f");
   store.add_floats("w", {2, 3}, kSix);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "io/unknown_keys.h"
 #include "model/config_json.h"
@@ -69,7 +70,8 @@ void Model::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer, std::strin
   for (auto id = static_cast<int32_t>(std::min<int64_t>(vocab, INT32_MAX)); id < tokenizer->vocab_size(); ++id)
     without_row += tokenizer->token_bytes(id).empty() ? 0 : 1;
   if (without_row > 0)
-    log_info("{} added tokens have no row in the model's table of {}: they are refused in texts", without_row, vocab);
+    log_info("{} no row in the model's table of {}, and {} refused in texts",
+             counted(without_row, "added token has", "added tokens have"), vocab, without_row == 1 ? "is" : "are");
   tokenizer_ = std::move(tokenizer);
   tokenizer_json_ = std::move(json);
 }

@@ -125,6 +125,7 @@ void TrainOptions::check_ranges() const {
   need(labelled() != labels.empty(), labelled() ? "--task classify expects labelled sequences; add --labels FILE"
                                                 : "--labels expects --task classify");
   need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");
+  need(labelled() || !regression, "a regression expects --task classify");
   within(label_column >= 0 && label_column <= 65536, "a label column of 1 to 65536", label_column);
   within(text_column >= 0 && text_column <= 65536, "a text column of 1 to 65536", text_column);
   within(header == "auto" || header == "yes" || header == "no", "header auto, yes or no", header);

@@ -2,6 +2,7 @@
 # Bad input: a clear message, the documented exit code, nothing on stdout, nothing half-written.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 model=$(make_model)
+nl=$'\n'
 
 # 2: what was asked for makes no sense.
 expect_error 2 "prompt" run -m "$model" -p ""
@@ -12,6 +13,10 @@ expect_error 2 "--temp" run -m "$model" -p a --temp -1
 expect_error 2 "--top-p" run -m "$model" -p a --top-p 2
 expect_error 2 "methods" explain -m "$model" -p a --method guess
 expect_error 2 "target" explain -m "$model" -p "a b c" --target 99
+for far in 99999999999999999999 -99999999999999999999; do
+  expect_error 2 "--target: expected a whole number of 64 bits, found $far" explain -m "$model" -p "a b c" --target $far
+done
+expect_error 2 "--keep: expected a whole number of 64 bits" train --arch gru --task induction --out run --keep 99999999999999999999
 expect_error 2 "layer" matrix -m "$model" -p "a b c" --layer 7 -o m.npy
 expect_error 2 "map" matrix -m "$model" -p "a b c" --layer 0 --map median -o m.npy
 expect_error 2 "rows" matrix -m "$model" -p "a b c" --layer 0 --rows 5:1 -o m.npy
@@ -29,6 +34,16 @@ expect_error 2 "[train] expected 0 steps or more, found -1" train --task inducti
 # Only a command that takes a text is told where it goes.
 expect_error 66 "[Hello there] expected a model directory or file, found nothing; a text goes after -p" run "Hello there"
 expect_error 66 "[Hello there] expected a model directory or file, found nothing; check the path" info "Hello there"
+
+# A line of its own for every message, whatever it quotes; a list of the program's goes on in lines that are indented.
+for flag in "2 --method" "2 --show" "2 --contrast" "2 --by" "66 --state-in" "2 -o" "66 -m"; do
+  expect_error "${flag% *}" "a⏎b" explain -p "a b c" "${flag#* }" "a${nl}b"
+  (($(wc -l <err) == 1)) || fail "$flag: the message has $(wc -l <err) lines"
+done
+expect 0 explain -m "$model" -p "a b c" --edits 0 -o "a${nl}b.json"
+holds grep -qx "hindscan: note: wrote a⏎b.json" err
+expect 65 run -m "$(make_model wrong-shape)" -p "a"
+(($(wc -l <err) == 2)) || fail "a list of one item has $(wc -l <err) lines"
 
 # 65: a file is not what it should be.
 for fault in truncated overlap huge-header trailing; do
