@@ -20,10 +20,6 @@ void CostFit::add(Amounts work, double seconds) {
   timed_.push_back({work, seconds});
 }
 
-double CostFit::last() const {
-  return timed_.empty() ? std::numeric_limits<double>::quiet_NaN() : timed_.back().seconds;
-}
-
 double CostFit::seconds(Amounts work) const {
   if (timed_.empty()) return std::numeric_limits<double>::quiet_NaN();
   const Timed& b = timed_.back();
@@ -55,7 +51,7 @@ double seconds_of(const std::function<void()>& call) {
 
 int64_t sample_growing(int64_t first, int64_t most, const std::function<void(int64_t n)>& sample,
                        const std::function<double()>& foretold) {
-  constexpr double kShare = 0.03, kAlways = 0.15, kAtMost = 4;  // of what is foretold; seconds for a better figure
+  constexpr double kShare = 0.05, kAlways = 0.2, kAtMost = 4;  // of what is foretold; seconds for a better figure
   int64_t n = std::min(first, most);
   sample(n);
   for (const Clock::time_point start = Clock::now();; n = std::min(2 * n, most)) {

@@ -15,7 +15,6 @@ struct Amounts {
 class CostFit {
  public:
   void add(Amounts work, double seconds);  // the last two of different work count
-  double last() const;                     // seconds of the last part; NaN before the first
   double seconds(Amounts work) const;      // NaN before the first part
 
  private:

@@ -39,9 +39,11 @@ class RequestSample {
   double shared(int64_t n) const { return explained(n, shared_, middle(n)); }
   double shared_at_start(int64_t n) const { return explained(n, shared_, start()); }
 
-  // The method alone with so many steps, of n tokens.
-  double own(int64_t n, const MethodSpec& m) const { return explained(n, {m}, middle(n)); }
-  double bare(int64_t n) const { return explained(n, {}, middle(n)); }
+  // What the method's own walks add.
+  double own_walks(int64_t n, const MethodSpec& m) const {
+    const SequenceState state = middle(n);
+    return std::max(0.0, explained(n, {m}, state) - explained(n, {}, state));
+  }
 
   // A token of an edited text, at the end of the text.
   double edited_token(int64_t n) const {
@@ -118,9 +120,7 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
   unit.walk = [&](const MethodSpec& m) {
     constexpr int64_t kSteps = 3;
     const MethodSpec few = with_steps(m, kSteps);
-    const double bare = all([&](int64_t tokens) { return sample.bare(tokens); }),
-                 with = all([&](int64_t tokens) { return sample.own(tokens, few); });
-    return std::max(0.0, with - bare) / static_cast<double>(few.own_walks());
+    return all([&](int64_t tokens) { return sample.own_walks(tokens, few); }) / static_cast<double>(few.own_walks());
   };
   const int64_t window = target + 1 - window_first(p.probe, target);
   if (!r.tokens.empty()) unit.edited_token = sample.edited_token(std::min(n, window));

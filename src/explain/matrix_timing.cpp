@@ -42,7 +42,7 @@ class MatrixSample {
       before = long_text_state(model_, r_.tokens, r_.state_in, probe_, (p_.T - n) / 2);
       few.state_in = &before;
     }
-    few.chunk = p_.window.end > r_.chunk ? (n + kSampleChunks - 1) / kSampleChunks : n;
+    few.chunk = p_.window.end > r_.chunk ? std::min(r_.chunk, (n + kSampleChunks - 1) / kSampleChunks) : n;
     const MatrixPlan plan = make_matrix_plan(model_, few);
     if (plan.window.begin == plan.window.end && !e_.whole) return;
     Collected<R> c;

@@ -38,7 +38,7 @@ SequenceState long_text_state(const Model& model, std::span<const int32_t> first
   for (const auto& [name, slot] : few.slots()) {
     const int64_t rows = rows_after(name, probe, state.tokens);
     std::vector<int64_t> shape = slot.shape;
-    const bool grows = rows > 0 && rows > shape[0] && shape[0] == rows_after(name, probe, few.tokens);
+    const bool grows = rows > shape[0] && shape[0] == rows_after(name, probe, few.tokens);
     if (grows) shape[0] = rows;
     char* to = static_cast<char*>(state.put(name, shape, slot.dtype));
     if (grows)

@@ -207,17 +207,20 @@ void SoftmaxView<R>::forward_residual(std::vector<double>&, double* residual) co
   constexpr int64_t kRows = 16;
   std::fill_n(residual, d_.T, 0.0);
   const int64_t step = std::max<int64_t>(1, d_.T / kRows);
-  std::vector<double> p;
+  std::vector<double> p, reference;  // [keys], [d_v]
   for (int64_t t = d_.T - 1; t >= 0; t -= step) {
     double error = 0, norm = 0;
     for (int64_t h = 0; h < d_.heads; ++h) {
       const int64_t first = probabilities(t, h, p), kv = h / (d_.heads / d_.kv_heads);
+      reference.assign(static_cast<size_t>(d_.d_v), 0.0);
+      for (size_t i = 0; i < p.size(); ++i) {
+        const R* v = d_.v + ((first + static_cast<int64_t>(i)) * d_.kv_heads + kv) * d_.d_v;
+        for (int64_t e = 0; e < d_.d_v; ++e) reference[static_cast<size_t>(e)] += p[i] * static_cast<double>(v[e]);
+      }
+      const R* y = d_.y + (t * d_.heads + h) * d_.d_v;
       for (int64_t e = 0; e < d_.d_v; ++e) {
-        double ref = 0;
-        for (size_t i = 0; i < p.size(); ++i)
-          ref += p[i] * static_cast<double>(d_.v[((first + static_cast<int64_t>(i)) * d_.kv_heads + kv) * d_.d_v + e]);
-        const double y = static_cast<double>(d_.y[(t * d_.heads + h) * d_.d_v + e]);
-        error += (y - ref) * (y - ref);
+        const double ref = reference[static_cast<size_t>(e)], off = static_cast<double>(y[e]) - ref;
+        error += off * off;
         norm += ref * ref;
       }
     }
