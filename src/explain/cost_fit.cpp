@@ -49,16 +49,23 @@ double seconds_of(const std::function<void()>& call) {
   return since(start) / calls;
 }
 
-int64_t sample_growing(int64_t first, int64_t most, const std::function<void(int64_t n)>& sample,
-                       const std::function<double()>& foretold) {
+void sample_growing(int64_t first, int64_t most, const std::function<double(int64_t n)>& sample,
+                    const std::function<double()>& foretold) {
   constexpr double kShare = 0.05, kAlways = 0.2, kAtMost = 4;  // of what is foretold; seconds for a better figure
+  constexpr double kLong = 0.05, kGrown = 1.5, kFlat = 1.25;   // seconds; times the first part's, times the last one's
   int64_t n = std::min(first, most);
-  sample(n);
-  for (const Clock::time_point start = Clock::now();; n = std::min(2 * n, most)) {
+  const Clock::time_point start = Clock::now();
+  double took = sample(n);
+  if (took < kLong) took = sample(n);
+  int64_t times = 2;
+  for (const double least = took; n < most;) {
     const Clock::time_point begin = Clock::now();
-    sample(n);
-    const double next = since(start) + 2 * since(begin);
-    if (n == most || (n > first && next > std::clamp(kShare * foretold(), kAlways, kAtMost))) return n;
+    const double before = took;
+    n = std::min(times * n, most);
+    took = sample(n);
+    times = took < kFlat * before ? 4 : 2;
+    const double allowed = took > kGrown * least ? std::clamp(kShare * foretold(), kAlways, kAtMost) : kAtMost;
+    if (since(start) + 2 * since(begin) > allowed) break;
   }
 }
 

@@ -32,9 +32,10 @@ double seconds_of(const std::function<void()>& call);
 // Into how many chunks a sample of a text in chunks is cut: the first one touches memory that the others find warm.
 inline constexpr int64_t kSampleChunks = 4;
 
-// Calls sample(n) for n = first, twice that, ... up to `most` tokens (the first n twice: its first time touches what is
-// cold): two of them, and more as long as they take little of what foretold() says of the whole. Returns the last n.
-int64_t sample_growing(int64_t first, int64_t most, const std::function<void(int64_t n)>& sample,
-                       const std::function<double()>& foretold);
+// Calls sample(n), which returns the part's seconds, for growing n up to `most` tokens (the first n twice where its
+// first time may have touched what is cold): at least two of them, until the seconds have grown with n, and more as
+// long as they take little of what foretold() says of the whole.
+void sample_growing(int64_t first, int64_t most, const std::function<double(int64_t n)>& sample,
+                    const std::function<double()>& foretold);
 
 }  // namespace hindscan

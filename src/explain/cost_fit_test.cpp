@@ -1,78 +1,63 @@
+// Seconds foretold from timed parts, with parts whose seconds are known.
 #include "explain/cost_fit.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-
-#include "base/testing/compare.h"
-#include "explain/explain_plan.h"
-#include "explain/families_test_support.h"
-#include "explain/text_state.h"
+#include <vector>
 
 namespace hindscan {
 namespace {
 
-TEST(CostFit, TwoPartsTellWhatGrowsAndWhatDoesNot) {
+TEST(CostFit, PartsFixedFromGrowingSeconds) {
   CostFit fit;
   EXPECT_TRUE(std::isnan(fit.seconds({1, 1})));
-  const auto took = [](Amounts w) { return 0.5 * w.rest + 0.01 * w.main; };
-  fit.add({1, 8}, took({1, 8}));
-  EXPECT_TRUE(agree(fit.seconds({1, 80}), 10 * took({1, 8}), tol::kF64Sum));  // alone: in proportion
-  fit.add({1, 16}, took({1, 16}));
-  EXPECT_TRUE(agree(fit.seconds({3, 1000}), took({3, 1000}), tol::kF64Sum));
-  fit.add({2, 64}, took({2, 64}));
-  EXPECT_TRUE(agree(fit.seconds({3, 1000}), took({3, 1000}), tol::kF64Sum));
+  const auto took = [](double chunks, double tokens) { return 0.03 * chunks + 2e-4 * tokens; };
+  fit.add({2, 64}, took(2, 64));
+  EXPECT_DOUBLE_EQ(fit.seconds({20, 640}), 10 * took(2, 64));  // one part: in proportion
+  fit.add({2, 512}, took(2, 512));
+  EXPECT_NEAR(fit.seconds({20, 10000}), took(20, 10000), 1e-12);
 }
 
-TEST(CostFit, PartsThatContradictEachOtherCountInProportion) {
+TEST(CostFit, TheLastTimeOfTheSamePartCounts) {
   CostFit fit;
-  fit.add({1, 8}, 5);
-  fit.add({1, 16}, 4);  // less for more: the first one was cold
-  EXPECT_EQ(fit.seconds({1, 160}), 40);
-  CostFit more;
-  more.add({1, 8}, 1);
-  more.add({1, 16}, 3);  // more than in proportion: nothing that does not grow
-  EXPECT_EQ(more.seconds({1, 160}), 30);
+  fit.add({2, 64}, 50);  // cold
+  fit.add({2, 64}, 0.02 + 0.64);
+  fit.add({2, 128}, 0.02 + 1.28);
+  EXPECT_NEAR(fit.seconds({3, 1000}), 0.03 + 10, 1e-9);
 }
 
-TEST(CostFit, TheSameWorkAgainReplacesItsTime) {
-  CostFit fit;
-  fit.add({1, 8}, 100);
-  fit.add({1, 8}, 2);
-  EXPECT_EQ(fit.seconds({1, 80}), 20);
+TEST(CostFit, PartsThatContradictAreTakenInProportion) {
+  for (const double second : {0.9, 3.0}) {  // less than the first took; more than in proportion
+    CostFit fit;
+    fit.add({4, 64}, 1);
+    fit.add({4, 128}, second);
+    EXPECT_DOUBLE_EQ(fit.seconds({100, 1280}), 10 * second);
+  }
 }
 
-TEST(SampleGrowing, DoublesUntilAPartIsEnough) {
-  std::vector<int64_t> seen;
-  const auto note = [&](int64_t n) { seen.push_back(n); };
-  EXPECT_EQ(sample_growing(16, 100, note, [] { return 1e9; }), 100);
-  EXPECT_EQ(seen, (std::vector<int64_t>{16, 16, 32, 64, 100}));
-  seen.clear();
-  EXPECT_EQ(sample_growing(16, 5, note, [] { return 1e9; }), 5);
-  EXPECT_EQ(seen, (std::vector<int64_t>{5, 5}));
+// The sizes sampled where a part of n tokens says that it took seconds(n), and takes no time.
+std::vector<int64_t> sampled(int64_t first, int64_t most, double foretold, double (*seconds)(int64_t n)) {
+  std::vector<int64_t> sizes;
+  const auto sample = [&](int64_t n) {
+    sizes.push_back(n);
+    return seconds(n);
+  };
+  sample_growing(first, most, sample, [&] { return foretold; });
+  return sizes;
 }
 
-class LongTexts : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(All, LongTexts, ::testing::ValuesIn(all_cases()), [](const auto& name) { return name.param; });
+TEST(CostFit, SamplesGrowFasterWhileSecondsDoNot) {
+  const auto fixed = [](int64_t n) { return 1.0 + 1e-3 * static_cast<double>(n); };
+  EXPECT_EQ(sampled(64, 1000, 1, fixed), (std::vector<int64_t>{64, 128, 512, 1000}));
+  const auto growing = [](int64_t n) { return 1.0 * static_cast<double>(n); };
+  EXPECT_EQ(sampled(16, 100, 1, growing), (std::vector<int64_t>{16, 32, 64, 100}));
+}
 
-// A made state has the slots, the shapes and the place of one that was read, so that what comes after costs the same.
-TEST_P(LongTexts, AMadeStateHasTheShapesOfOneThatWasRead) {
-  const Model model = random_model(config_of(GetParam()), DType::kF32);
-  ExplainRequest r = request_of(model, 2000);
-  if (r.tokens.empty()) GTEST_SKIP() << "this model reads vectors";
-  const PassProbe probe = probe_pass(model, walk_of(model, r));
-  if (probe.whole) GTEST_SKIP() << "this model leaves no state";
-  constexpr int64_t kLong = 150;
-  r.tokens.resize(kLong, 1);
-  const SequenceState read = state_after(model, r.tokens),
-                      made = long_text_state(model, r.tokens, nullptr, probe, kLong);
-  EXPECT_EQ(made.tokens, read.tokens);
-  ASSERT_EQ(made.slots().size(), read.slots().size());
-  for (const auto& [name, slot] : read.slots()) EXPECT_EQ(made.slots().at(name).shape, slot.shape) << name;
-  SequenceState after = made;
-  const RunSequence next{std::span(r.tokens).first(3), &after};
-  Runner(model).feed({&next, 1});
-  EXPECT_EQ(after.tokens, kLong + 3);
+TEST(CostFit, AShortFirstPartIsTakenAgainOnceWarm) {
+  const auto brief = [](int64_t n) { return 1e-4 * static_cast<double>(n); };
+  EXPECT_EQ(sampled(16, 40, 1, brief), (std::vector<int64_t>{16, 16, 32, 40}));
+  EXPECT_EQ(sampled(16, 12, 1, brief), (std::vector<int64_t>{12, 12}));
 }
 
 }  // namespace

@@ -27,14 +27,11 @@ class RequestSample {
   Amounts work(int64_t n) const {
     const double tokens = static_cast<double>(n);
     if (plan_.probe.whole) return {tokens * tokens, tokens};
-    const int64_t parts = chunked() ? kSampleChunks : 1, all = (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk;
-    return {static_cast<double>(n == T_ ? all : parts), tokens};
+    const int64_t all = (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk;
+    return {static_cast<double>(n == T_ ? all : chunks()), tokens};
   }
-  int64_t most() const {
-    return plan_.probe.one_length ? T_ : std::min(T_, chunked() ? kSampleChunks * plan_.estimate.chunk : T_);
-  }
-  // Attention is checked in up to 16 rows of a chunk, however long it is.
-  int64_t first() const { return chunked() && !plan_.probe.caches.empty() ? 16 * kSampleChunks : 16; }
+  int64_t most() const { return plan_.probe.one_length ? T_ : std::min(T_, chunks() * plan_.estimate.chunk); }
+  int64_t first() const { return chunked() && !plan_.probe.caches.empty() ? 16 * chunks() : 16; }
 
   double shared(int64_t n) const { return explained(n, shared_, middle(n)); }
   double shared_at_start(int64_t n) const { return explained(n, shared_, start()); }
@@ -60,6 +57,8 @@ class RequestSample {
 
  private:
   bool chunked() const { return T_ > plan_.estimate.chunk; }
+  // Attention is checked in 16 rows of a chunk, however long it is: in short chunks little else would be seen.
+  int64_t chunks() const { return !chunked() ? 1 : plan_.probe.caches.empty() ? kSampleChunks : 2; }
   std::span<const int32_t> tokens(int64_t n) const { return std::span(request_.tokens).first(static_cast<size_t>(n)); }
 
   SequenceState start() const { return request_.state_in == nullptr ? SequenceState() : *request_.state_in; }
@@ -77,7 +76,7 @@ class RequestSample {
     few.methods = methods;
     few.progress = nullptr;
     few.state_in = before.empty() ? nullptr : &before;
-    const int64_t chunk = chunked() && !plan_.probe.whole ? (n + kSampleChunks - 1) / kSampleChunks : n;
+    const int64_t chunk = plan_.probe.whole ? n : (n + chunks() - 1) / chunks();
     const ExplainPlan plan{plan_.probe, {}, {.tokens = n, .chunk = chunk, .parts = {1.0}, .quadratic_layers = {}}};
     return seconds_of([&] { run_explainer(model_, few, plan, n - 1); });
   }
@@ -95,14 +94,24 @@ MethodSpec with_steps(MethodSpec m, int64_t steps) {
   return m;
 }
 
-// What part(n) takes over all tokens; the last n that was timed, where asked for.
+struct TimedPart {
+  int64_t tokens = 0;
+  double seconds = 0;
+};
+
+// What part(n) takes over all tokens; the last part that was timed, where asked for.
 double seconds_of_all(const RequestSample& sample, int64_t tokens, const std::function<double(int64_t)>& part,
-                      int64_t* last = nullptr) {
+                      TimedPart* last = nullptr) {
   CostFit fit;
+  TimedPart timed;
   const auto foretold = [&] { return fit.seconds(sample.work(tokens)); };
-  const int64_t n = sample_growing(
-      sample.first(), sample.most(), [&](int64_t few) { fit.add(sample.work(few), part(few)); }, foretold);
-  if (last != nullptr) *last = n;
+  const auto take = [&](int64_t few) {
+    timed = {few, part(few)};
+    fit.add(sample.work(few), timed.seconds);
+    return timed.seconds;
+  };
+  sample_growing(sample.first(), sample.most(), take, foretold);
+  if (last != nullptr) *last = timed;
   return foretold();
 }
 
@@ -113,22 +122,22 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
   ExplainEstimate& e = p.estimate;
   const RequestSample sample(model, r, p);
   const auto all = [&](const std::function<double(int64_t)>& part) { return seconds_of_all(sample, e.tokens, part); };
-  int64_t n = 0;
+  TimedPart last;
   UnitSeconds unit;
   unit.shared = seconds_of_all(
-      sample, e.tokens, [&](int64_t few) { return sample.shared(few); }, &n);
+      sample, e.tokens, [&](int64_t few) { return sample.shared(few); }, &last);
   unit.walk = [&](const MethodSpec& m) {
     constexpr int64_t kSteps = 3;
     const MethodSpec few = with_steps(m, kSteps);
     return all([&](int64_t tokens) { return sample.own_walks(tokens, few); }) / static_cast<double>(few.own_walks());
   };
   const int64_t window = target + 1 - window_first(p.probe, target);
-  if (!r.tokens.empty()) unit.edited_token = sample.edited_token(std::min(n, window));
+  if (!r.tokens.empty()) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
   set_seconds(r, unit, window, e);
   e.quadratic_seconds = 0;
   if (!e.quadratic_layers.empty() && !p.probe.whole)
     e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) *
-                          std::max(0.0, 1 - sample.shared_at_start(n) / sample.shared(n));
+                          std::max(0.0, 1 - sample.shared_at_start(last.tokens) / last.seconds);
 }
 
 std::string to_text(const ExplainEstimate& e) {

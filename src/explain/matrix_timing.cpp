@@ -35,7 +35,8 @@ class MatrixSample {
                const PassProbe& probe)
       : model_(model), r_(r), p_(p), e_(e), probe_(probe) {}
 
-  void take(int64_t n) {
+  // Returns the seconds of reading and filling.
+  double take(int64_t n) {
     MatrixRequest few = part_of(r_, p_, e_.bounded, n, model_.arch().sizes().feature_dim);
     SequenceState before;
     if (!e_.whole && !probe_.caches.empty()) {  // attention costs what it does in the middle of the text
@@ -44,18 +45,20 @@ class MatrixSample {
     }
     few.chunk = p_.window.end > r_.chunk ? std::min(r_.chunk, (n + kSampleChunks - 1) / kSampleChunks) : n;
     const MatrixPlan plan = make_matrix_plan(model_, few);
-    if (plan.window.begin == plan.window.end && !e_.whole) return;
+    if (plan.window.begin == plan.window.end && !e_.whole) return 0;
     Collected<R> c;
-    reading_.add(read_work(plan.window.end, few.chunk),
-                 seconds_once([&] { c = collect<R>(model_, few, plan, e_.whole); }));
+    const double reading = seconds_once([&] { c = collect<R>(model_, few, plan, e_.whole); });
+    reading_.add(read_work(plan.window.end, few.chunk), reading);
     MatrixResult out;
     out.rows = few.blocks > 0 ? few.blocks : plan.rows.end - plan.rows.begin;
     out.cols = few.blocks > 0 ? few.blocks : plan.cols.end - plan.cols.begin;
     if (few.blocks > 0) out.edges = block_edges(n, few.blocks);
-    filling_.add(fill_work(plan), seconds_once([&] {
-                   out.values.assign(static_cast<size_t>(out.rows * out.cols), 0.0f);
-                   fill_matrix(c, few, plan, e_.bounded, out);
-                 }));
+    const double filling = seconds_once([&] {
+      out.values.assign(static_cast<size_t>(out.rows * out.cols), 0.0f);
+      fill_matrix(c, few, plan, e_.bounded, out);
+    });
+    filling_.add(fill_work(plan), filling);
+    return reading + filling;
   }
 
   double seconds() const {
@@ -88,7 +91,7 @@ void time_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p,
   if (probe.one_length || (p.window.begin == p.window.end && !e.whole)) return;
   MatrixSample<R> sample(model, r, p, e, probe);
   sample_growing(
-      16, p.T, [&](int64_t n) { sample.take(n); }, [&] { return sample.seconds(); });
+      16, p.T, [&](int64_t n) { return sample.take(n); }, [&] { return sample.seconds(); });
   const double guess = e.seconds;
   e.seconds = sample.seconds();
   e.quadratic_seconds *= e.seconds / guess;
