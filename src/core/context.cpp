@@ -52,6 +52,9 @@ Ctx::Ctx(const Input& input, CtxOptions options)
       names_(options_.names == nullptr ? *own_names_ : *options_.names) {
   check(!options_.in_place || !options_.record, ErrorCode::kInternal,
         "[ctx] states advance in place only without record");
+  check(!options_.chained || (!options_.in_place && input.resets.empty() &&
+                              (input.states.empty() || input.states[0] != nullptr)),
+        ErrorCode::kInternal, "[ctx] a chained pass has a first state or none, advances none in place, and has no resets");
   std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
   check_input(input, cu);
   std::vector<Segment> segments = make_segments(input, cu);
@@ -131,9 +134,9 @@ Carried Ctx::carry_beside(const Carried& array, std::string_view part, const Slo
 }
 
 int64_t Ctx::position(const Segment& s, Var v) const {
-  if (!s.carries_in) return 0;
-  const bool has_state = &layout(v) == &layouts_[0] && state_of(s.seq) != nullptr;
-  return has_state ? state_of(s.seq)->tokens : 0;
+  if (!s.carries_in || &layout(v) != &layouts_[0] || input_.states.empty()) return 0;
+  const SequenceState* state = input_.states[options_.chained ? 0 : static_cast<size_t>(s.seq)];
+  return (state == nullptr ? 0 : state->tokens) + (options_.chained ? s.begin : 0);
 }
 
 std::string Ctx::where() const {
@@ -178,7 +181,18 @@ void Ctx::backward(const AdjointRules& rules, size_t first_node, size_t last_nod
 }
 
 SequenceState* Ctx::state_of(int seq) const {
+  if (options_.chained && seq > 0) return &pending_[static_cast<size_t>(seq) - 1];
   return input_.states.empty() ? nullptr : input_.states[static_cast<size_t>(seq)];
+}
+
+const SequenceState& Ctx::adjoint_after(int seq) const {
+  const size_t next = static_cast<size_t>(seq) + 1;
+  return options_.chained && next < adjoint_out.size() ? adjoint_out[next] : adjoint_in[static_cast<size_t>(seq)];
+}
+
+std::vector<Segment> Ctx::joined(const std::vector<Segment>& segments) const {
+  if (!options_.chained) return segments;
+  return {{segments.front().begin, segments.back().end, 0, true, true}};
 }
 
 const void* Ctx::state_in(int seq, const Carried& array) const {
@@ -203,9 +217,11 @@ template float* Ctx::carry_out<float>(int, const Carried&);
 template double* Ctx::carry_out<double>(int, const Carried&);
 
 void Ctx::commit() {
+  const std::vector<int64_t>& cu = layouts_[0].cu;
+  const int64_t start = options_.chained && !input_.states.empty() ? input_.states[0]->tokens : 0;
   for (size_t b = 0; b < input_.states.size(); ++b) {
     if (input_.states[b] == nullptr) continue;
-    const int64_t seen = input_.states[b]->tokens + layouts_[0].cu[b + 1] - layouts_[0].cu[b];
+    const int64_t seen = options_.chained ? start + cu[b + 1] : input_.states[b]->tokens + cu[b + 1] - cu[b];
     if (!options_.in_place) *input_.states[b] = std::move(pending_[b]);
     input_.states[b]->tokens = seen;
     pending_[b] = {};

@@ -29,6 +29,7 @@ struct Input {
   std::vector<int64_t> cu_seqlens;     // [B+1], 0 .. T ascending; empty: one sequence
   std::span<const uint8_t> resets;     // [T] or empty; non-zero: the state is zero before this token
   std::vector<SequenceState*> states;  // [B] or empty: start from zero, drop the end
+                                       // of a chained pass: states[0] is also where the first sequence starts
   int64_t length() const;
 };
 
@@ -93,6 +94,8 @@ struct CtxOptions {
   SlotNames* names = nullptr;   // of the carried arrays; of passes of one model only, kept between them
   bool in_place = false;        // without record: states advance during the pass, commit() only counts tokens;
                                 // a pass that throws leaves them unusable
+  bool chained = false;         // every sequence goes on from what the one before it leaves: cut into tokens, a text
+                                // shows its state, and the adjoint of it, at every border (attention: at the end only)
   bool finite = true;           // Error(kData) that names the first array which leaves the finite numbers
   void use(PassRoom& room) { arena = &room.arena, scratch = &room.scratch, names = &room.names; }
 };
@@ -190,7 +193,12 @@ class Ctx {
   const std::string& name_of(const Carried& array) const { return names_[array.slot]; }
   const SlotNames& names() const { return names_; }
   const void* state_in(int seq, const Carried& array) const;
-  SequenceState* state_of(int seq) const;  // null: starts from zero, the end is dropped
+  SequenceState* state_of(int seq) const;  // what it starts from; null: from zero, and the end is dropped
+  const SequenceState& adjoint_after(int seq) const;  // of what the sequence leaves
+  // Of a chained pass one segment that begins with the first sequence and ends in the last, and which that is; of
+  // another pass the segments as they are, each ending in its own.
+  std::vector<Segment> joined(const std::vector<Segment>& segments) const;
+  int last_of(int seq) const { return options_.chained ? static_cast<int>(pending_.size()) - 1 : seq; }
   template <class R>
   R* carry_out(int seq, const Carried& array);
 
@@ -219,7 +227,7 @@ class Ctx {
   CtxOptions options_;
   Input input_;
   std::vector<Layout> layouts_;
-  std::vector<SequenceState> pending_;
+  mutable std::vector<SequenceState> pending_;  // a look-up remembers where the slots are
   std::unique_ptr<Arena> own_arena_, own_scratch_;
   Arena* arena_;
   Arena& scratch_;

@@ -24,7 +24,8 @@ MixerView<R>::MixerView(const Ctx& ctx, const MixerScope& from, size_t core, Str
       write_tap_(tap_of(from, ctx.nodes()[core].mixer->writes)),
       state_slot_(ctx.nodes()[core].mixer->state) {
   for (const Segment& g : segments_) {
-    check(g.seq == 0, ErrorCode::kInternal, "[{}] expected one sequence in the pass, found more", from.where);
+    check(g.seq == 0 || ctx.options().chained, ErrorCode::kInternal,
+          "[{}] expected one sequence in the pass, found more", from.where);
   }
 }
 
@@ -32,6 +33,12 @@ template <class R>
 const std::string& MixerView<R>::write_tap() const {
   check(!write_tap_.empty(), ErrorCode::kInternal, "[{}] expected a tap on what it writes, found none", where_);
   return write_tap_;
+}
+
+template <class R>
+bool MixerView<R>::starts_anew(int64_t t) const {
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [t](const Segment& g) { return g.begin == t && !g.carries_in; });
 }
 
 template <class R>

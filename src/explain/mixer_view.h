@@ -18,6 +18,13 @@ struct RowCarry {
   std::vector<R> pending;  // two taps: what the later chunk's first token gives to the write before it
 };
 
+// How a change of the state at one border goes on to a later one under the transitions that this text had, as the
+// structure keeps it; empty: no token lies between.
+template <class R>
+struct Transition {
+  std::vector<R> numbers;
+};
+
 // How reports call a structure.
 struct StructureName {
   std::string kind;   // "glr.element"
@@ -55,9 +62,13 @@ class MixerView {
   // Independent recomputation in double: residual[t] = ||y_t - ref_t|| / ||ref_t||, or 0 where it is not checked.
   // S: double state, starts empty.
   virtual void forward_residual(std::vector<double>& S, double* residual) const = 0;
-  // A change of the state before the chunk ([state numbers], as row() carries them) becomes the change behind it under
-  // the transitions that this text had. False, and untouched, where states do not follow each other linearly.
-  virtual bool carry_change(std::vector<R>& dS) const = 0;
+  // Puts token t in front of a transition: then it starts before t. False, and untouched, where states do not follow
+  // each other linearly.
+  virtual bool lead(int64_t t, Transition<R>& transition) const = 0;
+  // The change of the state where the transition starts ([state numbers] of one of states()) becomes that where it ends.
+  virtual void carry(const Transition<R>& transition, R* change) const = 0;
+  // Slots of the state that a transition carries alike.
+  virtual std::vector<std::string> states() const { return {state_slot_}; }
   // Collects coefficients for tiles and block sums; fold: with what stands around the core.
   virtual std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const = 0;
   virtual bool folds() const { return true; }          // whether what stands around the core folds into its map
@@ -83,9 +94,7 @@ class MixerView {
   // Runs f(segment, index, state) from the last segment to the first; state [n] is what is carried there.
   template <class F>
   void each_segment_back(std::vector<R>& carry, size_t n, F&& f) const;
-  // Runs f(segment, state) from the first segment to the last on a change of the state ([n]); a reset forgets it.
-  template <class F>
-  void each_segment_on(std::vector<R>& change, F&& f) const;
+  bool starts_anew(int64_t t) const;  // the state before token t was forgotten
   void weighted_rows(const R* w, int64_t C, const R* y, double* out) const;  // sum_i w[i] y[i], y [T, C]
   MixerOps ops_;
   int64_t T_;
@@ -124,15 +133,6 @@ void MixerView<R>::each_segment_back(std::vector<R>& carry, size_t n, F&& f) con
     f(g, s, state->data());
     if (s == 0 && state == &local) carry = local;
     if (s == 0 && !g.carries_in) carry.assign(n, R(0));
-  }
-}
-
-template <class R>
-template <class F>
-void MixerView<R>::each_segment_on(std::vector<R>& change, F&& f) const {
-  for (const Segment& g : segments_) {
-    if (!g.carries_in) std::fill(change.begin(), change.end(), R(0));
-    f(g, change.data());
   }
 }
 

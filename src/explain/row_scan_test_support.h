@@ -22,7 +22,8 @@ class FindsNothing final : public MixerView<double> {
   void row_times_mean(const double*, RowCarry<double>&, double*) const override {}
   void weighted_output(const double* w, double* out) const override { real_.weighted_output(w, out); }
   void forward_residual(std::vector<double>&, double*) const override {}
-  bool carry_change(std::vector<double>&) const override { return false; }
+  bool lead(int64_t, Transition<double>&) const override { return false; }
+  void carry(const Transition<double>&, double*) const override {}
   std::unique_ptr<MapWindow<double>> window(bool, Estimator) const override { return nullptr; }
 
  private:

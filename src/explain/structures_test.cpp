@@ -32,11 +32,14 @@ TEST_P(Structures, AChangeOfTheStateGoesOnAsRowsComeBack) {
     for (const int64_t n : detail.state_shape) numbers *= static_cast<size_t>(n);
     std::vector<double> change = random_numbers(numbers, rng);
     const std::vector<double> before = change;
-    if (!view->carry_change(change)) {
-      EXPECT_EQ(change, before);
+    Transition<double> all;
+    if (!view->lead(view->tokens() - 1, all)) {
+      EXPECT_TRUE(all.numbers.empty());
       EXPECT_EQ(view->name().kind.find("glr"), std::string::npos) << "a linear recurrence carries its changes";
       continue;
     }
+    for (int64_t t = view->tokens() - 1; t-- > 0;) view->lead(t, all);
+    view->carry(all, change.data());
     carry.numbers = random_numbers(carry.numbers.size(), rng);
     carry.pending.clear();
     const std::vector<double> behind = carry.numbers;
@@ -53,7 +56,7 @@ TEST_P(Structures, AChangeOfTheStateGoesOnAsRowsComeBack) {
       before_dot.push_back(before_sum);
     }
     EXPECT_TRUE(agree(after_dot, before_dot, tol::kF64Absolute)) << view->name().kind << " of layer " << view->layer;
-    EXPECT_NE(change, before);
+    if (view->name().notes.empty()) EXPECT_NE(change, before);  // else the maximum may take all of the decay
   }
 }
 

@@ -23,7 +23,7 @@ struct CarriedSlot : Carried {
   const R* adjoint(const Ctx& ctx, const Segment& g, const LocalRule& rule = {}) const {
     if (!g.carries_out) return nullptr;
     return static_cast<const R*>(
-        ctx.adjoint_in[static_cast<size_t>(g.seq)].get(rule.slot(ctx.name_of(*this)), shape.list(), ctx.compute()));
+        ctx.adjoint_after(g.seq).get(rule.slot(ctx.name_of(*this)), shape.list(), ctx.compute()));
   }
   template <class R>
   void load_adjoint(const Ctx& ctx, const Segment& g, R* to, const LocalRule& rule = {}) const {

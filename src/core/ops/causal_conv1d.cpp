@@ -80,7 +80,7 @@ Var causal_conv1d(Ctx& ctx, const Weight& w, const Weight* bias, Var x) {
       const R* dy = ctx.grad<R>(out);
       R* dx = ctx.grad<R>(x);
       R* dw = rule.weights ? ctx.options().grads->of<R>(w) : nullptr;
-      for (size_t s = 0; s < segments.size(); ++s) {
+      for (size_t s = segments.size(); s-- > 0;) {
         const Segment& g = segments[s];
         const ArenaScope scope(ctx.scratch());
         R* dpast = ctx.scratch().array<R>(past_n);  // [K-1, C]

@@ -52,6 +52,9 @@ struct CellOp {
 
   int64_t n() const { return dims.H * dims.d; }
   int64_t gates() const { return cell_gates(dims.cell); }
+  int64_t at(size_t segment) const { return static_cast<int64_t>(segment) * state.size(); }
+  // Segments that may run side by side; of a chained pass each waits for the one before it.
+  size_t together(const Ctx& ctx) const { return ctx.options().chained ? 1 : runs.size(); }
   // dbias [gates*H*d] is added to.
   void backward(Ctx& ctx, Arena& scratch, const LocalRule& on, R* dhidden, R* dbias) const;
 };
@@ -64,15 +67,17 @@ void CellOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on, R* dhidd
   R* target = ctx.grad<R>(in.x);  // [T, gates*H*d]
   R* dx = all ? target : zeros<R>(scratch, dims.T * width);
   const std::vector<Segment>& segments = ctx.layout(in.x).segments;
-  R* dstate = scratch.array<R>(segments.size() * static_cast<size_t>(state.size()));  // [segments, states, H*d]
-  for (size_t s = 0; s < segments.size(); ++s)
-    state.load_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
-  if (frozen)
-    kernels::cell_frozen_adjoint(dims, runs, weights, tape, dy, {dx, nullptr, dbias, dstate});
-  else
-    kernels::cell_backward(dims, runs, weights, tape, state0, y, dy, {dx, dhidden, dbias, dstate});
-  for (size_t s = 0; s < segments.size(); ++s) {
-    if (on.value) state.store_adjoint(ctx, segments[s], dstate + static_cast<int64_t>(s) * state.size());
+  const size_t at_once = together(ctx);
+  R* dstate = scratch.array<R>(at_once * static_cast<size_t>(state.size()));  // [at_once, states, H*d]
+  for (size_t end = segments.size(); end > 0; end -= at_once) {
+    const size_t first = end - at_once;
+    const std::span<const CellRun> some = std::span(runs).subspan(first, at_once);
+    for (size_t s = first; s < end; ++s) state.load_adjoint(ctx, segments[s], dstate + at(s - first));
+    if (frozen)
+      kernels::cell_frozen_adjoint(dims, some, weights, tape, dy, {dx, nullptr, dbias, dstate});
+    else
+      kernels::cell_backward(dims, some, weights, tape, state0 + at(first), y, dy, {dx, dhidden, dbias, dstate});
+    for (size_t s = first; s < end && on.value; ++s) state.store_adjoint(ctx, segments[s], dstate + at(s - first));
   }
   if (all) return;
   for (int64_t at = 0; at < dims.T * gates(); ++at) {
@@ -108,19 +113,22 @@ Var nonlinear_recurrence(Ctx& ctx, const Nonlinear& in) {
     const int64_t size = state.size();
     const ArenaScope states(ctx.scratch());
     R* now = ctx.scratch().array<R>(segments.size() * static_cast<size_t>(size));  // [segments, states, H*d]
-    for (size_t s = 0; s < segments.size(); ++s) {
-      op.runs.push_back({segments[s].begin, segments[s].end - segments[s].begin});
-      state.load(ctx, segments[s], now + static_cast<int64_t>(s) * size);
-    }
+    for (const Segment& g : segments) op.runs.push_back({g.begin, g.end - g.begin});
     if (ctx.recording()) {
       op.tape = ctx.arena().array<R>(static_cast<size_t>(T * cell_tape(cell) * op.n()));
       op.state0 = ctx.arena().array<R>(segments.size() * static_cast<size_t>(size));
-      std::copy_n(now, static_cast<int64_t>(segments.size()) * size, op.state0);
     }
-    kernels::cell_forward(op.dims, op.runs, op.weights, ctx.data<R>(in.x), now, ctx.data<R>(out), op.tape);
-    for (size_t s = 0; s < segments.size(); ++s) {
-      const Segment& g = segments[s];
-      if (g.carries_out) std::copy_n(now + static_cast<int64_t>(s) * size, size, ctx.carry_out<R>(g.seq, state));
+    for (size_t first = 0, at_once = op.together(ctx); first < segments.size(); first += at_once) {
+      const size_t end = first + at_once;
+      for (size_t s = first; s < end; ++s) state.load(ctx, segments[s], now + op.at(s));
+      if (op.state0 != nullptr)
+        std::copy_n(now + op.at(first), static_cast<int64_t>(at_once) * size, op.state0 + op.at(first));
+      kernels::cell_forward(op.dims, std::span(op.runs).subspan(first, at_once), op.weights, ctx.data<R>(in.x),
+                            now + op.at(first), ctx.data<R>(out), op.tape);
+      for (size_t s = first; s < end; ++s) {
+        const Segment& g = segments[s];
+        if (g.carries_out) std::copy_n(now + op.at(s), size, ctx.carry_out<R>(g.seq, state));
+      }
     }
     if (!ctx.recording()) return;
     auto detail = std::make_shared<NonlinearDetail<R>>();

@@ -172,7 +172,8 @@ Var phase(Ctx& ctx, Var angle, Var dt, int64_t heads) {
     ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
       if (!rule.coefficient) return;
       R *dangle = ctx.grad<R>(angle), *ddt = ctx.grad<R>(dt);
-      for (const Segment& g : segments) {
+      for (size_t s = segments.size(); s-- > 0;) {
+        const Segment& g = segments[s];
         const ArenaScope scope(ctx.scratch());
         double* sum = ctx.scratch().array<double>(static_cast<size_t>(n));  // [H, S]
         const R* future = before.adjoint<R>(ctx, g, rule);

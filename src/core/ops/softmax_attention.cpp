@@ -81,7 +81,7 @@ class RowsAdjoint {
     const int64_t n = past + g.end - g.begin;
     full_ = past == 0 ? own_ : zeros<R>(scratch, n * width);
     if (!g.carries_out) return;
-    const SequenceState::Rows later = ctx.adjoint_in[static_cast<size_t>(g.seq)].rows(name_, width, ctx.compute());
+    const SequenceState::Rows later = ctx.adjoint_after(ctx.last_of(g.seq)).rows(name_, width, ctx.compute());
     check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", name_, n,
           later.count);
     if (later.count > 0)
@@ -108,7 +108,7 @@ template <class R>
 void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
   if (!on.value && !on.write && !on.read) return;
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out);
-  const std::vector<Segment>& segments = ctx.layout(in.q).segments;
+  const std::vector<Segment> segments = ctx.joined(ctx.layout(in.q).segments);
   for (size_t s = segments.size(); s-- > 0;) {
     const Segment& g = segments[s];
     const ArenaScope scope(scratch);
@@ -156,7 +156,7 @@ template <class R>
 void AttentionOp<R>::leave(Ctx& ctx, const Segment& g, const Carried& slot, const R* rows, int64_t count) const {
   const int64_t rows_kept = kept(count), width = slot.shape[1];
   std::copy_n(rows + (count - rows_kept) * width, rows_kept * width,
-              ctx.carry_out<R>(g.seq, {slot.slot, {rows_kept, width}}));
+              ctx.carry_out<R>(ctx.last_of(g.seq), {slot.slot, {rows_kept, width}}));
 }
 
 template <class R>
@@ -210,7 +210,7 @@ Var softmax_attention(Ctx& ctx, const Attention& in) {
   const AttentionDims dims = check_attention(ctx, in);
   const Carried k_slot = ctx.carry("k", {0, dims.kv_heads * dims.d}),
                 v_slot = ctx.carry("v", {0, dims.kv_heads * dims.d_v});
-  const std::vector<Segment>& segments = ctx.layout(in.q).segments;
+  const std::vector<Segment> segments = ctx.joined(ctx.layout(in.q).segments);
   const Var out = ctx.make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
   ctx.with_real([&]<class R>(R) {
     AttentionOp<R> op{in, out, dims, k_slot, v_slot, std::vector<SegmentKeys<R>>(segments.size()), nullptr};

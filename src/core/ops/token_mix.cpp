@@ -35,7 +35,8 @@ Var token_shift(Ctx& ctx, Var x) {
     ctx.set_adjoint([=, &ctx](const LocalRule& rule) {
       const R* dy = ctx.grad<R>(out);
       R* dx = ctx.grad<R>(x);
-      for (const Segment& s : segments) {
+      for (size_t i = segments.size(); i-- > 0;) {
+        const Segment& s = segments[i];
         const int64_t n = s.end - s.begin;
         const R* future = before.adjoint<R>(ctx, s, rule);
         if (n > 0) {

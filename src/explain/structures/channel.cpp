@@ -1,6 +1,7 @@
 // Channel structure: one map per channel, one state each (RG-LRU, HGRN, RWKV-4 with its carried denominator).
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "explain/residual.h"
 #include "explain/structures.h"
@@ -64,7 +65,12 @@ class ChannelView final : public MixerView<R> {
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
   void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, d_.dims.D, d_.y, out); }
   void forward_residual(std::vector<double>& S, double* residual) const override;
-  bool carry_change(std::vector<R>& dS) const override;
+  bool lead(int64_t t, Transition<R>& to) const override;
+  void carry(const Transition<R>& to, R* change) const override;
+  std::vector<std::string> states() const override {
+    if (d_.divisor == nullptr) return {this->state()};
+    return {this->state(), this->state() + ".den"};
+  }
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
     return std::make_unique<ChannelWindow<R>>(fold);
   }
@@ -165,17 +171,19 @@ void ChannelView<R>::forward_residual(std::vector<double>& S, double* residual) 
   }
 }
 
+// The sum of the logarithms, [D].
 template <class R>
-bool ChannelView<R>::carry_change(std::vector<R>& dS) const {
-  const int64_t D = d_.dims.D;
-  this->each_segment_on(dS, [&](const Segment& g, R* S) {
-    for (int64_t d = 0; d < D; ++d) {
-      double decay = 0;  // its logarithm
-      for (int64_t t = g.begin; t < g.end; ++t) decay += static_cast<double>(d_.coeffs.g[t * D + d]);
-      S[d] *= static_cast<R>(std::exp(decay));
-    }
-  });
+bool ChannelView<R>::lead(int64_t t, Transition<R>& to) const {
+  to.numbers.resize(static_cast<size_t>(d_.dims.D), R(0));
+  const R* g = d_.coeffs.g + t * d_.dims.D;
+  for (size_t d = 0; d < to.numbers.size(); ++d)
+    to.numbers[d] += this->starts_anew(t) ? -std::numeric_limits<R>::infinity() : g[d];
   return true;
+}
+
+template <class R>
+void ChannelView<R>::carry(const Transition<R>& to, R* change) const {
+  for (size_t d = 0; d < to.numbers.size(); ++d) change[d] *= std::exp(to.numbers[d]);
 }
 
 }  // namespace

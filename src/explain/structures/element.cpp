@@ -1,10 +1,11 @@
 // Element structure: one map per channel, N states each, a decay for each state and channel (Mamba-1).
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "explain/residual.h"
 #include "explain/structures.h"
 #include "kernels/glr/extended.h"
+#include "kernels/pointwise.h"
 
 namespace hindscan {
 
@@ -81,7 +82,8 @@ class ElementView final : public MixerView<R> {
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
   void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, d_.dims.D, d_.y, out); }
   void forward_residual(std::vector<double>& S, double* residual) const override;
-  bool carry_change(std::vector<R>& dS) const override;
+  bool lead(int64_t t, Transition<R>& to) const override;
+  void carry(const Transition<R>& to, R* change) const override;
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
     return std::make_unique<ElementWindow<R>>(fold);
   }
@@ -164,18 +166,27 @@ void ElementView<R>::forward_residual(std::vector<double>& S, double* residual) 
   }
 }
 
+// The sum of the steps, [D].
 template <class R>
-bool ElementView<R>::carry_change(std::vector<R>& dS) const {
-  const int64_t D = d_.dims.D, N = d_.dims.N;
-  this->each_segment_on(dS, [&](const Segment& g, R* S) {
-    for (int64_t d = 0; d < D; ++d) {
-      double steps = 0;  // sum of dt
-      for (int64_t t = g.begin; t < g.end; ++t) steps += static_cast<double>(d_.coeffs.dt[t * D + d]);
-      for (int64_t i = d * N; i < (d + 1) * N; ++i)
-        S[i] *= static_cast<R>(std::exp(steps * static_cast<double>(d_.coeffs.A[i])));
-    }
-  });
+bool ElementView<R>::lead(int64_t t, Transition<R>& to) const {
+  to.numbers.resize(static_cast<size_t>(d_.dims.D), R(0));
+  const R* dt = d_.coeffs.dt + t * d_.dims.D;
+  for (size_t d = 0; d < to.numbers.size(); ++d)
+    to.numbers[d] += this->starts_anew(t) ? std::numeric_limits<R>::infinity() : dt[d];
   return true;
+}
+
+template <class R>
+void ElementView<R>::carry(const Transition<R>& to, R* change) const {
+  const int64_t N = d_.dims.N;
+  std::vector<R> factor(static_cast<size_t>(N));  // minus the decay of each state
+  for (size_t d = 0; d < to.numbers.size(); ++d) {
+    R* S = change + static_cast<int64_t>(d) * N;
+    const R* A = d_.coeffs.A + static_cast<int64_t>(d) * N;
+    for (int64_t n = 0; n < N; ++n) factor[static_cast<size_t>(n)] = to.numbers[d] * A[n];
+    kernels::neg_exp(N, factor.data(), factor.data());
+    for (int64_t n = 0; n < N; ++n) S[n] *= -factor[static_cast<size_t>(n)];
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "explain/structures.h"
 #include "explain/structures/heads_window.h"
 #include "kernels/glr/extended.h"
+#include "kernels/glr/head_transition.h"
 
 namespace hindscan {
 
@@ -27,7 +28,8 @@ class HeadView final : public MixerView<R> {
   void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, channels(), d_.y, out); }
   void forward_residual(std::vector<double>& S, double* residual) const override;
   bool has_key_dropping() const override { return d_.key_dropping; }
-  bool carry_change(std::vector<R>& dS) const override;
+  bool lead(int64_t t, Transition<R>& to) const override;
+  void carry(const Transition<R>& to, R* change) const override;
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const override {
     return std::make_unique<HeadWindow<R>>(fold, estimator);
   }
@@ -222,17 +224,16 @@ void HeadView<R>::forward_residual(std::vector<double>& S, double* residual) con
   }
 }
 
-// The recurrence over tokens that write nothing.
 template <class R>
-bool HeadView<R>::carry_change(std::vector<R>& dS) const {
-  this->each_segment_on(dS, [&](const Segment& g, R* S) {
-    const glr::HeadDims here = pass_.dims_of(g);
-    const size_t n = static_cast<size_t>(here.T * pass_.vw());
-    const std::vector<R> nothing(n, R(0));  // [T, R, H, V]
-    std::vector<R> y(n);
-    glr::head_forward(here, pass_.at(g.begin), nothing.data(), S, y.data());
-  });
+bool HeadView<R>::lead(int64_t t, Transition<R>& to) const {
+  glr::lead_transition(pass_.dims, pass_.at(t), to.numbers);
+  if (this->starts_anew(t)) glr::forget_before(pass_.coeffs, to.numbers);
   return true;
+}
+
+template <class R>
+void HeadView<R>::carry(const Transition<R>& to, R* change) const {
+  glr::apply_transition(pass_.dims, pass_.coeffs, to.numbers, change);
 }
 
 }  // namespace

@@ -89,7 +89,8 @@ class NonlinearView final : public MixerView<R> {
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
   void weighted_output(const R* w, double* out) const override;
   void forward_residual(std::vector<double>& S, double* residual) const override;
-  bool carry_change(std::vector<R>&) const override { return false; }
+  bool lead(int64_t, Transition<R>&) const override { return false; }
+  void carry(const Transition<R>&, R*) const override {}
   std::unique_ptr<MapWindow<R>> window(bool, Estimator) const override {
     return std::make_unique<NonlinearWindow<R>>(false);
   }

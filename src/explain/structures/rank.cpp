@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "core/ops/glr_heads.h"
 #include "core/ops/glr_rank.h"
 #include "explain/residual.h"
 #include "explain/structures.h"
 #include "kernels/glr/extended.h"
+#include "kernels/glr/head_transition.h"
 
 namespace hindscan {
 
@@ -91,7 +93,8 @@ class RankView final : public MixerView<R> {
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
   void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, channels(), d_.y, out); }
   void forward_residual(std::vector<double>& S, double* residual) const override;
-  bool carry_change(std::vector<R>& dS) const override;
+  bool lead(int64_t t, Transition<R>& to) const override;
+  void carry(const Transition<R>& to, R* change) const override;
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
     return std::make_unique<RankWindow<R>>(fold);
   }
@@ -216,16 +219,17 @@ void RankView<R>::forward_residual(std::vector<double>& S, double* residual) con
   }
 }
 
-// The recurrence over tokens that write nothing.
 template <class R>
-bool RankView<R>::carry_change(std::vector<R>& dS) const {
-  this->each_segment_on(dS, [&](const Segment& g, R* S) {
-    const glr::RankDims here = dims_of(g);
-    const std::vector<R> nothing(static_cast<size_t>(here.T * here.r * here.value()), R(0));  // [T, r, H, V]
-    std::vector<R> y(static_cast<size_t>(here.T * here.value())), room(2 * nothing.size());
-    glr::rank_forward(here, at(g.begin), nothing.data(), S, y.data(), room.data());
-  });
+bool RankView<R>::lead(int64_t t, Transition<R>& to) const {
+  const HeadPass<R> steps{d_.dims.steps(), d_.coeffs.steps, nullptr};
+  for (int64_t i = d_.dims.r; i-- > 0;) glr::lead_transition(steps.dims, steps.at(t * d_.dims.r + i), to.numbers);
+  if (this->starts_anew(t)) glr::forget_before(d_.coeffs.steps, to.numbers);
   return true;
+}
+
+template <class R>
+void RankView<R>::carry(const Transition<R>& to, R* change) const {
+  glr::apply_transition(d_.dims.steps(), d_.coeffs.steps, to.numbers, change);
 }
 
 }  // namespace
