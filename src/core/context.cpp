@@ -52,9 +52,10 @@ Ctx::Ctx(const Input& input, CtxOptions options)
       names_(options_.names == nullptr ? *own_names_ : *options_.names) {
   check(!options_.in_place || !options_.record, ErrorCode::kInternal,
         "[ctx] states advance in place only without record");
-  check(!options_.chained || (!options_.in_place && input.resets.empty() &&
-                              (input.states.empty() || input.states[0] != nullptr)),
-        ErrorCode::kInternal, "[ctx] a chained pass has a first state or none, advances none in place, and has no resets");
+  check(!options_.chained ||
+            (!options_.in_place && input.resets.empty() && (input.states.empty() || input.states[0] != nullptr)),
+        ErrorCode::kInternal,
+        "[ctx] a chained pass has a first state or none, advances none in place, and has no resets");
   std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
   check_input(input, cu);
   std::vector<Segment> segments = make_segments(input, cu);

@@ -40,18 +40,7 @@ void EditedBatch::run(const Model& model, const SequenceState& before,
 
 std::vector<double> EditedBatch::values(const Model& model, const SequenceState& before, const TargetReport& target) {
   std::vector<double> out;
-  run(model, before, [&](Ctx& ctx, Var h) {
-    const bool judged = target.kind != TargetKind::kToken;
-    const int64_t C = ctx.cols(h);
-    for (size_t s = 1; s < cu_.size(); ++s) {
-      const int64_t at = (judged ? static_cast<int64_t>(s) - 1 : cu_[s] - 1) * C;
-      std::vector<double> row(static_cast<size_t>(C));  // [d_model]
-      for (int64_t c = 0; c < C; ++c)
-        row[static_cast<size_t>(c)] = ctx.compute() == DType::kF64 ? ctx.data<double>(h)[at + c]
-                                                                   : static_cast<double>(ctx.data<float>(h)[at + c]);
-      out.push_back(target_value(model, target, row));
-    }
-  });
+  run(model, before, [&](Ctx& ctx, Var h) { out = target_values(model, target, ctx, h); });
   return out;
 }
 

@@ -65,10 +65,14 @@ class MixerView {
   // Puts token t in front of a transition: then it starts before t. False, and untouched, where states do not follow
   // each other linearly.
   virtual bool lead(int64_t t, Transition<R>& transition) const = 0;
-  // The change of the state where the transition starts ([state numbers] of one of states()) becomes that where it ends.
+  // The change of the state where the transition starts ([state numbers] of one of states()) becomes that where it
+  // ends.
   virtual void carry(const Transition<R>& transition, R* change) const = 0;
   // Slots of the state that a transition carries alike.
   virtual std::vector<std::string> states() const { return {state_slot_}; }
+  // What an edited text carries, in the terms of another that stands at the same border: where states are kept relative
+  // to something of their own (a running maximum), they are made relative to the other's.
+  virtual void align(SequenceState& /*edited*/, const SequenceState& /*to*/) const {}
   // Collects coefficients for tiles and block sums; fold: with what stands around the core.
   virtual std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const = 0;
   virtual bool folds() const { return true; }          // whether what stands around the core folds into its map
@@ -94,7 +98,7 @@ class MixerView {
   // Runs f(segment, index, state) from the last segment to the first; state [n] is what is carried there.
   template <class F>
   void each_segment_back(std::vector<R>& carry, size_t n, F&& f) const;
-  bool starts_anew(int64_t t) const;  // the state before token t was forgotten
+  bool starts_anew(int64_t t) const;                                         // the state before token t was forgotten
   void weighted_rows(const R* w, int64_t C, const R* y, double* out) const;  // sum_i w[i] y[i], y [T, C]
   MixerOps ops_;
   int64_t T_;

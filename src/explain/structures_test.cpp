@@ -56,7 +56,7 @@ TEST_P(Structures, AChangeOfTheStateGoesOnAsRowsComeBack) {
       before_dot.push_back(before_sum);
     }
     EXPECT_TRUE(agree(after_dot, before_dot, tol::kF64Absolute)) << view->name().kind << " of layer " << view->layer;
-    if (view->name().notes.empty()) EXPECT_NE(change, before);  // else the maximum may take all of the decay
+    EXPECT_TRUE(change != before || !view->name().notes.empty());  // a maximum may take all of the decay
   }
 }
 

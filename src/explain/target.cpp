@@ -172,4 +172,18 @@ double target_value(const Model& model, const TargetReport& target, const std::v
   return value;
 }
 
+std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
+  const std::vector<int64_t>& cu = ctx.layout(h).cu;
+  const int64_t C = ctx.cols(h);
+  std::vector<double> out;
+  for (size_t s = 0; s + 1 < cu.size(); ++s) {
+    const int64_t at = (cu[s + 1] - 1) * C;
+    out.push_back(ctx.with_real([&]<class R>(R) {
+      const R* row = ctx.data<R>(h) + at;  // [d_model]
+      return target_value(model, target, {row, row + C});
+    }));
+  }
+  return out;
+}
+
 }  // namespace hindscan

@@ -21,5 +21,7 @@ std::vector<double> target_seed(const Model& model, const TargetReport& target, 
 TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h);
 // The target's value for another h.
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h);
+// The same at the end of each sequence of a pass; h: what the head reads of it.
+std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h);
 
 }  // namespace hindscan

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "explain/residual.h"
+#include "explain/state_change.h"
 #include "explain/structures.h"
 
 namespace hindscan {
@@ -70,6 +71,9 @@ class ChannelView final : public MixerView<R> {
   std::vector<std::string> states() const override {
     if (d_.divisor == nullptr) return {this->state()};
     return {this->state(), this->state() + ".den"};
+  }
+  void align(SequenceState& edited, const SequenceState& to) const override {
+    if (d_.divisor != nullptr) align_to_maximum<R>(edited, to, states(), this->state() + ".max");
   }
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
     return std::make_unique<ChannelWindow<R>>(fold);

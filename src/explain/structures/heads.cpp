@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "explain/residual.h"
+#include "explain/state_change.h"
 #include "explain/structures.h"
 #include "explain/structures/heads_window.h"
 #include "kernels/glr/extended.h"
@@ -30,6 +31,9 @@ class HeadView final : public MixerView<R> {
   bool has_key_dropping() const override { return d_.key_dropping; }
   bool lead(int64_t t, Transition<R>& to) const override;
   void carry(const Transition<R>& to, R* change) const override;
+  void align(SequenceState& edited, const SequenceState& to) const override {
+    if (d_.divisor != nullptr) align_to_maximum<R>(edited, to, this->states(), this->state() + ".max");
+  }
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const override {
     return std::make_unique<HeadWindow<R>>(fold, estimator);
   }

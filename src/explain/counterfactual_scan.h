@@ -1,0 +1,34 @@
+// The target's response to edits of single tokens, many of them for the price of a few passes over the text. Around an
+// edit everything is run: `window` tokens behind it and the last `tail` before the target. Between the two the change
+// of the state goes on to first order, by the text's own adjoint:
+//   response = end + middle - what is linear of the end.
+// The change of the state behind the window reaches the tail by the text's own transitions. Attribution patching
+// (arXiv 2310.10348) with the recurrent state at a border as the node, and its patch computed exactly.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "explain/edit.h"
+#include "explain/report.h"
+
+namespace hindscan {
+
+struct ScanReach {
+  int64_t window = 4, tail = 4;  // tokens that are run behind an edit and before the target, >= 0
+};
+
+struct ScanResponse {
+  double change = 0;   // of the target
+  bool exact = false;  // all tokens behind the edit were run
+  // What it is made of where it is not exact; end: of the tail run from the carried change, 0 where states do not
+  // follow each other linearly.
+  double middle = 0, end = 0, end_linear = 0;
+};
+
+// Edits of request.tokens before the target (kReplace, kRemove), in any order. Removed tokens leave a gap: those behind
+// keep their positions. Error(kUsage) for other edits and for models that read whole texts or vectors.
+std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
+                                     std::span<const Edit> edits, const ScanReach& reach,
+                                     ProgressSink* progress = nullptr);
+
+}  // namespace hindscan

@@ -1,0 +1,75 @@
+// The difference of two states slot by slot, and what an adjoint says of it.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/sequence_state.h"
+
+namespace hindscan {
+
+template <class R>
+std::span<const R> numbers_of(const SequenceState& state, const std::string& slot) {
+  const auto found = state.slots().find(slot);
+  if (found == state.slots().end()) return {};
+  return {reinterpret_cast<const R*>(found->second.bytes.data()), found->second.bytes.size() / sizeof(R)};
+}
+
+// state - from; a slot that is missing is zeros.
+template <class R>
+std::vector<R> change_of(const SequenceState& state, const SequenceState& from, const std::string& slot) {
+  const std::span<const R> a = numbers_of<R>(state, slot), b = numbers_of<R>(from, slot);
+  std::vector<R> out(a.begin(), a.end());
+  out.resize(std::max(a.size(), b.size()), R(0));
+  for (size_t i = 0; i < b.size(); ++i) out[i] -= b[i];
+  return out;
+}
+
+template <class R>
+void add_change(SequenceState& state, const std::string& slot, const std::vector<R>& change) {
+  const SequenceState::Slot& known = state.slots().at(slot);
+  R* to = static_cast<R*>(state.put(slot, known.shape, known.dtype));
+  for (size_t i = 0; i < change.size(); ++i) to[i] += change[i];
+}
+
+// Slots that are kept as multiples of exp(maximum) change from the maximum of `state` to that of `to`. Each maximum
+// [n] stands for a run of the slot's numbers.
+template <class R>
+void align_to_maximum(SequenceState& state, const SequenceState& to, const std::vector<std::string>& slots,
+                      const std::string& maximum) {
+  const std::span<const R> own = numbers_of<R>(state, maximum), other = numbers_of<R>(to, maximum);
+  if (own.empty() || own.size() != other.size()) return;
+  for (const std::string& slot : slots) {
+    const SequenceState::Slot& known = state.slots().at(slot);
+    R* p = static_cast<R*>(state.put(slot, known.shape, known.dtype));
+    const size_t each = known.bytes.size() / sizeof(R) / own.size();
+    for (size_t i = 0; i < each * own.size(); ++i) p[i] *= std::exp(own[i / each] - other[i / each]);
+  }
+  const SequenceState::Slot& known = to.slots().at(maximum);
+  std::copy(other.begin(), other.end(), static_cast<R*>(state.put(maximum, known.shape, known.dtype)));
+}
+
+// <adjoint, change>; a slot that the adjoint does not have is zeros.
+template <class R>
+double dot_with(const SequenceState& adjoint, const std::string& slot, const std::vector<R>& change) {
+  const std::span<const R> a = numbers_of<R>(adjoint, slot);
+  double sum = 0;
+  for (size_t i = 0; i < std::min(a.size(), change.size()); ++i)
+    sum += static_cast<double>(a[i]) * static_cast<double>(change[i]);
+  return sum;
+}
+
+// The same over all slots of which both states have as many numbers.
+template <class R>
+double dot_with_change(const SequenceState& adjoint, const SequenceState& state, const SequenceState& from) {
+  double sum = 0;
+  for (const auto& [name, slot] : adjoint.slots()) {
+    if (numbers_of<R>(state, name).size() == numbers_of<R>(from, name).size())
+      sum += dot_with(adjoint, name, change_of<R>(state, from, name));
+  }
+  return sum;
+}
+
+}  // namespace hindscan
