@@ -62,6 +62,7 @@ struct HeadDetail final : MixerDetail {
 template <class R>
 struct SoftmaxDetail final : MixerDetail {
   SoftmaxDetail() : MixerDetail("softmax") {}
+  std::string value_state;    // slot of the values; `state` is that of the keys
   int64_t T = 0, past = 0;  // tokens of the pass and cached tokens before it
   int64_t heads = 0, kv_heads = 0, d = 0, d_v = 0;
   int64_t window = 0;

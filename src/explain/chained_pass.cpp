@@ -13,9 +13,9 @@ Input ChainedPass::chained_input(std::span<const int32_t> tokens, std::vector<Se
   return input;
 }
 
-CtxOptions ChainedPass::chained_options(const Model& model, PassRoom& room) {
+CtxOptions ChainedPass::chained_options(const Model& model, PassRoom& room, bool record) {
   CtxOptions options;
-  options.record = true;
+  options.record = record;
   options.chained = true;
   options.compute = model.compute();
   options.use(room);
@@ -23,10 +23,10 @@ CtxOptions ChainedPass::chained_options(const Model& model, PassRoom& room) {
 }
 
 ChainedPass::ChainedPass(const Model& model, std::span<const int32_t> tokens, const SequenceState& before,
-                         PassRoom& room)
+                         PassRoom& room, bool record)
     : before_(before),
       states_(tokens.size()),
-      ctx_((states_.front() = before, chained_input(tokens, states_)), chained_options(model, room)) {
+      ctx_((states_.front() = before, chained_input(tokens, states_)), chained_options(model, room, record)) {
   h_ = model.arch().forward(ctx_);
 }
 

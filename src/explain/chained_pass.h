@@ -11,8 +11,10 @@ namespace hindscan {
 
 class ChainedPass {
  public:
-  // before: the state in front of the first token. Keys and values of attention are in the last state alone.
-  ChainedPass(const Model& model, std::span<const int32_t> tokens, const SequenceState& before, PassRoom& room);
+  // before: the state in front of the first token. Keys and values of attention are in the last state alone. Without
+  // record there is no way back.
+  ChainedPass(const Model& model, std::span<const int32_t> tokens, const SequenceState& before, PassRoom& room,
+              bool record = true);
 
   Ctx& ctx() { return ctx_; }
   Var h() const { return h_; }  // what the head reads, [tokens, d_model]
@@ -25,7 +27,7 @@ class ChainedPass {
 
  private:
   static Input chained_input(std::span<const int32_t> tokens, std::vector<SequenceState>& states);
-  static CtxOptions chained_options(const Model& model, PassRoom& room);
+  static CtxOptions chained_options(const Model& model, PassRoom& room, bool record);
   SequenceState before_;
   std::vector<SequenceState> states_;  // behind each token
   Ctx ctx_;

@@ -47,15 +47,30 @@ class Scan {
   int64_t window_end(const Edit& e) const { return e.position + 1 + reach_.window; }
   bool exact(const Edit& e) const { return window_end(e) > tail_begin() - memory_; }
 
+  int64_t read_from(size_t k) const { return std::max<int64_t>(0, first_[k] - reach_.window - 1); }
+  std::span<const int32_t> tokens(int64_t begin, int64_t end) const {
+    return tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+  // What was read of a chunk: tokens from `begin` on back, too.
+  struct Chunk {
+    const std::vector<SequenceState>& states;  // in front of each token from read_from on, and behind the last
+    int64_t read_from, begin;
+    const ChainedPass& pass;
+    const Views<R>& views;
+  };
+
   void plan(int64_t limit);
   void forward();
+  std::vector<SequenceState> states_before(size_t k);
   void back(size_t k);
-  void run_to_the_end(std::span<const SequenceState> states, int64_t begin);
-  void run_windows(std::span<const size_t> some, std::span<const SequenceState> states, int64_t begin,
-                   const ChainedPass& pass, const Views<R>& views);
-  void lead(const Views<R>& views, int64_t begin, int64_t to);
-  PackedSequence edited(const Edit& e, const SequenceState& before, int64_t end) const;
-  SequenceState carried(SequenceState& behind, const SequenceState& text, const Views<R>& views, double* linear) const;
+  void start_tail(const Chunk& chunk);
+  SequenceState text_state(const Chunk& chunk, int64_t t) const;  // in front of token t, with what later tokens read
+  void lead(const Chunk& chunk, int64_t to);
+  PackedSequence edited(const Edit& e, const Chunk& chunk, int64_t end) const;
+  void run_to_the_end(const Chunk& chunk);
+  double middle(const Chunk& chunk, const ChangedRows& rows) const;
+  SequenceState carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const;
+  void run_windows(std::span<const size_t> some, const Chunk& chunk);
 
   const Model& model_;
   const TargetReport& target_;
@@ -71,10 +86,11 @@ class Scan {
   size_t next_ = 0;                // of by_window_
   size_t at_once_ = 1;             // edits
   PassRoom room_, pieces_;
-  std::vector<SequenceState> borders_;  // in front of what a chunk reads: of its windows, too
-  SequenceState adjoint_;               // of the state in front of the chunk that was read last
+  Borders borders_;        // in front of what a chunk reads: of its windows, too
+  SequenceState adjoint_;  // of the state in front of the chunk that was read last
   SequenceState tail_state_, tail_adjoint_;
-  std::vector<Transition<R>> transitions_;  // of each view: from at_ to the tail
+  std::vector<std::unique_ptr<LaterReads<R>>> reads_;  // of each view, or null
+  std::vector<Transition<R>> transitions_;             // of each view: from at_ to the tail
   int64_t at_ = 0;
   bool linear_ = true;  // states follow each other linearly
 };
@@ -113,62 +129,87 @@ void Scan<R>::forward() {
   SequenceState state = start_;
   int64_t read = 0;
   for (size_t k = 0; k + 1 < first_.size(); ++k) {
-    const int64_t begin = std::max<int64_t>(0, first_[k] - reach_.window - 1);
-    const RunSequence some{tokens_.subspan(static_cast<size_t>(read), static_cast<size_t>(begin - read)), &state};
+    const int64_t begin = read_from(k);
+    const RunSequence some{tokens(read, begin), &state};
     runner.feed({&some, 1});
     read = begin;
-    borders_.push_back(state);
+    borders_.push(state);
     progress_.set(static_cast<uint64_t>(read));
   }
+}
+
+// A chunk's windows begin before it: what is read from there to its front is not run back again.
+template <class R>
+std::vector<SequenceState> Scan<R>::states_before(size_t k) {
+  const int64_t begin = read_from(k), end = first_[k];
+  const SequenceState border = borders_.at(k);
+  if (begin == end) return {border};
+  ChainedPass pass(model_, tokens(begin, end), border, room_, false);
+  return pass.take_states();
 }
 
 template <class R>
 void Scan<R>::back(size_t k) {
   throw_if_stopped();
-  const int64_t begin = std::max<int64_t>(0, first_[k] - reach_.window - 1), end = first_[k + 1];
-  ChainedPass pass(model_, tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)), borders_[k],
-                   room_);
+  std::vector<SequenceState> states = states_before(k);
+  const int64_t begin = first_[k], end = first_[k + 1];
+  ChainedPass pass(model_, tokens(begin, end), states.back(), room_);
   Ctx& ctx = pass.ctx();
-  const bool last = end == n();
-  if (last) {
+  if (end == n()) {
     const std::vector<double> seed = target_seed(model_, target_);  // [d_model]
     std::copy(seed.begin(), seed.end(), ctx.grad<R>(pass.h()) + (end - begin - 1) * ctx.cols(pass.h()));
   }
   pass.back(adjoint_);
   const Views<R> views = mixer_views<R>(ctx);
-  const std::vector<SequenceState> states = pass.take_states();
-  if (last) {
-    run_to_the_end(states, begin);
-    transitions_.resize(views.size());
-    at_ = std::max<int64_t>(0, tail_begin());
-    if (reach_.tail > 0 && at_ >= begin) {
-      tail_state_ = states[static_cast<size_t>(at_ - begin)];
-      tail_adjoint_ = pass.adjoint(at_ - begin);
-    }
-  }
-  while (next_ < by_window_.size() && window_end(edits_[by_window_[next_]]) >= first_[k]) {
+  reads_.resize(views.size());
+  for (size_t l = 0; l < views.size(); ++l) views[l]->add_reads(ctx, begin, reads_[l]);
+  states.pop_back();
+  for (SequenceState& s : pass.take_states()) states.push_back(std::move(s));
+  const Chunk chunk{states, read_from(k), begin, pass, views};
+  if (end == n()) start_tail(chunk);
+  while (next_ < by_window_.size() && window_end(edits_[by_window_[next_]]) >= begin) {
     size_t to = next_;
-    while (to < by_window_.size() && to - next_ < at_once_ && window_end(edits_[by_window_[to]]) >= first_[k]) ++to;
-    run_windows(std::span(by_window_).subspan(next_, to - next_), states, begin, pass, views);
+    while (to < by_window_.size() && to - next_ < at_once_ && window_end(edits_[by_window_[to]]) >= begin) ++to;
+    run_windows(std::span(by_window_).subspan(next_, to - next_), chunk);
     next_ = to;
   }
-  lead(views, begin, std::max(first_[k], int64_t{0}));
-  adjoint_ = pass.adjoint(first_[k] - begin);
-  progress_.set(static_cast<uint64_t>(2 * n() - first_[k]));
+  lead(chunk, begin);
+  adjoint_ = pass.adjoint(0);
+  progress_.set(static_cast<uint64_t>(2 * n() - begin));
+}
+
+template <class R>
+void Scan<R>::start_tail(const Chunk& chunk) {
+  transitions_.resize(chunk.views.size());
+  at_ = std::max(tail_begin(), chunk.begin);
+  run_to_the_end(chunk);
+  if (reach_.tail == 0 || tail_begin() < chunk.begin) return;
+  tail_state_ = text_state(chunk, at_);
+  tail_adjoint_ = chunk.pass.adjoint(at_ - chunk.begin);
+}
+
+template <class R>
+SequenceState Scan<R>::text_state(const Chunk& chunk, int64_t t) const {
+  SequenceState state = chunk.states[static_cast<size_t>(t - chunk.read_from)];
+  for (const auto& reads : reads_) {
+    if (reads != nullptr) reads->complete(t, state);
+  }
+  return state;
 }
 
 // The transitions then start at `to`.
 template <class R>
-void Scan<R>::lead(const Views<R>& views, int64_t begin, int64_t to) {
+void Scan<R>::lead(const Chunk& chunk, int64_t to) {
   for (; at_ > to; --at_) {
-    for (size_t l = 0; l < views.size() && linear_; ++l) linear_ = views[l]->lead(at_ - 1 - begin, transitions_[l]);
+    for (size_t l = 0; l < chunk.views.size() && linear_; ++l)
+      linear_ = reads_[l] != nullptr || chunk.views[l]->lead(at_ - 1 - chunk.begin, transitions_[l]);
   }
 }
 
 // The edited text from the edit to before token `end`.
 template <class R>
-PackedSequence Scan<R>::edited(const Edit& e, const SequenceState& before, int64_t end) const {
-  PackedSequence s{{}, before};
+PackedSequence Scan<R>::edited(const Edit& e, const Chunk& chunk, int64_t end) const {
+  PackedSequence s{{}, text_state(chunk, e.position)};
   if (e.kind == EditKind::kReplace)
     s.tokens.push_back(e.replacement);
   else
@@ -177,32 +218,48 @@ PackedSequence Scan<R>::edited(const Edit& e, const SequenceState& before, int64
   return s;
 }
 
-// Edits near the target, of the chunk that begins at `begin`.
+// Edits near the target, all of whose later tokens are run.
 template <class R>
-void Scan<R>::run_to_the_end(std::span<const SequenceState> states, int64_t begin) {
-  size_t to = next_;
-  while (to < by_window_.size() && exact(edits_[by_window_[to]])) ++to;
-  for (; next_ < to; next_ += std::min(at_once_, to - next_)) {
-    const auto some = std::span(by_window_).subspan(next_, std::min(at_once_, to - next_));
+void Scan<R>::run_to_the_end(const Chunk& chunk) {
+  while (next_ < by_window_.size() && exact(edits_[by_window_[next_]])) {
+    std::vector<size_t> some;
     std::vector<PackedSequence> runs;
-    for (size_t i : some)
-      runs.push_back(edited(edits_[i], states[static_cast<size_t>(edits_[i].position - begin)], n()));
+    for (; some.size() < at_once_ && next_ < by_window_.size() && exact(edits_[by_window_[next_]]); ++next_) {
+      some.push_back(by_window_[next_]);
+      runs.push_back(edited(edits_[some.back()], chunk, n()));
+    }
     const int64_t from = edits_[some.back()].position;
-    runs.push_back({{tokens_.begin() + from, tokens_.end()}, states[static_cast<size_t>(from - begin)]});
+    runs.push_back({{tokens_.begin() + from, tokens_.end()}, text_state(chunk, from)});
     const std::vector<double> values = run_packed(model_, runs, pieces_, target_);
     for (size_t i = 0; i < some.size(); ++i) responses_[some[i]] = {values[i] - values.back(), true};
   }
 }
 
-// The state in front of the tail, where the change behind the window has gone on; `behind` is aligned with the text's.
+// What the adjoint says of the change at the border, and what later tokens read of it directly.
 template <class R>
-SequenceState Scan<R>::carried(SequenceState& behind, const SequenceState& text, const Views<R>& views,
-                               double* linear) const {
+double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) const {
+  const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
+  double sum = dot_with_change<R>(chunk.pass.adjoint(rows.border - chunk.begin), rows.edited, text);
+  for (const auto& reads : reads_) {
+    if (reads != nullptr) sum += reads->response(rows, rows.border);
+  }
+  return sum;
+}
+
+// The state in front of the tail, where the change has gone on; *linear: what the adjoint says of that change.
+template <class R>
+SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const {
+  const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
   SequenceState out = tail_state_;
-  for (size_t l = 0; l < views.size(); ++l) {
-    for (const std::string& slot : views[l]->states()) {
-      std::vector<R> change = change_of<R>(behind, text, slot);
-      views[l]->carry(transitions_[l], change.data());
+  for (size_t l = 0; l < chunk.views.size(); ++l) {
+    if (reads_[l] != nullptr) {
+      reads_[l]->splice(rows, tail_begin(), out);
+      *linear += reads_[l]->response(rows, tail_begin());
+      continue;
+    }
+    for (const std::string& slot : chunk.views[l]->states()) {
+      std::vector<R> change = change_of<R>(rows.edited, text, slot);
+      chunk.views[l]->carry(transitions_[l], change.data());
       *linear += dot_with<R>(tail_adjoint_, slot, change);
       add_change(out, slot, change);
     }
@@ -211,29 +268,25 @@ SequenceState Scan<R>::carried(SequenceState& behind, const SequenceState& text,
 }
 
 template <class R>
-void Scan<R>::run_windows(std::span<const size_t> some, std::span<const SequenceState> states, int64_t begin,
-                          const ChainedPass& pass, const Views<R>& views) {
+void Scan<R>::run_windows(std::span<const size_t> some, const Chunk& chunk) {
   std::vector<PackedSequence> runs, tails;
-  for (size_t i : some) {
-    const Edit& e = edits_[i];
-    runs.push_back(edited(e, states[static_cast<size_t>(e.position - begin)], window_end(e)));
-  }
+  for (size_t i : some) runs.push_back(edited(edits_[i], chunk, window_end(edits_[i])));
   run_packed(model_, runs, pieces_);
+  const std::vector<int32_t> tail(tokens_.end() - reach_.tail, tokens_.end());
   for (size_t i = 0; i < some.size(); ++i) {
-    const int64_t border = window_end(edits_[some[i]]);
-    SequenceState& behind = runs[i].state;
-    const SequenceState& text = states[static_cast<size_t>(border - begin)];
-    lead(views, begin, border);
-    for (const auto& view : views) view->align(behind, text);
+    const Edit& e = edits_[some[i]];
+    const int64_t border = window_end(e);
+    lead(chunk, border);
+    for (const auto& view : chunk.views)
+      view->align(runs[i].state, chunk.states[static_cast<size_t>(border - chunk.read_from)]);
+    const ChangedRows rows{runs[i].state, e.position, border, std::ssize(runs[i].tokens)};
     ScanResponse& response = responses_[some[i]];
-    response.middle = response.change = dot_with_change<R>(pass.adjoint(border - begin), behind, text);
-    if (!linear_ || reach_.tail == 0) continue;
-    tails.push_back(
-        {{tokens_.begin() + tail_begin(), tokens_.end()}, carried(behind, text, views, &response.end_linear)});
-    behind = {};
+    response.middle = response.change = middle(chunk, rows);
+    if (linear_ && reach_.tail > 0) tails.push_back({tail, carried(chunk, rows, &response.end_linear)});
+    runs[i].state = {};
   }
   if (tails.empty()) return;
-  tails.push_back({{tokens_.begin() + tail_begin(), tokens_.end()}, tail_state_});
+  tails.push_back({tail, tail_state_});
   const std::vector<double> values = run_packed(model_, tails, pieces_, target_);
   for (size_t i = 0; i < some.size(); ++i) {
     ScanResponse& response = responses_[some[i]];

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "explain/later_reads.h"
 #include "explain/map_window.h"
 #include "explain/mixer_chain.h"
 
@@ -70,6 +71,9 @@ class MixerView {
   virtual void carry(const Transition<R>& transition, R* change) const = 0;
   // Slots of the state that a transition carries alike.
   virtual std::vector<std::string> states() const { return {state_slot_}; }
+  // Adds the chunk, which begins with token `first` of its text and was run back, to what later tokens read directly;
+  // stays null where the adjoint of the state says it.
+  virtual void add_reads(Ctx& /*ctx*/, int64_t /*first*/, std::unique_ptr<LaterReads<R>>& /*reads*/) const {}
   // What an edited text carries, in the terms of another that stands at the same border: where states are kept relative
   // to something of their own (a running maximum), they are made relative to the other's.
   virtual void align(SequenceState& /*edited*/, const SequenceState& /*to*/) const {}

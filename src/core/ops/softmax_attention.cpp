@@ -186,6 +186,7 @@ std::shared_ptr<SoftmaxDetail<R>> AttentionOp<R>::detail(const Ctx& ctx) const {
   d.values = in.v;
   d.writes = in.v;
   d.state = ctx.name_of(k_slot);
+  d.value_state = ctx.name_of(v_slot);
   d.T = dims.T;
   d.past = keys.empty() ? 0 : keys[0].past;
   d.heads = dims.heads;

@@ -4,6 +4,7 @@
 
 #include "explain/residual.h"
 #include "explain/structures.h"
+#include "explain/structures/softmax_reads.h"
 
 namespace hindscan {
 
@@ -70,6 +71,10 @@ class SoftmaxView final : public MixerView<R> {
   void carry(const Transition<R>&, R*) const override {}
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator) const override {
     return std::make_unique<SoftmaxWindow<R>>(fold);
+  }
+  void add_reads(Ctx& ctx, int64_t first, std::unique_ptr<LaterReads<R>>& reads) const override {
+    if (reads == nullptr) reads = std::make_unique<SoftmaxReads<R>>();
+    static_cast<SoftmaxReads<R>&>(*reads).add(d_, ctx.grad<R>(ctx.nodes()[this->ops_.core].out), first);
   }
   MixerCost cost() const override {
     return {d_.window > 0 ? 0.0 : 2.0 * static_cast<double>(d_.heads * (d_.d + d_.d_v)),

@@ -1,0 +1,44 @@
+// What later tokens read under attention: their softmax again, over the rows that changed alone.
+#pragma once
+#include <vector>
+
+#include "core/mixer_detail.h"
+#include "explain/later_reads.h"
+
+namespace hindscan {
+
+template <class R>
+class SoftmaxReads final : public LaterReads<R> {
+ public:
+  // dy [T, heads*d_v]: the exact adjoint of the output; first: the chunk's first token.
+  void add(const SoftmaxDetail<R>& chunk, const R* dy, int64_t first);
+  void complete(int64_t t, SequenceState& state) const override;
+  void splice(const ChangedRows& rows, int64_t t, SequenceState& state) const override;
+  double response(const ChangedRows& rows, int64_t from) const override;
+
+ private:
+  struct Piece {  // of a chunk
+    int64_t first, count;
+    std::vector<R> q, y, dy, lse;  // [T, heads*d], [T, heads*d_v] twice, [T, heads]
+  };
+  // Keys and values of the tokens from `first` on.
+  struct Rows {
+    const R *k, *v;
+    int64_t first, count;
+  };
+  // What rows weigh in a softmax, and what the target gains from their values.
+  struct Share {
+    double weight = 0, gain = 0;
+  };
+  int64_t key_width() const { return d_->kv_heads * d_->d; }
+  int64_t value_width() const { return d_->kv_heads * d_->d_v; }
+  Rows of_text(int64_t begin, int64_t border) const;
+  Rows of_edited(const ChangedRows& rows) const;
+  Share share(const Piece& piece, int64_t i, int64_t head, const Rows& rows) const;
+
+  const SoftmaxDetail<R>* d_ = nullptr;  // of the chunk that was added last
+  int64_t first_ = 0;                    // its first token
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace hindscan
