@@ -124,6 +124,7 @@ class Mamba3 final : public Architecture, public Mixer {
                 .k = c.tap("k", direction(c, rows(2 * I, BC), *w.B_norm, *w.B_bias, theta)),
                 .v = v};
     in.g = c.tap("g", ops::modulate(c, A, dt));  // [T, H]
+    in.turned = {c_.angles, c_.pairwise};
     in.read = kernels::glr::Read::kDecayed;
     in.current = ops::modulate(c, ops::decay_map(c, DecayMap::kSigmoid, trap, nullptr), dt);  // [T, H] lam dt
     in.previous = ops::modulate(c, ops::decay_map(c, DecayMap::kSigmoid, ops::scale(c, -1, trap), nullptr),

@@ -42,6 +42,13 @@ struct ChannelDetail final : MixerDetail {
   const R* divisor = nullptr;
 };
 
+// q and k stand turned by a carried phase [H, pairs], slot "phase" of the same mixer, as ops::rotate turns them; groups
+// are heads.
+struct TurnedKeys {
+  int64_t pairs = 0;  // 0: by none
+  bool interleaved = false;
+};
+
 // With a divisor v has V + 1 columns in dims.V, the last of ones: the recurrence carries its own denominator.
 // Two taps (Mamba-3): coefficients are those of the equivalent single-tap form over this pass, see
 // core/ops/glr_heads.cpp.
@@ -55,14 +62,15 @@ struct HeadDetail final : MixerDetail {
   const R* S0 = nullptr;        // [H, K, V] state the first segment started from
   const R* divisor = nullptr;   // [T, H]
   const R* previous = nullptr;  // [H] two taps: weight the first token gives to the last write of the pass before
-  int64_t V_out = 0;            // V, or V - 1 with a divisor
-  bool key_dropping = false;    // has a rank-1 term (what other tools leave out)
+  TurnedKeys turned;
+  int64_t V_out = 0;          // V, or V - 1 with a divisor
+  bool key_dropping = false;  // has a rank-1 term (what other tools leave out)
 };
 
 template <class R>
 struct SoftmaxDetail final : MixerDetail {
   SoftmaxDetail() : MixerDetail("softmax") {}
-  std::string value_state;    // slot of the values; `state` is that of the keys
+  std::string value_state;  // slot of the values; `state` is that of the keys
   int64_t T = 0, past = 0;  // tokens of the pass and cached tokens before it
   int64_t heads = 0, kv_heads = 0, d = 0, d_v = 0;
   int64_t window = 0;

@@ -92,6 +92,7 @@ class MixerView {
   // The tap whose zeros in a token's row take its write away, "blocks.3.mixer.k". Error(kInternal) for none.
   const std::string& write_tap() const;
   const std::string& state() const { return state_slot_; }  // slot of the carried state
+  std::string slot(std::string_view name) const { return where_ + "." + std::string(name); }  // another of the mixer
 
   int layer = 0;
   size_t mixer = 0;  // among ctx.mixers()

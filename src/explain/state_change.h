@@ -1,7 +1,6 @@
 // The difference of two states slot by slot, and what an adjoint says of it.
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,23 +31,6 @@ void add_change(SequenceState& state, const std::string& slot, const std::vector
   const SequenceState::Slot& known = state.slots().at(slot);
   R* to = static_cast<R*>(state.put(slot, known.shape, known.dtype));
   for (size_t i = 0; i < change.size(); ++i) to[i] += change[i];
-}
-
-// Slots that are kept as multiples of exp(maximum) change from the maximum of `state` to that of `to`. Each maximum
-// [n] stands for a run of the slot's numbers.
-template <class R>
-void align_to_maximum(SequenceState& state, const SequenceState& to, const std::vector<std::string>& slots,
-                      const std::string& maximum) {
-  const std::span<const R> own = numbers_of<R>(state, maximum), other = numbers_of<R>(to, maximum);
-  if (own.empty() || own.size() != other.size()) return;
-  for (const std::string& slot : slots) {
-    const SequenceState::Slot& known = state.slots().at(slot);
-    R* p = static_cast<R*>(state.put(slot, known.shape, known.dtype));
-    const size_t each = known.bytes.size() / sizeof(R) / own.size();
-    for (size_t i = 0; i < each * own.size(); ++i) p[i] *= std::exp(own[i / each] - other[i / each]);
-  }
-  const SequenceState::Slot& known = to.slots().at(maximum);
-  std::copy(other.begin(), other.end(), static_cast<R*>(state.put(maximum, known.shape, known.dtype)));
 }
 
 // <adjoint, change>; a slot that the adjoint does not have is zeros.

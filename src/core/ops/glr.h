@@ -25,6 +25,7 @@ struct GlrHeads {
   Var previous = kNoVar;          // with current: weight [T, H] of the previous token's k v^T, written before the decay
                                   // of this token (Mamba-3's two taps); carries k and v of the last token
   double scale = 1;               // of q
+  TurnedKeys turned = {};         // how the mixer's carried phase has turned q and k
   const Weight* initial = nullptr;  // [H, V, K] S^T before the first token of a text; none: zeros
 };
 

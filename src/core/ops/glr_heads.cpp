@@ -168,6 +168,7 @@ std::shared_ptr<HeadDetail<R>> detail_of(const HeadOp<R>& op, const Ctx& ctx) {
   detail->v = op.pass.v;
   detail->y = ctx.data<R>(op.out);
   detail->S0 = op.S0;
+  detail->turned = op.in.turned;
   detail->V_out = op.in.V;
   detail->key_dropping = op.pass.coeffs.b != nullptr;
   if (op.two_taps()) detail->previous = ctx.data<R>(op.in.previous);

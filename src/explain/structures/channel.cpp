@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "explain/residual.h"
-#include "explain/state_change.h"
 #include "explain/structures.h"
+#include "explain/structures/state_frame.h"
 
 namespace hindscan {
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "explain/residual.h"
-#include "explain/state_change.h"
 #include "explain/structures.h"
 #include "explain/structures/heads_window.h"
+#include "explain/structures/state_frame.h"
 #include "kernels/glr/extended.h"
 #include "kernels/glr/head_transition.h"
 
@@ -33,6 +33,9 @@ class HeadView final : public MixerView<R> {
   void carry(const Transition<R>& to, R* change) const override;
   void align(SequenceState& edited, const SequenceState& to) const override {
     if (d_.divisor != nullptr) align_to_maximum<R>(edited, to, this->states(), this->state() + ".max");
+    if (d_.turned.pairs > 0)
+      turn_back<R>(edited, to, this->slot("phase"), d_.turned.interleaved, d_.dims.K,
+                   {{this->state(), d_.dims.V}, {this->state() + ".k_prev", 1}});
   }
   std::unique_ptr<MapWindow<R>> window(bool fold, Estimator estimator) const override {
     return std::make_unique<HeadWindow<R>>(fold, estimator);

@@ -1,0 +1,187 @@
+// The counterfactual scan beside the edits really run: skill (1 - squared error / squared effect, 0 where one says
+// "nothing happens") and rank correlation by distance to the target, and its cost in forward passes of the same text.
+//   bench_counterfactual [MODEL] --file BOOK [--tokens 400] [--texts 5] [--kind remove|replace] [--edits 80]
+//                        [--window 4] [--tail 4] [--cost TOKENS]
+// Edits whose window meets the target are exact and left out. Replacements are drawn from what the model expects there.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <map>
+
+#include "base/rng.h"
+#include "eval/rank.h"
+#include "explain/counterfactual_scan.h"
+#include "explain/target.h"
+#include "io/text_file.h"
+#include "model/encode_text.h"
+
+namespace hindscan::bench {
+namespace {
+
+struct Options {
+  std::string model = kBuiltInModel, file;
+  int64_t tokens = 400, texts = 5, edits = 80, cost = 0;
+  ScanReach reach;
+  EditKind kind = EditKind::kRemove;
+};
+
+struct Bin {
+  std::vector<double> predicted, linear, measured;
+};
+
+double skill(const std::vector<double>& predicted, const std::vector<double>& measured) {
+  double error = 0, all = 0;
+  for (size_t i = 0; i < measured.size(); ++i) {
+    error += (predicted[i] - measured[i]) * (predicted[i] - measured[i]);
+    all += measured[i] * measured[i];
+  }
+  return 1 - error / all;
+}
+
+int bin_of(int64_t distance) {
+  return distance <= 8 ? 0 : distance <= 16 ? 1 : distance <= 48 ? 2 : distance <= 159 ? 3 : 4;
+}
+const char* bin_name(int bin) {
+  constexpr const char* names[] = {"1-8", "9-16", "17-48", "49-159", "160-"};
+  return names[bin];
+}
+
+// A token that the model expects at `position`, other than the one that stands there.
+int32_t plausible(const Model& model, std::span<const int32_t> tokens, int64_t position, Rng& rng) {
+  SequenceState state = model.initial_state();
+  Runner runner(model);
+  const std::span<const float> logits = runner.step(tokens.first(static_cast<size_t>(position)), state);
+  const float top = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> p(logits.size());
+  double sum = 0;
+  for (size_t v = 0; v < p.size(); ++v)
+    sum += p[v] = static_cast<int32_t>(v) == tokens[static_cast<size_t>(position)]
+                      ? 0
+                      : std::exp(static_cast<double>(logits[v] - top));
+  double at = rng.uniform() * sum;
+  size_t v = 0;
+  while (v + 1 < p.size() && (at -= p[v]) > 0) ++v;
+  return static_cast<int32_t>(v);
+}
+
+double since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+TargetReport target_of(const Model& model, const ExplainRequest& r) {
+  ExplainRequest plain = r;
+  plain.methods = parse_methods("row");
+  return explain(model, plain).target;
+}
+
+void measure_text(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng, std::map<int, Bin>& bins) {
+  const int64_t T = std::ssize(r.tokens);
+  const TargetReport target = target_of(model, r);
+  std::vector<Edit> edits;
+  for (int64_t i = 0; i < o.edits; ++i) {
+    const int64_t distance =
+        std::clamp<int64_t>(std::llround(std::exp(rng.uniform() * std::log(static_cast<double>(T - 1)))),
+                            o.reach.window + o.reach.tail, T - 1);
+    Edit e{o.kind, T - 1 - distance, 0};
+    if (o.kind == EditKind::kReplace && e.position > 0) e.replacement = plausible(model, r.tokens, e.position, rng);
+    if (o.kind == EditKind::kRemove || e.position > 0) edits.push_back(e);
+  }
+  const std::vector<ScanResponse> truth = scan_edits(model, r, target, edits, {T, 0}),
+                                  scan = scan_edits(model, r, target, edits, o.reach);
+  for (size_t i = 0; i < edits.size(); ++i) {
+    if (scan[i].exact) continue;
+    Bin& bin = bins[bin_of(T - 1 - edits[i].position)];
+    bin.predicted.push_back(scan[i].change);
+    bin.linear.push_back(scan[i].middle);
+    bin.measured.push_back(truth[i].change);
+  }
+}
+
+void print(const std::map<int, Bin>& bins) {
+  fmt::print("{:>8} {:>6} {:>9} {:>9} {:>12}\n", "distance", "edits", "skill", "spearman", "middle alone");
+  for (const auto& [bin, b] : bins)
+    fmt::print("{:>8} {:>6} {:>9.4f} {:>9.4f} {:>12.4f}\n", bin_name(bin), b.measured.size(),
+               skill(b.predicted, b.measured), spearman(b.predicted, b.measured).value_or(NAN),
+               skill(b.linear, b.measured));
+}
+
+void print_cost(const Model& model, ExplainRequest r, const Options& o) {
+  r.tokens.resize(static_cast<size_t>(o.cost));
+  const TargetReport target = target_of(model, r);
+  std::vector<Edit> edits;
+  for (int64_t t = 0; t + 1 < o.cost; ++t) edits.push_back({EditKind::kRemove, t, 0});
+  double forward = 1e30, scan = 1e30;
+  for (int i = 0; i < 3; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    SequenceState state = model.initial_state();
+    const RunSequence all{r.tokens, &state};
+    Runner(model).feed({&all, 1});
+    forward = std::min(forward, since(start));
+    start = std::chrono::steady_clock::now();
+    scan_edits(model, r, target, edits, o.reach);
+    scan = std::min(scan, since(start));
+  }
+  fmt::print("{} tokens, all removed one by one: {:.3f} s; the text read once: {:.3f} s; {:.1f} passes\n", o.cost, scan,
+             forward, scan / forward);
+}
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string key = argv[i];
+    if (!key.starts_with("--")) {
+      o.model = key;
+      continue;
+    }
+    const std::string value = i + 1 < argc ? argv[++i] : "";
+    const int64_t number = std::atoll(value.c_str());
+    if (key == "--file") o.file = value;
+    if (key == "--tokens") o.tokens = number;
+    if (key == "--texts") o.texts = number;
+    if (key == "--edits") o.edits = number;
+    if (key == "--cost") o.cost = number;
+    if (key == "--window") o.reach.window = number;
+    if (key == "--tail") o.reach.tail = number;
+    if (key == "--kind" && value == "replace") o.kind = EditKind::kReplace;
+  }
+  return o;
+}
+
+}  // namespace
+
+static int run(int argc, char** argv) {
+  const Options o = parse(argc, argv);
+  const Model model = Model::load(o.model);
+  const std::vector<int32_t> book = encode_text(model, read_text_file(o.file, uint64_t{1} << 30), kInsideText);
+  Rng rng(1, "counterfactual");
+  ExplainRequest r;
+  if (o.cost > 0) {
+    r.tokens = book;
+    print_cost(model, r, o);
+    return 0;
+  }
+  std::map<int, Bin> bins;
+  for (int64_t i = 0; i < o.texts; ++i) {
+    const auto at = static_cast<std::ptrdiff_t>(rng.below(static_cast<uint64_t>(std::ssize(book) - o.tokens)));
+    r.tokens.assign(book.begin() + at, book.begin() + at + o.tokens);
+    measure_text(model, r, o, rng, bins);
+  }
+  fmt::print("{}: {} texts of {} tokens, {}, window {}, tail {}\n", model.name(), o.texts, o.tokens, edit_name(o.kind),
+             o.reach.window, o.reach.tail);
+  print(bins);
+  return 0;
+}
+
+}  // namespace hindscan::bench
+
+int main(int argc, char** argv) {
+  try {
+    return hindscan::bench::run(argc, argv);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "bench_counterfactual: {}\n", e.what());
+    return 70;
+  }
+}
