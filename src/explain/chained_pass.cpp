@@ -32,6 +32,7 @@ ChainedPass::ChainedPass(const Model& model, std::span<const int32_t> tokens, co
 
 void ChainedPass::back(const SequenceState& adjoint_behind) {
   ctx_.adjoint_in.back() = adjoint_behind;
+  ctx_.with_real([&]<class R>(R) { ctx_.grad<R>(h_); });  // zeros carry what comes from behind on
   ctx_.backward(exact_rules());
 }
 

@@ -106,7 +106,7 @@ int64_t memory_of(const Ctx& ctx) {
 
 template <class R>
 void Scan<R>::plan(int64_t limit) {
-  constexpr int64_t kShare = 4, kCopies = 6, kFewest = 16, kMost = 256;  // of the limit; of a state, for each token
+  constexpr int64_t kShare = 4, kCopies = 6, kFewest = 8, kMost = 256;  // of the limit; of a state, for each token
   ChainedPass first(model_, tokens_.first(1), start_, room_);
   memory_ = memory_of(first.ctx());
   const auto bytes = static_cast<int64_t>(std::max<size_t>(first.take_states().back().bytes(), 1));
@@ -239,7 +239,13 @@ void Scan<R>::run_to_the_end(const Chunk& chunk) {
 template <class R>
 double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) const {
   const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
-  double sum = dot_with_change<R>(chunk.pass.adjoint(rows.border - chunk.begin), rows.edited, text);
+  const SequenceState& adjoint = chunk.pass.adjoint(rows.border - chunk.begin);
+  const auto read_directly = [this](const std::string& slot) {
+    return std::any_of(reads_.begin(), reads_.end(), [&](const auto& r) { return r != nullptr && r->holds(slot); });
+  };
+  double sum = 0;
+  for (const auto& [slot, numbers] : adjoint.slots())
+    sum += read_directly(slot) ? 0 : dot_with(adjoint, slot, change_of<R>(rows.edited, text, slot));
   for (const auto& reads : reads_) {
     if (reads != nullptr) sum += reads->response(rows, rows.border);
   }

@@ -18,6 +18,7 @@ template <class R>
 class LaterReads {
  public:
   virtual ~LaterReads() = default;
+  virtual bool holds(const std::string& slot) const = 0;  // of the state
   // Puts into a state what it has of the text in front of token t; t lies in what the last chunk read, or before.
   virtual void complete(int64_t t, SequenceState& state) const = 0;
   // Puts the changed rows into the state of the text in front of token t.

@@ -19,6 +19,7 @@ MixerView<R>::MixerView(const Ctx& ctx, const MixerScope& from, size_t core, Str
       ops_(find_mixer_ops(ctx, from, core)),
       T_(ctx.rows(ops_.values)),
       segments_(ctx.layout(ops_.values).segments),
+      has_resets_(!ctx.input().resets.empty()),
       name_(std::move(name)),
       where_(from.where),
       write_tap_(tap_of(from, ctx.nodes()[core].mixer->writes)),
@@ -36,7 +37,7 @@ const std::string& MixerView<R>::write_tap() const {
 }
 
 template <class R>
-bool MixerView<R>::starts_anew(int64_t t) const {
+bool MixerView<R>::forgotten_before(int64_t t) const {
   return std::any_of(segments_.begin(), segments_.end(),
                      [t](const Segment& g) { return g.begin == t && !g.carries_in; });
 }

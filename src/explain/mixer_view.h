@@ -103,13 +103,15 @@ class MixerView {
   // Runs f(segment, index, state) from the last segment to the first; state [n] is what is carried there.
   template <class F>
   void each_segment_back(std::vector<R>& carry, size_t n, F&& f) const;
-  bool starts_anew(int64_t t) const;                                         // the state before token t was forgotten
-  void weighted_rows(const R* w, int64_t C, const R* y, double* out) const;  // sum_i w[i] y[i], y [T, C]
+  bool starts_anew(int64_t t) const { return has_resets_ && forgotten_before(t); }  // what came before token t is gone
+  void weighted_rows(const R* w, int64_t C, const R* y, double* out) const;         // sum_i w[i] y[i], y [T, C]
   MixerOps ops_;
   int64_t T_;
   std::vector<Segment> segments_;
 
  private:
+  bool forgotten_before(int64_t t) const;
+  bool has_resets_;
   StructureName name_;
   std::string where_, write_tap_, state_slot_;
 };

@@ -43,15 +43,4 @@ double dot_with(const SequenceState& adjoint, const std::string& slot, const std
   return sum;
 }
 
-// The same over all slots of which both states have as many numbers.
-template <class R>
-double dot_with_change(const SequenceState& adjoint, const SequenceState& state, const SequenceState& from) {
-  double sum = 0;
-  for (const auto& [name, slot] : adjoint.slots()) {
-    if (numbers_of<R>(state, name).size() == numbers_of<R>(from, name).size())
-      sum += dot_with(adjoint, name, change_of<R>(state, from, name));
-  }
-  return sum;
-}
-
 }  // namespace hindscan

@@ -12,6 +12,7 @@ class SoftmaxReads final : public LaterReads<R> {
  public:
   // dy [T, heads*d_v]: the exact adjoint of the output; first: the chunk's first token.
   void add(const SoftmaxDetail<R>& chunk, const R* dy, int64_t first);
+  bool holds(const std::string& slot) const override { return slot == d_->state || slot == d_->value_state; }
   void complete(int64_t t, SequenceState& state) const override;
   void splice(const ChangedRows& rows, int64_t t, SequenceState& state) const override;
   double response(const ChangedRows& rows, int64_t from) const override;
