@@ -193,7 +193,7 @@ class Ctx {
   const std::string& name_of(const Carried& array) const { return names_[array.slot]; }
   const SlotNames& names() const { return names_; }
   const void* state_in(int seq, const Carried& array) const;
-  SequenceState* state_of(int seq) const;  // what it starts from; null: from zero, and the end is dropped
+  SequenceState* state_of(int seq) const;             // what it starts from; null: from zero, and the end is dropped
   const SequenceState& adjoint_after(int seq) const;  // of what the sequence leaves
   // Of a chained pass one segment that begins with the first sequence and ends in the last, and which that is; of
   // another pass the segments as they are, each ending in its own.
