@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "eval/rank.h"
 #include "explain/counterfactual_scan.h"
+#include "explain/run_edits.h"
 #include "explain/target.h"
 #include "io/text_file.h"
 #include "model/encode_text.h"
@@ -89,14 +90,14 @@ void measure_text(const Model& model, const ExplainRequest& r, const Options& o,
     if (o.kind == EditKind::kReplace && e.position > 0) e.replacement = plausible(model, r.tokens, e.position, rng);
     if (o.kind == EditKind::kRemove || e.position > 0) edits.push_back(e);
   }
-  const std::vector<ScanResponse> truth = scan_edits(model, r, target, edits, {T, 0}),
-                                  scan = scan_edits(model, r, target, edits, o.reach);
+  const std::vector<double> truth = run_edits(model, r, target, edits);
+  const std::vector<ScanResponse> scan = scan_edits(model, r, target, edits, o.reach);
   for (size_t i = 0; i < edits.size(); ++i) {
     if (scan[i].exact) continue;
     Bin& bin = bins[bin_of(T - 1 - edits[i].position)];
     bin.predicted.push_back(scan[i].change);
     bin.linear.push_back(scan[i].middle);
-    bin.measured.push_back(truth[i].change);
+    bin.measured.push_back(truth[i]);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "explain/packed_run.h"
 #include "explain/reverse_method.h"
 #include "explain/reverse_walk.h"
+#include "explain/run_edits.h"
 #include "explain/state_change.h"
 #include "explain/target.h"
 
@@ -66,7 +67,9 @@ class Scan {
   void start_tail(const Chunk& chunk);
   SequenceState text_state(const Chunk& chunk, int64_t t) const;  // in front of token t, with what later tokens read
   void lead(const Chunk& chunk, int64_t to);
-  PackedSequence edited(const Edit& e, const Chunk& chunk, int64_t end) const;
+  PackedSequence edited(const Edit& e, const Chunk& chunk, int64_t end) const {
+    return edited_text(tokens_, e, text_state(chunk, e.position), end);
+  }
   void run_to_the_end(const Chunk& chunk);
   double middle(const Chunk& chunk, const ChangedRows& rows) const;
   SequenceState carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const;
@@ -206,18 +209,6 @@ void Scan<R>::lead(const Chunk& chunk, int64_t to) {
   }
 }
 
-// The edited text from the edit to before token `end`.
-template <class R>
-PackedSequence Scan<R>::edited(const Edit& e, const Chunk& chunk, int64_t end) const {
-  PackedSequence s{{}, text_state(chunk, e.position)};
-  if (e.kind == EditKind::kReplace)
-    s.tokens.push_back(e.replacement);
-  else
-    s.state.tokens += 1;  // those behind keep their positions
-  s.tokens.insert(s.tokens.end(), tokens_.begin() + e.position + 1, tokens_.begin() + end);
-  return s;
-}
-
 // Edits near the target, all of whose later tokens are run.
 template <class R>
 void Scan<R>::run_to_the_end(const Chunk& chunk) {
@@ -306,15 +297,13 @@ void Scan<R>::run_windows(std::span<const size_t> some, const Chunk& chunk) {
 std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
                                      std::span<const Edit> edits, const ScanReach& reach, ProgressSink* progress) {
   if (edits.empty()) return {};
-  check(model.arch().sizes().feature_dim == 0 && model.arch().sizes().labels == 0, ErrorCode::kUsage,
-        "[scan] expected a model of tokens that predicts the next one, found one that judges texts or reads vectors; "
-        "its edits can be run whole");
-  for (const Edit& e : edits)
-    check(e.position >= 0 && e.position <= target.position && e.kind != EditKind::kDropWrite &&
-              (e.kind != EditKind::kRemove || e.position < target.position),
-          ErrorCode::kUsage,
-          "[scan] expected tokens 0..{} to replace or, but the last, to remove, found {} of token {}", target.position,
-          edit_name(e.kind), e.position);
+  check_edits(model, target, edits);
+  const bool whole = model.arch().sizes().labels > 0;  // no state of it is a border
+  if (whole || reach.window + reach.tail >= target.position) {
+    std::vector<ScanResponse> responses;
+    for (const double change : run_edits(model, r, target, edits, progress)) responses.push_back({change, true});
+    return responses;
+  }
   return model.compute() == DType::kF64 ? Scan<double>(model, r, target, edits, reach, progress).run()
                                         : Scan<float>(model, r, target, edits, reach, progress).run();
 }

@@ -25,8 +25,8 @@ struct ScanResponse {
   double middle = 0, end = 0, end_linear = 0;
 };
 
-// Edits of request.tokens before the target (kReplace, kRemove), in any order. Removed tokens leave a gap: those behind
-// keep their positions. Error(kUsage) for other edits and for models that read whole texts or vectors.
+// Edits of request.tokens up to target.position (kReplace, kRemove), in any order, as run_edits() takes them. Models
+// that judge whole texts run every edit to the end.
 std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
                                      std::span<const Edit> edits, const ScanReach& reach,
                                      ProgressSink* progress = nullptr);

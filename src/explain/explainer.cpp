@@ -33,6 +33,7 @@ class Explainer {
     walk_once(plan);
     for (auto& method : methods_) walk_again(plan, *method);
     for (auto& method : methods_) run_again(*method, progress);
+    for (auto& method : methods_) method->run(model_, request_, report_.target, progress);
     finish();
     return std::move(report_);
   }

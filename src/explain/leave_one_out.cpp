@@ -14,6 +14,7 @@ class LeaveOneOut final : public ReverseMethod<R> {
  public:
   explicit LeaveOneOut(const MethodContext<R>& context)
       : scores_(static_cast<size_t>(context.sizes.T), 0.0),
+        found_(static_cast<size_t>(context.sizes.T), Found::kNotAsked),
         tokens_(context.spec.number("tokens")),
         kind_(context.spec.option("edit") == edit_name(EditKind::kRemove) ? EditKind::kRemove : EditKind::kDropWrite) {}
 
@@ -24,7 +25,10 @@ class LeaveOneOut final : public ReverseMethod<R> {
   }
 
   void measured(std::span<const Edit> edits) override {
-    for (const Edit& e : edits) scores_[static_cast<size_t>(e.position)] = -e.measured;
+    for (const Edit& e : edits) {
+      scores_[static_cast<size_t>(e.position)] = -e.measured;
+      found_[static_cast<size_t>(e.position)] = Found::kMeasured;
+    }
     if (!edits.empty()) first_ = edits.front().position;
   }
 
@@ -32,6 +36,8 @@ class LeaveOneOut final : public ReverseMethod<R> {
     MethodReport report;
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(scores_)));
+    report.effect_of = kind_;
+    report.found = std::move(found_);
     report.details.set("measured_from", first_);
     report.label =
         target.position == 0
@@ -43,6 +49,7 @@ class LeaveOneOut final : public ReverseMethod<R> {
 
  private:
   std::vector<double> scores_;  // [T]; 0 where nothing was measured
+  std::vector<Found> found_;    // [T]
   int64_t tokens_, first_ = 0;
   EditKind kind_;
 };

@@ -94,8 +94,8 @@ const ScoreArray* MethodReport::find(std::string_view array, bool by_layer) cons
 }
 
 std::span<const float> MethodReport::layers() const {
-  const ScoreArray* found = find(total().name, true);
-  return found == nullptr ? std::span<const float>() : found->layers();
+  const ScoreArray* named = find(total().name, true);
+  return named == nullptr ? std::span<const float>() : named->layers();
 }
 
 size_t shown_method(const ExplainReport& report, const std::string& name) {

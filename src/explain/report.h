@@ -11,6 +11,7 @@
 
 #include "base/interval.h"
 #include "base/progress.h"
+#include "explain/edit.h"
 #include "explain/method.h"
 #include "explain/mixer_view.h"
 #include "explain/pass_probe.h"
@@ -94,6 +95,9 @@ struct MethodNote {
   std::string head, text;
 };
 
+// How a token's score came about.
+enum class Found : uint8_t { kEstimated, kMeasured, kNotAsked };
+
 struct MethodReport {
   std::string name;                    // as it was asked for: "row", "row:estimator=key-dropping"
   std::string words;                   // what it shows
@@ -105,6 +109,8 @@ struct MethodReport {
   std::string label;                   // e.g. "value path only", set by eval/
   std::vector<MethodNote> notes;       // what it found out beside its scores, for people
   Json details = Json::object();       // and for programs: members of its JSON object
+  std::optional<EditKind> effect_of;   // the scores are what this edit takes away; none: what the token brings
+  std::vector<Found> found;            // [T]; empty: all were estimated; not in the JSON
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const ScoreArray& total() const { return arrays.front(); }
   std::span<const double> scores() const { return total().tokens(); }           // [T]

@@ -56,6 +56,9 @@ class ReverseMethod {
   // Edits of tokens in [first, last) before the target that are run again, after the walks; then with what they did.
   virtual std::vector<Edit> edits(int64_t /*first*/, int64_t /*last*/) const { return {}; }
   virtual void measured(std::span<const Edit> /*edits*/) {}
+  // What it runs for itself once the target is known, after all of these.
+  virtual void run(const Model& /*model*/, const ExplainRequest& /*request*/, const TargetReport& /*target*/,
+                   ProgressSink& /*progress*/) {}
   // After the first tokens; the name and what the table says are added by the walk. state_in: what came before, or
   // null.
   virtual MethodReport finish(const SequenceState* state_in, const TargetReport& target) = 0;

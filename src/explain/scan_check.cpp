@@ -1,0 +1,95 @@
+#include "explain/scan_check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "base/rng.h"
+#include "explain/run_edits.h"
+
+namespace hindscan {
+
+namespace {
+
+constexpr size_t kTop = 10, kDrawn = 20;
+
+// The strongest of those that the scan only estimates.
+std::vector<size_t> strongest(const std::vector<ScanResponse>& responses) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < responses.size(); ++i) {
+    if (!responses[i].exact) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(responses[a].change) > std::abs(responses[b].change); });
+  order.resize(std::min(kTop, order.size()));
+  return order;
+}
+
+// As many of each range of distances, which double.
+std::vector<size_t> drawn(std::span<const Edit> edits, const std::vector<ScanResponse>& responses, int64_t target,
+                          uint64_t seed) {
+  std::vector<std::vector<size_t>> ranges;
+  for (size_t i = 0; i < edits.size(); ++i) {
+    if (responses[i].exact) continue;
+    const auto range = static_cast<size_t>(std::log2(static_cast<double>(target - edits[i].position + 1)));
+    if (ranges.size() <= range) ranges.resize(range + 1);
+    ranges[range].push_back(i);
+  }
+  std::erase_if(ranges, [](const auto& r) { return r.empty(); });
+  Rng rng(seed, "scan check");
+  std::vector<size_t> out;
+  while (out.size() < kDrawn && !ranges.empty()) {
+    for (auto& range : ranges) {
+      if (range.empty() || out.size() == kDrawn) continue;
+      std::swap(range[rng.below(range.size())], range.back());
+      out.push_back(range.back());
+      range.pop_back();
+    }
+    std::erase_if(ranges, [](const auto& r) { return r.empty(); });
+  }
+  return out;
+}
+
+// Runs some edits and puts what they did in place of what was estimated.
+ScanCheck check_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
+                     std::span<const Edit> edits, const ScanReach& reach, std::vector<ScanResponse>& responses,
+                     ProgressSink* progress) {
+  const std::vector<size_t> by_chance = drawn(edits, responses, target.position, r.seed);
+  std::vector<size_t> some = by_chance;
+  for (size_t i : strongest(responses)) {
+    if (std::find(by_chance.begin(), by_chance.end(), i) == by_chance.end()) some.push_back(i);
+  }
+  std::vector<Edit> run;
+  for (size_t i : some) run.push_back(edits[i]);
+  const std::vector<double> measured = run_edits(model, r, target, run, progress);
+  ScanCheck check{reach, std::ssize(by_chance), {}, 0};
+  double error = 0, all = 0;
+  for (size_t i = 0; i < some.size(); ++i) {
+    ScanResponse& response = responses[some[i]];
+    const double miss = response.change - measured[i];
+    check.largest_miss = std::max(check.largest_miss, std::abs(miss));
+    error += i < by_chance.size() ? miss * miss : 0;
+    all += i < by_chance.size() ? measured[i] * measured[i] : 0;
+    response = {measured[i], true};
+  }
+  if (all > 0) check.skill = 1 - error / all;
+  return check;
+}
+
+}  // namespace
+
+CheckedScan checked_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
+                         std::span<const Edit> edits, ScanReach reach, ProgressSink* progress) {
+  constexpr int64_t kFurthest = 16;
+  CheckedScan out;
+  for (;; reach = {2 * reach.window + 1, 2 * reach.tail + 1}) {
+    out.responses = scan_edits(model, r, target, edits, reach, progress);
+    out.exact = std::count_if(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.exact; });
+    out.checks.push_back(check_scan(model, r, target, edits, reach, out.responses, progress));
+    out.approximate = out.checks.back().skill.value_or(1) < kGoodSkill;
+    if (!out.approximate || std::max(reach.window, reach.tail) >= kFurthest) return out;
+  }
+}
+
+}  // namespace hindscan

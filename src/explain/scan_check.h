@@ -1,0 +1,31 @@
+// A scan that checks itself: the strongest edits and some drawn over all distances are really run, and where those say
+// that the scan is poor it reaches further.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "explain/counterfactual_scan.h"
+
+namespace hindscan {
+
+// What the drawn edits say of a scan.
+struct ScanCheck {
+  ScanReach reach;
+  int64_t drawn = 0;            // edits that were run to see
+  std::optional<double> skill;  // 1 - squared error / squared change; none where nothing changed
+  double largest_miss = 0;      // of all edits that were run
+};
+
+struct CheckedScan {
+  std::vector<ScanResponse> responses;  // the change as it was measured where the edit was run
+  std::vector<ScanCheck> checks;        // of each reach that was tried, the last one holds
+  int64_t exact = 0;                    // edits whose window met the target
+  bool approximate = false;             // the longest reach is poor, too
+};
+
+inline constexpr double kGoodSkill = 0.9;
+
+CheckedScan checked_scan(const Model& model, const ExplainRequest& request, const TargetReport& target,
+                         std::span<const Edit> edits, ScanReach reach, ProgressSink* progress = nullptr);
+
+}  // namespace hindscan
