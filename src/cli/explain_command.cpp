@@ -154,16 +154,15 @@ int explain_command(Arguments arguments) {
   }
 
   const Model model = line.load_model();
-  const TextPlace place{.begins = flags.state_in.empty()};
-  read_input(model, line, flags.features, place, request.tokens, request.features);
-  set_target(model, {flags.target_token, flags.contrast, "--target-token", "--contrast"}, request);
-  request.mem_limit = line.memory_limit();
-  request.progress = line.progress();
   SequenceState state;
   if (!flags.state_in.empty()) {
     state = load_state(flags.state_in, model);
     request.state_in = &state;
   }
+  read_input(model, line, flags.features, {.begins = state.tokens == 0}, request.tokens, request.features);
+  set_target(model, {flags.target_token, flags.contrast, "--target-token", "--contrast"}, request);
+  request.mem_limit = line.memory_limit();
+  request.progress = line.progress();
   request.on_estimate = [](const ExplainEstimate& e) {
     if (e.seconds > kWorthSaying) note(to_text(e));
   };

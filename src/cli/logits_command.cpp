@@ -68,12 +68,12 @@ int logits_command(Arguments arguments) {
 
   const Model model = line.load_model();
   require_language_model(model);
-  const Prompt prompt = line.read_prompt(model, {.begins = state_in.empty()});
+  SequenceState state;
+  if (!state_in.empty()) state = load_state(state_in, model);
+  const Prompt prompt = line.read_prompt(model, {.begins = state.tokens == 0});
   const uint64_t T = prompt.tokens.size(), V = static_cast<uint64_t>(model.arch().head().rows());
   check(T > 0, ErrorCode::kData, "[logits] expected at least one token, found none; give a longer text");
   const uint64_t rows_kept = output.empty() ? 1 : T;
-  SequenceState state;
-  if (!state_in.empty()) state = load_state(state_in, model);
   const int64_t bytes = bytes_of(model, prompt.tokens, state, static_cast<int64_t>(rows_kept));
   const int64_t limit = line.memory_limit();
   check(bytes <= limit, ErrorCode::kResource,

@@ -189,8 +189,12 @@ int matrix_command(Arguments arguments) {
   line.check_output(flags.output, {features.file, flags.state_in});
 
   const Model model = line.load_model();
-  const TextPlace place{.begins = flags.state_in.empty()};
-  read_input(model, line, features, place, request.tokens, request.features);
+  SequenceState state;
+  if (!flags.state_in.empty()) {
+    state = load_state(flags.state_in, model);
+    request.state_in = &state;
+  }
+  read_input(model, line, features, {.begins = state.tokens == 0}, request.tokens, request.features);
   const int64_t width = model.arch().sizes().feature_dim;
   const auto T =
       static_cast<int64_t>(width > 0 ? request.features.size() / static_cast<size_t>(width) : request.tokens.size());
@@ -198,11 +202,6 @@ int matrix_command(Arguments arguments) {
   if (!flags.cols.empty()) request.cols = parse_range(flags.cols, "--cols", T);
   request.mem_limit = line.memory_limit();
   request.progress = line.progress();
-  SequenceState state;
-  if (!flags.state_in.empty()) {
-    state = load_state(flags.state_in, model);
-    request.state_in = &state;
-  }
   request.on_estimate = [&flags](const MatrixEstimate& e) {
     check(flags.output.ends_with(".npz") || !e.bounded, ErrorCode::kUsage,
           "[matrix] expected .npz for block sums that are only bounded, with a lower and an upper array, found '{}'; "

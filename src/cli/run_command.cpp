@@ -134,10 +134,10 @@ int run_command(Arguments arguments) {
 
   const Model model = line.load_model();
   require_language_model(model);
-  const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
-  if (flags.generate.max_tokens > 0) say_advice(line.app(), model);
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);
+  const Prompt prompt = line.read_prompt(model, {.begins = state.tokens == 0, .ends = flags.state_out.empty()});
+  if (flags.generate.max_tokens > 0) say_advice(line.app(), model);
   const bool stream = !line.json() && flags.generate.max_tokens > 0;
   if (stream && !flags.no_prompt) show(prompt.text);
 

@@ -166,11 +166,11 @@ int score_command(Arguments arguments) {
 
   const Model model = line.load_model();
   require_language_model(model);
-  const Prompt prompt = line.read_prompt(model, {.begins = flags.state_in.empty(), .ends = flags.state_out.empty()});
-  check(prompt.tokens.size() >= 2, ErrorCode::kUsage,
-        "[score] expected at least two tokens, found {}; the first one has nothing before it", prompt.tokens.size());
   SequenceState state;
   if (!flags.state_in.empty()) state = load_state(flags.state_in, model);
+  const Prompt prompt = line.read_prompt(model, {.begins = state.tokens == 0, .ends = flags.state_out.empty()});
+  check(prompt.tokens.size() >= 2, ErrorCode::kUsage,
+        "[score] expected at least two tokens, found {}; the first one has nothing before it", prompt.tokens.size());
   const Totals totals = score(model, prompt, flags, state, line);
   if (!flags.state_out.empty()) save_state(real_fs(), flags.state_out, state, model);
   print_summary(model, totals, static_cast<int64_t>(prompt.tokens.size()), flags, line.json());

@@ -48,6 +48,32 @@ PY
 expect 0 explain -m bos -p " there was a cat" --state-in half.state --method row --edits 0 --json
 holds python3 -c 'import json; assert json.load(open("out"))["tokens"][0]["text"] == " there"'
 
+# A state from before any token, as tuned ones are, is followed by the beginning of a text.
+holds python3 - <<'PY'
+import json, struct
+raw = open("half.state", "rb").read()
+size = struct.unpack("<Q", raw[:8])[0]
+header = json.loads(raw[8:8 + size])
+header["__metadata__"]["tokens"] = "0"
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open("tuned.state", "wb").write(struct.pack("<Q", len(text)) + text + raw[8 + size:])
+PY
+counted() {  # the tokens of the text after a state, as the command tells them
+  expect 0 "$@" -m bos -p " there was a cat" --json
+  python3 -c 'import json; d = json.load(open("out")); print(d.get("prompt_tokens") or d.get("count") or d.get("rows") or len(d["tokens"]))'
+}
+for command in "run -n 0" "score" "matrix -o m.npy" "explain --method row --edits 0"; do
+  read -ra words <<<"$command"
+  begun=$(counted "${words[@]}" --state-in tuned.state)
+  continued=$(counted "${words[@]}" --state-in half.state)
+  holds test "$begun" -eq $((continued + 1))
+done
+for state in tuned half; do
+  expect 0 logits -m bos -p " there was a cat" --state-in "$state.state" -o "$state.npy"
+done
+holds test "$(stat -c %s tuned.npy)" -eq $(($(stat -c %s half.npy) + 4096 * 4))
+
 # A4: names of tokens are encoded without BOS.
 expect 0 explain -m bos -p "$text" --target-token " time" --contrast " dog" --method frozen --edits 0 --json
 holds python3 -c 'import json; t = json.load(open("out"))["target"]; assert (t["text"], t["contrast_text"]) == (" time", " dog"), t'
