@@ -85,6 +85,8 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
     causal.first = report.window.first;
     causal.last = report.window.last - 1;
     method.causal = causal;
+    const MethodSpec& asked = request.methods[static_cast<size_t>(&method - report.methods.data())];
+    if (asked.reruns() > 0 && !edits.empty()) method.label += "; some of the edits that judge it are of the same kind";
   }
   report.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return edits;

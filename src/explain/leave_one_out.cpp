@@ -39,11 +39,8 @@ class LeaveOneOut final : public ReverseMethod<R> {
     report.effect_of = kind_;
     report.found = std::move(found_);
     report.details.set("measured_from", first_);
-    report.label =
-        target.position == 0
-            ? "no token stands before the last one"
-            : fmt::format("measured by editing tokens {}..{}; some of the edits that judge it are of the same kind",
-                          first_, target.position - 1);
+    report.label = target.position == 0 ? "no token stands before the last one"
+                                        : fmt::format("measured by editing tokens {}..{}", first_, target.position - 1);
     return report;
   }
 

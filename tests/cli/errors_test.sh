@@ -29,6 +29,9 @@ expect_error 2 "--by: expected token, word, sentence, found line" explain -m "$m
 expect_error 2 "expected one of the methods frozen, found 'row'" explain -m nowhere -p a --method frozen --show row
 expect 0 explain -m "$model" -p "a b c" --method row,leave-one-out:tokens=2 --show leave-one-out
 out_has "method  leave-one-out:tokens=2: "
+out_has "some of the edits that judge it"
+expect 0 explain -m "$model" -p "a b c" --method leave-one-out:tokens=2 --edits 0
+grep -qF "that judge it" out && fail "explain --edits 0: speaks of edits that judge leave-one-out"
 expect_error 2 "steps=1..4096 (default 32)" explain -m "$model" -p a --method integrated-gradients:steps=0
 expect_error 2 "[train] expected 0 steps or more, found -1" train --task induction --arch mamba --steps -1 --out t
 # Only a command that takes a text is told where it goes.
