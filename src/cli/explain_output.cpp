@@ -20,14 +20,6 @@ constexpr int kTokenColumn = 18;
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
-double largest(const std::vector<double>& scores) {
-  double top = 0;
-  for (const double s : scores) {
-    if (std::isfinite(s)) top = std::max(top, std::abs(s));
-  }
-  return top;
-}
-
 std::string method_line(const MethodReport& m) { return fmt::format("method  {}: {}\n\n", m.name, m.words); }
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {
@@ -56,8 +48,9 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
 
 double strongest(const std::vector<Piece>& pieces, std::span<const double> scores) {
   std::vector<double> sums;
+  sums.reserve(pieces.size());
   for (const Piece& p : pieces) sums.push_back(piece_sum<double>(p, scores));
-  return largest(sums);
+  return largest_size(sums);
 }
 
 std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
@@ -65,6 +58,7 @@ std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainVi
   const int64_t begin = end > kWholeText ? end - kWindow : 0;
   const std::vector<ScoredPiece> written = written_out(r.tokens, begin, end, view.by, m.scores());
   std::vector<HeatToken> tokens;
+  tokens.reserve(written.size() + 1);
   for (const ScoredPiece& w : written) tokens.push_back({w.piece.bytes, w.score, false});
   const std::string predicted = shown_text(r.target.id, r.target.text);
   tokens.push_back({predicted, 0, true});

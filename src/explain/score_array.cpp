@@ -1,6 +1,7 @@
 #include "explain/score_array.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -40,6 +41,14 @@ void append(std::vector<ScoreArray>& arrays, const ArrayName& name, ScoreMap map
   const size_t T = map.scores.size();
   arrays.push_back(token_array(name, std::move(map.scores)));
   if (!map.layers.empty()) arrays.push_back(layer_array(name, std::move(map.layers), T));
+}
+
+double largest_size(std::span<const double> values) {
+  double top = 0;
+  for (const double v : values) {
+    if (std::isfinite(v)) top = std::max(top, std::abs(v));
+  }
+  return top;
 }
 
 std::vector<ScoreView> views_of(std::span<const ScoreArray> arrays) {

@@ -64,6 +64,8 @@ ScoreArray layer_array(const ArrayName& name, std::vector<float> layers, size_t 
 // The scores, and the layers where there are any.
 void append(std::vector<ScoreArray>& arrays, const ArrayName& name, ScoreMap map);
 
+double largest_size(std::span<const double> values);  // the largest finite |value|; 0 of none
+
 // What a face shows as one: the arrays of one name.
 struct ScoreView {
   const ScoreArray* tokens = nullptr;  // [T], or null

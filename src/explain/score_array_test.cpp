@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "explain/report.h"
 
 namespace hindscan {
@@ -38,6 +41,12 @@ TEST(ScoreArrays, AViewIsWhatBearsOneName) {
   EXPECT_EQ(views[1].layers, nullptr);
   EXPECT_EQ(views[2].tokens, nullptr);
   EXPECT_EQ(views[2].any().name, "value-path");
+}
+
+TEST(ScoreArrays, TheLargestSizeIsOfFiniteValues) {
+  const double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(largest_size(std::vector<double>{1, -3, 2, inf, -inf, std::nan("")}), 3);
+  EXPECT_EQ(largest_size({}), 0);
 }
 
 TEST(ScoreArrays, AreFoundByNameAndAxes) {

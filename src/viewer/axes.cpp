@@ -41,12 +41,4 @@ std::vector<double> strongest_columns(std::span<const double> values, int column
   return out;
 }
 
-double largest(std::span<const double> values) {
-  double top = 0;
-  for (const double v : values) {
-    if (std::isfinite(v)) top = std::max(top, std::abs(v));
-  }
-  return top;
-}
-
 }  // namespace hindscan::viewer

@@ -18,7 +18,4 @@ std::vector<int64_t> ticks(int64_t first, int64_t last, int most);
 // The value of largest size in each of `columns` equal runs of values; all of them when there are fewer.
 std::vector<double> strongest_columns(std::span<const double> values, int columns);
 
-// Largest finite |value|.
-double largest(std::span<const double> values);
-
 }  // namespace hindscan::viewer

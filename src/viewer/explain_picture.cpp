@@ -71,7 +71,7 @@ class Drawing {
     y_ += page_.text(0, y_, subtitle(report_, method_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
     if (words_.size() > kWrittenOut) ribbon();
     write_words();
-    scale(largest(scores_));
+    scale(largest_size(scores_));
     layers();
     return page_.png(kWidth);
   }
@@ -86,7 +86,7 @@ class Drawing {
   // The text itself, every word on the colour of its piece's score.
   void write_words() {
     constexpr double kSize = 16, kLineHeight = 26;
-    const double top = largest(scores_);
+    const double top = largest_size(scores_);
     double x = 0;
     for (size_t i = 0; i < words_.size(); ++i) {
       const Color color = signed_color(top > 0 ? words_[i].score / top : 0);
@@ -153,7 +153,7 @@ class Drawing {
     std::vector<double> all;
     for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map, T));
     for (const auto& c : columns) all.insert(all.end(), c.begin(), c.end());
-    const double top = largest(all);
+    const double top = largest_size(all);
     y_ += page_.text(0, y_, layers_title(L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
     const double first = y_;
     for (size_t l = 0; l < L; ++l) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "explain/score_array.h"
 #include "viewer/axes.h"
 #include "viewer/picture.h"
 
@@ -52,7 +53,7 @@ std::string matrix_png(const MatrixPicture& m) {
         "[picture] expected a matrix with rows and columns, found {} x {}", m.rows, m.cols);
   Picture page;
   std::vector<double> values(m.values.begin(), m.values.end());
-  const double top = largest(values);
+  const double top = largest_size(values);
   double y = page.text(0, 0, m.title, {.size = 18, .bold = true, .width = kSide}).height + 4;
   y += page.text(0, y, m.subtitle, {.size = 12, .color = kSoft, .width = kSide}).height + kGap;
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "explain/score_array.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
 
@@ -102,7 +103,7 @@ double draw_ribbon(Picture& page, double y, std::span<const Piece> pieces, const
                    int64_t tokens) {
   constexpr double kHeight = 36;
   y = draw_peaks(page, y, pieces, scores);
-  const double below = draw_row(page, y, kHeight, scores, largest(scores));
+  const double below = draw_row(page, y, kHeight, scores, largest_size(scores));
   page.frame(0, y, kWidth, kHeight, kLine);
   return draw_positions(page, below + 2, tokens);
 }
