@@ -87,19 +87,22 @@ void matrix_rows(const Model& model, const std::string& family, const std::vecto
   folded.rows = TokenRange{T - T / 10, T};
   folded.fidelity = Fidelity::kMixer;
   blocks.blocks = 50;
-  const std::pair<const char*, MatrixRequest*> all[] = {{"matrix", &whole},
-                                                        {"matrix of the last row", &row},
-                                                        {"matrix of blocks", &blocks},
-                                                        {"matrix of a mixer", &folded}};
-  for (const auto& [name, r] : all) {
-    if (r->blocks == 0 && T > 20000 && r != &row) continue;  // more entries than memory
+  struct Row {
+    const char* name;
+    const MatrixRequest& request;
+  };
+  for (const Row& asked : {Row{"matrix", whole}, Row{"matrix of the last row", row}, Row{"matrix of blocks", blocks},
+                           Row{"matrix of a mixer", folded}}) {
+    const MatrixRequest& r = asked.request;
+    if (r.blocks == 0 && T > 20000 && &r != &row) continue;  // more entries than memory
     MatrixEstimate e;
     try {
-      e = estimate_matrix(model, *r);
-    } catch (const Error&) {
+      e = estimate_matrix(model, r);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kUsage) throw;
       continue;  // the first layer has no such map
     }
-    compare(family, T, name, e.seconds, o, tally, [&] { matrix(model, *r); });
+    compare(family, T, asked.name, e.seconds, o, tally, [&] { matrix(model, r); });
   }
 }
 
@@ -115,18 +118,28 @@ void bench_family(const std::string& family, const Options& o, Tally& tally) {
   }
 }
 
+std::vector<int64_t> lengths(const std::string& list) {
+  std::vector<int64_t> out;
+  for (size_t begin = 0; begin < list.size(); begin = std::min(list.find(',', begin), list.size() - 1) + 1)
+    out.push_back(std::atoll(list.c_str() + begin));
+  return out;
+}
+
 Options parse(int argc, char** argv) {
   Options o;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string key = argv[i], value = argv[i + 1];
-    if (key == "--at-most") o.at_most = std::atof(value.c_str());
-    if (key == "--family") o.family = value;
-    if (key == "--d-model") o.d_model = std::atoll(value.c_str());
-    if (key != "--tokens") continue;
-    o.tokens.clear();
-    for (size_t begin = 0; begin < value.size();
-         begin = value.find(',', begin) == std::string::npos ? value.size() : value.find(',', begin) + 1)
-      o.tokens.push_back(std::atoll(value.c_str() + begin));
+  for (int i = 1; i < argc; i += 2) {
+    const std::string key = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    check(!value.empty(), ErrorCode::kUsage, "[{}] expected a value, found none", key);
+    if (key == "--at-most")
+      o.at_most = std::atof(value.c_str());
+    else if (key == "--family")
+      o.family = value;
+    else if (key == "--d-model")
+      o.d_model = std::atoll(value.c_str());
+    else if (key == "--tokens")
+      o.tokens = lengths(value);
+    else
+      fail(ErrorCode::kUsage, "expected --tokens, --at-most, --family or --d-model, found {}", key);
   }
   return o;
 }
@@ -137,9 +150,8 @@ static int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
   Tally tally;
   fmt::print("{:18} {:>7} {:36} {:>11}  {:>11}  ratio\n", "family", "tokens", "request", "foretold", "took");
-  for (const std::string& family : architecture_names()) {
-    if (o.family.empty() || o.family == family) bench_family(family, o, tally);
-  }
+  for (const std::string& family : o.family.empty() ? architecture_names() : std::vector<std::string>{o.family})
+    bench_family(family, o, tally);
   fmt::print("{} requests: foretold / took from {:.2f} to {:.2f}, {} outside 0.5 to 2; {} left out\n", tally.all,
              tally.lowest, tally.highest, tally.outside, tally.left_out);
   return tally.outside == 0 ? 0 : 1;

@@ -17,9 +17,9 @@ class SequenceState;
 // may share a model. One that was moved away throws Error(kUsage) until another is put in its place.
 class Session {
  public:
-  explicit Session(LanguageModel model);
+  explicit Session(const LanguageModel& model);
   // A file of save() or of 'hindscan run --state-out'. Error(kData) when it is of another model.
-  static Session load(LanguageModel model, const std::string& path);
+  static Session load(const LanguageModel& model, const std::string& path);
   void save(const std::string& path) const;  // replaces the file as a whole
 
   Session(const Session& other);

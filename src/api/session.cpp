@@ -9,7 +9,7 @@
 
 namespace hindscan {
 
-Session::Session(LanguageModel model) : impl_(std::make_unique<Impl>(Impl{std::move(model), {}, {}})) {}
+Session::Session(const LanguageModel& model) : impl_(std::make_unique<Impl>(Impl{model, {}, {}})) {}
 Session::Session(const Session& other) : impl_(std::make_unique<Impl>(other.in())) {}
 Session& Session::operator=(const Session& other) {
   if (this != &other) impl_ = std::make_unique<Impl>(other.in());
@@ -24,8 +24,8 @@ Session::Impl& Session::in() const {
   return *impl_;
 }
 
-Session Session::load(LanguageModel model, const std::string& path) {
-  Session out(std::move(model));
+Session Session::load(const LanguageModel& model, const std::string& path) {
+  Session out(model);
   out.in().at.state = load_state(path, out.in().loaded());
   return out;
 }

@@ -120,7 +120,8 @@ std::unique_ptr<TimedProgress> progress_text(ProgressMode mode, std::function<vo
   const bool bar = mode == ProgressMode::kBar;
   return std::make_unique<TimedProgress>(
       bar ? kBarInterval : kProgressLineSeconds,
-      [=](const ProgressState& s) { write(bar ? redrawn(s, columns) : printed(s)); }, std::move(now));
+      [=, write = std::move(write)](const ProgressState& s) { write(bar ? redrawn(s, columns) : printed(s)); },
+      std::move(now));
 }
 
 }  // namespace hindscan

@@ -103,6 +103,7 @@ class Printer {
     if (json_) return add_json(i, scores, p);
     if (regression_) {
       std::vector<std::string> numbers;
+      numbers.reserve(p.size());
       for (const double v : p) numbers.push_back(fmt::format("{:.6g}", v));
       return Out::get().print("{}{}\n", several_ ? fmt::format("{}\t", i) : "", fmt::join(numbers, "\t"));
     }
