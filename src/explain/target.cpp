@@ -122,7 +122,7 @@ TargetReport choose_target(const Model& model, const ExplainRequest& request, in
   target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, -1);
   if (request.contrast == Contrast::kId) target.contrast_id = request.contrast_id;
   check(target.contrast_id != target.id, ErrorCode::kUsage,
-        "[--contrast] expected something other than the target {}, found the same; leave it out for the runner-up",
+        "[explain] expected a contrast other than the target {}, found the same; leave it out for the runner-up",
         target.id);
   if (request.contrast == Contrast::kAuto && V > 1 && !number) target.contrast_id = best_except(logits, target.id);
   const std::vector<double> wide(h, h + C);  // [d_model]

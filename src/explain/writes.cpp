@@ -46,7 +46,7 @@ void verify_writes(const Model& model, std::span<const int32_t> window, const Se
       continue;
     check(!write.reads_itself, ErrorCode::kData,
           "[causal] expected the state {} to follow the text, found the same with and without its inputs: weights "
-          "so large saturate the recurrence; --edits 0 explains without the check",
+          "so large saturate the recurrence; without edits that judge it the text is explained all the same",
           write.state);
     fail(ErrorCode::kInternal,
          "[causal] expected another state of {} without its writes, found the same; please report this", mixer);

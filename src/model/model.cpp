@@ -56,7 +56,7 @@ std::string Model::name() const {
 const Tokenizer& Model::tokenizer() const {
   check(tokenizer_problem_.empty(), ErrorCode::kData, "{}", tokenizer_problem_);
   check(tokenizer_ != nullptr, ErrorCode::kData,
-        "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; pass --tokens or --tokenizer",
+        "[{}] expected tokenizer.json or a vocabulary beside the weights, found none; give token ids, or a tokenizer",
         path_.empty() ? "model" : path_);
   return *tokenizer_;
 }

@@ -117,11 +117,7 @@ const std::string& TrainOptions::given_name(const std::string& path) const {
 
 void TrainOptions::check_ranges() const {
   constexpr int64_t kMany = int64_t{1} << 40;
-  need(!out.empty(), "expected a run directory; add --out DIR");
-  need(data.empty() != task.empty(), "expected either data files or a task; add --data FILE or --task NAME");
-  need(int{!model.empty()} + int{!config.empty()} + int{!arch.empty()} == 1,
-       "expected either a model to start from, a config.json or an architecture; add -m DIR, --config FILE or --arch "
-       "NAME");
+  check_complete();
   need(labelled() != labels.empty(), labelled() ? "--task classify expects labelled sequences; add --labels FILE"
                                                 : "--labels expects --task classify");
   need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");

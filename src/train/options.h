@@ -73,7 +73,7 @@ struct TrainOptions {
   int64_t streams() const { return sequences * accumulation; }
   std::string log_path() const;
   void check_complete() const;  // Error(kUsage) unless what is trained, on what and where to are each said once
-  void check_ranges() const;    // Error(kUsage)
+  void check_ranges() const;    // that, and Error(kUsage) for numbers out of range
 };
 
 Json to_json(const TrainOptions& options);

@@ -24,7 +24,7 @@ done
 expect 0 run -m "$model" -p a -n 1 -s 18446744073709551615
 
 expect_error 2 "found --tokens" run -m "$model" --tokens 5,6 -n 1 --newline drop
-expect_error 2 "[--contrast] expected something other than the target" explain -m "$model" -p "The cat" --edits 0 \
+expect_error 2 "expected a contrast other than the target" explain -m "$model" -p "The cat" --edits 0 \
   --target-token " mat" --contrast " mat"
 printf 'good\tfine\nbad\tpoor\ngood\tnice\nbad\tawful\n' >labels.tsv
 expect 0 train --task classify --labels labels.tsv --arch gru --d-model 8 --n-layer 1 --steps 1 -q \
