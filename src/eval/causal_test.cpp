@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/testing/compare.h"
+#include "eval/explain_judged.h"
 #include "explain/explain_plan.h"
 #include "explain/rerun.h"
 #include "explain/target.h"
@@ -192,6 +193,20 @@ TEST(Causal, OneTokenHasNothingToEdit) {
 }
 
 // Swapping target and contrast flips every measured change and leaves a row as it is: its agreement is chance.
+// Edits that would judge nothing are not run: they need no memory either.
+TEST(Causal, EditsAreRunOnlyWhereTheyJudgeAMethod) {
+  const Model model = tiny_model(DType::kF64);
+  ExplainRequest r = request_for(distinct_tokens(100), 4);
+  r.methods = parse_methods("row");
+  const ExplainReport report = explain(model, r);
+  const EditCost cost =
+      edit_cost(model, r, probe_pass(model, walk_of(model, r)), report.window.first, report.window.last);
+  r.mem_limit = score_bytes(model, r) + cost.of(kFewestCopies) - 1;
+  EXPECT_FALSE(explain_judged(model, r).methods[0].causal);
+  r.methods = parse_methods("rollout,frozen");
+  EXPECT_THROW(explain_judged(model, r), Error);
+}
+
 TEST(Causal, ScoresThatDoNotKnowTheTargetGetNoFigure) {
   const Model model = tiny_model(DType::kF32);
   ExplainRequest r = request_for(distinct_tokens(12));

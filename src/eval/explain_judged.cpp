@@ -14,7 +14,7 @@ ExplainReport explain_judged(const Model& model, ExplainRequest request) {
     if (tell) tell(e);
   };
   ExplainReport report = explain(model, request);
-  add_causal(model, request, report);
+  if (any_targeted(request.methods)) add_causal(model, request, report);
   return report;
 }
 

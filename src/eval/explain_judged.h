@@ -4,7 +4,8 @@
 
 namespace hindscan {
 
-// explain() and add_causal() (eval/causal.h) under one progress; request.on_estimate is called as by explain().
+// explain() and, where a method can be judged, add_causal() (eval/causal.h) under one progress; request.on_estimate is
+// called as by explain().
 ExplainReport explain_judged(const Model& model, ExplainRequest request);
 
 }  // namespace hindscan

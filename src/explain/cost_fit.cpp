@@ -65,7 +65,7 @@ void sample_growing(int64_t first, int64_t most, const std::function<double(int6
     took = sample(n);
     times = took < kFlat * before ? 4 : 2;
     const double allowed = took > kGrown * least ? std::clamp(kShare * foretold(), kAlways, kAtMost) : kAtMost;
-    if (since(start) + 2 * since(begin) > allowed) break;
+    if (!(since(start) + 2 * since(begin) <= allowed)) break;  // where nothing is foretold as well
   }
 }
 

@@ -6,15 +6,15 @@
 
 namespace hindscan {
 
-// Two amounts that seconds grow with: chunks and tokens, or tokens and entries. The second one counts where only one
-// part was timed, or where two parts contradict the first.
+// Two amounts that seconds grow with: chunks and tokens, or tokens and entries. The second one, never 0, counts alone
+// where only one part was timed, or where two parts contradict the first.
 struct Amounts {
   double rest = 0, main = 0;
 };
 
 class CostFit {
  public:
-  void add(Amounts work, double seconds);  // the last two of different work count
+  void add(Amounts work, double seconds);  // the last two of different `main` count
   double seconds(Amounts work) const;      // NaN before the first part
 
  private:
@@ -28,6 +28,11 @@ class CostFit {
 double seconds_once(const std::function<void()>& call);
 // Seconds of a call, on average over several where it is short.
 double seconds_of(const std::function<void()>& call);
+
+// A guess of so many seconds is worth a better one: from timed parts, where the first of them is at most this share of
+// all that is asked for.
+inline constexpr double kWorthTiming = 3, kSmallShare = 0.1;
+inline constexpr int64_t kFirstTokens = 16;  // of the first part
 
 // Into how many chunks a sample of a text in chunks is cut: the first one touches memory that the others find warm.
 inline constexpr int64_t kSampleChunks = 4;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 namespace hindscan {
@@ -49,15 +51,28 @@ std::vector<int64_t> sampled(int64_t first, int64_t most, double foretold, doubl
 
 TEST(CostFit, SamplesGrowFasterWhileSecondsDoNot) {
   const auto fixed = [](int64_t n) { return 1.0 + 1e-3 * static_cast<double>(n); };
-  EXPECT_EQ(sampled(64, 1000, 1, fixed), (std::vector<int64_t>{64, 128, 512, 1000}));
+  EXPECT_EQ(sampled(64, 1000, 1e6, fixed), (std::vector<int64_t>{64, 128, 512, 1000}));
   const auto growing = [](int64_t n) { return 1.0 * static_cast<double>(n); };
-  EXPECT_EQ(sampled(16, 100, 1, growing), (std::vector<int64_t>{16, 32, 64, 100}));
+  EXPECT_EQ(sampled(16, 100, 1e6, growing), (std::vector<int64_t>{16, 32, 64, 100}));
 }
 
 TEST(CostFit, AShortFirstPartIsTakenAgainOnceWarm) {
   const auto brief = [](int64_t n) { return 1e-4 * static_cast<double>(n); };
-  EXPECT_EQ(sampled(16, 40, 1, brief), (std::vector<int64_t>{16, 16, 32, 40}));
-  EXPECT_EQ(sampled(16, 12, 1, brief), (std::vector<int64_t>{12, 12}));
+  EXPECT_EQ(sampled(16, 40, 1e6, brief), (std::vector<int64_t>{16, 16, 32, 40}));
+  EXPECT_EQ(sampled(16, 12, 1e6, brief), (std::vector<int64_t>{12, 12}));
+}
+
+TEST(CostFit, SamplesEndWhereTheyTakeMuchOfWhatIsForetold) {
+  const auto slow = [](int64_t n) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    return 1.0 * static_cast<double>(n);
+  };
+  EXPECT_EQ(sampled(16, 1000, 1, slow), (std::vector<int64_t>{16, 32}));
+}
+
+TEST(CostFit, SamplesEndWhereNothingIsForetold) {
+  const auto growing = [](int64_t n) { return 1.0 * static_cast<double>(n); };
+  EXPECT_EQ(sampled(16, 1000, std::nan(""), growing), (std::vector<int64_t>{16, 32}));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <chrono>
 
-#include "base/counted.h"
 #include "base/memory.h"
 #include "explain/explainer.h"
 #include "explain/token_text.h"
@@ -11,10 +10,6 @@
 namespace hindscan {
 
 namespace {
-
-constexpr double kWorthTiming = 3;  // seconds of a first guess
-
-int64_t feature_dim(const Model& model) { return model.arch().sizes().feature_dim; }
 
 int64_t resolve_target(const Model& model, const ExplainRequest& r) {
   const int64_t T = explain_tokens(model, r);
@@ -28,15 +23,8 @@ int64_t resolve_target(const Model& model, const ExplainRequest& r) {
 }
 
 void check_request(const Model& model, const ExplainRequest& r) {
-  const int64_t V = model.arch().head().rows(), F = feature_dim(model);
-  if (F == 0) {
-    check(r.features.empty(), ErrorCode::kUsage, "[explain] expected tokens, found features; the model reads tokens");
-    model.check_tokens(r.tokens);
-  } else {
-    check(r.tokens.empty() && static_cast<int64_t>(r.features.size()) % F == 0, ErrorCode::kUsage,
-          "[explain] expected features of {} a token, found {} and {}", counted(F, "number"),
-          counted(r.tokens.size(), "token"), counted(r.features.size(), "number"));
-  }
+  const int64_t V = model.arch().head().rows(), F = model.arch().sizes().feature_dim;
+  check_reading(model, "explain", r.tokens, r.features);
   const auto known = [&](int32_t id, const char* what) {
     const bool judged = model.arch().sizes().labels > 0;
     check(id >= 0 && id < V, ErrorCode::kUsage, "[explain] expected a {} {} in 0..{}, found {}", what,
@@ -57,7 +45,7 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
   ExplainPlan plan = make_explain_plan(model, request, target);
-  time_plan(model, request, target, plan);
+  if (plan.estimate.bytes <= memory_within(request.mem_limit)) time_plan(model, request, target, plan);
   return plan.estimate;
 }
 
@@ -73,10 +61,9 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
-  const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
+  const int64_t limit = memory_within(request.mem_limit);
   ExplainPlan plan = make_explain_plan(model, request, target);
-  if (plan.estimate.bytes <= limit && plan.estimate.seconds >= kWorthTiming && request.on_estimate)
-    time_plan(model, request, target, plan);
+  if (plan.estimate.bytes <= limit && request.on_estimate) improve_seconds(model, request, target, plan);
   check(plan.estimate.bytes <= limit, ErrorCode::kResource,
         "[explain] expected at most {} MiB, found {} in chunks of {}; raise the limit or explain fewer tokens",
         limit >> 20, to_text(plan.estimate), plan.estimate.chunk);

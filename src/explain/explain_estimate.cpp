@@ -1,6 +1,7 @@
 // What a request will take, measured: parts of it are explained on this machine.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/counted.h"
 #include "explain/cost_fit.h"
@@ -23,18 +24,19 @@ class RequestSample {
     }
   }
 
-  // What the walk there and back grows with: each chunk but the last is recorded twice.
-  Amounts work(int64_t n) const {
-    const double tokens = static_cast<double>(n);
-    if (plan_.probe.whole) return {tokens * tokens, tokens};
-    const int64_t all = (T_ + plan_.estimate.chunk - 1) / plan_.estimate.chunk;
-    return {static_cast<double>(n == T_ ? all : chunks()), tokens};
-  }
-  int64_t most() const { return plan_.probe.one_length ? T_ : std::min(T_, chunks() * plan_.estimate.chunk); }
-  int64_t first() const { return chunked() && !plan_.probe.caches.empty() ? 16 * chunks() : 16; }
+  // What the walk there and back grows with.
+  Amounts work(int64_t n) const { return work(n, chunk_of(n)); }
+  Amounts all_work() const { return work(T_, plan_.estimate.chunk); }
+  int64_t most() const { return std::min(T_, chunks() * plan_.estimate.chunk); }
+  int64_t first() const { return plan_.probe.caches.empty() ? kFirstTokens : kFirstTokens * chunks(); }
 
   double shared(int64_t n) const { return explained(n, shared_, middle(n)); }
-  double shared_at_start(int64_t n) const { return explained(n, shared_, start()); }
+  // The part of shared(n) that attention takes over the tokens before those n; without any: nothing.
+  std::optional<double> share_of_tokens_before(int64_t n, double shared_seconds) const {
+    const int64_t before = (T_ - n) / 2 + (request_.state_in == nullptr ? 0 : request_.state_in->tokens);
+    if (before == 0 || plan_.probe.whole) return std::nullopt;
+    return std::max(0.0, 1 - explained(n, shared_, SequenceState()) / shared_seconds);
+  }
 
   // What the method's own walks add.
   double own_walks(int64_t n, const MethodSpec& m) const {
@@ -56,9 +58,14 @@ class RequestSample {
   }
 
  private:
-  bool chunked() const { return T_ > plan_.estimate.chunk; }
   // Attention is checked in 16 rows of a chunk, however long it is: in short chunks little else would be seen.
-  int64_t chunks() const { return !chunked() ? 1 : plan_.probe.caches.empty() ? kSampleChunks : 2; }
+  int64_t chunks() const { return T_ <= plan_.estimate.chunk ? 1 : plan_.probe.caches.empty() ? kSampleChunks : 2; }
+  int64_t chunk_of(int64_t n) const { return (n + chunks() - 1) / chunks(); }
+  Amounts work(int64_t n, int64_t chunk) const {
+    const double tokens = static_cast<double>(n);
+    if (plan_.probe.whole) return {tokens * tokens, tokens};
+    return {static_cast<double>((n + chunk - 1) / chunk), tokens};
+  }
   std::span<const int32_t> tokens(int64_t n) const { return std::span(request_.tokens).first(static_cast<size_t>(n)); }
 
   SequenceState start() const { return request_.state_in == nullptr ? SequenceState() : *request_.state_in; }
@@ -76,8 +83,8 @@ class RequestSample {
     few.methods = methods;
     few.progress = nullptr;
     few.state_in = before.empty() ? nullptr : &before;
-    const int64_t chunk = plan_.probe.whole ? n : (n + chunks() - 1) / chunks();
-    const ExplainPlan plan{plan_.probe, {}, {.tokens = n, .chunk = chunk, .parts = {1.0}, .quadratic_layers = {}}};
+    const ExplainPlan plan{
+        plan_.probe, {}, {.tokens = n, .chunk = chunk_of(n), .parts = {1.0}, .quadratic_layers = {}}};
     return seconds_of([&] { run_explainer(model_, few, plan, n - 1); });
   }
 
@@ -100,11 +107,11 @@ struct TimedPart {
 };
 
 // What part(n) takes over all tokens; the last part that was timed, where asked for.
-double seconds_of_all(const RequestSample& sample, int64_t tokens, const std::function<double(int64_t)>& part,
+double seconds_of_all(const RequestSample& sample, const std::function<double(int64_t)>& part,
                       TimedPart* last = nullptr) {
   CostFit fit;
   TimedPart timed;
-  const auto foretold = [&] { return fit.seconds(sample.work(tokens)); };
+  const auto foretold = [&] { return fit.seconds(sample.all_work()); };
   const auto take = [&](int64_t few) {
     timed = {few, part(few)};
     fit.add(sample.work(few), timed.seconds);
@@ -121,23 +128,34 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
   if (p.probe.one_length) return;  // of parts of the text this model knows nothing: the guess stands
   ExplainEstimate& e = p.estimate;
   const RequestSample sample(model, r, p);
-  const auto all = [&](const std::function<double(int64_t)>& part) { return seconds_of_all(sample, e.tokens, part); };
   TimedPart last;
   UnitSeconds unit;
   unit.shared = seconds_of_all(
-      sample, e.tokens, [&](int64_t few) { return sample.shared(few); }, &last);
+      sample, [&](int64_t few) { return sample.shared(few); }, &last);
   unit.walk = [&](const MethodSpec& m) {
     constexpr int64_t kSteps = 3;
     const MethodSpec few = with_steps(m, kSteps);
-    return all([&](int64_t tokens) { return sample.own_walks(tokens, few); }) / static_cast<double>(few.own_walks());
+    const double seconds = seconds_of_all(sample, [&](int64_t tokens) { return sample.own_walks(tokens, few); });
+    return seconds / static_cast<double>(few.own_walks());
   };
   const int64_t window = target + 1 - window_first(p.probe, target);
-  if (!r.tokens.empty()) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
+  if (p.edits.each > 0) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
+  const auto explaining = [&] { return e.seconds - e.plan_seconds - e.causal_seconds; };
+  double quadratic = e.quadratic_seconds / explaining();  // by the guess
+  if (!e.quadratic_layers.empty())
+    quadratic = sample.share_of_tokens_before(last.tokens, last.seconds).value_or(quadratic);
   set_seconds(r, unit, window, e);
-  e.quadratic_seconds = 0;
-  if (!e.quadratic_layers.empty() && !p.probe.whole)
-    e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) *
-                          std::max(0.0, 1 - sample.shared_at_start(last.tokens) / last.seconds);
+  e.quadratic_seconds = quadratic * explaining();
+}
+
+void improve_seconds(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& p) {
+  const ExplainEstimate& e = p.estimate;
+  if (e.seconds < kWorthTiming) return;
+  const double first = e.parts[0] * static_cast<double>(kFirstTokens) / static_cast<double>(e.tokens);
+  if (first <= kSmallShare * e.seconds)
+    time_plan(model, r, target, p);
+  else
+    p = make_explain_plan(model, r, target);  // all it needs is in memory by now
 }
 
 std::string to_text(const ExplainEstimate& e) {

@@ -29,7 +29,7 @@ int64_t walk_bytes(const PassProbe& probe, size_t methods, int64_t tokens, int64
 }
 
 int64_t edits(const ExplainRequest& r, int64_t window) {
-  return r.tokens.empty() ? 0 : std::clamp<int64_t>(r.causal_edits, 0, 3 * (window - 1));
+  return r.tokens.empty() || !any_targeted(r.methods) ? 0 : std::clamp<int64_t>(r.causal_edits, 0, 3 * (window - 1));
 }
 
 int64_t reruns(const ExplainRequest& r, int64_t window) {
@@ -101,12 +101,13 @@ EditCost rough_edit_cost(const ExplainRequest& r, const PassProbe& probe, int64_
 void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t window,
                    ExplainEstimate& e) {
   const double T = static_cast<double>(e.tokens),
-               pairs = T / 2 * probe.pair_flops / static_cast<double>(model.arch().flops_per_token()),
-               pass = T * probe.seconds * (1 + pairs);
+               before = r.state_in == nullptr ? 0 : static_cast<double>(r.state_in->tokens),
+               each = probe.pair_flops / static_cast<double>(model.arch().flops_per_token()),
+               pairs = (before + T / 2) * each, pass = T * probe.seconds * (1 + pairs);
   UnitSeconds unit;
   unit.shared = pass * (1 + shared_work(r));
   unit.walk = [&](const MethodSpec& m) { return pass * m.info().work; };
-  unit.edited_token = probe.seconds * (1 + 2 * pairs);  // at the end of the text
+  unit.edited_token = probe.seconds * (1 + (before + T) * each);  // at the end of the text
   set_seconds(r, unit, window, e);
   e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) * pairs / (1 + pairs);
 }
@@ -119,7 +120,7 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
       "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
   ExplainEstimate& e = p.estimate;
   e.tokens = p.probe.whole ? explain_tokens(model, r) : target + 1;
-  const int64_t scores = score_bytes(model, r), limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
+  const int64_t scores = score_bytes(model, r), limit = memory_within(r.mem_limit);
   const auto bytes = [&](int64_t chunk) { return scores + walk_bytes(p.probe, r.methods.size(), e.tokens, chunk); };
   e.chunk = p.probe.whole ? e.tokens : std::min(r.chunk, e.tokens);
   for (int64_t half = (e.chunk + 1) / 2; !p.probe.whole && half >= kSmallestChunk; half = (half + 1) / 2) {
@@ -141,13 +142,11 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
 }  // namespace
 
 ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target) {
-  constexpr int64_t kShort = 256, kFarBelow = 4;  // tokens; parts of the limit
-  const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
   ExplainPlan plan;
   const double seconds = seconds_once([&] {
-    const bool rough = explain_tokens(model, r) <= kShort;
+    const bool rough = explain_tokens(model, r) <= kShortText;
     plan = plan_with(model, r, target, probe_pass(model, walk_of(model, r), rough), rough);
-    if (rough && plan.estimate.bytes > limit / kFarBelow)
+    if (rough && plan.estimate.bytes > memory_within(r.mem_limit) / kFarBelow)
       plan = plan_with(model, r, target, probe_pass(model, walk_of(model, r)), false);
   });
   plan.estimate.plan_seconds = seconds;

@@ -11,7 +11,7 @@ inline constexpr int64_t kWindow = 512;  // tokens before the target whose adjoi
 
 struct ExplainPlan {
   PassProbe probe;
-  EditCost edits;  // of the request's edits, where it asks for any
+  EditCost edits;  // of the request's edits; zeros where it asks for none
   ExplainEstimate estimate;
 };
 
@@ -29,6 +29,8 @@ void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t windo
 
 // Replaces the plan's guess of seconds by what parts of the request took, timed on this machine.
 void time_plan(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& plan);
+// The same where the guess is of a long time and parts are little of it; of a long time and few tokens, a second guess.
+void improve_seconds(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& plan);
 
 int64_t explain_tokens(const Model& model, const ExplainRequest& r);
 WalkPlan walk_of(const Model& model, const ExplainRequest& r);

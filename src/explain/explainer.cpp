@@ -153,7 +153,7 @@ class Explainer {
       const int64_t bad = kernels::first_non_finite(std::ssize(scores), scores.data());
       check(bad < 0, ErrorCode::kData,
             "[explain] expected finite scores, found {} at token {} of {}: the adjoint left the range of its numbers; "
-            "try --dtype f64",
+            "try f64",
             bad < 0 ? 0.0 : scores[static_cast<size_t>(bad)], bad, m.name);
     }
   }

@@ -1,8 +1,11 @@
 // Every architecture as a classifier: judgements of whole texts add up, with one definition of their residual.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
+#include "explain/matrix.h"
 #include "explain/orders.h"
 #include "explain/row_scan.h"
 #include "explain/row_scan_test_support.h"
@@ -35,6 +38,22 @@ TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) 
     EXPECT_TRUE(agree(residuals[l], 1.0, tol::kF64Absolute)) << real[l]->name().kind << " " << l;
 }
 
+TEST_P(JudgementFamilies, MatricesOfClassifiersHaveAnEstimateAboveTheDiagonalAsWell) {
+  Config config = config_of(GetParam());
+  config.set("pooling", std::string("mean"));
+  config.set("num_labels", int64_t{4});
+  const Model model = random_model(config, DType::kF32);
+  const ExplainRequest r = request_of(model, 7);
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.layer = mixer_layer(model, r);
+  for (const bool above : {false, true}) {
+    if (above) q.rows = TokenRange{0, 1}, q.cols = TokenRange{2, 3};
+    const double seconds = estimate_matrix(model, q).seconds;
+    EXPECT_TRUE(std::isfinite(seconds) && seconds > 0) << above << ": " << seconds;
+  }
+}
+
 // Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
 TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
   for (const bool features : {false, true}) {
@@ -53,6 +72,8 @@ TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
     EXPECT_EQ(report.target.contrast_id.has_value(), !features);
     EXPECT_EQ(report.chunk, kTokens);
     EXPECT_EQ(report.tokens.size(), static_cast<size_t>(kTokens));
+    const ExplainEstimate e = estimate_explain(model, r);
+    EXPECT_TRUE(std::isfinite(e.seconds) && e.seconds > e.quadratic_seconds && e.quadratic_seconds >= 0) << e.seconds;
     const MethodReport& frozen = method_of(report, "frozen");
     const auto [target, residual] = *frozen.total().completeness;
     EXPECT_TRUE(agree(target - residual, target, tol::kF64Complete));

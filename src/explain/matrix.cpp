@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "explain/cost_fit.h"
+#include "base/memory.h"
 #include "explain/matrix_estimate.h"
 #include "explain/matrix_fill.h"
 #include "kernels/finite.h"
@@ -11,14 +11,12 @@ namespace hindscan {
 
 namespace {
 
-constexpr double kWorthTiming = 3;  // seconds of a first guess
-
 void check_finite(const MatrixResult& m) {
   for (const std::vector<float>* values : {&m.values, &m.lower, &m.upper}) {
     const int64_t bad = kernels::first_non_finite(std::ssize(*values), values->data());
     check(bad < 0, ErrorCode::kData,
           "[matrix] expected finite numbers, found {} in row {}, column {} of layer {}: the map left the range of its "
-          "numbers; try --dtype f64",
+          "numbers; try f64",
           bad < 0 ? 0.0f : (*values)[static_cast<size_t>(bad)], bad / m.cols, bad % m.cols, m.layer);
   }
 }
@@ -34,9 +32,6 @@ MatrixResult matrix_typed(const Model& model, const MatrixRequest& r, const Matr
   if (p.window.begin == p.window.end && !e.whole) return out;  // all of it above the diagonal
   const Collected<R> c = collect<R>(model, r, p, e.whole);
   out.structure = c.structure;
-  const int64_t maps = c.parts[0].window->maps();
-  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
-        "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
   fill_matrix(c, r, p, e.bounded, out);
   check_finite(out);
   return out;
@@ -60,22 +55,23 @@ MatrixResult with_error(const Model& model, const MatrixRequest& request, const 
 
 MatrixEstimate estimate_matrix(const Model& model, const MatrixRequest& request) {
   const MatrixPlan plan = make_matrix_plan(model, request);
-  MatrixEstimate e;
-  const double outline = seconds_once([&] { e = outline_matrix(model, request, plan); });
-  time_matrix(model, request, plan, e);
-  e.seconds += outline;
-  return e;
+  MatrixOutline outline = outline_matrix(model, request, plan);
+  if (outline.estimate.bytes <= memory_within(request.mem_limit)) time_matrix(model, request, plan, outline);
+  return outline.estimate;
 }
 
 MatrixResult matrix(const Model& model, const MatrixRequest& request) {
   const MatrixPlan plan = make_matrix_plan(model, request);
-  MatrixEstimate e = outline_matrix(model, request, plan);
-  const int64_t limit = request.mem_limit > 0 ? request.mem_limit : available_memory();
+  MatrixOutline outline = outline_matrix(model, request, plan);
+  const MatrixEstimate& e = outline.estimate;
+  const int64_t limit = memory_within(request.mem_limit);
   check(e.bytes <= limit, ErrorCode::kResource,
         "[matrix] expected at most {} MiB, found {}; ask for fewer rows and columns or for blocks", limit >> 20,
         to_text(e));
-  if (request.on_estimate && e.seconds >= kWorthTiming) time_matrix(model, request, plan, e);
-  if (request.on_estimate) request.on_estimate(e);
+  if (request.on_estimate) {
+    improve_seconds(model, request, plan, outline);
+    request.on_estimate(e);
+  }
   return model.compute() == DType::kF64 ? with_error<double>(model, request, plan, e)
                                         : with_error<float>(model, request, plan, e);
 }

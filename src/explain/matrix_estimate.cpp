@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "base/memory.h"
+#include "explain/cost_fit.h"
 #include "explain/matrix_fill.h"
-#include "explain/pass_probe.h"
 
 namespace hindscan {
 
@@ -19,12 +20,12 @@ struct LayerProbe {
 };
 
 template <class R>
-LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+LayerProbe<R> probe_layer(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool rough) {
   LayerProbe<R> probe;
   WalkPlan plan = plan_reading(model, r);
   plan.state_in = nullptr;
   plan.progress = nullptr;
-  probe.pass = probe_pass(model, plan);
+  probe.pass = probe_pass(model, plan, rough);
   check(
       !probe.pass.reordered || r.state_in == nullptr, ErrorCode::kUsage,
       "[matrix] expected no state from before the text; the model reads its tokens in other orders, which carry none");
@@ -81,27 +82,30 @@ int64_t reading_bytes(const PassProbe& pass, int64_t chunk, int64_t end) {
 }
 
 // From the pass of the probe alone: what else is done takes as long as its operations say.
-void guess_seconds(const Model& model, const MatrixPlan& p, const PassProbe& pass, double entry_flops,
-                   MatrixEstimate& e) {
+void guess_seconds(const Model& model, const MatrixRequest& r, const MatrixPlan& p, const PassProbe& pass,
+                   double entry_flops, MatrixEstimate& e) {
   const double flops = static_cast<double>(model.arch().flops_per_token()), each = pass.seconds / flops,
-               end = static_cast<double>(p.window.end);
-  e.quadratic_seconds = end * end / 2 * pass.pair_flops * each;
+               end = static_cast<double>(tokens_read(p, pass)),
+               before = r.state_in == nullptr ? 0 : static_cast<double>(r.state_in->tokens);
+  e.quadratic_seconds = end * (before + end / 2) * pass.pair_flops * each;
   e.exact_seconds *= each;
   e.seconds = end * pass.seconds + e.quadratic_seconds;
   e.seconds += (e.by_entry ? entries(p) : 2 * end + static_cast<double>(e.rows * e.cols) / 2) * entry_flops * each;
 }
 
 template <class R>
-MatrixEstimate outline_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
-  const LayerProbe<R> probe = probe_layer<R>(model, r, p);
+MatrixOutline outline_typed(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool rough) {
+  LayerProbe<R> probe = probe_layer<R>(model, r, p, rough);
   MatrixEstimate e;
   e.rows = r.blocks > 0 ? r.blocks : p.rows.end - p.rows.begin;
   e.cols = r.blocks > 0 ? r.blocks : p.cols.end - p.cols.begin;
   e.whole = probe.pass.whole;
   const int64_t window = e.whole ? p.T : p.window.end - p.window.begin;
   const int64_t chunk = e.whole ? p.T : std::min(r.chunk, p.window.end);
-  const double maps = static_cast<double>(probe.window->maps()),
-               entry_flops = probe.window->entry_flops() / (r.map == MapKind::kChannel ? maps : 1);
+  const int64_t maps = probe.window->maps();
+  check(r.map != MapKind::kChannel || (r.channel >= 0 && r.channel < maps), ErrorCode::kUsage,
+        "[matrix] expected a map in 0..{}, found {}", maps - 1, r.channel);
+  const double entry_flops = probe.window->entry_flops() / (r.map == MapKind::kChannel ? static_cast<double>(maps) : 1);
   const bool bounds = !probe.pass.reordered && has_bounds(*probe.window, r, p);
   if (bounds) {
     e.exact_seconds = entries(p) * entry_flops;  // in operations as yet
@@ -118,8 +122,13 @@ MatrixEstimate outline_typed(const Model& model, const MatrixRequest& r, const M
     e.bytes += chunk * (coefficients + probe.pass.tape / model.arch().sizes().n_layer);
   if (probe.pass.reordered)
     e.bytes += 2 * p.T * p.T * static_cast<int64_t>(sizeof(double));  // the whole matrix is put in order
-  guess_seconds(model, p, probe.pass, entry_flops, e);
-  return e;
+  guess_seconds(model, r, p, probe.pass, entry_flops, e);
+  return {std::move(probe.pass), e};
+}
+
+MatrixOutline outline_with(const Model& model, const MatrixRequest& r, const MatrixPlan& p, bool rough) {
+  return model.compute() == DType::kF64 ? outline_typed<double>(model, r, p, rough)
+                                        : outline_typed<float>(model, r, p, rough);
 }
 
 }  // namespace
@@ -131,8 +140,19 @@ double entries(const MatrixPlan& p) {
   return all;
 }
 
-MatrixEstimate outline_matrix(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
-  return model.compute() == DType::kF64 ? outline_typed<double>(model, r, p) : outline_typed<float>(model, r, p);
+int64_t tokens_read(const MatrixPlan& p, const PassProbe& probe) { return probe.whole ? p.T : p.window.end; }
+
+MatrixOutline outline_matrix(const Model& model, const MatrixRequest& r, const MatrixPlan& p) {
+  MatrixOutline outline;
+  const double seconds = seconds_once([&] {
+    const bool rough = p.T <= kShortText;
+    outline = outline_with(model, r, p, rough);
+    if (rough && outline.estimate.bytes > memory_within(r.mem_limit) / kFarBelow)
+      outline = outline_with(model, r, p, false);
+  });
+  outline.seconds = seconds;
+  outline.estimate.seconds += seconds;
+  return outline;
 }
 
 }  // namespace hindscan

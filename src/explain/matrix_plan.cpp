@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "explain/walk_plan.h"
+
 namespace hindscan {
 
 static TokenRange resolve(const std::optional<TokenRange>& range, int64_t T, const char* what) {
@@ -22,7 +24,7 @@ MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
   MatrixPlan p;
   p.T = matrix_tokens(model, r);
   check(p.T > 0, ErrorCode::kUsage, "[matrix] expected at least one token, found none; give a prompt");
-  model.check_tokens(r.tokens);
+  check_reading(model, "matrix", r.tokens, r.features);
   const int64_t L = model.arch().sizes().n_layer;
   p.layer = r.layer < 0 ? static_cast<int>(L) + r.layer : r.layer;
   check(p.layer >= 0 && p.layer < L, ErrorCode::kUsage, "[matrix] expected a layer in 0..{}, found {}", L - 1, r.layer);

@@ -141,14 +141,14 @@ TEST(CaseA7, SumsOfLongTextsAreBoundedOnlyWhereExactOnesAreNotAffordable) {
   r.blocks = 4;
   const auto bounded = [&](int64_t T) {
     r.tokens.assign(static_cast<size_t>(T), 7);
-    const MatrixEstimate e = outline_matrix(model, r, make_matrix_plan(model, r));
+    const MatrixEstimate e = outline_matrix(model, r, make_matrix_plan(model, r)).estimate;
     EXPECT_GT(e.exact_seconds, 0) << T;
     return e.bounded;
   };
   EXPECT_FALSE(bounded(100));
   EXPECT_TRUE(bounded(1 << 20));
   r.sums = Sums::kExact;
-  EXPECT_FALSE(outline_matrix(model, r, make_matrix_plan(model, r)).bounded);
+  EXPECT_FALSE(outline_matrix(model, r, make_matrix_plan(model, r)).estimate.bounded);
 }
 
 TEST(Matrix, RequestsAreChecked) {
@@ -166,6 +166,12 @@ TEST(Matrix, RequestsAreChecked) {
   EXPECT_EQ(code([](MatrixRequest& r) { r.layer = 3; }), ErrorCode::kUsage);
   EXPECT_EQ(code([](MatrixRequest& r) { r.tokens.clear(); }), ErrorCode::kUsage);
   EXPECT_EQ(code([](MatrixRequest& r) { r.map = MapKind::kChannel, r.channel = 12; }), ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) {
+              r.map = MapKind::kChannel, r.channel = 12;
+              r.rows = TokenRange{0, 1}, r.cols = TokenRange{2, 3};  // above the diagonal
+            }),
+            ErrorCode::kUsage);
+  EXPECT_EQ(code([](MatrixRequest& r) { r.features = {1, 2}; }), ErrorCode::kUsage);
   EXPECT_EQ(code([](MatrixRequest& r) { r.rows = TokenRange{4, 30}; }), ErrorCode::kUsage);
   EXPECT_EQ(code([](MatrixRequest& r) { r.blocks = 21; }), ErrorCode::kUsage);
   EXPECT_EQ(code([](MatrixRequest& r) { r.mem_limit = 1000; }), ErrorCode::kResource);
@@ -173,30 +179,6 @@ TEST(Matrix, RequestsAreChecked) {
   EXPECT_THROW(parse_map("median", r), Error);
   parse_map("17", r);
   EXPECT_TRUE(r.map == MapKind::kChannel && r.channel == 17);
-}
-
-TEST(Matrix, EstimateGrowsWithTheRequest) {
-  const Model model = tiny_model(DType::kF32);
-  MatrixRequest r = request_of(distinct_tokens(130), {MapKind::kAbs, Fidelity::kCore}, 2000);
-  const MatrixEstimate whole = estimate_matrix(model, r);
-  r.rows = TokenRange{100, 101};
-  const MatrixEstimate row = estimate_matrix(model, r);
-  EXPECT_EQ(row.rows, 1);
-  EXPECT_LT(row.bytes, whole.bytes);
-}
-
-// What the seconds of tiles grow with: entries on and below the diagonal, by hand.
-TEST(Matrix, EntriesAreThoseUpToTheDiagonal) {
-  const Model model = tiny_model(DType::kF32);
-  MatrixRequest r = request_of(distinct_tokens(20), {MapKind::kMean, Fidelity::kCore}, 2000);
-  const auto count = [&](TokenRange rows, TokenRange cols) {
-    r.rows = rows, r.cols = cols;
-    return entries(make_matrix_plan(model, r));
-  };
-  EXPECT_EQ(count({0, 20}, {0, 20}), 210);
-  EXPECT_EQ(count({19, 20}, {0, 20}), 20);
-  EXPECT_EQ(count({2, 5}, {3, 9}), 1 + 2);
-  EXPECT_EQ(count({0, 3}, {10, 12}), 0);
 }
 
 // Many rows of more columns than a tile has are those of their parts.

@@ -135,6 +135,10 @@ void MethodSpec::set(const std::string& key, const std::string& value) {
   options.emplace_back(key, number ? std::to_string(*number) : value);
 }
 
+bool any_targeted(std::span<const MethodSpec> methods) {
+  return std::any_of(methods.begin(), methods.end(), [](const MethodSpec& m) { return m.info().targeted; });
+}
+
 static void add_all(std::vector<MethodSpec>& to, bool usual_only) {
   for (const MethodInfo& m : kTable) {
     if (m.usual || !usual_only) to.push_back({m.name, {}});

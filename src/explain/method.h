@@ -41,6 +41,8 @@ struct MethodSpec {
 std::span<const MethodInfo> method_table();
 std::string option_words(const MethodInfo& method);  // "steps=1..4096 (default 32), baseline=mean|zero (default mean)"
 
+bool any_targeted(std::span<const MethodSpec> methods);
+
 // Which of the methods that were asked for a name means: in full, or without its options where only one has it.
 // Error(kUsage) lists them.
 size_t find_method(std::span<const std::string> asked, std::string_view name);

@@ -49,7 +49,7 @@ int64_t PassProbe::cached() const {
 
 int64_t PassProbe::state_bytes(int64_t tokens) const {
   int64_t bytes = state;
-  for (const KeyCache& cache : caches) bytes += std::min(cache.window, tokens) * cache.bytes;
+  for (const KeyCache& cache : caches) bytes += cache.window > 0 ? cache.rows(tokens) * cache.bytes : 0;
   return bytes;
 }
 

@@ -14,8 +14,8 @@ TEST(PassProbes, AWindowKeepsNoMoreTokensThanThereAre) {
   probe.state = 10;
   probe.caches = {{"a.k", 3, 4}, {"b.k", 1, 100}};
   EXPECT_EQ(probe.state_bytes(2), 10 + 2 * 3 + 2);
-  EXPECT_EQ(probe.state_bytes(50), 10 + 4 * 3 + 50);
-  EXPECT_EQ(probe.state_bytes(1000), 10 + 4 * 3 + 100);
+  EXPECT_EQ(probe.state_bytes(50), 10 + 3 * 3 + 50);
+  EXPECT_EQ(probe.state_bytes(1000), 10 + 3 * 3 + 99);
 }
 
 class FamilyProbes : public ::testing::TestWithParam<std::string> {};

@@ -21,8 +21,7 @@ namespace {
 
 // As many as share a pass: kPackedTokens and the limit allow it. Two are too many where the model is too large.
 size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window& w) {
-  constexpr int64_t kFarBelow = 4;  // parts of the limit: closer to it the cost is measured
-  const int64_t limit = (r.mem_limit > 0 ? r.mem_limit : available_memory()) - score_bytes(model, r);
+  const int64_t limit = memory_within(r.mem_limit) - score_bytes(model, r);
   EditCost cost = w.edit_cost;
   if (cost.each == 0 || cost.of(kFewestCopies) > limit / kFarBelow)
     cost = edit_cost(model, r, w.probe, w.first, w.last);

@@ -18,7 +18,7 @@ void repeat_rows(const SequenceState::Slot& slot, int64_t rows, char* to) {
 int64_t rows_after(const std::string& name, const PassProbe& probe, int64_t tokens) {
   const auto scope = [](const std::string& slot) { return slot.substr(0, slot.rfind('.')); };
   for (const KeyCache& cache : probe.caches) {
-    if (scope(cache.slot) == scope(name)) return cache.window > 0 ? std::min(cache.window - 1, tokens) : tokens;
+    if (scope(cache.slot) == scope(name)) return cache.rows(tokens);
   }
   return -1;
 }
@@ -38,7 +38,7 @@ SequenceState long_text_state(const Model& model, std::span<const int32_t> first
   for (const auto& [name, slot] : few.slots()) {
     const int64_t rows = rows_after(name, probe, state.tokens);
     std::vector<int64_t> shape = slot.shape;
-    const bool grows = rows > shape[0] && shape[0] == rows_after(name, probe, few.tokens);
+    const bool grows = rows > 0 && rows > shape[0] && shape[0] == rows_after(name, probe, few.tokens);
     if (grows) shape[0] = rows;
     char* to = static_cast<char*>(state.put(name, shape, slot.dtype));
     if (grows)

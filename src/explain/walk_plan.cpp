@@ -1,5 +1,7 @@
 #include "explain/walk_plan.h"
 
+#include "base/counted.h"
+
 namespace hindscan {
 
 int64_t WalkPlan::length() const {
@@ -16,6 +18,19 @@ Input WalkPlan::slice(int64_t first, int64_t count) const {
     input.tokens = tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
   }
   return input;
+}
+
+void check_reading(const Model& model, std::string_view op, std::span<const int32_t> tokens,
+                   std::span<const float> features) {
+  const int64_t F = model.arch().sizes().feature_dim;
+  if (F == 0) {
+    check(features.empty(), ErrorCode::kUsage, "[{}] expected tokens, found features; the model reads tokens", op);
+    model.check_tokens(tokens);
+    return;
+  }
+  check(tokens.empty() && std::ssize(features) % F == 0, ErrorCode::kUsage,
+        "[{}] expected features of {} a token, found {} and {}", op, counted(F, "number"),
+        counted(tokens.size(), "token"), counted(features.size(), "number"));
 }
 
 }  // namespace hindscan

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <span>
+#include <string_view>
 
 #include "base/progress.h"
 #include "model/model.h"
@@ -21,6 +22,10 @@ struct WalkPlan {
   int64_t length() const;
   Input slice(int64_t first, int64_t count) const;  // without states
 };
+
+// Error(kUsage) unless the model reads what a request gives it: known tokens, or whole feature vectors.
+void check_reading(const Model& model, std::string_view op, std::span<const int32_t> tokens,
+                   std::span<const float> features);
 
 // What a request of either kind asks to be read.
 template <class Request>
