@@ -18,6 +18,7 @@ namespace hindscan {
 namespace {
 
 constexpr int64_t kPackedTokens = 1024;  // of a pass over edited pieces, where memory allows
+constexpr double kWorthATail = 1e-3;     // of the largest response: a smaller change at the tail stays of first order
 
 template <class R>
 class Scan {
@@ -71,9 +72,10 @@ class Scan {
     return edited_text(tokens_, e, text_state(chunk, e.position), end);
   }
   void run_to_the_end(const Chunk& chunk);
-  double middle(const Chunk& chunk, const ChangedRows& rows) const;
-  SequenceState carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const;
+  double middle(const Chunk& chunk, const ChangedRows& rows);
+  SequenceState carried(const Chunk& chunk, const ChangedRows& rows, double* linear);
   void run_windows(std::span<const size_t> some, const Chunk& chunk);
+  void run_tails(const std::vector<int32_t>& tail, std::span<const size_t> some, std::vector<PackedSequence>& tails);
 
   const Model& model_;
   const TargetReport& target_;
@@ -92,6 +94,8 @@ class Scan {
   Borders borders_;        // in front of what a chunk reads: of its windows, too
   SequenceState adjoint_;  // of the state in front of the chunk that was read last
   SequenceState tail_state_, tail_adjoint_;
+  std::vector<R> change_;                              // of one slot
+  double largest_ = 0;                                 // response so far, to first order
   std::vector<std::unique_ptr<LaterReads<R>>> reads_;  // of each view, or null
   std::vector<Transition<R>> transitions_;             // of each view: from at_ to the tail
   int64_t at_ = 0;
@@ -228,15 +232,18 @@ void Scan<R>::run_to_the_end(const Chunk& chunk) {
 
 // What the adjoint says of the change at the border, and what later tokens read of it directly.
 template <class R>
-double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) const {
+double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) {
   const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
   const SequenceState& adjoint = chunk.pass.adjoint(rows.border - chunk.begin);
   const auto read_directly = [this](const std::string& slot) {
     return std::any_of(reads_.begin(), reads_.end(), [&](const auto& r) { return r != nullptr && r->holds(slot); });
   };
   double sum = 0;
-  for (const auto& [slot, numbers] : adjoint.slots())
-    sum += read_directly(slot) ? 0 : dot_with(adjoint, slot, change_of<R>(rows.edited, text, slot));
+  for (const auto& [slot, numbers] : adjoint.slots()) {
+    if (read_directly(slot)) continue;
+    take_change(rows.edited, text, slot, change_);
+    sum += dot_with(adjoint, slot, change_);
+  }
   for (const auto& reads : reads_) {
     if (reads != nullptr) sum += reads->response(rows, rows.border);
   }
@@ -245,7 +252,7 @@ double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) const {
 
 // The state in front of the tail, where the change has gone on; *linear: what the adjoint says of that change.
 template <class R>
-SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const {
+SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, double* linear) {
   const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
   SequenceState out = tail_state_;
   for (size_t l = 0; l < chunk.views.size(); ++l) {
@@ -255,10 +262,10 @@ SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, doub
       continue;
     }
     for (const std::string& slot : chunk.views[l]->states()) {
-      std::vector<R> change = change_of<R>(rows.edited, text, slot);
-      chunk.views[l]->carry(transitions_[l], change.data());
-      *linear += dot_with<R>(tail_adjoint_, slot, change);
-      add_change(out, slot, change);
+      take_change(rows.edited, text, slot, change_);
+      chunk.views[l]->carry(transitions_[l], change_.data());
+      *linear += dot_with(tail_adjoint_, slot, change_);
+      add_change(out, slot, change_);
     }
   }
   return out;
@@ -267,6 +274,7 @@ SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, doub
 template <class R>
 void Scan<R>::run_windows(std::span<const size_t> some, const Chunk& chunk) {
   std::vector<PackedSequence> runs, tails;
+  std::vector<size_t> with_tail;
   for (size_t i : some) runs.push_back(edited(edits_[i], chunk, window_end(edits_[i])));
   run_packed(model_, runs, pieces_);
   const std::vector<int32_t> tail(tokens_.end() - reach_.tail, tokens_.end());
@@ -279,10 +287,23 @@ void Scan<R>::run_windows(std::span<const size_t> some, const Chunk& chunk) {
     const ChangedRows rows{runs[i].state, e.position, border, std::ssize(runs[i].tokens)};
     ScanResponse& response = responses_[some[i]];
     response.middle = response.change = middle(chunk, rows);
-    if (linear_ && reach_.tail > 0) tails.push_back({tail, carried(chunk, rows, &response.end_linear)});
+    largest_ = std::max(largest_, std::abs(response.middle));
+    if (linear_ && reach_.tail > 0) {
+      SequenceState before_tail = carried(chunk, rows, &response.end_linear);
+      if (std::abs(response.end_linear) > kWorthATail * largest_) {
+        tails.push_back({tail, std::move(before_tail)});
+        with_tail.push_back(some[i]);
+      }
+    }
     runs[i].state = {};
   }
-  if (tails.empty()) return;
+  run_tails(tail, with_tail, tails);
+}
+
+template <class R>
+void Scan<R>::run_tails(const std::vector<int32_t>& tail, std::span<const size_t> some,
+                        std::vector<PackedSequence>& tails) {
+  if (some.empty()) return;
   tails.push_back({tail, tail_state_});
   const std::vector<double> values = run_packed(model_, tails, pieces_, target_);
   for (size_t i = 0; i < some.size(); ++i) {

@@ -20,8 +20,8 @@ struct ScanReach {
 struct ScanResponse {
   double change = 0;   // of the target
   bool exact = false;  // all tokens behind the edit were run
-  // What it is made of where it is not exact; end: of the tail run from the carried change, 0 where states do not
-  // follow each other linearly.
+  // What it is made of where it is not exact. end: of the tail run from the carried change; 0 where that is worth less
+  // than a thousandth of the largest response, or where states do not follow each other linearly.
   double middle = 0, end = 0, end_linear = 0;
 };
 

@@ -18,12 +18,30 @@ std::span<const R> numbers_of(const SequenceState& state, const std::string& slo
 
 // state - from; a slot that is missing is zeros.
 template <class R>
-std::vector<R> change_of(const SequenceState& state, const SequenceState& from, const std::string& slot) {
+void take_change(const SequenceState& state, const SequenceState& from, const std::string& slot,
+                 std::vector<R>& change) {
   const std::span<const R> a = numbers_of<R>(state, slot), b = numbers_of<R>(from, slot);
-  std::vector<R> out(a.begin(), a.end());
-  out.resize(std::max(a.size(), b.size()), R(0));
-  for (size_t i = 0; i < b.size(); ++i) out[i] -= b[i];
-  return out;
+  change.assign(a.begin(), a.end());
+  change.resize(std::max(a.size(), b.size()), R(0));
+  for (size_t i = 0; i < b.size(); ++i) change[i] -= b[i];
+}
+
+template <class R>
+std::vector<R> change_of(const SequenceState& state, const SequenceState& from, const std::string& slot) {
+  std::vector<R> change;
+  take_change(state, from, slot, change);
+  return change;
+}
+
+// <adjoint, change>; a slot that the adjoint does not have is zeros.
+template <class R>
+double dot_with(const SequenceState& adjoint, const std::string& slot, const std::vector<R>& change) {
+  const std::span<const R> a = numbers_of<R>(adjoint, slot);
+  const size_t n = std::min(a.size(), change.size());
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(change[i]);
+  return sum;
 }
 
 template <class R>
@@ -31,16 +49,6 @@ void add_change(SequenceState& state, const std::string& slot, const std::vector
   const SequenceState::Slot& known = state.slots().at(slot);
   R* to = static_cast<R*>(state.put(slot, known.shape, known.dtype));
   for (size_t i = 0; i < change.size(); ++i) to[i] += change[i];
-}
-
-// <adjoint, change>; a slot that the adjoint does not have is zeros.
-template <class R>
-double dot_with(const SequenceState& adjoint, const std::string& slot, const std::vector<R>& change) {
-  const std::span<const R> a = numbers_of<R>(adjoint, slot);
-  double sum = 0;
-  for (size_t i = 0; i < std::min(a.size(), change.size()); ++i)
-    sum += static_cast<double>(a[i]) * static_cast<double>(change[i]);
-  return sum;
 }
 
 }  // namespace hindscan

@@ -178,15 +178,14 @@ bool ElementView<R>::lead(int64_t t, Transition<R>& to) const {
 
 template <class R>
 void ElementView<R>::carry(const Transition<R>& to, R* change) const {
-  const int64_t N = d_.dims.N;
-  std::vector<R> factor(static_cast<size_t>(N));  // minus the decay of each state
+  const int64_t N = d_.dims.N, n = std::ssize(to.numbers) * N;
+  std::vector<R> factor(static_cast<size_t>(n));  // [D, N] minus the decay
   for (size_t d = 0; d < to.numbers.size(); ++d) {
-    R* S = change + static_cast<int64_t>(d) * N;
-    const R* A = d_.coeffs.A + static_cast<int64_t>(d) * N;
-    for (int64_t n = 0; n < N; ++n) factor[static_cast<size_t>(n)] = to.numbers[d] * A[n];
-    kernels::neg_exp(N, factor.data(), factor.data());
-    for (int64_t n = 0; n < N; ++n) S[n] *= -factor[static_cast<size_t>(n)];
+    const size_t at = d * static_cast<size_t>(N);
+    for (size_t i = at; i < at + static_cast<size_t>(N); ++i) factor[i] = to.numbers[d] * d_.coeffs.A[i];
   }
+  kernels::neg_exp(n, factor.data(), factor.data());
+  for (int64_t i = 0; i < n; ++i) change[i] *= -factor[static_cast<size_t>(i)];
 }
 
 }  // namespace

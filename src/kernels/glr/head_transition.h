@@ -59,6 +59,29 @@ void forget_before(const HeadCoeffs<R>& c, std::vector<R>& M) {
   std::fill(M.begin(), M.end(), c.b != nullptr ? R(0) : -std::numeric_limits<R>::infinity());
 }
 
+// Rows of S [K, V] become those of M S, kColumns of them at a time, which stay in registers.
+template <class R>
+void multiply_state(int64_t K, int64_t V, const R* M, const R* before, R* S) {
+  constexpr int64_t kColumns = 16;
+  for (int64_t first = 0; first < V; first += kColumns) {
+    const int64_t count = std::min(kColumns, V - first);
+    for (int64_t i = 0; i < K; ++i) {
+      R sum[kColumns] = {};
+      const R *m = M + i * K, *from = before + first;
+      if (count == kColumns) {
+        for (int64_t k = 0; k < K; ++k, from += V) {
+          for (int64_t v = 0; v < kColumns; ++v) sum[v] += m[k] * from[v];
+        }
+      } else {
+        for (int64_t k = 0; k < K; ++k, from += V) {
+          for (int64_t v = 0; v < count; ++v) sum[v] += m[k] * from[v];
+        }
+      }
+      std::copy_n(sum, count, S + i * V + first);
+    }
+  }
+}
+
 // S [H, K, V] becomes M S.
 template <class R>
 void apply_transition(const HeadDims& d, const HeadCoeffs<R>& c, const std::vector<R>& M, R* S) {
@@ -75,12 +98,7 @@ void apply_transition(const HeadDims& d, const HeadCoeffs<R>& c, const std::vect
   for (int64_t h = 0; h < H; ++h) {
     R* state = S + h * K * V;
     std::copy_n(state, K * V, before.data());
-    std::fill_n(state, K * V, R(0));
-    for (int64_t i = 0; i < K * K; ++i) {
-      const R m = M[static_cast<size_t>(h * K * K + i)];
-      const R* from = before.data() + i % K * V;
-      for (int64_t v = 0; v < V; ++v) state[i / K * V + v] += m * from[v];
-    }
+    multiply_state(K, V, M.data() + h * K * K, before.data(), state);
   }
 }
 
