@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/gemm.h"
 #include "kernels/glr/head.h"
 
 namespace hindscan::kernels::glr {
@@ -59,29 +60,6 @@ void forget_before(const HeadCoeffs<R>& c, std::vector<R>& M) {
   std::fill(M.begin(), M.end(), c.b != nullptr ? R(0) : -std::numeric_limits<R>::infinity());
 }
 
-// Rows of S [K, V] become those of M S, kColumns of them at a time, which stay in registers.
-template <class R>
-void multiply_state(int64_t K, int64_t V, const R* M, const R* before, R* S) {
-  constexpr int64_t kColumns = 16;
-  for (int64_t first = 0; first < V; first += kColumns) {
-    const int64_t count = std::min(kColumns, V - first);
-    for (int64_t i = 0; i < K; ++i) {
-      R sum[kColumns] = {};
-      const R *m = M + i * K, *from = before + first;
-      if (count == kColumns) {
-        for (int64_t k = 0; k < K; ++k, from += V) {
-          for (int64_t v = 0; v < kColumns; ++v) sum[v] += m[k] * from[v];
-        }
-      } else {
-        for (int64_t k = 0; k < K; ++k, from += V) {
-          for (int64_t v = 0; v < count; ++v) sum[v] += m[k] * from[v];
-        }
-      }
-      std::copy_n(sum, count, S + i * V + first);
-    }
-  }
-}
-
 // S [H, K, V] becomes M S.
 template <class R>
 void apply_transition(const HeadDims& d, const HeadCoeffs<R>& c, const std::vector<R>& M, R* S) {
@@ -98,7 +76,7 @@ void apply_transition(const HeadDims& d, const HeadCoeffs<R>& c, const std::vect
   for (int64_t h = 0; h < H; ++h) {
     R* state = S + h * K * V;
     std::copy_n(state, K * V, before.data());
-    multiply_state(K, V, M.data() + h * K * K, before.data(), state);
+    gemm({K, V, K}, M.data() + h * K * K, K, before.data(), V, R(0), state, V);
   }
 }
 
