@@ -73,7 +73,9 @@ class Scan {
   }
   void run_to_the_end(const Chunk& chunk);
   double middle(const Chunk& chunk, const ChangedRows& rows);
-  SequenceState carried(const Chunk& chunk, const ChangedRows& rows, double* linear);
+  using Changes = std::vector<std::pair<std::string, std::vector<R>>>;
+  Changes carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const;
+  SequenceState tail_state(const ChangedRows& rows, const Changes& changes) const;
   void run_windows(std::span<const size_t> some, const Chunk& chunk);
   void run_tails(const std::vector<int32_t>& tail, std::span<const size_t> some, std::vector<PackedSequence>& tails);
 
@@ -250,25 +252,34 @@ double Scan<R>::middle(const Chunk& chunk, const ChangedRows& rows) {
   return sum;
 }
 
-// The state in front of the tail, where the change has gone on; *linear: what the adjoint says of that change.
+// The changes of the state in front of the tail, by view and slot; *linear: what the adjoint says of them.
 template <class R>
-SequenceState Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, double* linear) {
+typename Scan<R>::Changes Scan<R>::carried(const Chunk& chunk, const ChangedRows& rows, double* linear) const {
   const SequenceState& text = chunk.states[static_cast<size_t>(rows.border - chunk.read_from)];
-  SequenceState out = tail_state_;
+  Changes changes;
   for (size_t l = 0; l < chunk.views.size(); ++l) {
     if (reads_[l] != nullptr) {
-      reads_[l]->splice(rows, tail_begin(), out);
       *linear += reads_[l]->response(rows, tail_begin());
       continue;
     }
     for (const std::string& slot : chunk.views[l]->states()) {
-      take_change(rows.edited, text, slot, change_);
-      chunk.views[l]->carry(transitions_[l], change_.data());
-      *linear += dot_with(tail_adjoint_, slot, change_);
-      add_change(out, slot, change_);
+      std::vector<R> change = change_of<R>(rows.edited, text, slot);
+      chunk.views[l]->carry(transitions_[l], change.data());
+      *linear += dot_with(tail_adjoint_, slot, change);
+      changes.emplace_back(slot, std::move(change));
     }
   }
-  return out;
+  return changes;
+}
+
+template <class R>
+SequenceState Scan<R>::tail_state(const ChangedRows& rows, const Changes& changes) const {
+  SequenceState state = tail_state_;
+  for (const auto& [slot, change] : changes) add_change(state, slot, change);
+  for (const auto& reads : reads_) {
+    if (reads != nullptr) reads->splice(rows, tail_begin(), state);
+  }
+  return state;
 }
 
 template <class R>
@@ -289,9 +300,9 @@ void Scan<R>::run_windows(std::span<const size_t> some, const Chunk& chunk) {
     response.middle = response.change = middle(chunk, rows);
     largest_ = std::max(largest_, std::abs(response.middle));
     if (linear_ && reach_.tail > 0) {
-      SequenceState before_tail = carried(chunk, rows, &response.end_linear);
+      const Changes changes = carried(chunk, rows, &response.end_linear);
       if (std::abs(response.end_linear) > kWorthATail * largest_) {
-        tails.push_back({tail, std::move(before_tail)});
+        tails.push_back({tail, tail_state(rows, changes)});
         with_tail.push_back(some[i]);
       }
     }

@@ -4,14 +4,22 @@
 #include <cmath>
 
 #include "explain/state_change.h"
+#include "kernels/gemm.h"
+#include "kernels/pointwise.h"
 
 namespace hindscan {
 
 template <class R>
 void SoftmaxReads<R>::add(const SoftmaxDetail<R>& d, const R* dy, int64_t first) {
   const auto copy = [T = d.T](const R* p, int64_t width) { return std::vector<R>(p, p + T * width); };
-  pieces_.push_back({first, d.T, copy(d.q, d.heads * d.d), copy(d.y, d.heads * d.d_v), copy(dy, d.heads * d.d_v),
-                     copy(d.lse, d.heads)});
+  Piece piece{first, d.T, copy(d.q, d.heads * d.d), copy(dy, d.heads * d.d_v), copy(d.lse, d.heads), {}};
+  for (int64_t i = 0; i < d.T * d.heads; ++i) {
+    double gain = 0;
+    for (int64_t e = i * d.d_v; e < (i + 1) * d.d_v; ++e)
+      gain += static_cast<double>(dy[e]) * static_cast<double>(d.y[e]);
+    piece.gain.push_back(static_cast<R>(gain));
+  }
+  pieces_.push_back(std::move(piece));
   d_ = &d;
   first_ = first;
 }
@@ -61,44 +69,61 @@ void SoftmaxReads<R>::splice(const ChangedRows& changed, int64_t t, SequenceStat
 }
 
 template <class R>
-typename SoftmaxReads<R>::Share SoftmaxReads<R>::share(const Piece& piece, int64_t i, int64_t head,
-                                                       const Rows& rows) const {
-  const SoftmaxDetail<R>& d = *d_;
-  const int64_t kv = head / (d.heads / d.kv_heads), t = piece.first + i;
-  const R* q = piece.q.data() + (i * d.heads + head) * d.d;
-  const R* dy = piece.dy.data() + (i * d.heads + head) * d.d_v;
-  Share out;
-  for (int64_t j = 0; j < rows.count; ++j) {
-    if (d.window > 0 && t - (rows.first + j) >= d.window) continue;
-    const R *k = rows.k + (j * d.kv_heads + kv) * d.d, *v = rows.v + (j * d.kv_heads + kv) * d.d_v;
-    double score = 0, gain = 0;
-    for (int64_t e = 0; e < d.d; ++e) score += static_cast<double>(q[e]) * static_cast<double>(k[e]);
-    for (int64_t e = 0; e < d.d_v; ++e) gain += static_cast<double>(dy[e]) * static_cast<double>(v[e]);
-    score *= d.scale;
-    if (d.soft_cap > 0) score = d.soft_cap * std::tanh(score / d.soft_cap);
-    const double weight = std::exp(score - static_cast<double>(piece.lse[static_cast<size_t>(i * d.heads + head)]));
-    out.weight += weight;
-    out.gain += weight * gain;
-  }
-  return out;
+std::vector<R> SoftmaxReads<R>::stacked(const R* old, int64_t olds, const R* now, int64_t news, int64_t width) const {
+  std::vector<R> rows(old, old + olds * width);
+  rows.insert(rows.end(), now, now + news * width);
+  return rows;
 }
 
-// y' = (y - sum of the old rows + sum of the new ones) / (1 - their weights + the new ones'), in units of the old sum.
+template <class R>
+void SoftmaxReads<R>::read_rows(const Piece& piece, int64_t begin, int64_t head, const std::vector<R>& k,
+                                const std::vector<R>& v, std::vector<R>& weights, std::vector<R>& gains) const {
+  const SoftmaxDetail<R>& d = *d_;
+  const int64_t kv = head / (d.heads / d.kv_heads), tokens = piece.count - begin, rows = std::ssize(k) / key_width();
+  const int64_t at = begin * d.heads + head;
+  weights.resize(static_cast<size_t>(tokens * rows));
+  gains.resize(weights.size());
+  kernels::gemm({tokens, rows, d.d, false, true}, piece.q.data() + at * d.d, d.heads * d.d, k.data() + kv * d.d,
+                key_width(), R(0), weights.data(), rows);
+  kernels::gemm({tokens, rows, d.d_v, false, true}, piece.dy.data() + at * d.d_v, d.heads * d.d_v,
+                v.data() + kv * d.d_v, value_width(), R(0), gains.data(), rows);
+  for (int64_t i = 0; i < tokens; ++i) {
+    const R lse = piece.lse[static_cast<size_t>(at + i * d.heads)];
+    for (R* w = weights.data() + i * rows; w < weights.data() + (i + 1) * rows; ++w) {
+      *w *= static_cast<R>(d.scale);
+      if (d.soft_cap > 0) *w = static_cast<R>(d.soft_cap) * std::tanh(*w / static_cast<R>(d.soft_cap));
+      *w -= lse;
+    }
+  }
+  kernels::neg_exp(tokens * rows, weights.data(), weights.data());
+}
+
+// y' = (y - sum of the old rows + sum of the new ones) / (1 - their weights + the new ones').
 template <class R>
 double SoftmaxReads<R>::response(const ChangedRows& changed, int64_t from) const {
   constexpr double kLeast = 1e-12;  // of the old sum: a row that had it all is gone
   const Rows old = of_text(changed.begin, changed.border), now = of_edited(changed);
+  const std::vector<R> k = stacked(old.k, old.count, now.k, now.count, key_width());
+  const std::vector<R> v = stacked(old.v, old.count, now.v, now.count, value_width());
+  const int64_t rows = old.count + now.count;
+  std::vector<R> weights, gains;  // weights are negative
   double sum = 0;
   for (const Piece& piece : pieces_) {
-    for (int64_t i = std::max<int64_t>(0, from - piece.first); i < piece.count; ++i) {
-      for (int64_t h = 0; h < d_->heads; ++h) {
-        const int64_t at = (i * d_->heads + h) * d_->d_v;
-        double gain = 0;
-        for (int64_t e = at; e < at + d_->d_v; ++e)
-          gain += static_cast<double>(piece.dy[static_cast<size_t>(e)]) *
-                  static_cast<double>(piece.y[static_cast<size_t>(e)]);
-        const Share gone = share(piece, i, h, old), come = share(piece, i, h, now);
-        sum += (gain - gone.gain + come.gain) / std::max(kLeast, 1 - gone.weight + come.weight) - gain;
+    const int64_t begin = std::max<int64_t>(0, from - piece.first);
+    for (int64_t h = 0; begin < piece.count && h < d_->heads; ++h) {
+      read_rows(piece, begin, h, k, v, weights, gains);
+      for (int64_t i = begin; i < piece.count; ++i) {
+        double weight = 1, gain = 0;
+        for (int64_t j = 0; j < rows; ++j) {
+          const bool gone = j < old.count;
+          if (!sees(piece.first + i, gone ? old.first + j : now.first + j - old.count)) continue;
+          const size_t at = static_cast<size_t>((i - begin) * rows + j);
+          const double w = static_cast<double>(gone ? weights[at] : -weights[at]);
+          weight += w;
+          gain += w * static_cast<double>(gains[at]);
+        }
+        const double before = static_cast<double>(piece.gain[static_cast<size_t>(i * d_->heads + h)]);
+        sum += (before + gain) / std::max(kLeast, weight) - before;
       }
     }
   }

@@ -20,22 +20,24 @@ class SoftmaxReads final : public LaterReads<R> {
  private:
   struct Piece {  // of a chunk
     int64_t first, count;
-    std::vector<R> q, y, dy, lse;  // [T, heads*d], [T, heads*d_v] twice, [T, heads]
+    std::vector<R> q, dy, lse, gain;  // [T, heads*d], [T, heads*d_v], [T, heads] twice; gain: <dy, y>
   };
   // Keys and values of the tokens from `first` on.
   struct Rows {
     const R *k, *v;
     int64_t first, count;
   };
-  // What rows weigh in a softmax, and what the target gains from their values.
-  struct Share {
-    double weight = 0, gain = 0;
-  };
   int64_t key_width() const { return d_->kv_heads * d_->d; }
   int64_t value_width() const { return d_->kv_heads * d_->d_v; }
   Rows of_text(int64_t begin, int64_t border) const;
   Rows of_edited(const ChangedRows& rows) const;
-  Share share(const Piece& piece, int64_t i, int64_t head, const Rows& rows) const;
+  // Old rows and new ones, one behind the other.
+  std::vector<R> stacked(const R* old, int64_t olds, const R* now, int64_t news, int64_t width) const;
+  // Of the piece's tokens from row `begin` on and one head: the weights of the rows in units of the old sum and what
+  // the target gains from their values, [tokens, rows] each.
+  void read_rows(const Piece& piece, int64_t begin, int64_t head, const std::vector<R>& k, const std::vector<R>& v,
+                 std::vector<R>& weights, std::vector<R>& gains) const;
+  bool sees(int64_t t, int64_t row) const { return d_->window == 0 || t - row < d_->window; }
 
   const SoftmaxDetail<R>* d_ = nullptr;  // of the chunk that was added last
   int64_t first_ = 0;                    // its first token
