@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/testing/compare.h"
+
 namespace hindscan {
 namespace {
 
@@ -16,9 +18,9 @@ TEST(CostFit, PartsFixedFromGrowingSeconds) {
   EXPECT_TRUE(std::isnan(fit.seconds({1, 1})));
   const auto took = [](double chunks, double tokens) { return 0.03 * chunks + 2e-4 * tokens; };
   fit.add({2, 64}, took(2, 64));
-  EXPECT_DOUBLE_EQ(fit.seconds({20, 640}), 10 * took(2, 64));  // one part: in proportion
+  EXPECT_TRUE(agree(fit.seconds({20, 640}), 10 * took(2, 64), tol::kF64Absolute));  // one part: in proportion
   fit.add({2, 512}, took(2, 512));
-  EXPECT_NEAR(fit.seconds({20, 10000}), took(20, 10000), 1e-12);
+  EXPECT_TRUE(agree(fit.seconds({20, 10000}), took(20, 10000), tol::kF64Absolute));
 }
 
 TEST(CostFit, TheLastTimeOfTheSamePartCounts) {
@@ -26,7 +28,7 @@ TEST(CostFit, TheLastTimeOfTheSamePartCounts) {
   fit.add({2, 64}, 50);  // cold
   fit.add({2, 64}, 0.02 + 0.64);
   fit.add({2, 128}, 0.02 + 1.28);
-  EXPECT_NEAR(fit.seconds({3, 1000}), 0.03 + 10, 1e-9);
+  EXPECT_TRUE(agree(fit.seconds({3, 1000}), 0.03 + 10, tol::kF64Absolute));
 }
 
 TEST(CostFit, PartsThatContradictAreTakenInProportion) {
@@ -34,7 +36,7 @@ TEST(CostFit, PartsThatContradictAreTakenInProportion) {
     CostFit fit;
     fit.add({4, 64}, 1);
     fit.add({4, 128}, second);
-    EXPECT_DOUBLE_EQ(fit.seconds({100, 1280}), 10 * second);
+    EXPECT_TRUE(agree(fit.seconds({100, 1280}), 10 * second, tol::kF64Absolute));
   }
 }
 
