@@ -18,7 +18,7 @@ VOCAB, SEPARATOR = 1024, "<|endoftext|>"
 COMMON = {"vocab_size": VOCAB}
 CONFIGS = {
     "mamba": {"model_type": "mamba", "hidden_size": 192, "num_hidden_layers": 3},
-    "mamba2": {"model_type": "mamba2", "hidden_size": 192, "num_hidden_layers": 3, "expand": 2, "head_dim": 64, "num_heads": 6, "state_size": 64,
+    "mamba2": {"model_type": "mamba2", "hidden_size": 192, "num_hidden_layers": 3, "expand": 2, "head_dim": 64, "num_heads": 6, "n_groups": 1, "state_size": 64,
                "grouped_norm": True, "tie_word_embeddings": True},
     "rwkv7": None,  # --arch rwkv7 --d-model 128 --n-layer 3
     "recurrent_gemma": {"model_type": "recurrent_gemma", "hidden_size": 128, "num_hidden_layers": 4, "intermediate_size": 768,

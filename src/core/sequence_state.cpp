@@ -1,6 +1,7 @@
 #include "core/sequence_state.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -92,6 +93,20 @@ void* SequenceState::put(const std::string& name, const std::vector<int64_t>& sh
 SequenceState::Rows SequenceState::rows(const std::string& name, int64_t width, DType dtype) const {
   const auto found = slots_.find(name);
   return rows_of(found == slots_.end() ? nullptr : &found->second, name, width, dtype);
+}
+
+void SequenceState::put_behind(const std::string& name, const SharedRows& shared, int64_t width, DType dtype,
+                               int64_t count, const void* rows) {
+  Slot& slot = slots_[name];
+  const int64_t shape[] = {count, width};
+  void* to = shaped(slot, shape, dtype);
+  if (count > 0) std::memcpy(to, rows, slot.bytes.size());
+  slot.shared = shared;
+}
+
+SequenceState::SharedRows SequenceState::shared_rows(const SlotNames& names, const Carried& array) {
+  const Slot* slot = place(names, array.slot);
+  return slot == nullptr ? SharedRows() : slot->shared;
 }
 
 const void* SequenceState::get(const SlotNames& names, const Carried& array, DType dtype) {

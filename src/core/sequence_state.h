@@ -14,10 +14,17 @@ namespace hindscan {
 // Copying forks the sequence. Also used for the adjoint of a state (same slots). One pass at a time reads a state.
 class SequenceState {
  public:
+  // Rows in front of those that a slot of rows holds itself, of an array that several states share and that outlives
+  // them: [0, count) without [gap_begin, gap_end). Running passes read them; they are neither saved nor recorded.
+  struct SharedRows {
+    const void* data = nullptr;
+    int64_t count = 0, gap_begin = 0, gap_end = 0;
+  };
   struct Slot {
     std::vector<int64_t> shape;
     DType dtype = DType::kF32;
     std::vector<char> bytes;
+    SharedRows shared = {};
   };
   struct Rows {
     const void* data = nullptr;
@@ -32,10 +39,15 @@ class SequenceState {
   // A slot of rows [count, width] whose number changes. Absent: no rows. Error(kData) if width or dtype differ.
   Rows rows(const std::string& name, int64_t width, DType dtype) const;
 
+  // Makes the slot one of `rows` [count, width] behind shared ones.
+  void put_behind(const std::string& name, const SharedRows& shared, int64_t width, DType dtype, int64_t count,
+                  const void* rows);
+
   // The same by number: a name is looked up once for each SlotNames, its place remembered.
   const void* get(const SlotNames& names, const Carried& array, DType dtype);
   void* put(const SlotNames& names, const Carried& array, DType dtype);
   Rows rows(const SlotNames& names, const Carried& array, DType dtype);
+  SharedRows shared_rows(const SlotNames& names, const Carried& array);  // none: count 0
   // The first of `count` new rows at the end; at least the last `keep` older rows stay (all if negative), the others go
   // when they outnumber those. Amortised constant per row.
   void* append_rows(const SlotNames& names, const Carried& array, DType dtype, int64_t count, int64_t keep);

@@ -2,10 +2,12 @@
 // value path alone (weights constant), or one MixerPath: value v, write k, read q.
 #include "core/ops/softmax_attention.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "core/ops/carried.h"
 #include "kernels/attention.h"
+#include "kernels/attention_shared.h"
 
 namespace hindscan::ops {
 
@@ -28,7 +30,7 @@ struct AttentionOp {
   Var out;
   AttentionDims dims;  // T of the whole pass, past of no segment
   Carried k_slot, v_slot;
-  std::vector<SegmentKeys<R>> keys;  // of each segment
+  std::vector<SegmentKeys<R>> keys;  // of each segment; shared rows in front of them apart
   R* lse;                            // [T, heads]
 
   int64_t k_width() const { return dims.kv_heads * dims.d; }
@@ -48,6 +50,12 @@ struct AttentionOp {
   // Keys and values of segment s: of a state that is advanced in place, where they are; else one array of the cached
   // and the new ones, of which the state keeps what a later token may see.
   void find_keys(Ctx& ctx, const Segment& g, size_t s);
+  // Adds the rows that sequences of a running pass share to what their tokens attend to.
+  void attend_shared(const Ctx& ctx, std::span<const Segment> segments) const;
+  SequenceState::SharedRows shared_of(const Ctx& ctx, const Segment& g, const Carried& slot) const {
+    SequenceState* state = g.carries_in ? ctx.state_of(g.seq) : nullptr;
+    return state == nullptr ? SequenceState::SharedRows() : state->shared_rows(ctx.names(), slot);
+  }
   std::shared_ptr<SoftmaxDetail<R>> detail(const Ctx& ctx) const;
   void backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const;
 
@@ -180,6 +188,27 @@ void AttentionOp<R>::find_keys(Ctx& ctx, const Segment& g, size_t s) {
 }
 
 template <class R>
+void AttentionOp<R>::attend_shared(const Ctx& ctx, std::span<const Segment> segments) const {
+  std::vector<kernels::SharedView> views(static_cast<size_t>(dims.T));
+  const void *k = nullptr, *v = nullptr;
+  for (const Segment& g : segments) {
+    const SequenceState::SharedRows rows = shared_of(ctx, g, k_slot);
+    if (rows.count == 0) continue;
+    check(k == nullptr || k == rows.data, ErrorCode::kInternal, "[{}] expected one array of shared rows, found more",
+          ctx.name_of(k_slot));
+    k = rows.data;
+    v = shared_of(ctx, g, v_slot).data;
+    std::fill(views.begin() + g.begin, views.begin() + g.end,
+              kernels::SharedView{rows.count, rows.gap_begin, rows.gap_end});
+  }
+  if (k == nullptr) return;
+  check(dims.window == 0, ErrorCode::kInternal, "[{}] expected no window over shared rows, found {}",
+        ctx.name_of(k_slot), dims.window);
+  kernels::attend_shared(dims, ctx.data<R>(in.q), static_cast<const R*>(k), static_cast<const R*>(v), views.data(),
+                         ctx.data<R>(out), lse);
+}
+
+template <class R>
 std::shared_ptr<SoftmaxDetail<R>> AttentionOp<R>::detail(const Ctx& ctx) const {
   auto out_detail = std::make_shared<SoftmaxDetail<R>>();
   SoftmaxDetail<R>& d = *out_detail;
@@ -215,7 +244,11 @@ Var softmax_attention(Ctx& ctx, const Attention& in) {
   const Var out = ctx.make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
   ctx.with_real([&]<class R>(R) {
     AttentionOp<R> op{in, out, dims, k_slot, v_slot, std::vector<SegmentKeys<R>>(segments.size()), nullptr};
-    if (ctx.recording()) op.lse = ctx.arena().array<R>(static_cast<size_t>(dims.T * dims.heads));
+    const bool shared = std::any_of(segments.begin(), segments.end(),
+                                    [&](const Segment& g) { return op.shared_of(ctx, g, k_slot).count > 0; });
+    check(!shared || !ctx.options().record, ErrorCode::kInternal, "[{}] expected a running pass over shared rows",
+          ctx.name_of(k_slot));
+    if (shared || ctx.recording()) op.lse = ctx.arena().array<R>(static_cast<size_t>(dims.T * dims.heads));
     for (size_t s = 0; s < segments.size(); ++s) {
       const Segment& g = segments[s];
       op.find_keys(ctx, g, s);
@@ -223,6 +256,7 @@ Var softmax_attention(Ctx& ctx, const Attention& in) {
       kernels::attention_forward(op.dims_of(g, s), op.inputs(ctx, g, s), ctx.data<R>(out) + g.begin * op.y_width(),
                                  op.lse == nullptr ? nullptr : op.lse + g.begin * dims.heads);
     }
+    if (shared) op.attend_shared(ctx, segments);
     if (!ctx.record(Role::kAttention, {in.q, in.k, in.v}, out, {})) return;
     auto detail = op.detail(ctx);
     ctx.set_adjoint([op, &ctx](const LocalRule& rule) { op.backward(ctx, ctx.scratch(), rule); }, std::move(detail));

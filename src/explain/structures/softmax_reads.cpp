@@ -19,6 +19,11 @@ void SoftmaxReads<R>::add(const SoftmaxDetail<R>& d, const R* dy, int64_t first)
       gain += static_cast<double>(dy[e]) * static_cast<double>(d.y[e]);
     piece.gain.push_back(static_cast<R>(gain));
   }
+  if (pieces_.empty() && d.window == 0) {
+    k_.assign(d.k, d.k + (d.past + d.T) * d.kv_heads * d.d);
+    v_.assign(d.v, d.v + (d.past + d.T) * d.kv_heads * d.d_v);
+    cached_ = d.past - first;
+  }
   pieces_.push_back(std::move(piece));
   d_ = &d;
   first_ = first;
@@ -40,19 +45,37 @@ typename SoftmaxReads<R>::Rows SoftmaxReads<R>::of_edited(const ChangedRows& row
 }
 
 template <class R>
+constexpr DType kTypeOf = sizeof(R) == sizeof(double) ? DType::kF64 : DType::kF32;
+
+template <class R>
+void SoftmaxReads<R>::put(SequenceState& state, const SequenceState::SharedRows& rows, const Rows& own) const {
+  SequenceState::SharedRows keys = rows, values = rows;
+  keys.data = k_.data();
+  values.data = v_.data();
+  state.put_behind(d_->state, keys, key_width(), kTypeOf<R>, own.count, own.k);
+  state.put_behind(d_->value_state, values, value_width(), kTypeOf<R>, own.count, own.v);
+}
+
+template <class R>
 void SoftmaxReads<R>::complete(int64_t t, SequenceState& state) const {
-  const int64_t all = first_ - d_->past, kept = d_->window > 0 ? t - d_->window + 1 : all;
-  const Rows rows = of_text(std::max(all, kept), t);
-  const DType type = sizeof(R) == sizeof(double) ? DType::kF64 : DType::kF32;
-  std::copy_n(rows.k, rows.count * key_width(), static_cast<R*>(state.put(d_->state, {rows.count, key_width()}, type)));
+  if (d_->window == 0) return put(state, {nullptr, cached_ + t}, {nullptr, nullptr, t, 0});
+  const Rows rows = of_text(std::max(first_ - d_->past, t - d_->window + 1), t);
+  std::copy_n(rows.k, rows.count * key_width(),
+              static_cast<R*>(state.put(d_->state, {rows.count, key_width()}, kTypeOf<R>)));
   std::copy_n(rows.v, rows.count * value_width(),
-              static_cast<R*>(state.put(d_->value_state, {rows.count, value_width()}, type)));
+              static_cast<R*>(state.put(d_->value_state, {rows.count, value_width()}, kTypeOf<R>)));
 }
 
 template <class R>
 void SoftmaxReads<R>::splice(const ChangedRows& changed, int64_t t, SequenceState& state) const {
+  if (d_->window > 0) return splice_window(changed, t, state);
+  put(state, {nullptr, cached_ + t, cached_ + changed.begin, cached_ + changed.border}, of_edited(changed));
+}
+
+template <class R>
+void SoftmaxReads<R>::splice_window(const ChangedRows& changed, int64_t t, SequenceState& state) const {
   const Rows rows = of_edited(changed);
-  const auto put = [&](const std::string& slot, const R* from, int64_t width) {
+  const auto put_rows = [&](const std::string& slot, const R* from, int64_t width) {
     const std::span<const R> text = numbers_of<R>(state, slot);
     const int64_t kept = std::ssize(text) / width, oldest = t - kept;
     if (changed.border <= oldest) return;
@@ -61,11 +84,10 @@ void SoftmaxReads<R>::splice(const ChangedRows& changed, int64_t t, SequenceStat
     std::vector<R> all(text.begin(), text.begin() + before * width);
     all.insert(all.end(), from + (rows.count - count) * width, from + rows.count * width);
     all.insert(all.end(), text.end() - behind * width, text.end());
-    const DType type = sizeof(R) == sizeof(double) ? DType::kF64 : DType::kF32;
-    std::copy(all.begin(), all.end(), static_cast<R*>(state.put(slot, {before + count + behind, width}, type)));
+    std::copy(all.begin(), all.end(), static_cast<R*>(state.put(slot, {before + count + behind, width}, kTypeOf<R>)));
   };
-  put(d_->state, rows.k, key_width());
-  put(d_->value_state, rows.v, value_width());
+  put_rows(d_->state, rows.k, key_width());
+  put_rows(d_->value_state, rows.v, value_width());
 }
 
 template <class R>

@@ -30,6 +30,9 @@ class SoftmaxReads final : public LaterReads<R> {
   int64_t key_width() const { return d_->kv_heads * d_->d; }
   int64_t value_width() const { return d_->kv_heads * d_->d_v; }
   Rows of_text(int64_t begin, int64_t border) const;
+  // Under a window the rows that it holds are copied.
+  void splice_window(const ChangedRows& rows, int64_t t, SequenceState& state) const;
+  void put(SequenceState& state, const SequenceState::SharedRows& rows, const Rows& own) const;
   Rows of_edited(const ChangedRows& rows) const;
   // Old rows and new ones, one behind the other.
   std::vector<R> stacked(const R* old, int64_t olds, const R* now, int64_t news, int64_t width) const;
@@ -42,6 +45,8 @@ class SoftmaxReads final : public LaterReads<R> {
   const SoftmaxDetail<R>* d_ = nullptr;  // of the chunk that was added last
   int64_t first_ = 0;                    // its first token
   std::vector<Piece> pieces_;
+  std::vector<R> k_, v_;  // of the whole text from its first cached row on; not where there is a window
+  int64_t cached_ = 0;    // of them, from before the text
 };
 
 }  // namespace hindscan
