@@ -19,12 +19,13 @@ inline constexpr const char* kMatrixJson = "hindscan.matrix/1";
 inline constexpr const char* kLogitsJson = "hindscan.logits/1";
 inline constexpr const char* kTrainJson = "hindscan.train/1";
 inline constexpr const char* kVersionJson = "hindscan.version/1";
+inline constexpr const char* kCausalJson = "hindscan.eval-causal/1";
 
 // Read again: a file of each version lies in tests/golden/formats.
 inline constexpr const char* kFiles[] = {kState, kCheckpoint, kModel, kExplainNpz, kMatrixNpz, kExplainJson};
 // What --json prints.
-inline constexpr const char* kDocuments[] = {kInfoJson,   kRunJson,    kScoreJson, kClassifyJson,
-                                             kMatrixJson, kLogitsJson, kTrainJson, kVersionJson};
+inline constexpr const char* kDocuments[] = {kInfoJson,   kRunJson,   kScoreJson,   kClassifyJson, kMatrixJson,
+                                             kLogitsJson, kTrainJson, kVersionJson, kCausalJson};
 
 // Returns for `expected` itself and for older versions that are still read. Error(kData) for any other `found`: it says
 // how to convert an older file, and that a newer one needs a newer program.

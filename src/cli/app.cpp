@@ -33,6 +33,7 @@ constexpr Command kCommands[] = {
     {"logits", "", "Logits of every position, as .npy", logits_command},
     {"train", "", "Train a model from text or a task; resumes to the last bit", train_command},
     {"classify", "predict", "Labels of texts or feature vectors by a trained classifier", classify_command},
+    {"eval", "", "Whether explanations foretell what edits of a text really do", eval_command},
     {"info", "", "What a model directory holds", info_command},
 };
 

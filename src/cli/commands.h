@@ -14,6 +14,8 @@ int matrix_command(Arguments arguments);
 int logits_command(Arguments arguments);
 int train_command(Arguments arguments);
 int classify_command(Arguments arguments);
+int eval_command(Arguments arguments);
+int eval_causal_command(Arguments arguments);
 int info_command(Arguments arguments);
 
 }  // namespace hindscan::cli

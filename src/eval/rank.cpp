@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/order.h"
-#include "base/rng.h"
+#include "eval/bootstrap.h"
 
 namespace hindscan {
 
@@ -49,8 +49,6 @@ std::optional<double> spearman(std::span<const double> a, std::span<const double
 
 namespace {
 
-constexpr size_t kFewestGroups = 5;
-
 std::vector<std::vector<size_t>> members_of(std::span<const int64_t> groups) {
   std::map<int64_t, std::vector<size_t>> by_group;
   for (size_t i = 0; i < groups.size(); ++i) by_group[groups[i]].push_back(i);
@@ -58,6 +56,8 @@ std::vector<std::vector<size_t>> members_of(std::span<const int64_t> groups) {
   for (auto& [group, items] : by_group) out.push_back(std::move(items));
   return out;
 }
+
+constexpr double kNothingLeft = 1e-12;  // of the ranks, once those of `given` are taken out
 
 struct Signs {
   int64_t counted = 0, agree = 0;
@@ -79,24 +79,27 @@ std::optional<Signs> count_signs(std::span<const double> predicted, std::span<co
 std::optional<Interval> spearman_interval(std::span<const double> a, std::span<const double> b,
                                           std::span<const int64_t> groups) {
   const std::vector<std::vector<size_t>> members = members_of(groups);
-  if (members.size() < kFewestGroups || !spearman(a, b)) return std::nullopt;
+  if (!spearman(a, b)) return std::nullopt;
   const size_t resamples = std::clamp<size_t>(2000000 / a.size(), 200, 2000);
-  Rng rng(0, "bootstrap");
-  std::vector<double> found;
-  for (size_t r = 0; r < resamples; ++r) {
+  return bootstrap_interval(members.size(), resamples, [&](std::span<const size_t> drawn) {
     std::vector<double> x, y;
-    for (size_t g = 0; g < members.size(); ++g) {
-      for (const size_t i : members[rng.below(members.size())]) {
+    for (const size_t g : drawn) {
+      for (const size_t i : members[g]) {
         x.push_back(a[i]);
         y.push_back(b[i]);
       }
     }
-    if (const std::optional<double> rho = spearman(x, y)) found.push_back(*rho);
-  }
-  if (found.size() < resamples * 9 / 10) return std::nullopt;
-  std::sort(found.begin(), found.end());
-  const auto quantile = [&](double q) { return found[static_cast<size_t>(q * static_cast<double>(found.size() - 1))]; };
-  return Interval{quantile(0.025), quantile(0.975)};
+    return spearman(x, y);
+  });
+}
+
+std::optional<double> partial_spearman(std::span<const double> a, std::span<const double> b,
+                                       std::span<const double> given) {
+  const std::optional<double> ab = spearman(a, b), ag = spearman(a, given), bg = spearman(b, given);
+  if (!ab || !ag || !bg) return std::nullopt;
+  const double left = (1 - *ag * *ag) * (1 - *bg * *bg);
+  if (left <= kNothingLeft) return std::nullopt;
+  return (*ab - *ag * *bg) / std::sqrt(left);
 }
 
 std::optional<double> sign_agreement(std::span<const double> predicted, std::span<const double> measured) {

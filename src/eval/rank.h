@@ -11,6 +11,9 @@ namespace hindscan {
 std::vector<double> ranks(std::span<const double> values);  // 1-based, ties averaged; NaN last
 // Rank correlation, ties averaged; null when either side is constant or there are fewer than 2.
 std::optional<double> spearman(std::span<const double> a, std::span<const double> b);
+// Rank correlation of a and b among items of equal `given`; null also where `given` tells one of them wholly.
+std::optional<double> partial_spearman(std::span<const double> a, std::span<const double> b,
+                                       std::span<const double> given);
 // 95 % of the bootstrap over groups of items (edits of one token go together); the same for the same numbers. Null
 // where there is no correlation, fewer than 5 groups, or too many resamples without one.
 std::optional<Interval> spearman_interval(std::span<const double> a, std::span<const double> b,

@@ -1,0 +1,114 @@
+// hindscan eval causal: what methods foretell of edits, beside what the edits do.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/eval_causal_output.h"
+#include "cli/streams.h"
+#include "eval/causal_json.h"
+#include "explain/explain_plan.h"
+#include "io/text_file.h"
+
+namespace hindscan::cli {
+namespace {
+
+struct CausalFlags {
+  std::string file, tokens = "20..60", begin = "sentence", methods = "all", output;
+  TextDraw draw;
+};
+
+// "20..60", or one number.
+void set_lengths(const std::string& text, TextDraw& draw) {
+  const size_t dots = text.find("..");
+  const auto number = [&](std::string_view part) {
+    int64_t n = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), n);
+    check(error == std::errc() && end == part.data() + part.size() && n >= 2 && n <= kWindow, ErrorCode::kUsage,
+          "[--tokens] expected lengths such as 20..60, in 2..{}, found '{}'", kWindow, text);
+    return n;
+  };
+  draw.shortest = number(std::string_view(text).substr(0, dots));
+  draw.longest = dots == std::string::npos ? draw.shortest : number(std::string_view(text).substr(dots + 2));
+  check(draw.longest >= draw.shortest, ErrorCode::kUsage, "[--tokens] expected the shorter length first, found '{}'",
+        text);
+}
+
+void add_flags(CLI::App& app, CausalFlags& f, CausalOptions& o) {
+  app.add_option("-f,--file", f.file, "Text file that the texts are drawn from")->type_name("FILE");
+  app.add_option("--texts", f.draw.count, "How many texts: the sample that intervals are about")
+      ->check(whole_between(1, 100000))
+      ->capture_default_str();
+  app.add_option("--tokens", f.tokens, "Their lengths; equally many of every quarter of the range")
+      ->type_name("A..B")
+      ->capture_default_str();
+  app.add_option("--begin", f.begin, "Where texts begin: at a sentence, line or paragraph")
+      ->check(one_of({"sentence", "line", "paragraph"}))
+      ->capture_default_str();
+  app.add_flag("--lines", f.draw.whole_lines, "Every line of the file is a text of its own, read whole");
+  app.add_option("--method", f.methods, "Methods as of explain: a list with commas, usual or all")
+      ->capture_default_str();
+  app.add_option("--alternatives", o.alternatives, "Replacements of each token")
+      ->check(whole_between(1, 1000))
+      ->capture_default_str();
+  app.add_option("--masks", o.masks, "Of each text: versions with many tokens replaced together; 0: none")
+      ->check(whole_between(0, 10000))
+      ->capture_default_str();
+  app.add_option("-s,--seed", o.seed, "Of the texts and the edits")->check(seed_number())->capture_default_str();
+  app.add_option("-o,--output", f.output, "Write the numbers as JSON too")->type_name("FILE");
+}
+
+std::vector<EvalText> read_texts(const Model& model, const CausalFlags& f, int64_t memory) {
+  constexpr int64_t kBytesPerByte = 4;  // the text, its starts and their order
+  const std::string text =
+      read_text_file(f.file == "-" ? "/dev/stdin" : f.file, static_cast<uint64_t>(memory / kBytesPerByte));
+  check(!text.empty(), ErrorCode::kData, "[{}] expected some text, found none", f.file);
+  return draw_texts(model, text, f.draw);
+}
+
+}  // namespace
+
+int eval_causal_command(Arguments arguments) {
+  CommandLine line("eval causal",
+                   "How well the scores of each method foretell what really happens when a text is changed. Texts are "
+                   "drawn from a file; in each, every token is replaced and removed, one at a time, and the model "
+                   "reads every changed version. One table a kind of change.",
+                   {"eval causal -f book.txt", "eval causal -f book.txt --texts 200 --tokens 20..60 --method usual",
+                    "eval causal -m some-model -f prompts.txt --lines --tokens 5..40 -o causal.json"});
+  line.add_model();
+  line.add_memory();
+  CausalFlags flags;
+  CausalOptions options;
+  add_flags(line.app(), flags, options);
+  if (!line.parse(std::move(arguments))) return 0;
+  check(!flags.file.empty(), ErrorCode::kUsage,
+        "[eval] expected a text file to draw texts from, found none; give -f FILE");
+  check(!flags.draw.whole_lines || line.app().count("--begin") == 0, ErrorCode::kUsage,
+        "[--begin] expected texts that begin inside the file, found --lines, whose texts are whole lines");
+  set_lengths(flags.tokens, flags.draw);
+  options.methods = parse_methods(flags.methods);
+  check(flags.output.empty() || flags.output.ends_with(".json"), ErrorCode::kUsage,
+        "[eval] expected an output ending in .json, found '{}'", flags.output);
+  line.check_output(flags.output, {flags.file});
+
+  const Model model = line.load_model();
+  require_language_model(model);
+  options.mem_limit = line.memory_limit();
+  options.progress = line.progress();
+  flags.draw.seed = options.seed;
+  const std::vector<EvalText> texts = read_texts(model, flags, options.mem_limit);
+  options.on_estimate = [](const CausalCost& cost) {
+    if (cost.seconds > kWorthSaying) note(to_text(cost));
+  };
+  const CausalTable table = causal_table(model, texts, options);
+  const Json json = line.json() || !flags.output.empty() ? to_json(table) : Json();
+  if (!flags.output.empty()) {
+    write_file_atomic(real_fs(), flags.output, to_string(json, {.indent = 1}) + "\n");
+    note("wrote " + flags.output);
+  }
+  Out::get().write(line.json() ? to_string(json, {.indent = 1}) + "\n" : causal_text(table));
+  return 0;
+}
+
+}  // namespace hindscan::cli

@@ -1,0 +1,51 @@
+// Edits of one text that were really run, and what scorings of its tokens foretell of them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "eval/accuracy.h"
+#include "eval/text_runner.h"
+
+namespace hindscan {
+
+// What is done to a token. Kinds are never pooled: what one of them does says little of another.
+struct TrialKind {
+  const char* name;
+  const char* words;
+  EditKind edit;
+};
+enum Trials : size_t { kPlausible, kRemoved, kRandom, kWriteDropped, kTrials };
+const TrialKind& trial_kind(size_t trial);
+
+struct Trial {
+  std::vector<Edit> edits;      // those of a token after each other
+  std::vector<double> changes;  // of the contrast, by each
+};
+using TextTrials = std::vector<Trial>;  // [kTrials]
+
+struct Scoring {
+  std::string name;
+  bool targeted = true;        // knows the target, so that it foretells a direction
+  std::vector<double> scores;  // [T]
+  struct Foretold {
+    std::vector<double> changes;  // [edits]; empty: of its sizes alone something is said
+    std::vector<char> counts;     // [edits] 0: it made this edit itself, or says nothing of the token
+  };
+  std::vector<Foretold> trials;  // [kTrials]
+};
+
+Scoring scoring_of(const ExplainRequest& request, const ExplainReport& report, const MethodReport& method,
+                   const TextTrials& trials);
+// 1 / distance to what is predicted.
+Scoring nearness(int64_t tokens, const TextTrials& trials);
+
+// Whether the method foretells what dropping a token's writes does, which scores of other things do not.
+bool foretells_dropped_writes(const MethodReport& method);
+
+// tokens: of the text.
+TextEdits pairs_of(const Trial& trial, const Scoring& scoring, const Scoring::Foretold& foretold, int64_t tokens);
+// What scores that do not see the replacement can reach at best: the mean of half of a token's edits beside each of the
+// other half. Empty where tokens have one edit.
+TextEdits halves_of(const Trial& trial, int64_t tokens);
+
+}  // namespace hindscan
