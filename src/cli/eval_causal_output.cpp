@@ -54,6 +54,17 @@ std::string titles(const std::vector<std::string>& columns) {
   return out + "\n";
 }
 
+// Methods that are judged on fewer tokens than others, which rows side by side do not show.
+std::string own_edits(const KindTable& kind) {
+  std::string out;
+  for (const CausalRow& row : kind.rows) {
+    if (!row.reference && row.tokens > 0 && row.tokens < kind.tokens)
+      out += fmt::format("{} is judged on {} of {}: it ran the others itself, or says nothing of them\n", row.name,
+                         row.tokens, counted(kind.tokens, "token"));
+  }
+  return out;
+}
+
 std::string kind_table(const KindTable& kind) {
   std::string out = fmt::format("\n{}: {}\n", kind.kind.name, kind.kind.words);
   if (kind.rows.empty()) return out + "no method here foretells what such an edit does, so none was run\n";
@@ -75,7 +86,7 @@ std::string kind_table(const KindTable& kind) {
     }
     out += lines.text();
   }
-  return out;
+  return out + own_edits(kind);
 }
 
 std::string many_table(const CausalTable& table) {

@@ -17,7 +17,8 @@ struct TextEdits {
     double predicted = 0, measured = 0;
   };
   std::vector<Item> edits;  // none of a scoring that does not know the target; a token's edits follow one another
-  // By edited token: size of its score, mean size of what its edits did, and how far it is from what is predicted.
+  // By edited token: mean size of what was foretold, or of its score where no direction is, mean size of what its edits
+  // did, and how far it is from what is predicted.
   std::vector<double> sizes, effects, distances;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "base/counted.h"
 #include "base/memory.h"
@@ -11,6 +12,7 @@
 #include "eval/edit_draw.h"
 #include "explain/explain_plan.h"
 #include "explain/rerun.h"
+#include "explain/run_edits.h"
 #include "model/pass_cost.h"
 
 namespace hindscan {
@@ -88,7 +90,7 @@ class CausalEvaluation {
     const ExplainRequest request = request_of(text);
     const ExplainReport report = explain(model_, request);
     TextRunner runner(model_, text.tokens, report.target, most_);
-    const TextTrials trials = run_trials(text, request, report, runner, seed);
+    const TextTrials trials = run_trials(text, request, report, seed);
     Rng rng(seed, "masks");
     const Trial& plausible = trials[kPlausible];
     const MaskTrial masks =
@@ -96,7 +98,7 @@ class CausalEvaluation {
                   draw_masks(plausible.edits.size(), options_.alternatives, kMaskShare, options_.masks, rng));
     const int64_t T = std::ssize(text.tokens);
     for (const MethodReport& m : report.methods) {
-      const Scoring scoring = scoring_of(request, report, m, trials);
+      const Scoring scoring = scoring_of(model_, request, report, m, trials);
       rows_.add(scoring, false, trials, T);
       add_many(scoring, false, text, masks, runner);
     }
@@ -106,11 +108,12 @@ class CausalEvaluation {
     add_many(near, true, text, masks, runner);
     add_random_order(text, runner, seed);
     add_truth(text, trials, masks, runner);
-    describe(text, report, trials, runner);
+    table_.edited_texts += runner.texts_run() - 1;
+    describe(text, report, trials);
   }
 
   TextTrials run_trials(const EvalText& text, const ExplainRequest& request, const ExplainReport& report,
-                        TextRunner& runner, uint64_t seed) const {
+                        uint64_t seed) {
     const int64_t T = std::ssize(text.tokens);
     Rng rng(seed, "edits");
     TextTrials out(kTrials);
@@ -119,15 +122,25 @@ class CausalEvaluation {
     out[kRemoved].edits = removals(text.fixed, T - 1);
     out[kRandom].edits =
         draw_random(text.tokens, model_.arch().head().rows(), text.fixed, T, options_.alternatives, rng);
-    for (const size_t k : {kPlausible, kRemoved, kRandom}) {
-      for (const Outcome& o : runner.changes(out[k].edits)) out[k].changes.push_back(o.contrast);
-    }
+    for (const size_t k : {kPlausible, kRemoved, kRandom}) run_each_once(request, report, out[k]);
     if (!std::any_of(report.methods.begin(), report.methods.end(), foretells_dropped_writes)) return out;
     Trial& dropped = out[kWriteDropped];
     for (int64_t t = text.fixed; t + 1 < T; ++t) dropped.edits.push_back({EditKind::kDropWrite, t, 0});
     measure_edits(model_, request, report, dropped.edits);
     for (const Edit& e : dropped.edits) dropped.changes.push_back(e.measured);
     return out;
+  }
+
+  // The same edit may have been drawn more than once.
+  void run_each_once(const ExplainRequest& request, const ExplainReport& report, Trial& trial) {
+    std::map<std::pair<int64_t, int32_t>, size_t> place;
+    std::vector<Edit> once;
+    for (const Edit& e : trial.edits) {
+      if (place.try_emplace({e.position, e.replacement}, once.size()).second) once.push_back(e);
+    }
+    table_.edited_texts += std::ssize(once);
+    const std::vector<double> changes = run_edits(model_, request, report.target, once);
+    for (const Edit& e : trial.edits) trial.changes.push_back(changes[place.at({e.position, e.replacement})]);
   }
 
   // Of scores that know the target: those for it first, those against it last; of others the sizes.
@@ -140,7 +153,7 @@ class CausalEvaluation {
     std::optional<double> sums;
     if (!foretold.changes.empty()) {
       std::vector<double> single = foretold.changes;
-      for (size_t e = 0; e < single.size(); ++e) single[e] = foretold.counts[e] == 0 ? 0 : single[e];
+      for (size_t e = 0; e < single.size(); ++e) single[e] = foretold.standing[e] == Standing::kSilent ? 0 : single[e];
       sums = additivity(masks, single);
     }
     rows_.add_many(scoring.name, reference, sums, area(text, runner, order));
@@ -165,7 +178,7 @@ class CausalEvaluation {
     rows_.add_many("single edits", true, additivity(masks, trials[kPlausible].changes), area(text, runner, order));
   }
 
-  void describe(const EvalText& text, const ExplainReport& report, const TextTrials& trials, const TextRunner& runner) {
+  void describe(const EvalText& text, const ExplainReport& report, const TextTrials& trials) {
     for (size_t k = 0; k < kTrials; ++k) {
       std::optional<int64_t> last;
       for (const Edit& e : trials[k].edits) {
@@ -175,7 +188,6 @@ class CausalEvaluation {
       table_.kinds[k].edits += std::ssize(trials[k].edits);
     }
     table_.texts.push_back({text.at, std::ssize(text.tokens), report.target});
-    table_.edited_texts += runner.texts_run();
   }
 
   // Of a text of the mean length, as many times as there are texts.

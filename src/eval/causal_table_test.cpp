@@ -7,6 +7,7 @@
 #include "eval/causal_rows.h"
 #include "eval/causal_words.h"
 #include "eval/edit_draw.h"
+#include "explain/run_edits.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
@@ -76,6 +77,31 @@ TEST(CausalTable, WhatAMethodMeasuredItselfIsLeftOutOfItsAccuracy) {
   EXPECT_EQ(row_of(table.kinds[kRemoved], "leave-one-out:tokens=3").tokens, 0);
 }
 
+// A scan answers for replacements as well, and most of them lie outside the few tokens that it runs to the end.
+TEST(CausalTable, AScanIsAskedForEveryEditAndEditsExactByItsWindowAreLeftOut) {
+  const Model model = tiny_model(DType::kF32);
+  CausalOptions options = few();
+  options.methods = parse_methods("all");
+  const std::vector<EvalText> texts = texts_of(5, 20);
+  const CausalTable table = causal_table(model, texts, options);
+  int64_t scans = 0;
+  for (const MethodSpec& m : options.methods) {
+    ExplainRequest r = request_for(texts[0].tokens);
+    r.methods = {m};
+    const std::optional<ScanReach> reach = explain(model, r).methods[0].reach;
+    if (!reach) continue;
+    ++scans;
+    for (const size_t k : {kPlausible, kRandom}) {
+      const CausalRow& row = row_of(table.kinds[k], m.text());
+      EXPECT_GT(row.tokens, 0) << m.text();
+      EXPECT_LE(row.tokens, table.kinds[k].tokens - 5 * (1 + m.number("window") + m.number("tail"))) << m.text();
+      EXPECT_GT(value(row, "skill"), 0.7) << m.text();
+      EXPECT_GT(value(row, "rank"), 0.7) << m.text();
+    }
+  }
+  EXPECT_GE(scans, 1);
+}
+
 TEST(CausalTable, TheSameSeedGivesTheSameTable) {
   const Model model = tiny_model(DType::kF32);
   CausalOptions options = few();
@@ -97,17 +123,16 @@ TEST(CausalTable, PlantedScoresReachOneAndShuffledOnesNothing) {
     ExplainRequest r = request_for(text.tokens);
     r.methods = parse_methods("rollout");
     const TargetReport target = explain(model, r).target;
-    TextRunner runner(model, text.tokens, target, 4096);
     const int64_t T = std::ssize(text.tokens);
     Rng rng(rows.many().size(), "planted");
     TextTrials trials(kTrials);
     trials[kRandom].edits = draw_random(text.tokens, 160, 0, T, 4, rng);
-    for (const Outcome& o : runner.changes(trials[kRandom].edits)) trials[kRandom].changes.push_back(o.contrast);
+    trials[kRandom].changes = run_edits(model, r, target, trials[kRandom].edits);
     Scoring planted{"planted", true, std::vector<double>(text.tokens.size(), 0.0), {}};
     for (size_t e = 0; e < trials[kRandom].edits.size(); ++e)
       planted.scores[static_cast<size_t>(trials[kRandom].edits[e].position)] += std::abs(trials[kRandom].changes[e]);
     for (const Trial& trial : trials)
-      planted.trials.push_back({trial.changes, std::vector<char>(trial.edits.size(), 1)});
+      planted.trials.push_back({trial.changes, std::vector(trial.edits.size(), Standing::kForetold)});
     Scoring shuffled = planted;
     shuffled.name = "shuffled";
     std::vector<double>& changes = shuffled.trials[kRandom].changes;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eval/causal.h"
+#include "explain/counterfactual_scan.h"
 
 namespace hindscan {
 namespace {
@@ -36,11 +37,25 @@ double mean(std::span<const double> values) {
   return sum / static_cast<double>(values.size());
 }
 
-bool counts(const MethodReport& method, const Edit& e) {
-  if (method.found.empty()) return true;
-  const Found found = method.found[static_cast<size_t>(e.position)];
-  if (found == Found::kMeasured) return method.effect_of != e.kind;
-  return found == Found::kEstimated;
+Standing standing_of(const MethodReport& method, const Edit& e) {
+  const Found found = method.found.empty() ? Found::kEstimated : method.found[static_cast<size_t>(e.position)];
+  if (found == Found::kNotAsked) return Standing::kSilent;
+  return found == Found::kMeasured && method.effect_of == e.kind ? Standing::kRunItself : Standing::kForetold;
+}
+
+// Of edits that its scores are not of, where the method can be asked.
+Scoring::Foretold ask(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                      const ScanReach& reach, std::span<const Edit> edits) {
+  Scoring::Foretold out;
+  for (const ScanResponse& r : scan_edits(model, request, report.target, edits, reach)) {
+    out.changes.push_back(r.change);
+    out.standing.push_back(r.exact ? Standing::kRunItself : Standing::kForetold);
+  }
+  return out;
+}
+
+bool can_be_asked(const MethodReport& method, const Trial& trial) {
+  return method.reach && !trial.edits.empty() && trial.edits[0].kind == EditKind::kReplace;
 }
 
 }  // namespace
@@ -53,13 +68,17 @@ bool foretells_dropped_writes(const MethodReport& method) {
           std::find(method.found.begin(), method.found.end(), Found::kEstimated) != method.found.end());
 }
 
-Scoring scoring_of(const ExplainRequest& request, const ExplainReport& report, const MethodReport& method,
-                   const TextTrials& trials) {
+Scoring scoring_of(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                   const MethodReport& method, const TextTrials& trials) {
   Scoring out{method.name, method.targeted, {method.scores().begin(), method.scores().end()}, {}};
   for (const Trial& trial : trials) {
+    if (can_be_asked(method, trial)) {
+      out.trials.push_back(ask(model, request, report, *method.reach, trial.edits));
+      continue;
+    }
     Scoring::Foretold foretold;
     if (method.targeted) foretold.changes = predicted_changes(request, report, method, method.total(), trial.edits);
-    for (const Edit& e : trial.edits) foretold.counts.push_back(counts(method, e) ? 1 : 0);
+    for (const Edit& e : trial.edits) foretold.standing.push_back(standing_of(method, e));
     out.trials.push_back(std::move(foretold));
   }
   return out;
@@ -68,16 +87,17 @@ Scoring scoring_of(const ExplainRequest& request, const ExplainReport& report, c
 Scoring nearness(int64_t tokens, const TextTrials& trials) {
   Scoring out{"1/distance", false, {}, {}};
   for (int64_t t = 0; t < tokens; ++t) out.scores.push_back(1.0 / static_cast<double>(tokens - t));
-  for (const Trial& trial : trials) out.trials.push_back({{}, std::vector<char>(trial.edits.size(), 1)});
+  for (const Trial& trial : trials) out.trials.push_back({{}, std::vector(trial.edits.size(), Standing::kForetold)});
   return out;
 }
 
 TextEdits pairs_of(const Trial& trial, const Scoring& scoring, const Scoring::Foretold& foretold, int64_t tokens) {
   TextEdits out;
   each_token(trial.edits, [&](size_t first, size_t last) {
-    if (foretold.counts[first] == 0) return;
+    if (foretold.standing[first] != Standing::kForetold) return;
     const int64_t token = trial.edits[first].position;
-    out.sizes.push_back(std::abs(scoring.scores[static_cast<size_t>(token)]));
+    out.sizes.push_back(foretold.changes.empty() ? std::abs(scoring.scores[static_cast<size_t>(token)])
+                                                 : mean_size(std::span(foretold.changes).subspan(first, last - first)));
     out.effects.push_back(mean_size(std::span(trial.changes).subspan(first, last - first)));
     out.distances.push_back(static_cast<double>(tokens - token));
     for (size_t i = first; i < last && !foretold.changes.empty(); ++i)

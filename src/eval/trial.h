@@ -23,19 +23,22 @@ struct Trial {
 };
 using TextTrials = std::vector<Trial>;  // [kTrials]
 
+// What a scoring has to do with an edit.
+enum class Standing : uint8_t { kForetold, kRunItself, kSilent };
+
 struct Scoring {
   std::string name;
   bool targeted = true;        // knows the target, so that it foretells a direction
   std::vector<double> scores;  // [T]
   struct Foretold {
-    std::vector<double> changes;  // [edits]; empty: of its sizes alone something is said
-    std::vector<char> counts;     // [edits] 0: it made this edit itself, or says nothing of the token
+    std::vector<double> changes;     // [edits]; empty: of its sizes alone something is said
+    std::vector<Standing> standing;  // [edits]
   };
   std::vector<Foretold> trials;  // [kTrials]
 };
 
-Scoring scoring_of(const ExplainRequest& request, const ExplainReport& report, const MethodReport& method,
-                   const TextTrials& trials);
+Scoring scoring_of(const Model& model, const ExplainRequest& request, const ExplainReport& report,
+                   const MethodReport& method, const TextTrials& trials);
 // 1 / distance to what is predicted.
 Scoring nearness(int64_t tokens, const TextTrials& trials);
 

@@ -10,12 +10,9 @@
 
 #include "explain/edit.h"
 #include "explain/report.h"
+#include "explain/scan_reach.h"
 
 namespace hindscan {
-
-struct ScanReach {
-  int64_t window = 4, tail = 4;  // tokens that are run behind an edit and before the target, >= 0
-};
 
 struct ScanResponse {
   double change = 0;   // of the target

@@ -15,6 +15,7 @@
 #include "explain/method.h"
 #include "explain/mixer_view.h"
 #include "explain/pass_probe.h"
+#include "explain/scan_reach.h"
 #include "explain/score_array.h"
 #include "io/json.h"
 #include "model/model.h"
@@ -111,6 +112,7 @@ struct MethodReport {
   Json details = Json::object();       // and for programs: members of its JSON object
   std::optional<EditKind> effect_of;   // the scores are what this edit takes away; none: what the token brings
   std::vector<Found> found;            // [T]; empty: all were estimated; not in the JSON
+  std::optional<ScanReach> reach;      // scan_edits() of this reach answers for other edits as its scores do
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const ScoreArray& total() const { return arrays.front(); }
   std::span<const double> scores() const { return total().tokens(); }           // [T]

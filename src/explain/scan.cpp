@@ -42,6 +42,7 @@ class ScanMethod final : public ReverseMethod<R> {
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(lost)));
     report.effect_of = EditKind::kRemove;
+    report.reach = scan_.checks.empty() ? reach_ : scan_.checks.back().reach;
     describe(report, target);
     return report;
   }
