@@ -6,38 +6,6 @@
 
 namespace hindscan {
 
-PlausibleTokens::PlausibleTokens(const Model& model, std::span<const int32_t> tokens)
-    : tokens_(tokens), vocab_(model.arch().head().rows()) {
-  SequenceState state = model.initial_state();
-  weights_.resize(tokens.size() * static_cast<size_t>(vocab_));
-  Runner(model).logits(tokens, state, [&](int64_t first, int64_t count, const float* rows) {
-    for (int64_t t = 0; t < count; ++t) {
-      const float* row = rows + t * vocab_;
-      float* out = weights_.data() + (first + t) * vocab_;
-      const float top = *std::max_element(row, row + vocab_);
-      std::transform(row, row + vocab_, out, [&](float v) { return std::exp(v - top); });
-    }
-  });
-}
-
-int32_t PlausibleTokens::draw(int64_t position, Rng& rng) const {
-  const auto T = static_cast<uint64_t>(tokens_.size());
-  const int64_t after = position > 0 ? position - 1 : static_cast<int64_t>(rng.below(T));
-  const float* weights = weights_.data() + after * vocab_;
-  const int32_t old = tokens_[static_cast<size_t>(position)];
-  double all = 0;
-  for (int64_t v = 0; v < vocab_; ++v) all += v == old ? 0 : static_cast<double>(weights[v]);
-  double left = rng.uniform() * all;
-  int32_t last = old == 0 ? 1 : 0;  // where nothing else has a weight
-  for (int64_t v = 0; v < vocab_; ++v) {
-    if (v == old || !(weights[v] > 0)) continue;
-    last = static_cast<int32_t>(v);
-    left -= static_cast<double>(weights[v]);
-    if (left < 0) break;
-  }
-  return last;
-}
-
 std::vector<Edit> draw_plausible(const PlausibleTokens& plausible, int64_t first, int64_t last, int64_t count,
                                  Rng& rng) {
   std::vector<Edit> out;

@@ -6,23 +6,10 @@
 
 #include "base/rng.h"
 #include "explain/edit.h"
+#include "explain/plausible_tokens.h"
 #include "model/model.h"
 
 namespace hindscan {
-
-// Tokens to draw from in place of each token, by what the model itself would have written there.
-class PlausibleTokens {
- public:
-  PlausibleTokens(const Model& model, std::span<const int32_t> tokens);
-  // By the model's distribution after the tokens before `position`, other than the token there. At position 0, before
-  // which there is nothing: by the one at another place of the text, which the draw chooses.
-  int32_t draw(int64_t position, Rng& rng) const;
-
- private:
-  std::span<const int32_t> tokens_;
-  int64_t vocab_;
-  std::vector<float> weights_;  // [T, vocab] of what follows each token, the largest 1
-};
 
 // `count` replacements of each token in [first, last), those of a token after each other.
 std::vector<Edit> draw_plausible(const PlausibleTokens& plausible, int64_t first, int64_t last, int64_t count,

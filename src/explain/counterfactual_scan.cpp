@@ -46,10 +46,10 @@ class Scan {
   int64_t n() const { return std::ssize(tokens_); }
   int64_t tail_begin() const { return n() - reach_.tail; }
   // Where the window of an edit ends: the border before this token.
-  int64_t window_end(const Edit& e) const { return e.position + 1 + reach_.window; }
+  int64_t window_end(const Edit& e) const { return e.end() + reach_.window; }
   bool exact(const Edit& e) const { return window_end(e) > tail_begin() - memory_; }
 
-  int64_t read_from(size_t k) const { return std::max<int64_t>(0, first_[k] - reach_.window - 1); }
+  int64_t read_from(size_t k) const { return std::max<int64_t>(0, first_[k] - reach_.window - longest_); }
   std::span<const int32_t> tokens(int64_t begin, int64_t end) const {
     return tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
   }
@@ -97,6 +97,7 @@ class Scan {
   SequenceState adjoint_;  // of the state in front of the chunk that was read last
   SequenceState tail_state_, tail_adjoint_;
   std::vector<R> change_;                              // of one slot
+  int64_t longest_ = 1;                                // tokens of an edit
   double largest_ = 0;                                 // response so far, to first order
   std::vector<std::unique_ptr<LaterReads<R>>> reads_;  // of each view, or null
   std::vector<Transition<R>> transitions_;             // of each view: from at_ to the tail
@@ -115,6 +116,7 @@ int64_t memory_of(const Ctx& ctx) {
 
 template <class R>
 void Scan<R>::plan(int64_t limit) {
+  for (const Edit& e : edits_) longest_ = std::max(longest_, e.count);
   constexpr int64_t kShare = 4, kCopies = 6, kFewest = 8, kMost = 256;  // of the limit; of a state, for each token
   ChainedPass first(model_, tokens_.first(1), start_, room_);
   memory_ = memory_of(first.ctx());
@@ -123,7 +125,7 @@ void Scan<R>::plan(int64_t limit) {
   at_once_ =
       static_cast<size_t>(std::clamp(kPackedTokens / (std::max(reach_.window, reach_.tail) + 1), int64_t{1}, chunk));
   first_ = {n()};
-  int64_t to = std::max<int64_t>(0, std::min(n() - chunk, tail_begin() - memory_ - 1));
+  int64_t to = std::max<int64_t>(0, std::min(n() - chunk, tail_begin() - memory_ - longest_));
   for (; first_.back() > 0; to = std::max<int64_t>(0, to - chunk)) first_.push_back(to);
   std::reverse(first_.begin(), first_.end());
   by_window_.resize(edits_.size());

@@ -5,6 +5,7 @@
 
 #include "base/testing/compare.h"
 #include "explain/families_test_support.h"
+#include "explain/run_edits.h"
 #include "explain/target.h"
 
 namespace hindscan {
@@ -24,10 +25,11 @@ double value_of(const Model& model, const ExplainRequest& r, const TargetReport&
   if (at > 0) runner.feed({&before, 1});
   if (edit != nullptr && edit->kind == EditKind::kReplace) tokens[at] = edit->replacement;
   const bool removed = edit != nullptr && edit->kind == EditKind::kRemove;
-  if (removed) state.tokens += 1;
+  const int64_t gone = removed ? edit->count : 0;
+  state.tokens += gone;
   std::vector<double> h;
   Input input;
-  input.tokens = std::span(tokens).subspan(at + (removed ? 1 : 0));
+  input.tokens = std::span(tokens).subspan(at + static_cast<size_t>(gone));
   input.states = {&state};
   CtxOptions options;
   options.compute = model.compute();
@@ -40,6 +42,8 @@ std::vector<Edit> all_edits(const ExplainRequest& r) {
   std::vector<Edit> edits;
   for (int64_t t = 0; t < std::ssize(r.tokens); ++t) {
     if (t + 1 < std::ssize(r.tokens)) edits.push_back({EditKind::kRemove, t, 0});
+    if (t % 4 == 0 && t + 3 < std::ssize(r.tokens))
+      edits.push_back({.kind = EditKind::kRemove, .position = t, .count = 3});
     edits.push_back({EditKind::kReplace, t, (r.tokens[static_cast<size_t>(t)] + 7) % static_cast<int32_t>(kVocab)});
   }
   return edits;
@@ -74,6 +78,7 @@ TEST_P(CounterfactualScans, AreTheRunEditWhereTheWindowMeetsTheTarget) {
   if (!c.usable) GTEST_SKIP() << "no language model";
   EXPECT_TRUE(agree(c.scan({kTokens, 0}), c.truth, tol::kF64Absolute));
   EXPECT_TRUE(agree(c.scan({2, kTokens}), c.truth, tol::kF64Absolute));
+  EXPECT_TRUE(agree(run_edits(c.model, c.r, c.target, c.edits), c.truth, tol::kF64Absolute));
 }
 
 // Token v + kVocab / 2 becomes token v, moved by very little.

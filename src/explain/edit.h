@@ -1,4 +1,5 @@
-// A change of one token of a text, and what it does to the target when the model is run again.
+// A change of one token of a text, or the removal of several in a row, and what it does to the target when the model is
+// run again.
 #pragma once
 #include <cstdint>
 
@@ -13,6 +14,8 @@ struct Edit {
   int32_t replacement = 0;  // kReplace
   double measured = 0;      // change of the target; 0 below the noise of the arithmetic
   bool changed = false;     // whether any token mixer gave out another number
+  int64_t count = 1;        // tokens from `position` on; more than one where they are removed
+  int64_t end() const { return position + count; }
 };
 
 }  // namespace hindscan

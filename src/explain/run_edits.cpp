@@ -13,11 +13,12 @@ void check_edits(const Model& model, const TargetReport& target, std::span<const
   check(model.arch().sizes().feature_dim == 0, ErrorCode::kUsage,
         "[edits] expected tokens that can be taken out, found vectors; name methods that edit nothing");
   for (const Edit& e : edits)
-    check(e.position >= 0 && e.position <= target.position && e.kind != EditKind::kDropWrite &&
-              (e.kind != EditKind::kRemove || e.position < target.position),
-          ErrorCode::kUsage,
-          "[edits] expected tokens 0..{} to replace or, but the last, to remove, found {} of token {}", target.position,
-          edit_name(e.kind), e.position);
+    check(
+        e.position >= 0 && e.kind != EditKind::kDropWrite && e.count >= 1 &&
+            (e.kind == EditKind::kRemove ? e.end() <= target.position : e.count == 1 && e.position <= target.position),
+        ErrorCode::kUsage,
+        "[edits] expected one of tokens 0..{} to replace or some before the last to remove, found {} of tokens {}..{}",
+        target.position, edit_name(e.kind), e.position, e.end() - 1);
 }
 
 PackedSequence edited_text(std::span<const int32_t> tokens, const Edit& e, const SequenceState& before, int64_t end) {
@@ -25,8 +26,8 @@ PackedSequence edited_text(std::span<const int32_t> tokens, const Edit& e, const
   if (e.kind == EditKind::kReplace)
     s.tokens.push_back(e.replacement);
   else
-    s.state.tokens += 1;  // those behind keep their positions
-  s.tokens.insert(s.tokens.end(), tokens.begin() + e.position + 1, tokens.begin() + end);
+    s.state.tokens += e.count;  // those behind keep their positions
+  s.tokens.insert(s.tokens.end(), tokens.begin() + e.end(), tokens.begin() + end);
   return s;
 }
 
@@ -67,7 +68,7 @@ std::vector<double> run_whole(const Model& model, std::span<const int32_t> token
       if (e.kind == EditKind::kReplace)
         text[static_cast<size_t>(e.position)] = e.replacement;
       else
-        text.erase(text.begin() + e.position);
+        text.erase(text.begin() + e.position, text.begin() + e.end());
     }
     const std::vector<double> values = run_packed(model, texts, room, target);
     for (size_t i = 1; i < values.size(); ++i) changes.push_back(values[i] - values[0]);

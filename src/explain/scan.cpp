@@ -1,21 +1,36 @@
-// "scan": what the target loses when the model reads the text without a token, for every token, by the counterfactual
-// scan. The strongest are really run; so are some drawn by chance, which say how good the others are.
+// "scan": what the target loses when the model reads the text without a token (or a word, or a sentence), for all of
+// them, by the counterfactual scan. The strongest are really run; so are some drawn by chance, which say how good the
+// others are. Beside it, for the strongest, what it loses when others that the model expects stand in their places.
 #include <algorithm>
 
 #include "base/counted.h"
+#include "base/interval.h"
+#include "explain/pieces.h"
+#include "explain/plausible_tokens.h"
 #include "explain/reverse_method.h"
+#include "explain/run_edits.h"
 #include "explain/scan_check.h"
 #include "explain/target.h"
+#include "explain/token_text.h"
 
 namespace hindscan {
 
 namespace {
 
+// Of one token's replacements.
+struct Replaced {
+  int64_t position = 0;
+  RunningMean lost;
+};
+
 template <class R>
 class ScanMethod final : public ReverseMethod<R> {
  public:
   explicit ScanMethod(const MethodContext<R>& context)
-      : T_(context.sizes.T), reach_{context.spec.number("window"), context.spec.number("tail")} {}
+      : T_(context.sizes.T),
+        reach_{context.spec.number("window"), context.spec.number("tail")},
+        by_(parse_piece_by(context.spec.option("by"))),
+        alternatives_(context.spec.number("alternatives")) {}
 
   void forward(const Ctx& ctx, const Views<R>&, int64_t) override {
     check(embedding_table(ctx) != nullptr, ErrorCode::kUsage,
@@ -24,35 +39,66 @@ class ScanMethod final : public ReverseMethod<R> {
 
   void run(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) override {
     constexpr int64_t kMostWhole = 512;  // tokens of a text that is read whole for each of them
-    first_ = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target.position - kMostWhole);
-    std::vector<Edit> edits;
-    for (int64_t t = first_; t < target.position; ++t) edits.push_back({EditKind::kRemove, t, 0});
-    if (!edits.empty()) scan_ = checked_scan(model, r, target, edits, reach_, &progress);
+    const int64_t first = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target.position - kMostWhole);
+    std::vector<TokenReport> tokens;
+    for (int32_t id : r.tokens) tokens.push_back(token_report(model, id));
+    for (const Piece& p : pieces_of(tokens, first, target.position, by_))
+      edits_.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
+    if (edits_.empty()) return;
+    scan_ = checked_scan(model, r, target, edits_, reach_, &progress);
+    if (alternatives_ > 0 && by_ == PieceBy::kToken) replace(model, r, target, progress);
   }
 
   MethodReport finish(const SequenceState*, const TargetReport& target) override {
     MethodReport report;
     std::vector<double> lost(static_cast<size_t>(T_), 0.0);
     report.found.assign(lost.size(), Found::kNotAsked);
-    for (size_t i = 0; i < scan_.responses.size(); ++i) {
-      const size_t t = static_cast<size_t>(first_) + i;
-      lost[t] = -scan_.responses[i].change;
-      report.found[t] = scan_.responses[i].exact ? Found::kMeasured : Found::kEstimated;
+    for (size_t i = 0; i < edits_.size(); ++i) {  // the tokens of a word share what it is worth
+      for (int64_t t = edits_[i].position; t < edits_[i].end(); ++t) {
+        lost[static_cast<size_t>(t)] = -scan_.responses[i].change / static_cast<double>(edits_[i].count);
+        report.found[static_cast<size_t>(t)] = scan_.responses[i].exact ? Found::kMeasured : Found::kEstimated;
+      }
     }
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(lost)));
     report.effect_of = EditKind::kRemove;
     report.reach = scan_.checks.empty() ? reach_ : scan_.checks.back().reach;
-    describe(report, target);
+    if (scan_.checks.empty())
+      report.label = target.position == 0 ? "no token stands before the last one" : "";
+    else
+      describe(report);
+    describe_replaced(report);
     return report;
   }
 
  private:
-  void describe(MethodReport& report, const TargetReport& target) const {
-    if (scan_.checks.empty()) {
-      report.label = target.position == 0 ? "no token stands before the last one" : "";
-      return;
+  // The strongest tokens and the last one, which cannot be removed: really run.
+  void replace(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) {
+    constexpr size_t kTop = 10;
+    std::vector<size_t> order(edits_.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::abs(scan_.responses[a].change) > std::abs(scan_.responses[b].change);
+    });
+    order.resize(std::min(kTop, order.size()));
+    std::vector<int64_t> positions{target.position};
+    for (size_t i : order) positions.push_back(edits_[i].position);
+    std::sort(positions.begin(), positions.end());
+    const PlausibleTokens plausible(model, r.tokens, positions, r.state_in);
+    Rng rng(r.seed, "alternatives");
+    std::vector<Edit> edits;
+    for (const int64_t p : positions) {
+      for (int64_t k = 0; k < alternatives_; ++k) edits.push_back({EditKind::kReplace, p, plausible.draw(p, rng)});
     }
+    const std::vector<double> changes = run_edits(model, r, target, edits, &progress);
+    for (size_t i = 0; i < edits.size(); ++i) {
+      if (replaced_.empty() || replaced_.back().position != edits[i].position)
+        replaced_.push_back({edits[i].position, {}});
+      replaced_.back().lost.add(-changes[i]);
+    }
+  }
+
+  void describe(MethodReport& report) const {
     const auto run =
         std::count_if(scan_.responses.begin(), scan_.responses.end(), [](const auto& s) { return s.exact; });
     const ScanCheck& last = scan_.checks.back();
@@ -73,14 +119,40 @@ class ScanMethod final : public ReverseMethod<R> {
       checks.push(std::move(one));
     }
     report.details.set("edit", edit_name(EditKind::kRemove));
+    report.details.set("by", piece_by_name(by_));
     report.details.set("run", static_cast<int64_t>(run));
     report.details.set("exact", scan_.exact);
     report.details.set("checks", std::move(checks));
   }
 
-  int64_t T_, first_ = 0;
+  void describe_replaced(MethodReport& report) const {
+    if (replaced_.empty()) return;
+    std::vector<double> lost(static_cast<size_t>(T_), 0.0);
+    Json all = Json::array();
+    for (const Replaced& one : replaced_) {
+      lost[static_cast<size_t>(one.position)] = one.lost.mean();
+      const std::optional<Interval> interval = one.lost.interval();
+      Json json = Json::object();
+      json.set("token", one.position).set("lost", one.lost.mean());
+      json.set("interval", interval ? Json::array().push(interval->low).push(interval->high) : Json());
+      all.push(std::move(json));
+    }
+    report.arrays.push_back(token_array({"replaced",
+                                         "what the target loses on average when others that the model expects stand "
+                                         "in the token's place, really run; for the strongest tokens and the last",
+                                         kTargetUnit},
+                                        std::move(lost)));
+    report.details.set("alternatives", alternatives_);
+    report.details.set("replaced", std::move(all));
+  }
+
+  int64_t T_;
   ScanReach reach_;
+  PieceBy by_;
+  int64_t alternatives_;
+  std::vector<Edit> edits_;
   CheckedScan scan_;
+  std::vector<Replaced> replaced_;
 };
 
 }  // namespace
