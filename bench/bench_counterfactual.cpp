@@ -2,6 +2,9 @@
 // "nothing happens") and rank correlation by distance to the target, and its cost in forward passes of the same text.
 //   bench_counterfactual [MODEL] --file BOOK [--tokens 400] [--texts 5] [--kind remove|replace] [--edits 80]
 //                        [--window 4] [--tail 4] [--cost TOKENS]
+//   bench_counterfactual MODEL --task NAME [--texts 12] [--tokens 64] [--kind remove|replace]: every token of a
+//   generated
+//                        text; any symbol stands in for it
 // Edits whose window meets the target are exact and left out. Replacements are drawn from what the model expects there.
 #include <fmt/format.h>
 
@@ -18,12 +21,13 @@
 #include "explain/target.h"
 #include "io/text_file.h"
 #include "model/encode_text.h"
+#include "train/tasks.h"
 
 namespace hindscan::bench {
 namespace {
 
 struct Options {
-  std::string model = kBuiltInModel, file;
+  std::string model = kBuiltInModel, file, task;
   int64_t tokens = 400, texts = 5, edits = 80, cost = 0;
   ScanReach reach;
   EditKind kind = EditKind::kRemove;
@@ -78,9 +82,18 @@ TargetReport target_of(const Model& model, const ExplainRequest& r) {
   return explain(model, plain).target;
 }
 
-void measure_text(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng, std::map<int, Bin>& bins) {
+std::vector<Edit> edits_of_all(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng) {
+  const auto vocab = static_cast<uint64_t>(model.arch().head().rows());
+  std::vector<Edit> edits;
+  for (size_t t = 0; t + 1 < r.tokens.size(); ++t) {
+    const auto other = (static_cast<uint64_t>(r.tokens[t]) + 1 + rng.below(vocab - 1)) % vocab;
+    edits.push_back({o.kind, static_cast<int64_t>(t), static_cast<int32_t>(other)});
+  }
+  return edits;
+}
+
+std::vector<Edit> edits_by_distance(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng) {
   const int64_t T = std::ssize(r.tokens);
-  const TargetReport target = target_of(model, r);
   std::vector<Edit> edits;
   for (int64_t i = 0; i < o.edits; ++i) {
     const int64_t distance =
@@ -90,6 +103,13 @@ void measure_text(const Model& model, const ExplainRequest& r, const Options& o,
     if (o.kind == EditKind::kReplace && e.position > 0) e.replacement = plausible(model, r.tokens, e.position, rng);
     if (o.kind == EditKind::kRemove || e.position > 0) edits.push_back(e);
   }
+  return edits;
+}
+
+void measure_text(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng, std::map<int, Bin>& bins) {
+  const int64_t T = std::ssize(r.tokens);
+  const TargetReport target = target_of(model, r);
+  const std::vector<Edit> edits = o.task.empty() ? edits_by_distance(model, r, o, rng) : edits_of_all(model, r, o, rng);
   const std::vector<double> truth = run_edits(model, r, target, edits);
   const std::vector<ScanResponse> scan = scan_edits(model, r, target, edits, o.reach);
   for (size_t i = 0; i < edits.size(); ++i) {
@@ -147,6 +167,7 @@ Options parse(int argc, char** argv) {
     const std::string value = i + 1 < argc ? argv[++i] : "";
     const int64_t number = std::atoll(value.c_str());
     if (key == "--file") o.file = value;
+    if (key == "--task") o.task = value;
     if (key == "--tokens") o.tokens = number;
     if (key == "--texts") o.texts = number;
     if (key == "--edits") o.edits = number;
@@ -160,9 +181,36 @@ Options parse(int argc, char** argv) {
 
 }  // namespace
 
+// The last question of each text.
+static std::vector<ExplainRequest> texts_of_task(const Options& o) {
+  constexpr uint64_t kHeldOutSeed = 20261122;  // not a seed of training
+  const TaskBatch batch = make_task(o.task)->generate(kHeldOutSeed, 0, o.texts, o.tokens);
+  std::vector<ExplainRequest> out(static_cast<size_t>(o.texts));
+  for (const Gold& gold : batch.gold) {
+    ExplainRequest& r = out[static_cast<size_t>(gold.sequence)];
+    const int32_t* row = batch.tokens.data() + gold.sequence * batch.length;
+    r.tokens.assign(row, row + gold.position + 1);
+    r.target_id = batch.targets[static_cast<size_t>(gold.sequence * batch.length + gold.position)];
+  }
+  return out;
+}
+
+static void measure_task(const Model& model, const Options& o) {
+  Rng rng(1, "counterfactual");
+  std::map<int, Bin> bins;
+  for (const ExplainRequest& r : texts_of_task(o)) measure_text(model, r, o, rng, bins);
+  fmt::print("{}: {} texts of {}, {}, window {}, tail {}\n", model.name(), o.texts, o.task, edit_name(o.kind),
+             o.reach.window, o.reach.tail);
+  print(bins);
+}
+
 static int run(int argc, char** argv) {
   const Options o = parse(argc, argv);
   const Model model = Model::load(o.model);
+  if (!o.task.empty()) {
+    measure_task(model, o);
+    return 0;
+  }
   const std::vector<int32_t> book = encode_text(model, read_text_file(o.file, uint64_t{1} << 30), kInsideText);
   Rng rng(1, "counterfactual");
   ExplainRequest r;

@@ -110,6 +110,10 @@ class ScanMethod final : public ReverseMethod<R> {
           "better than \"nothing happens\"), largest miss {:.3g}",
           last.drawn, *last.skill, last.largest_miss);
     report.notes.push_back({"checked", text});
+    if (!scan_.carried && scan_.exact < std::ssize(scan_.responses))
+      report.notes.push_back({"tail",
+                              "the states of this model do not follow each other linearly: a change is not "
+                              "carried on to the tail, and stays of first order from its window on"});
     if (scan_.approximate) report.label = "approximate: the removals that were run do not bear it out";
     Json checks = Json::array();
     for (const ScanCheck& c : scan_.checks) {

@@ -86,6 +86,8 @@ CheckedScan checked_scan(const Model& model, const ExplainRequest& r, const Targ
   for (;; reach = {2 * reach.window + 1, 2 * reach.tail + 1}) {
     out.responses = scan_edits(model, r, target, edits, reach, progress);
     out.exact = std::count_if(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.exact; });
+    out.carried =
+        std::any_of(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.end_linear != 0; });
     out.checks.push_back(check_scan(model, r, target, edits, reach, out.responses, progress));
     out.approximate = out.checks.back().skill.value_or(1) < kGoodSkill;
     if (!out.approximate || std::max(reach.window, reach.tail) >= kFurthest) return out;

@@ -21,6 +21,7 @@ struct CheckedScan {
   std::vector<ScanCheck> checks;        // of each reach that was tried, the last one holds
   int64_t exact = 0;                    // edits whose window met the target
   bool approximate = false;             // the longest reach is poor, too
+  bool carried = false;                 // some change of a state was carried on to the tail
 };
 
 inline constexpr double kGoodSkill = 0.9;
