@@ -43,7 +43,7 @@ Standing standing_of(const MethodReport& method, const Edit& e) {
   return found == Found::kMeasured && method.effect_of == e.kind ? Standing::kRunItself : Standing::kForetold;
 }
 
-// Of edits that its scores are not of, where the method can be asked.
+// Of all edits alike: which of its own scores it had run, the strongest above all, would leave a chosen few.
 Scoring::Foretold ask(const Model& model, const ExplainRequest& request, const ExplainReport& report,
                       const ScanReach& reach, std::span<const Edit> edits) {
   Scoring::Foretold out;
@@ -55,7 +55,7 @@ Scoring::Foretold ask(const Model& model, const ExplainRequest& request, const E
 }
 
 bool can_be_asked(const MethodReport& method, const Trial& trial) {
-  return method.reach && !trial.edits.empty() && trial.edits[0].kind == EditKind::kReplace;
+  return method.reach && !trial.edits.empty() && trial.edits[0].kind != EditKind::kDropWrite;
 }
 
 }  // namespace
