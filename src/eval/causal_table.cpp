@@ -46,7 +46,7 @@ class CausalEvaluation {
       add(texts_[i], options_.seed + i);
       progress.step();
     }
-    table_.model = model_.path();
+    table_.model = model_.name();
     table_.weights = model_.weights_hash();
     for (size_t k = 0; k < kTrials; ++k) {
       table_.kinds[k].kind = trial_kind(k);

@@ -28,8 +28,8 @@ TEST(CausalTexts, BeginAtSentencesInEqualPartsOfTheLengthsAndDoNotOverlap) {
   const std::string text = book();
   TextDraw draw;
   draw.count = 16;
-  draw.shortest = 10;
-  draw.longest = 17;
+  draw.shortest = 40;
+  draw.longest = 47;
   const std::vector<EvalText> texts = draw_texts(english(), text, draw);
   ASSERT_EQ(texts.size(), 16u);
   std::map<int64_t, int> lengths;
@@ -39,7 +39,7 @@ TEST(CausalTexts, BeginAtSentencesInEqualPartsOfTheLengthsAndDoNotOverlap) {
     EXPECT_TRUE(t.at == 0 || text[t.at - 1] == '\n' || text.substr(t.at - 2, 2) == ". " ||
                 text.substr(t.at - 3, 3) == "!\" ")
         << said(t);
-    ++lengths[(std::ssize(t.tokens) - 10) / 2];
+    ++lengths[(std::ssize(t.tokens) - 40) / 2];
     places[t.at] = t.at + said(t).size();
   }
   EXPECT_EQ(lengths, (std::map<int64_t, int>{{0, 4}, {1, 4}, {2, 4}, {3, 4}}));
