@@ -66,10 +66,13 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
          "erasing term, as other tools draw them) with its error beside the exact map")
       ->check(one_of({"exact", "key-dropping"}))
       ->capture_default_str();
-  app.add_option("--show", f.view.show, "Method of the heatmap (default: the one that adds up to the target)");
+  app.add_option(
+      "--show", f.view.show,
+      "Method of the heatmap (default: what taking tokens away does, where it was asked for every token; else the one "
+      "that adds up to the target)");
   app.add_option("--by", f.by,
                  "Scores of each token, or summed over each word or sentence (pages and pictures: words, unless told "
-                 "otherwise)")
+                 "otherwise, or what was edited)")
       ->check(one_of({"token", "word", "sentence"}))
       ->capture_default_str();
   app.add_option("--top", f.view.top, "Sources in the table")->check(whole_between(0, 10000))->capture_default_str();
@@ -107,14 +110,17 @@ void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const 
         "[--per-layer] expected --json or -o FILE.json beside it, found neither");
 }
 
-// Pictures and pages begin with words unless told otherwise.
-PieceBy picture_by(const ExplainReport& report, const ExplainFlags& f) {
-  return f.by_given ? f.view.by : readable_pieces(report.tokens);
+// What was edited where edits are shown, else words in pictures and pages and tokens in the terminal; unless told
+// otherwise.
+PieceBy shown_by(const ExplainReport& report, const ExplainFlags& f, PieceBy usual) {
+  const MethodReport& shown = report.methods[shown_method(report, f.view.show)];
+  if (f.by_given) return f.view.by;
+  return shown.effect_of ? parse_piece_by(shown.edited) : usual;
 }
 
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
   const size_t shown = shown_method(report, f.view.show);
-  const PieceBy by = picture_by(report, f);
+  const PieceBy by = shown_by(report, f, readable_pieces(report.tokens));
   const std::string sentence = explain_sentence(report, report.methods[shown], by);
   if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown, by, sentence));
   if (path.ends_with(".json"))
@@ -173,6 +179,7 @@ int explain_command(Arguments arguments) {
     return 0;
   }
   flags.view.style = line.style();
+  flags.view.by = shown_by(report, flags, PieceBy::kToken);
   Out::get().write(explain_text(report, flags.view));
   if (flags.outputs.empty())
     Out::get().write(

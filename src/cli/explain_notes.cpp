@@ -8,6 +8,7 @@
 #include "base/counted.h"
 #include "base/order.h"
 #include "explain/method.h"
+#include "explain/score_words.h"
 
 namespace hindscan::cli {
 namespace {
@@ -29,6 +30,19 @@ std::string paragraph(std::string_view head, std::string_view text) {
     at = end + 1;
   }
   return out + line + "\n";
+}
+
+// How to read scores that are effects of edits.
+std::string effects(const ExplainReport& r, const MethodReport& m, PieceBy by) {
+  std::string lost = fmt::format("how far {} falls", target_words(r));
+  if (r.target.contrast_id)
+    lost += fmt::format(": at {:.2f} the one is {:.3g} times as likely as the other, and each 0.69 less halves that",
+                        r.target.value(), std::exp(r.target.value()));
+  lost += "; tokens that stand in for each other lose little each, so the numbers do not add up";
+  std::string how = "run: the model was really run so; estimate: it was not";
+  if (tells(r, m, by, "sum")) how += "; sum: of edits made one by one, and not what all of them together do";
+  if (tells(r, m, by, "part")) how += "; part: an equal part of what the edit of something longer does";
+  return paragraph("lost", lost) + paragraph("how", how);
 }
 
 std::string bars(const MethodReport& m) {
@@ -103,8 +117,10 @@ std::string checks(const ExplainReport& r) {
 
 }  // namespace
 
-std::string explain_notes(const ExplainReport& report, const MethodReport& shown) {
-  std::string out = paragraph("share", "the size of a score as a part of all sizes together") + bars(shown);
+std::string explain_notes(const ExplainReport& report, const MethodReport& shown, PieceBy by) {
+  std::string out = shown.effect_of ? effects(report, shown, by)
+                                    : paragraph("share", "the size of a score as a part of all sizes together");
+  out += bars(shown);
   for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + own_notes(each);
   return out + held(report) + checks(report);
 }

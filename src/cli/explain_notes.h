@@ -7,6 +7,6 @@
 namespace hindscan::cli {
 
 // Paragraphs no wider than the table of methods.
-std::string explain_notes(const ExplainReport& report, const MethodReport& shown);
+std::string explain_notes(const ExplainReport& report, const MethodReport& shown, PieceBy by);
 
 }  // namespace hindscan::cli

@@ -7,6 +7,7 @@
 
 #include "base/counted.h"
 #include "cli/explain_notes.h"
+#include "explain/score_words.h"
 #include "explain/sentence.h"
 #include "explain/sources.h"
 #include "io/printable.h"
@@ -20,7 +21,10 @@ constexpr int kTokenColumn = 18;
 
 std::string quoted(std::string_view bytes, int width = 40) { return "\"" + printable(bytes, width).text + "\""; }
 
-std::string method_line(const MethodReport& m) { return fmt::format("method  {}: {}\n\n", m.name, m.words); }
+std::string method_line(const ExplainReport& r, const MethodReport& m) {
+  const std::string asked = asked_words(r, m);
+  return fmt::format("method  {}: {}\n{}\n", m.name, m.words, asked.empty() ? "" : fmt::format("asked   {}\n", asked));
+}
 
 std::string heading(const ExplainReport& r, const MethodReport& m) {
   const TargetReport& t = r.target;
@@ -35,7 +39,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the class of {} is {}  p={:.3f}", input, quoted(t.text), t.probability);
   } else {
-    return out + fmt::format("target  {} of {}: {:.4f}\n", t.text, input, t.logit) + method_line(m);
+    return out + fmt::format("target  {} of {}: {:.4f}\n", t.text, input, t.logit) + method_line(r, m);
   }
   if (t.contrast_id) {
     out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
@@ -43,7 +47,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   } else {
     out += fmt::format("   logit {:.3f}", t.logit);
   }
-  return out + "\n" + method_line(m);
+  return out + "\n" + method_line(r, m);
 }
 
 double strongest(const std::vector<Piece>& pieces, std::span<const double> scores) {
@@ -69,7 +73,7 @@ std::string strip(const ExplainReport& r, const MethodReport& m, const ExplainVi
   if (end < T)
     out +=
         fmt::format("... {} after the target {} no part\n", counted(T - end, "token"), T - end == 1 ? "plays" : "play");
-  return out + "\n" + heatmap_legend(scale, m.targeted, view.style) + "\n";
+  return out + "\n" + heatmap_legend(scale, sign_words(r, m), view.style) + "\n";
 }
 
 std::string positions(const Piece& p) {
@@ -78,15 +82,18 @@ std::string positions(const Piece& p) {
 
 std::string source_table(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const std::span<const float> layers = m.layers();
-  std::string out = fmt::format(" rank     pos  {:<{}}      score   share{}\n", piece_word(r, view.by), kTokenColumn,
+  const bool effect = m.effect_of.has_value();  // sizes of effects are no shares of anything
+  std::string out = fmt::format(" rank     pos  {:<{}} {:>10}   {}{}\n", piece_word(r, view.by), kTokenColumn,
+                                effect ? "lost" : "score", effect ? "how" : "share",
                                 layers.empty() ? "" : fmt::format("   by layer (0..{})", r.layers.size() - 1));
   int rank = 0;
   for (const Source& s : strongest_sources(r, m, view.by, view.top)) {
     const Printable token = printable(s.piece.bytes, kTokenColumn - 2);
     const std::string name = pad_right({"\"" + token.text + "\"", token.width + 2, false}, kTokenColumn);
     const std::string by_layer = sparkline(piece_layers(s.piece, layers, r.tokens.size()));
-    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {:5.1f}%{}{}\n", ++rank, positions(s.piece), name, s.score,
-                       100 * s.share, by_layer.empty() ? "" : "   ", by_layer);
+    const std::string beside = effect ? " " + found_words(m, s.piece) : fmt::format("{:5.1f}%", 100 * s.share);
+    out += fmt::format(" {:4} {:>7}  {} {:10.4f}  {}{}{}\n", ++rank, positions(s.piece), name, s.score, beside,
+                       by_layer.empty() ? "" : "   ", by_layer);
   }
   return out + "\n";
 }
@@ -121,8 +128,9 @@ std::string method_table(const ExplainReport& r) {
     const CausalReport causal = m.causal.value_or(CausalReport{});
     const ScoreArray& scores = m.total();
     const std::optional<Completeness>& whole = scores.completeness;
-    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, compact(scores.sum),
-                       compact(scores.state), compact(scores.no_token), whole ? compact(whole->target) : "-",
+    const auto part = [&](double v) { return m.effect_of ? "-" : compact(v); };  // effects are parts of nothing
+    out += fmt::format("{:<{}} {:>9} {:>9} {:>9} {:>9} {:>9}   {:>19} {:>14}\n", m.name, width, part(scores.sum),
+                       part(scores.state), part(scores.no_token), whole ? compact(whole->target) : "-",
                        whole ? fmt::format("{:.1e}", whole->residual) : "none",
                        with_interval(causal.spearman, causal.spearman_interval),
                        percent_with_interval(causal.sign_agreement, causal.sign_interval));
@@ -136,7 +144,7 @@ std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
   std::string out = explain_sentence(report, m, view.by) + "\n\n" + heading(report, m);
   out += strip(report, m, view) + source_table(report, m, view);
-  out += method_table(report) + "\n" + explain_notes(report, m);
+  out += method_table(report) + "\n" + explain_notes(report, m, view.by);
   return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MiB\n", report.seconds,
                            static_cast<double>(report.peak_bytes) / (1 << 20));
 }

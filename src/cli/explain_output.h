@@ -11,7 +11,7 @@ namespace hindscan::cli {
 
 struct ExplainView {
   HeatmapStyle style;
-  std::string show;  // method of the heatmap; empty: the one that adds up to the target
+  std::string show;  // method of the heatmap; empty: see shown_method()
   int64_t top = 10;  // rows of the table of sources
   PieceBy by = PieceBy::kToken;
 };

@@ -146,5 +146,81 @@ TEST(ExplainOutput, NumbersOfAnySizeStayInTheirColumns) {
   EXPECT_THAT(text, HasSubstr("  3.0e+29  -2.0e-09     0.000 "));
 }
 
+ExplainReport effects(std::vector<Found> found) {
+  ExplainReport r = report_of({});
+  MethodReport& m = r.methods[0];
+  m.name = "scan";
+  m.arrays[0].values = std::vector<double>{0.25, -2, 0};
+  m.effect_of = EditKind::kRemove;
+  m.edit_words = "later tokens keep their positions";
+  m.found = std::move(found);
+  return r;
+}
+
+TEST(ExplainOutput, EffectsOfEditsSayHowTheyWereFound) {
+  const ExplainReport r = effects({Found::kMeasured, Found::kEstimated, Found::kNotAsked});
+  const std::string text = explain_text(r, {});
+  EXPECT_THAT(text,
+              HasSubstr("asked   each token removed, alone; later tokens keep their positions; the other answer stays "
+                        "\"other\"\n"));
+  EXPECT_THAT(text, HasSubstr("digits 1..9 removing it raises it; full scale"));
+  EXPECT_THAT(text, HasSubstr("bars: .:-=+*#%@ removing it lowers the preference,"));
+  EXPECT_THAT(text, HasSubstr("      lost   how\n"));
+  EXPECT_THAT(text, HasSubstr("   -2.0000   estimate\n"));
+  EXPECT_THAT(text, HasSubstr("    0.2500   run\n"));
+  EXPECT_THAT(text, Not(HasSubstr("raise the target")));
+  EXPECT_THAT(text, Not(HasSubstr("share")));
+  EXPECT_THAT(text, Not(HasSubstr("sum: of")));
+  EXPECT_THAT(unwrapped(text),
+              HasSubstr("lost how far the preference for \"next\" over \"other\" falls: at 1.00 the one is 2.72 "
+                        "times as likely as the other,"));
+  EXPECT_THAT(explain_text(r, {{ColorDepth::kTrue, true, 80}, ""}),
+              HasSubstr("orange: removing it lowers the preference, blue: removing it raises it\n"));
+}
+
+// The sum over a word's tokens is not what removing the word does.
+TEST(ExplainOutput, SumsOfEffectsAreCalledSums) {
+  ExplainReport r = effects({Found::kMeasured, Found::kMeasured, Found::kNotAsked});
+  r.tokens[1].text = "s";
+  ExplainView view;
+  view.by = PieceBy::kWord;
+  const std::string text = explain_text(r, view);
+  EXPECT_THAT(text, HasSubstr("   -1.7500   sum\n"));
+  EXPECT_THAT(unwrapped(text), HasSubstr("sum: of edits made one by one, and not what all of them together do"));
+}
+
+// Where words were edited as a whole, their tokens have a part each.
+TEST(ExplainOutput, WordsThatWereEditedAsAWholeAreNoSums) {
+  ExplainReport r = effects({Found::kMeasured, Found::kMeasured, Found::kNotAsked});
+  r.tokens[1].text = "s";
+  r.methods[0].edited = "word";
+  r.methods[0].edited_first = {0, 0, 2};
+  ExplainView view;
+  EXPECT_THAT(explain_text(r, view), HasSubstr("   -2.0000   part\n"));
+  EXPECT_THAT(explain_text(r, view),
+              HasSubstr("Without \"words\" the preference for \"next\" over \"other\" rises by 1.75"));
+  view.by = PieceBy::kWord;
+  EXPECT_THAT(explain_text(r, view), HasSubstr("   -1.7500   run\n"));
+  EXPECT_THAT(explain_text(r, view), HasSubstr("asked   each word removed, alone;"));
+}
+
+// They add up to nothing: neither sums nor shares are told.
+TEST(ExplainOutput, EffectsAreNotSummed) {
+  const std::string text = explain_text(effects({Found::kMeasured, Found::kMeasured, Found::kNotAsked}), {});
+  EXPECT_THAT(text, HasSubstr("\nscan                       -         -         -         -      none"));
+}
+
+TEST(ExplainOutput, WhatEditsDoIsShownFirstWhereItWasAskedOfEveryToken) {
+  ExplainReport r = effects({Found::kMeasured, Found::kEstimated, Found::kNotAsked});
+  EXPECT_EQ(shown_method(r, ""), 0u);
+  r.methods[0].approximate = true;
+  EXPECT_EQ(shown_method(r, ""), 1u);
+  EXPECT_EQ(shown_method(effects({Found::kNotAsked, Found::kMeasured, Found::kNotAsked}), ""), 1u);
+  r.methods[0].approximate = false;
+  r.target.position = 0;
+  r.methods[0].found.assign(3, Found::kNotAsked);
+  EXPECT_EQ(shown_method(r, ""), 1u);
+}
+
 }  // namespace
 }  // namespace hindscan::cli

@@ -97,20 +97,16 @@ std::string render_heatmap(std::span<const HeatToken> tokens, double scale, cons
   return lines.finish();
 }
 
-std::string heatmap_legend(double scale, bool targeted, const HeatmapStyle& style) {
+std::string heatmap_legend(double scale, const SignWords& signs, const HeatmapStyle& style) {
   if (style.depth == ColorDepth::kNone) {
-    return fmt::format("bars: .:-=+*#%@ {}, digits 1..9 {}; full scale {:.3g}\n",
-                       targeted ? "raise the target" : "are positive weights", targeted ? "lower it" : "negative ones",
-                       scale);
+    return fmt::format("bars: .:-=+*#%@ {}, digits 1..9 {}; full scale {:.3g}\n", signs.up, signs.down, scale);
   }
   std::string out = fmt::format("{:.3g} ", -scale);
   for (int i = -10; i <= 10; ++i) {
     const std::string on = sgr(score_color(i / 10.0, style.depth, style.dark), style.depth);
     out += on.empty() ? " " : on + " " + sgr_reset();
   }
-  return out + fmt::format(" +{:.3g}   {}\n", scale,
-                           targeted ? "orange raises the target, blue lowers it"
-                                    : "orange: positive weights, blue: negative ones");
+  return out + fmt::format(" +{:.3g}   orange: {}, blue: {}\n", scale, signs.up, signs.down);
 }
 
 std::string sparkline(std::span<const double> values) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/color.h"
+#include "explain/score_words.h"
 
 namespace hindscan::cli {
 
@@ -22,8 +23,7 @@ struct HeatmapStyle {
 
 // Scores are divided by `scale` (their largest magnitude); a score that is not finite counts as 0.
 std::string render_heatmap(std::span<const HeatToken> tokens, double scale, const HeatmapStyle& style);
-// targeted: the scores raise or lower a target; else they are weights with a sign.
-std::string heatmap_legend(double scale, bool targeted, const HeatmapStyle& style);
+std::string heatmap_legend(double scale, const SignWords& signs, const HeatmapStyle& style);
 
 char bar_char(double score);                            // " .:-=+*#%@" for 0..1, digits 1..9 for negative scores
 std::string sparkline(std::span<const double> values);  // eight heights of the magnitudes, scaled to the largest

@@ -37,6 +37,7 @@ class LeaveOneOut final : public ReverseMethod<R> {
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(scores_)));
     report.effect_of = kind_;
+    report.edit_words = kind_ == EditKind::kRemove ? "later tokens move up by one" : "it keeps its place";
     report.found = std::move(found_);
     report.details.set("measured_from", first_);
     report.label = target.position == 0 ? "no token stands before the last one"

@@ -74,6 +74,18 @@ static Json array_json(const MethodReport& m, const ScoreArray& a) {
                  std::visit([&](const auto& v) { return nested(std::span(v), std::span(a.shape)); }, a.values));
 }
 
+// Of each token how its score came about; null where nothing was asked.
+static Json found_json(const MethodReport& m) {
+  Json out = Json::array();
+  for (const Found f : m.found) {
+    if (f == Found::kNotAsked)
+      out.push(Json(nullptr));
+    else
+      out.push(f == Found::kMeasured ? "measured" : "estimated");
+  }
+  return out;
+}
+
 static Json method_json(const MethodReport& m) {
   Json shares = Json::object();
   for (const NamedShare& share : m.shares) shares.set(share.name, share.value);
@@ -82,6 +94,7 @@ static Json method_json(const MethodReport& m) {
   out.set("skip_share", m.skip_share);
   out.set("causal", m.causal ? causal_json(*m.causal) : Json(nullptr));
   if (!m.label.empty()) out.set("label", m.label);
+  if (m.effect_of) out.set("effect_of", edit_name(*m.effect_of)).set("found", found_json(m));
   for (const auto& [key, value] : m.details.members()) out.set(key, value);
   return out;
 }
@@ -102,6 +115,13 @@ size_t shown_method(const ExplainReport& report, const std::string& name) {
   std::vector<std::string> asked;
   for (const MethodReport& m : report.methods) asked.push_back(m.name);
   if (!name.empty()) return find_method(asked, name);
+  // Effects of edits that were asked of every token, where the method's own check bears them out.
+  const auto tells_effects = [&](const MethodReport& m) {
+    return m.effect_of && !m.approximate && report.target.position > 0 &&
+           std::count(m.found.begin(), m.found.end(), Found::kNotAsked) == std::ssize(m.found) - report.target.position;
+  };
+  const auto effects = std::find_if(report.methods.begin(), report.methods.end(), tells_effects);
+  if (effects != report.methods.end()) return static_cast<size_t>(effects - report.methods.begin());
   const auto adds_up = [](const MethodReport& m) { return m.total().completeness.has_value(); };
   const auto found = std::find_if(report.methods.begin(), report.methods.end(), adds_up);
   return found == report.methods.end() ? 0 : static_cast<size_t>(found - report.methods.begin());

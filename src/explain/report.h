@@ -111,7 +111,11 @@ struct MethodReport {
   std::vector<MethodNote> notes;       // what it found out beside its scores, for people
   Json details = Json::object();       // and for programs: members of its JSON object
   std::optional<EditKind> effect_of;   // the scores are what this edit takes away; none: what the token brings
-  std::vector<Found> found;            // [T]; empty: all were estimated; not in the JSON
+  std::string edited = "token";        // what it takes at once: "token", "word", "sentence"
+  std::string edit_words;              // what else that edit does to the text
+  std::vector<int64_t> edited_first;   // [T] first token of the edit that took it; empty: each was edited alone
+  std::vector<Found> found;            // [T], with effect_of
+  bool approximate = false;            // its own check does not bear its estimates out
   std::optional<ScanReach> reach;      // scan_edits() of this reach answers for other edits as its scores do
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const ScoreArray& total() const { return arrays.front(); }
@@ -161,8 +165,8 @@ struct ExplainReport {
   Window window;           // not in the JSON
 };
 
-// Index of the method of this name (find_method), or, of none, of the first whose scores add up to the target, else of
-// the first.
+// Index of the method of this name (find_method). Of none: of the first that tells what an edit of each token does and
+// whose check bears it out; else of the first whose scores add up to the target; else of the first.
 size_t shown_method(const ExplainReport& report, const std::string& name);
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);

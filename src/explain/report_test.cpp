@@ -53,6 +53,19 @@ TEST(ReportJson, FiguresOfTheCausalCheckHaveTheirOwnIntervals) {
             R"("sign_interval":[0.05,0.6],"window":[1,2]})");
 }
 
+TEST(ReportJson, EffectsOfEditsSayHowEachWasFound) {
+  ExplainReport r = report();
+  const auto method = [&] { return to_json(r).find("methods")->items()[0]; };
+  EXPECT_EQ(method().find("found"), nullptr);
+  EXPECT_EQ(method().find("effect_of"), nullptr);
+  r.methods[0].effect_of = EditKind::kDropWrite;
+  r.methods[0].found = {Found::kMeasured, Found::kNotAsked};
+  EXPECT_EQ(at(method(), "found"), R"(["measured",null])");
+  r.methods[0].found = {Found::kEstimated, Found::kNotAsked};
+  EXPECT_EQ(at(method(), "found"), R"(["estimated",null])");
+  EXPECT_EQ(at(method(), "effect_of"), R"("drop-write")");
+}
+
 TEST(ReportJson, ArraysSayWhatTheyAre) {
   const Json json = to_json(report());
   const Json::Array& arrays = json.find("arrays")->items();

@@ -53,15 +53,22 @@ class ScanMethod final : public ReverseMethod<R> {
     MethodReport report;
     std::vector<double> lost(static_cast<size_t>(T_), 0.0);
     report.found.assign(lost.size(), Found::kNotAsked);
+    std::vector<int64_t> first(lost.size());
+    for (size_t t = 0; t < first.size(); ++t) first[t] = static_cast<int64_t>(t);
     for (size_t i = 0; i < edits_.size(); ++i) {  // the tokens of a word share what it is worth
       for (int64_t t = edits_[i].position; t < edits_[i].end(); ++t) {
         lost[static_cast<size_t>(t)] = -scan_.responses[i].change / static_cast<double>(edits_[i].count);
         report.found[static_cast<size_t>(t)] = scan_.responses[i].exact ? Found::kMeasured : Found::kEstimated;
+        first[static_cast<size_t>(t)] = edits_[i].position;
       }
     }
     report.arrays.push_back(
         token_array({"lost", "what the target loses without the token", kTargetUnit}, std::move(lost)));
     report.effect_of = EditKind::kRemove;
+    report.edited = piece_by_name(by_);
+    report.edited_first = std::move(first);
+    report.edit_words = "later tokens keep their positions";
+    report.approximate = scan_.approximate;
     report.reach = scan_.checks.empty() ? reach_ : scan_.checks.back().reach;
     if (scan_.checks.empty())
       report.label = target.position == 0 ? "no token stands before the last one" : "";
@@ -122,7 +129,6 @@ class ScanMethod final : public ReverseMethod<R> {
       one.set("skill", c.skill ? Json(*c.skill) : Json()).set("largest_miss", c.largest_miss);
       checks.push(std::move(one));
     }
-    report.details.set("edit", edit_name(EditKind::kRemove));
     report.details.set("by", piece_by_name(by_));
     report.details.set("run", static_cast<int64_t>(run));
     report.details.set("exact", scan_.exact);

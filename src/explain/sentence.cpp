@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/effect_sentence.h"
 #include "explain/pieces.h"
 
 namespace hindscan {
@@ -91,6 +92,7 @@ std::string caveat(const MethodReport& method) {
 }  // namespace
 
 std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by) {
+  if (method.effect_of) return predicted(report) + effect_sentence(report, method);
   const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.position + 1));
   const PieceBy shown = by == PieceBy::kSentence ? by : readable_pieces(read);
   const std::vector<Piece> pieces = pieces_of(read, 0, std::ssize(read), shown);

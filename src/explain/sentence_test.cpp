@@ -90,5 +90,63 @@ TEST(ExplainSentence, WarnsOfScoresThatShouldAddUpAndDoNot) {
   EXPECT_THAT(sentence_of(r), Not(HasSubstr("do not rely")));
 }
 
+// Scores of edits: F loses them when the token is edited. found: 'r' run, 'e' estimated, '-' not asked.
+ExplainReport effects_of(const std::vector<std::string>& tokens, const std::vector<double>& scores,
+                         const std::string& found) {
+  ExplainReport r = report_of(tokens, scores);
+  r.methods[0].arrays[0].completeness.reset();
+  r.methods[0].effect_of = EditKind::kRemove;
+  for (const char f : found)
+    r.methods[0].found.push_back(f == 'r' ? Found::kMeasured : f == 'e' ? Found::kEstimated : Found::kNotAsked);
+  return r;
+}
+
+TEST(ExplainSentence, EffectsAreToldInUnitsOfTheTarget) {
+  ExplainReport r = effects_of({"He", " shut", ",", " the"}, {0.08, 0.4, -0.17, 0}, "rrr-");
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("Why \"next\" rather than \"other\"? Without \"shut\" the preference for \"next\" over "
+                        "\"other\" falls by 0.40 (from 1.00) and without \"He\" by 0.080; without \",\" it "
+                        "rises by 0.17. Each of these was really run, one at a time."));
+  EXPECT_THAT(sentence_of(r), Not(HasSubstr("tried")));
+  r.methods[0].arrays[0].values = std::vector<double>{0, 1.5, 0, 0};
+  EXPECT_THAT(sentence_of(r), HasSubstr("falls by 1.50 (from 1.00: then \"other\" leads). This was really run."));
+  r.methods[0].arrays[0].values = std::vector<double>{0, -1.5, 0, 0};
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("Without \"shut\" the preference for \"next\" over \"other\" rises by 1.50 (from 1.00)."));
+  r.target.contrast_id.reset();
+  EXPECT_THAT(sentence_of(r), HasSubstr("the score of \"next\" rises by"));
+  r.target.kind = TargetKind::kNumber;
+  EXPECT_THAT(sentence_of(r), HasSubstr("the number rises by"));
+}
+
+TEST(ExplainSentence, EstimatesOfEffectsAreNotSaidToBeRun) {
+  EXPECT_THAT(
+      sentence_of(effects_of({"He", " shut", " the"}, {0.3, 0.4, 0}, "er-")),
+      HasSubstr("falls by 0.40 (from 1.00) and without \"He\" by about 0.30. \"About\" is an estimate; the others "
+                "were really run."));
+  const std::string guessed = sentence_of(effects_of({"He", " shut", " the"}, {0.3, 0.4, 0}, "ee-"));
+  EXPECT_THAT(guessed, HasSubstr("These are estimates, not runs."));
+  EXPECT_THAT(guessed, Not(HasSubstr("really")));
+}
+
+TEST(ExplainSentence, ATokenThatWasEditedIsNotSaidToBeItsWord) {
+  EXPECT_THAT(sentence_of(effects_of({"He", " op", "ened", " it"}, {0, 0.2, 0.2, 0}, "rrr-")),
+              HasSubstr("Without the part \"op\" of \"opened\" the preference"));
+  // Two of a name are told apart, also where one of them is not named.
+  EXPECT_THAT(sentence_of(effects_of({"and", " he", " and", " it"}, {0, 0, 0.4, 0}, "rrr-")),
+              HasSubstr("Without \"and\" (token 2) the"));
+}
+
+TEST(ExplainSentence, SaysWhatWasEditedAndHowManyWereTried) {
+  ExplainReport r = effects_of({"a", "b", " one", " two", " it"}, {0, 0, 0, 0.4, 0}, "--rr-");
+  EXPECT_THAT(sentence_of(r), HasSubstr(" Only 2 of the 4 tokens before the last one were tried."));
+  r.methods[0].effect_of = EditKind::kDropWrite;
+  EXPECT_THAT(sentence_of(r), HasSubstr(" Without what the layers write at \"two\" the preference"));
+  r.methods[0].effect_of = EditKind::kReplace;
+  EXPECT_THAT(sentence_of(r), HasSubstr(" With another token for \"two\" the preference"));
+  EXPECT_THAT(sentence_of(effects_of({"a", " b"}, {0, 0}, "r-")), HasSubstr("No edit changes it."));
+  EXPECT_THAT(sentence_of(effects_of({"a"}, {0}, "-")), HasSubstr("No token stands before it that could be edited."));
+}
+
 }  // namespace
 }  // namespace hindscan

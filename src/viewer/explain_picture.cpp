@@ -7,6 +7,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "explain/score_words.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
 #include "viewer/ribbon.h"
@@ -29,6 +30,7 @@ std::string shortened(std::string_view bytes) { return printable(trimmed(bytes),
 
 std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
+  if (m.effect_of) return fmt::format("What each {} is worth to {}", piece_word(r, by), target_words(r));
   const std::string what = quoted(t.kind == TargetKind::kToken ? shown_text(t.id, t.text) : t.text, kNameColumns);
   const std::string who = fmt::format("Which {}s", piece_word(r, by));
   if (!m.targeted)
@@ -40,14 +42,27 @@ std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   return fmt::format("{} {} {}{}", who, how, what, than);
 }
 
-std::string subtitle(const ExplainReport& r, const MethodReport& m) {
+// Of scores that are effects of edits.
+std::string effects(const ExplainReport& r, const MethodReport& m, PieceBy by) {
+  const FoundCounts counts = found_counts(r, m);
+  std::string out = fmt::format(": {}. Underlined: really run ({} of {}){}.", asked_words(r, m), counts.measured,
+                                counts.asked, counts.measured < counts.asked ? ", the others are estimates" : "");
+  if (tells(r, m, by, "sum"))
+    out += " Where several were edited one by one, their sum is shown: not what all of them do.";
+  if (tells(r, m, by, "part")) out += " Where something longer was edited, each shows an equal part.";
+  return m.label.empty() ? out : out + fmt::format(" Note: {}.", m.label);
+}
+
+std::string subtitle(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
   std::string out = fmt::format("Model {}, {}", r.model, counted(r.tokens.size(), r.vectors ? "vector" : "token"));
   if (t.kind == TargetKind::kToken)
     out += fmt::format(", prediction after token {} of 0..{} (p = {:.3f})", t.position, r.tokens.size() - 1,
                        t.probability);
   if (t.kind == TargetKind::kClass) out += fmt::format(" (p = {:.3f})", t.probability);
-  out += fmt::format(". Method {}. ", m.name);
+  out += fmt::format(". Method {}", m.name);
+  if (m.effect_of) return out + effects(r, m, by);
+  out += ". ";
   if (const auto& whole = m.total().completeness)
     return out + fmt::format("The parts add up to {:.3f} (residual {:.0e}): arithmetic, not yet cause.", whole->target,
                              std::abs(whole->residual));
@@ -68,7 +83,8 @@ class Drawing {
 
   std::string png() {
     y_ += page_.text(0, y_, title(report_, method_, by_), {.size = 18, .bold = true, .width = kWidth}).height + 4;
-    y_ += page_.text(0, y_, subtitle(report_, method_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
+    y_ +=
+        page_.text(0, y_, subtitle(report_, method_, by_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
     if (words_.size() > kWrittenOut) ribbon();
     write_words();
     scale(largest_size(scores_));
@@ -78,8 +94,8 @@ class Drawing {
 
  private:
   void scale(double top) {
-    y_ += draw_scale(page_, 0, y_, top, method_.targeted ? "lowers it" : "negative",
-                     method_.targeted ? "raises it" : "positive");
+    const SignWords signs = sign_words(report_, method_);
+    y_ += draw_scale(page_, 0, y_, top, signs.down, signs.up);
     y_ += kGap;
   }
 
@@ -95,7 +111,10 @@ class Drawing {
         x = 0;
         y_ += kLineHeight;
       }
+      const double from = x;
       x = word(x, words_[i].piece.bytes, kSize, kLineHeight, &color);
+      const double left = from < x ? from : 0;
+      if (really_run(words_[i].piece)) page_.fill(left, y_ + kLineHeight - 5, x - left, 2, kInk);
       if (words_[i].piece.bytes.ends_with('\n')) {
         x = 0;
         y_ += kLineHeight;
@@ -104,6 +123,11 @@ class Drawing {
     if (report_.target.kind == TargetKind::kToken)
       word(x + 6, shown_text(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
     y_ += kLineHeight + kGap;
+  }
+
+  bool really_run(const Piece& p) const {
+    const auto run = [](Found f) { return f == Found::kMeasured; };
+    return method_.effect_of && std::all_of(method_.found.begin() + p.first, method_.found.begin() + p.last, run);
   }
 
   // A line ends before a piece that begins a word, where the word fits a line.

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "explain/score_words.h"
 #include "viewer/assets.h"
 #include "viewer/base64.h"
 
@@ -107,11 +108,21 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   for (const MethodReport& m : report.methods) views.push(views_json(m, bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
+  Json signs = Json::array(), asked = Json::array(), edited = Json::array();
+  for (const MethodReport& m : report.methods) {
+    const SignWords words = sign_words(report, m);
+    signs.push(Json::array().push(words.up).push(words.down));
+    asked.push(asked_words(report, m));
+    edited.push(Json(m.edited_first));
+  }
   Json notes = Json::array();
   for (const MethodReport& m : report.methods) {
     for (const MethodNote& n : m.notes) notes.push(m.name + ": " + n.head + ": " + n.text);
   }
   data.set("views", std::move(views))
+      .set("signs", std::move(signs))
+      .set("asked", std::move(asked))
+      .set("edited", std::move(edited))
       .set("notes", std::move(notes))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))

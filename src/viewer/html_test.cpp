@@ -149,6 +149,20 @@ TEST(HtmlReport, PiecesEndWithTheTarget) {
   EXPECT_EQ(words(0), "[[1,3]]");
 }
 
+// The page says what a score means in the words of the terminal.
+TEST(HtmlReport, SaysWhatAnEditWasAndWhatItsScoresMean) {
+  ExplainReport r = report_of({"a", "b"});
+  const auto said = [&](const char* key) {
+    return to_string(parse_json(island(html_report(r)), "island").find(key)->items()[0]);
+  };
+  EXPECT_EQ(said("signs"), R"(["raise the target","lower it"])");
+  EXPECT_EQ(said("asked"), R"("")");
+  r.methods[0].effect_of = EditKind::kRemove;
+  r.methods[0].found = {Found::kMeasured, Found::kNotAsked};
+  EXPECT_EQ(said("signs"), R"(["removing it lowers the preference","removing it raises it"])");
+  EXPECT_NE(said("asked").find("each token removed, alone; the other answer stays"), std::string::npos);
+}
+
 TEST(HtmlReport, NothingToShowIsAnError) { EXPECT_THROW(html_report(ExplainReport{}), Error); }
 
 TEST(Base64, Rfc4648Vectors) {

@@ -5,6 +5,13 @@
 
 namespace hindscan::viewer {
 
+// 1: the edit of the token was really run; 0: estimated; -1: not asked for.
+static std::vector<int32_t> measured_marks(const MethodReport& m) {
+  std::vector<int32_t> out;
+  for (const Found f : m.found) out.push_back(f == Found::kMeasured ? 1 : f == Found::kEstimated ? 0 : -1);
+  return out;
+}
+
 void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& report) {
   std::vector<int32_t> tokens;
   for (const TokenReport& t : report.tokens) tokens.push_back(t.id);
@@ -22,6 +29,7 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
       for (size_t i = 0; i + 1 < a.axes.size(); ++i) name += fmt::format(".{}s", a.axes[i]);
       std::visit([&](const auto& v) { arrays.push_back(npy_array(name, a.shape, v)); }, a.values);
     }
+    if (m.effect_of) arrays.push_back(npy_array(m.name + ".measured", {T}, measured_marks(m)));
   }
   write_npz(fs, path, arrays);
 }

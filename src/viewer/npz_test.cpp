@@ -52,13 +52,19 @@ TEST(ReportNpz, HoldsEveryArrayUnderItsName) {
   append(m.arrays, {"core", "", kWeightUnit}, {{1, 2}, {1, 2, 3, 4, 5, 6}});
   append(m.arrays, {"mixer", "", kWeightUnit}, {{3, 4}, {6, 5, 4, 3, 2, 1}});
   r.methods.push_back(m);
+  MethodReport& scan = r.methods.emplace_back();
+  scan.name = "scan";
+  scan.arrays.push_back(token_array({"lost", "", kTargetUnit}, {5, 0}));
+  scan.effect_of = EditKind::kRemove;
+  scan.found = {Found::kMeasured, Found::kNotAsked};
   const Scratch folder;
   write_report_npz(real_fs(), folder.at("report.npz"), r);
   const std::string file = real_fs().read(folder.at("report.npz"), 1 << 20);
   const std::map<std::string, std::string> expected = {
-      {"tokens.npy", "[2] 7 9"},     {"layer_residuals.npy", "[3] 0.5 0.25 0.125"},
-      {"row.scores.npy", "[2] 1 2"}, {"row.core.layers.npy", "[3, 2] 1 2 3 4 5 6"},
-      {"row.mixer.npy", "[2] 3 4"},  {"row.mixer.layers.npy", "[3, 2] 6 5 4 3 2 1"}};
+      {"tokens.npy", "[2] 7 9"},      {"layer_residuals.npy", "[3] 0.5 0.25 0.125"},
+      {"row.scores.npy", "[2] 1 2"},  {"row.core.layers.npy", "[3, 2] 1 2 3 4 5 6"},
+      {"scan.scores.npy", "[2] 5 0"}, {"scan.measured.npy", "[2] 1 -1"},
+      {"row.mixer.npy", "[2] 3 4"},   {"row.mixer.layers.npy", "[3, 2] 6 5 4 3 2 1"}};
   EXPECT_EQ(stored(file), expected);
   EXPECT_EQ(npz_text(as_bytes(file), "weights", "npz"), "hash");
 }

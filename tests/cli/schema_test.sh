@@ -16,6 +16,8 @@ for a in document["arrays"]:
     assert all(len(row) == T for row in rows), a["name"]
     assert not (whole := a["completeness"]) or abs(whole["target"] - a["sum"] - a["state"] - a["no_token"] - whole["residual"]) < 1e-9
     assert "part_of" not in a or any(b["name"] == a["part_of"] and b["method"] == a["method"] and b["axes"] == a["axes"] for b in document["arrays"])
+for m in document["methods"]:
+    assert len(m.get("found", [])) in ([T] if "effect_of" in m else [0]), m["name"]
 for name in names:
     assert next(a for a in document["arrays"] if a["method"] == name)["axes"] == ["token"], name
 PY
@@ -33,6 +35,17 @@ for family in kda rwkv7; do expect 0 train --arch "$family" "${small[@]}" --out 
 conforms -m kda/model --tokens 3,7,1,12,5,9 --method row:estimator=key-dropping,rollout --per-layer
 conforms -m rwkv7/model --tokens 3,7,1,12,5,9 --method gradient-x-input,frozen --per-layer
 conforms -p $'caf\xc3'
+conforms -p "the cat sat" --method scan,leave-one-out:tokens=1
+holds python3 - <<'PY'
+import json
+d = json.load(open("out"))
+found = {m["name"]: (m["effect_of"], m["found"]) for m in d["methods"]}
+assert found["leave-one-out:tokens=1"] == ("remove", [None, "measured", None]), found
+assert found["scan"][0] == "remove" and found["scan"][1][2] is None and None not in found["scan"][1][:2], found
+d["methods"][0]["found"][0] = "guessed"
+json.dump(d, open("out", "w"))
+PY
+holds test "$(/usr/bin/python3 check.py "$HINDSCAN_ROOT/docs/schemas/explain-3.json" >/dev/null 2>&1; echo $?)" = 1
 cp "$HINDSCAN_ROOT/tests/golden/formats/explain-3.json" out
 holds /usr/bin/python3 check.py "$HINDSCAN_ROOT/docs/schemas/explain-3.json"
 # A document that says less, or something else, does not.

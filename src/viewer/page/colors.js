@@ -23,7 +23,7 @@ function paintScale(id, top) {
     g.fillStyle = css(color(state.magnitude ? t : 2 * t - 1));
     g.fillRect(x, 0, 1, canvas.height);
   }
-  const [low, high] = targeted() ? ['lowers it', 'raises it'] : ['negative', 'positive'];
+  const [high, low] = signs();
   box.querySelector('.low').textContent = state.magnitude ? '0' : low + ' ' + number(-top, 3);
   box.querySelector('.high').textContent = state.magnitude ? number(top, 3) + ', whatever the sign' : '+' + number(top, 3) + ' ' + high;
 }

@@ -33,7 +33,10 @@ const views = report.methods.map((m, i) => data.views[i].map(v => (
 
 const state = {method: data.shown, map: 0, by: data.by, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];
-const targeted = () => report.methods[state.method].targeted;
+const signs = () => state.map > 0 && effects() ? ['lost by it', 'gained by it'] : data.signs[state.method];  // of a score above zero, and below
+const effects = (i = state.method) => report.methods[i].effect_of !== undefined;  // its scores are what an edit of a token does
+const marked = () => effects() && state.map === 0;  // what is shown are these scores
+const foundOf = (i, t) => !effects(i) ? '' : {measured: 'run', estimated: 'estimate'}[report.methods[i].found[t]] || '\u2013';
 const peak = values => {
   let top = 0;
   for (const v of values) if (Number.isFinite(v)) top = Math.max(top, Math.abs(v));

@@ -37,7 +37,8 @@ function paintStrip() {
     const rgb = Math.abs(relative) < 0.02 ? null : color(relative);
     style.background = rgb ? css(rgb) : '';
     style.color = rgb ? textOn(rgb) : '';
+    spans[u].classList.toggle('run', marked() && report.methods[state.method].found.slice(units[u].first, units[u].last).every(f => f === 'measured'));
   });
-  $('view-means').textContent = 'Method ' + report.methods[state.method].name + ': ' + report.methods[state.method].words + '. Shown of it: ' + view().words + '.';
+  $('view-means').textContent = 'Method ' + report.methods[state.method].name + ': ' + report.methods[state.method].words + '. ' + (marked() ? 'Asked: ' + data.asked[state.method] + '. Underlined: really run.' : 'Shown of it: ' + view().words + '.');
   paintScale('scale', top);
 }

@@ -1,5 +1,5 @@
 // Tables whose rows may hold bars, and be picked: strongest sources, the selected token, the checks.
-const extra = ['share', 'strongest in layer'];  // columns that a narrow screen goes without
+const extra = ['share', 'how', 'strongest in layer'];  // columns that a narrow screen goes without
 function table(head, rows, textColumn) {
   const out = make('table'), row = make('tr');
   const put = (tr, tag, c, i) => {
@@ -50,6 +50,14 @@ function bar(relative) {
     svg('rect', {x: left ? zero() - w : zero(), width: w, y: 1, height: 10, fill: css(arms[isDark() ? 'dark' : 'light'][left ? 2 : 1])}));
   return out;
 }
+// How a unit's score came about: of one edit, of several together, or an equal part of a longer one.
+function foundBy(unit) {
+  const first = data.edited[state.method], begins = t => !first.length || t >= T || first[t] === t;
+  const all = Array.from({length: unit.last - unit.first}, (_, i) => unit.first + i);
+  if (all.every(t => foundOf(state.method, t) === '\u2013')) return '\u2013';
+  if (all.slice(1).some(begins)) return 'sum';
+  return begins(unit.first) && begins(unit.last) ? foundOf(state.method, unit.first) : 'part';
+}
 function paintSources() {
   const scores = units.map(unit => unitScore(unit, view().scores)), layers = view().layers, top = peak(scores) || 1;
   let total = 0;
@@ -59,16 +67,16 @@ function paintSources() {
     const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
     return String(sizes.indexOf(Math.max(...sizes)));
   };
-  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : targeted() ? 'Bars to the right raise the target, bars to the left lower it.' : 'Bars to the right: positive weight; to the left: negative.';
-  $('sources').replaceChildren(table([unitWord(), axisOf(top), 'score', 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
-    order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
+  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : 'Bars to the right: ' + signs()[0] + '; to the left: ' + signs()[1] + '.' + (marked() ? ' Run: the model was really run so; estimate: it was not' + (units.some(unit => foundBy(unit) === 'sum') ? '; sum: of edits made one by one, not what all of them together do' : '') + (units.some(unit => foundBy(unit) === 'part') ? '; part: an equal part of a longer edit.' : '.') : '');
+  $('sources').replaceChildren(table([unitWord(), axisOf(top), effects() ? 'lost' : 'score', marked() ? 'how' : 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
+    order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), marked() ? foundBy(units[u]) : total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
-  $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + ', score ' + number(scores[t]) +
+  $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + (foundOf(state.method, t) === '\u2013' ? ', not asked for' : ', score ' + number(scores[t])) + ({run: ', really run', estimate: ', an estimate'}[foundOf(state.method, t)] || '') +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
   $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
-    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), number(v.scores[t])]}))), 0));
+    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), foundOf(i, t) === '\u2013' ? '\u2013' : number(v.scores[t])]}))), 0));
   if (!layers) return $('by-layer').replaceChildren();
   const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
   $('by-layer').replaceChildren(make('p', 'By layer', 'legend'), table(['layer', axisOf(top), view().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
@@ -76,7 +84,7 @@ function paintDetail() {
 const interval = (range, spelled) => range ? ' [' + range.map(spelled).join(', ') + ']' : '';  // 95 %
 function paintChecks() {
   $('methods').replaceChildren(table(['method', 'sum', 'state before', 'no token', 'through skip', 'target', 'residual', 'edits', 'rank correlation', 'sign agreement'],
-    report.methods.map(m => ({m, of: total(m), whole: total(m).completeness})).map(({m, of, whole}) => ({cells: [m.name, number(of.sum), number(of.state), number(of.no_token), number(m.skip_share), number(whole && whole.target),
+    report.methods.map(m => ({m, of: total(m), whole: total(m).completeness})).map(({m, of, whole}) => ({cells: [m.name, ...(m.effect_of ? [null, null, null, null] : [of.sum, of.state, of.no_token, m.skip_share]).map(v => number(v)), number(whole && whole.target),
       whole ? number(whole.residual) : 'none', m.causal ? String(m.causal.edits) : '\u2013', m.causal ? number(m.causal.spearman, 3) + interval(m.causal.spearman_interval, v => v.toFixed(2)) : '\u2013',
       m.causal && m.causal.sign_agreement !== null ? (100 * m.causal.sign_agreement).toFixed(0) + ' %' + interval(m.causal.sign_interval, v => (100 * v).toFixed(0)) : '\u2013']})), 0));
   const shares = report.methods.filter(m => Object.keys(m.shares || {}).length).map(m => m.name + ' through (summed over layers, each counts again) ' + Object.entries(m.shares).map(([k, v]) => k + ' ' + number(v, 3)).join(', '));

@@ -1,0 +1,101 @@
+#include "explain/score_words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hindscan {
+namespace {
+
+constexpr int kNameColumns = 40;
+
+struct EditWords {
+  const char* doing;  // "removing it"
+  const char* done;   // each token ..., on its own
+};
+
+EditWords edit_words(EditKind kind) {
+  constexpr EditWords all[] = {{"replacing it", "replaced"},
+                               {"dropping its write", "kept from being written to the layers' memory"},
+                               {"removing it", "removed"}};  // in the order of EditKind
+  return all[static_cast<size_t>(kind)];
+}
+
+const char* target_noun(const TargetReport& t) {
+  return t.contrast_id ? "the preference" : t.kind == TargetKind::kNumber ? "the number" : "the score";
+}
+
+}  // namespace
+
+SignWords sign_words(const ExplainReport& report, const MethodReport& method) {
+  if (method.effect_of) {
+    const char* doing = edit_words(*method.effect_of).doing;
+    return {fmt::format("{} lowers {}", doing, target_noun(report.target)), fmt::format("{} raises it", doing)};
+  }
+  return method.targeted ? SignWords{"raise the target", "lower it"} : SignWords{"positive weights", "negative ones"};
+}
+
+std::string target_words(const ExplainReport& report) {
+  const TargetReport& t = report.target;
+  if (t.kind == TargetKind::kNumber) return target_noun(t);
+  const std::string name = quoted(shown_text(t.id, t.text), kNameColumns);
+  if (!t.contrast_id) return fmt::format("{} of {}", target_noun(t), name);
+  return fmt::format("{} for {} over {}", target_noun(t), name,
+                     quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
+}
+
+std::string asked_words(const ExplainReport& report, const MethodReport& method) {
+  if (!method.effect_of) return "";
+  const TargetReport& t = report.target;
+  std::string out = fmt::format("each {} {}, alone", method.edited, edit_words(*method.effect_of).done);
+  if (!method.edit_words.empty()) out += "; " + method.edit_words;
+  if (!t.contrast_id) return out;
+  return out +
+         fmt::format("; the other answer stays {}", quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
+}
+
+std::vector<std::pair<int64_t, int64_t>> edited_spans(const ExplainReport& report, const MethodReport& method) {
+  std::vector<std::pair<int64_t, int64_t>> out;
+  for (int64_t t = 0; t <= report.target.position; ++t) {
+    const bool joins = !out.empty() && !method.edited_first.empty() && method.edited_first[static_cast<size_t>(t)] < t;
+    if (joins)
+      out.back().second = t + 1;
+    else
+      out.emplace_back(t, t + 1);
+  }
+  return out;
+}
+
+std::string found_words(const MethodReport& method, const Piece& piece) {
+  if (!method.effect_of || method.found.empty()) return "";
+  const auto found = [&](int64_t t) { return method.found[static_cast<size_t>(t)]; };
+  const auto begins = [&](int64_t t) {
+    return method.edited_first.empty() || method.edited_first[static_cast<size_t>(t)] == t;
+  };
+  bool asked = false, several = false;
+  for (int64_t t = piece.first; t < piece.last; ++t) {
+    asked = asked || found(t) != Found::kNotAsked;
+    several = several || (t > piece.first && begins(t));
+  }
+  if (!asked) return "-";
+  if (several) return "sum";
+  const bool whole = begins(piece.first) && (piece.last == std::ssize(method.found) || begins(piece.last));
+  return !whole ? "part" : found(piece.first) == Found::kMeasured ? "run" : "estimate";
+}
+
+FoundCounts found_counts(const ExplainReport& report, const MethodReport& method) {
+  FoundCounts out;
+  for (const auto& [first, last] : edited_spans(report, method)) {
+    const Found f = method.found[static_cast<size_t>(first)];
+    out.asked += f != Found::kNotAsked;
+    out.measured += f == Found::kMeasured;
+  }
+  return out;
+}
+
+bool tells(const ExplainReport& report, const MethodReport& method, PieceBy by, std::string_view found) {
+  const std::vector<Piece> pieces = pieces_of(report.tokens, 0, report.target.position + 1, by);
+  return std::any_of(pieces.begin(), pieces.end(), [&](const Piece& p) { return found_words(method, p) == found; });
+}
+
+}  // namespace hindscan

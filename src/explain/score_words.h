@@ -1,0 +1,39 @@
+// What the numbers of a method mean, in words that terminal, page and pictures share.
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "explain/pieces.h"
+
+namespace hindscan {
+
+// Of scores above and below zero: "raise the target", "lower it".
+struct SignWords {
+  std::string up, down;
+};
+SignWords sign_words(const ExplainReport& report, const MethodReport& method);
+
+std::string target_words(const ExplainReport& report);  // `the preference for "door" over "window"`
+
+// What was asked of the model where the scores are effects of edits; else nothing.
+std::string asked_words(const ExplainReport& report, const MethodReport& method);
+
+// The tokens of the text that were edited together, as [first, last).
+std::vector<std::pair<int64_t, int64_t>> edited_spans(const ExplainReport& report, const MethodReport& method);
+
+// How a piece's score came about: "run", "estimate", "-" where nothing was asked, "sum" of several edits, "part" of a
+// larger one. Nothing where the scores are no effects of edits.
+std::string found_words(const MethodReport& method, const Piece& piece);
+
+// The edits that were asked for, and those that were really run.
+struct FoundCounts {
+  int64_t asked = 0, measured = 0;
+};
+FoundCounts found_counts(const ExplainReport& report, const MethodReport& method);
+
+// Whether pieces are told so ("sum", "part").
+bool tells(const ExplainReport& report, const MethodReport& method, PieceBy by, std::string_view found);
+
+}  // namespace hindscan
