@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "explain/pieces.h"
 #include "explain/report.h"
 
 namespace hindscan::cli {

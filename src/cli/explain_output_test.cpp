@@ -163,7 +163,7 @@ TEST(ExplainOutput, EffectsOfEditsSayHowTheyWereFound) {
   EXPECT_THAT(text,
               HasSubstr("asked   each token removed, alone; later tokens keep their positions; the other answer stays "
                         "\"other\"\n"));
-  EXPECT_THAT(text, HasSubstr("digits 1..9 removing it raises it; full scale"));
+  EXPECT_THAT(text, HasSubstr("digits 1..9 removing it raises the preference; full scale"));
   EXPECT_THAT(text, HasSubstr("bars: .:-=+*#%@ removing it lowers the preference,"));
   EXPECT_THAT(text, HasSubstr("      lost   how\n"));
   EXPECT_THAT(text, HasSubstr("   -2.0000   estimate\n"));
@@ -175,7 +175,7 @@ TEST(ExplainOutput, EffectsOfEditsSayHowTheyWereFound) {
               HasSubstr("lost how far the preference for \"next\" over \"other\" falls: at 1.00 the one is 2.72 "
                         "times as likely as the other,"));
   EXPECT_THAT(explain_text(r, {{ColorDepth::kTrue, true, 80}, ""}),
-              HasSubstr("orange: removing it lowers the preference, blue: removing it raises it\n"));
+              HasSubstr("orange: removing it lowers the preference, blue: removing it raises the preference\n"));
 }
 
 // The sum over a word's tokens is not what removing the word does.

@@ -30,7 +30,8 @@ const char* target_noun(const TargetReport& t) {
 SignWords sign_words(const ExplainReport& report, const MethodReport& method) {
   if (method.effect_of) {
     const char* doing = edit_words(*method.effect_of).doing;
-    return {fmt::format("{} lowers {}", doing, target_noun(report.target)), fmt::format("{} raises it", doing)};
+    const char* what = target_noun(report.target);
+    return {fmt::format("{} lowers {}", doing, what), fmt::format("{} raises {}", doing, what)};
   }
   return method.targeted ? SignWords{"raise the target", "lower it"} : SignWords{"positive weights", "negative ones"};
 }

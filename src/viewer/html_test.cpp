@@ -159,7 +159,7 @@ TEST(HtmlReport, SaysWhatAnEditWasAndWhatItsScoresMean) {
   EXPECT_EQ(said("asked"), R"("")");
   r.methods[0].effect_of = EditKind::kRemove;
   r.methods[0].found = {Found::kMeasured, Found::kNotAsked};
-  EXPECT_EQ(said("signs"), R"(["removing it lowers the preference","removing it raises it"])");
+  EXPECT_EQ(said("signs"), R"(["removing it lowers the preference","removing it raises the preference"])");
   EXPECT_NE(said("asked").find("each token removed, alone; the other answer stays"), std::string::npos);
 }
 

@@ -73,10 +73,10 @@ function paintSources() {
 }
 function paintDetail() {
   const t = state.token, scores = view().scores, layers = view().layers;
-  $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + (foundOf(state.method, t) === '\u2013' ? ', not asked for' : ', score ' + number(scores[t])) + ({run: ', really run', estimate: ', an estimate'}[foundOf(state.method, t)] || '') +
+  $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + (marked() && foundOf(state.method, t) === '\u2013' ? ', not asked for' : ', score ' + number(scores[t])) + ({run: ', really run', estimate: ', an estimate'}[marked() && foundOf(state.method, t)] || '') +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
-  $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map(v => (
-    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), foundOf(i, t) === '\u2013' ? '\u2013' : number(v.scores[t])]}))), 0));
+  $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map((v, j) => (
+    {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), j === 0 && foundOf(i, t) === '\u2013' ? '\u2013' : number(v.scores[t])]}))), 0));
   if (!layers) return $('by-layer').replaceChildren();
   const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
   $('by-layer').replaceChildren(make('p', 'By layer', 'legend'), table(['layer', axisOf(top), view().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
