@@ -23,13 +23,17 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
   std::vector<NpyArray> arrays = {npy_text("format", format_text), npy_text("weights", weights),
                                   npy_array("tokens", {T}, tokens),
                                   npy_array("layer_residuals", {residuals.size()}, residuals)};
+  std::vector<std::vector<int32_t>> marks;  // the arrays point into them
+  marks.reserve(report.methods.size());
   for (const MethodReport& m : report.methods) {
     for (const ScoreArray& a : m.arrays) {
       std::string name = fmt::format("{}.{}", m.name, &a == &m.total() ? "scores" : a.name);
       for (size_t i = 0; i + 1 < a.axes.size(); ++i) name += fmt::format(".{}s", a.axes[i]);
       std::visit([&](const auto& v) { arrays.push_back(npy_array(name, a.shape, v)); }, a.values);
     }
-    if (m.effect_of) arrays.push_back(npy_array(m.name + ".measured", {T}, measured_marks(m)));
+    if (!m.effect_of) continue;
+    marks.push_back(measured_marks(m));
+    arrays.push_back(npy_array(m.name + ".measured", {T}, marks.back()));
   }
   write_npz(fs, path, arrays);
 }
