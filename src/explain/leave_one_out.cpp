@@ -26,7 +26,7 @@ class LeaveOneOut final : public ReverseMethod<R> {
 
   void measured(std::span<const Edit> edits) override {
     for (const Edit& e : edits) {
-      scores_[static_cast<size_t>(e.position)] = -e.measured;
+      scores_[static_cast<size_t>(e.position)] = 0 - e.measured;
       found_[static_cast<size_t>(e.position)] = Found::kMeasured;
     }
     if (!edits.empty()) first_ = edits.front().position;

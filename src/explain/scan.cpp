@@ -57,7 +57,7 @@ class ScanMethod final : public ReverseMethod<R> {
     for (size_t t = 0; t < first.size(); ++t) first[t] = static_cast<int64_t>(t);
     for (size_t i = 0; i < edits_.size(); ++i) {  // the tokens of a word share what it is worth
       for (int64_t t = edits_[i].position; t < edits_[i].end(); ++t) {
-        lost[static_cast<size_t>(t)] = -scan_.responses[i].change / static_cast<double>(edits_[i].count);
+        lost[static_cast<size_t>(t)] = (0 - scan_.responses[i].change) / static_cast<double>(edits_[i].count);
         report.found[static_cast<size_t>(t)] = scan_.responses[i].exact ? Found::kMeasured : Found::kEstimated;
         first[static_cast<size_t>(t)] = edits_[i].position;
       }
