@@ -139,6 +139,8 @@ inline constexpr Tolerance kGridDifference{1e-8, 1e-8, Unit::kOne};
 inline constexpr Tolerance kSecondDifference{4e-9, 4e-9};
 // ... and with steps of 1/1024.
 inline constexpr Tolerance kFloatSteps{2e-5, 2e-5, Unit::kEach, 1};
+// A small change against its first order: what is left out is of the second.
+inline constexpr Tolerance kSmallChange{1e-3, 1e-3, Unit::kLargest, 1e-12};
 
 // ---- Whole models against their references (golden files, published logits).
 inline constexpr Tolerance kF32Logits{2e-6, 8e-7};
