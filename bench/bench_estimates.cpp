@@ -68,8 +68,8 @@ void explain_rows(const Model& model, const std::string& family, const std::vect
                   Tally& tally) {
   ExplainRequest r;
   r.tokens = tokens;
-  for (const char* methods : {"row", "rollout", "gradient-x-input", "frozen", "usual", "integrated-gradients:steps=8",
-                              "leave-one-out", "scan"}) {
+  for (const char* methods : {"row", "rollout", "gradient-x-input", "frozen", "row-logit", "half-attnlrp", "usual",
+                              "integrated-gradients:steps=8", "leave-one-out", "scan"}) {
     r.methods = parse_methods(methods);
     r.causal_edits = std::string_view(methods) == "usual" ? 24 : 0;
     const double foretold = estimate_explain(model, r).seconds;

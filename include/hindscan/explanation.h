@@ -18,8 +18,9 @@ namespace hindscan {
 class Session;
 
 struct ExplainOptions {
-  // Comma-separated: row, rollout, gradient-x-input, frozen, integrated-gradients, leave-one-out, scan, each with its
-  // options as NAME:key=value ("integrated-gradients:steps=32"); "usual": the first four; "all".
+  // Comma-separated: row, rollout, gradient-x-input, frozen, row-logit, half, half-attnlrp, integrated-gradients,
+  // leave-one-out, scan, each with its options as NAME:key=value ("integrated-gradients:steps=32"); "usual": the first
+  // four; "all".
   std::string methods = "usual";
   int64_t target = -1;             // position whose next token is explained; negative: from the end
   std::string target_token = {};   // explain this token (of a classifier: class number); empty: the most likely

@@ -30,6 +30,11 @@ LocalRule resolve(const AdjointRules& rules, Role role, bool second_is_signal) {
     out.signal = rules.path != MixerPath::kGate;
     out.coefficient = (out.coefficient || both) && on(MixerPath::kGate);
   }
+  // Values times weights, and the weights of queries times keys.
+  if (role == Role::kAttention && rule.kind == Rule::kHalf) {
+    out.share = 0.5;
+    out.coefficient = true;
+  }
   // Every path of a mixer crosses what lies outside its core: what goes around it must be counted with one of them.
   if (role == Role::kBeside) out.signal = on(MixerPath::kValue);
   if (role == Role::kGlr || role == Role::kAttention || role == Role::kNonlinear || role == Role::kSkip) {

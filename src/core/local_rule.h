@@ -11,7 +11,7 @@ namespace hindscan {
 struct LocalRule {
   bool signal = true;       // what the op is linear in carries the adjoint
   bool coefficient = true;  // so does what acts on it; else gate, step, slope y / x, 1/std, weights are constants
-  double share = 1;         // of the adjoint for each of the two
+  double share = 1;         // of the adjoint for each of two signals that multiply
   bool relevance = false;   // the relevance is handed on instead of the adjoint (core/ops/relevance.h)
   double epsilon = 0, gamma = 0;
   bool value = true, write = true, decay = true, read = true;  // inputs of a recurrence, of attention, of a skip

@@ -45,7 +45,8 @@ const char* role_name(Role role);
 enum class Rule : uint8_t {
   kExact,     // the derivative; of a linear op the transpose
   kFrozen,    // coefficients keep the value they took: gate, slope y / x, 1/std, step, weights of attention, route
-  kHalf,      // gate: two signals that multiply get half of the relevance each; a coefficient is frozen
+  kHalf,      // two signals that multiply get half of the adjoint each: a gate and what it gates (a coefficient is
+              // frozen); values and weights of attention, the weights' half again halved between query and key
   kIdentity,  // every element keeps its relevance: adjoint_x = adjoint_y y / (x + eps sign x)
   kEpsilon,   // R_i = sum_j R_j z_ij / (y_j + eps sign y_j)
   kGamma      // R_i = sum_j R_j (z_ij + gamma p(z_ij)) / (y_j + gamma sum_i p(z_ij) + eps sign y_j)
@@ -69,6 +70,7 @@ constexpr bool role_knows(Role role, Rule rule) {
     case Role::kSoftCap:
       return rule == Rule::kFrozen || rule == Rule::kIdentity;
     case Role::kGate:
+    case Role::kAttention:
       return rule == Rule::kFrozen || rule == Rule::kHalf;
     case Role::kDecay:
     case Role::kGlr:
@@ -77,7 +79,6 @@ constexpr bool role_knows(Role role, Rule rule) {
     case Role::kTokenMix:
     case Role::kRotate:
     case Role::kHeadDot:
-    case Role::kAttention:
     case Role::kNonlinear:
     case Role::kRoute:
       return rule == Rule::kFrozen;
@@ -146,5 +147,8 @@ constexpr AdjointRules frozen_rules() {
 // Frozen, but a gate that is a signal itself (SiLU, GELU, a plain product) gets half of the relevance (MambaLRP,
 // arXiv 2406.07592; AttnLRP, 2402.05602).
 constexpr AdjointRules half_rules() { return frozen_rules().set(Role::kGate, {Rule::kHalf}); }
+// The same, and attention's weights carry relevance to query and key through the softmax's derivative (AttnLRP), which
+// does not keep all of it.
+constexpr AdjointRules half_attnlrp_rules() { return half_rules().set(Role::kAttention, {Rule::kHalf}); }
 
 }  // namespace hindscan

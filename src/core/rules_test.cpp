@@ -67,16 +67,17 @@ TEST(Rules, ANumberThatTheRuleHasNotIsRefused) {
 
 TEST(Rules, NamedSetsDifferWhereTheirNamesSay) {
   constexpr AdjointRules exact = exact_rules(), frozen = frozen_rules(), half = half_rules(),
-                         training = training_rules();
+                         attnlrp = half_attnlrp_rules(), training = training_rules();
   for (size_t i = 0; i < kRoles; ++i) {
     const Role role = static_cast<Role>(i);
     EXPECT_EQ(exact.of(role).kind, Rule::kExact);
     EXPECT_EQ(training.of(role).kind, Rule::kExact);
     EXPECT_EQ(frozen.of(role).kind, role_knows(role, Rule::kFrozen) ? Rule::kFrozen : Rule::kExact) << role_name(role);
     EXPECT_EQ(half.of(role).kind, role == Role::kGate ? Rule::kHalf : frozen.of(role).kind) << role_name(role);
+    EXPECT_EQ(attnlrp.of(role).kind, role == Role::kAttention ? Rule::kHalf : half.of(role).kind) << role_name(role);
   }
   EXPECT_TRUE(training.weights);
-  EXPECT_FALSE(exact.weights || frozen.weights || half.weights);
+  EXPECT_FALSE(exact.weights || frozen.weights || half.weights || attnlrp.weights);
 }
 
 TEST(Rules, WeightGradientsAreThoseOfExactOrFrozenRules) {
@@ -129,6 +130,21 @@ TEST(Rules, ACoreCarriesTheInputOfThePath) {
       EXPECT_EQ(resolve(exact, role, true).any_input(), role != Role::kSkip && path != P::kGate);
     }
   }
+}
+
+TEST(Rules, AttentionSharesBetweenItsInputsUnderTheHalfRuleOnly) {
+  for (const MixerPath path : {MixerPath::kAll, MixerPath::kValue, MixerPath::kWrite, MixerPath::kRead}) {
+    AdjointRules exact, shared = half_attnlrp_rules();
+    exact.path = shared.path = path;
+    const LocalRule e = resolve(exact, Role::kAttention, true), s = resolve(shared, Role::kAttention, true);
+    EXPECT_EQ(s.share, 0.5);
+    EXPECT_EQ(e.share, 1);
+    EXPECT_EQ(resolve(half_rules(), Role::kAttention, true).share, 1);
+    EXPECT_EQ(s.value, e.value) << mixer_path_name(path);
+    EXPECT_EQ(s.write, e.write) << mixer_path_name(path);
+    EXPECT_EQ(s.read, e.read) << mixer_path_name(path);
+  }
+  EXPECT_FALSE(resolve(half_attnlrp_rules(), Role::kGlr, true).any_coefficient());
 }
 
 TEST(Rules, WhatIsMadeOfCoefficientsAloneIsOne) {

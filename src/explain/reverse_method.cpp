@@ -44,6 +44,31 @@ double row_dot(int64_t C, const R* a, const R* b) {
   return sum;
 }
 
+template <class R>
+std::vector<R> set_aside(Ctx& ctx, Var v) {
+  if (!ctx.has_grad(v)) return {};
+  const int64_t n = ctx.rows(v) * ctx.cols(v);
+  R* dv = ctx.grad<R>(v);
+  std::vector<R> aside(dv, dv + n);
+  std::fill_n(dv, n, R(0));
+  return aside;
+}
+
+template <class R>
+void put_back(Ctx& ctx, Var v, const std::vector<R>& aside) {
+  R* dv = ctx.grad<R>(v);
+  for (size_t i = 0; i < aside.size(); ++i) dv[i] += aside[i];
+}
+
+template <class R>
+std::vector<double> held_by_rows(Ctx& ctx, Var v) {
+  const int64_t C = ctx.cols(v);
+  std::vector<double> rows(static_cast<size_t>(ctx.rows(v)));
+  for (int64_t t = 0; t < ctx.rows(v); ++t)
+    rows[static_cast<size_t>(t)] = row_dot(C, ctx.data<R>(v) + t * C, ctx.grad<R>(v) + t * C);
+  return rows;
+}
+
 static double slot_dot(const SequenceState::Slot& a, const SequenceState::Slot& b, const std::string& name) {
   check(a.shape == b.shape && a.dtype == b.dtype, ErrorCode::kData, "[state {}] expected {} numbers, found {}", name,
         a.bytes.size(), b.bytes.size());
@@ -117,6 +142,9 @@ std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>& context) {
   template void seed_output<R>(const Chunk<R>&, std::span<const R>);               \
   template size_t layer_of_scope<R>(const Views<R>&, size_t);                      \
   template double row_dot<R>(int64_t, const R*, const R*);                         \
+  template std::vector<R> set_aside<R>(Ctx&, Var);                                 \
+  template void put_back<R>(Ctx&, Var, const std::vector<R>&);                     \
+  template std::vector<double> held_by_rows<R>(Ctx&, Var);                         \
   template void embedding_scores<R>(const Chunk<R>&, const WalkSizes&, std::vector<double>&, std::vector<double>&);
 HS_INSTANTIATE(float)
 HS_INSTANTIATE(double)

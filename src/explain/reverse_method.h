@@ -104,6 +104,14 @@ void set_carry(Ctx& ctx, const SequenceState& from_future);
 // <a_t, b_t> of row t in double.
 template <class R>
 double row_dot(int64_t C, const R* a, const R* b);
+// The adjoint that has arrived at v, which starts from zero again; empty: none has.
+template <class R>
+std::vector<R> set_aside(Ctx& ctx, Var v);
+template <class R>
+void put_back(Ctx& ctx, Var v, const std::vector<R>& aside);
+// <x_t, adjoint_t> of every row of v.
+template <class R>
+std::vector<double> held_by_rows(Ctx& ctx, Var v);
 // <state, adjoint> over all slots; slots split by mixer path count towards the state's slot.
 double state_dot(const SequenceState* state, const SequenceState& adjoint);
 // Scores of the chunk's tokens: embedding times its adjoint; keeps the adjoint of the window's tokens.

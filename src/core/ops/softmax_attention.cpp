@@ -1,5 +1,6 @@
 // Role attention: causal softmax attention; the state is the keys and values of the tokens seen. Adjoint: exact, or the
-// value path alone (weights constant), or one MixerPath: value v, write k, read q.
+// value path alone (weights constant), or in shares (half to v, a quarter each to k and q), or one MixerPath: value v,
+// write k, read q.
 #include "core/ops/softmax_attention.h"
 
 #include <algorithm>
@@ -112,6 +113,21 @@ class RowsAdjoint {
   R *own_, *full_;
 };
 
+// Values share with the weights, and of the weights' part the query with the key.
+template <class R>
+void shared_backward(double share, const AttentionDims& dims, const AttentionInputs<R>& in, const R* y, const R* lse,
+                     const R* dy, const AttentionGrads<R>& to, Arena& scratch) {
+  if (share == 1) return kernels::attention_backward(dims, in, y, lse, dy, to);
+  const int64_t n = dims.T * dims.heads * dims.d_v;
+  R* part = scratch.array<R>(static_cast<size_t>(n));  // [T, heads*d_v]
+  const auto back = [&](double by, const AttentionGrads<R>& grads) {
+    for (int64_t i = 0; i < n; ++i) part[i] = static_cast<R>(by) * dy[i];
+    kernels::attention_backward(dims, in, y, lse, part, grads);
+  };
+  back(share, {nullptr, nullptr, to.dv});
+  back(share * share, {to.dq, to.dk, nullptr});
+}
+
 template <class R>
 void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
   if (!on.value && !on.write && !on.read) return;
@@ -126,8 +142,8 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) con
     if (on.write) grads.dk = dk.emplace(ctx, scratch, g, k_slot, in.k, keys[s].past, k_width()).data();
     if (on.value) grads.dv = dv.emplace(ctx, scratch, g, v_slot, in.v, keys[s].past, v_width()).data();
     if (g.end > g.begin) {
-      kernels::attention_backward(dims_of(g, s), inputs(ctx, g, s), y + g.begin * y_width(), lse + g.begin * dims.heads,
-                                  dy + g.begin * y_width(), grads);
+      shared_backward(on.share, dims_of(g, s), inputs(ctx, g, s), y + g.begin * y_width(), lse + g.begin * dims.heads,
+                      dy + g.begin * y_width(), grads, scratch);
     }
     if (dk) dk->finish();
     if (dv) dv->finish();

@@ -70,6 +70,22 @@ TEST(SoftmaxAttention, FrozenAdjointIsTheTransposedMap) {
   for (const MixerCase& c : all_cases()) mixer_test::check_value_path(c);
 }
 
+// Half of the exact adjoint for values, a quarter for queries and keys, cached ones as well.
+TEST(SoftmaxAttention, TheHalfRuleSharesTheExactAdjoint) {
+  for (const MixerCase& c : all_cases()) {
+    SCOPED_TRACE(c.name);
+    for (const DType dtype : {DType::kF64, DType::kF32}) {
+      const Mixer m(c, dtype);
+      const std::vector<float> x = m.features(9, 14);
+      std::vector<double> want = m.run(m.input(x), exact_rules()).dx;
+      for (size_t i = 0; i < want.size(); ++i) want[i] *= static_cast<int64_t>(i) % c.C < c.value_first ? 0.25 : 0.5;
+      const Tolerance bar = dtype == DType::kF64 ? tol::kF64Op : tol::kF32Op;
+      EXPECT_TRUE(agree(m.run(m.input(x), half_attnlrp_rules()).dx, want, bar));
+      EXPECT_TRUE(agree(m.run_chunks(x, {}, {0, 4, 5, 9}, half_attnlrp_rules()).dx, want, bar)) << "in chunks";
+    }
+  }
+}
+
 TEST(SoftmaxAttention, RecomputationChangesNothing) {
   for (const MixerCase& c : all_cases()) mixer_test::check_recompute(c, DType::kF32);
 }
