@@ -38,10 +38,9 @@ template <class R>
 double dot_with(const SequenceState& adjoint, const std::string& slot, const std::vector<R>& change) {
   const std::span<const R> a = numbers_of<R>(adjoint, slot);
   const size_t n = std::min(a.size(), change.size());
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(change[i]);
-  return sum;
+  double sums[4] = {};  // side by side
+  for (size_t i = 0; i < n; ++i) sums[i % 4] += static_cast<double>(a[i]) * static_cast<double>(change[i]);
+  return sums[0] + sums[1] + (sums[2] + sums[3]);
 }
 
 template <class R>

@@ -29,8 +29,8 @@ found=$(probe legends "$ends document.title = t('scale', 'low') + '|' + t('scale
 holds python3 - "$found" <<'PY'
 import sys
 low, high, below, above, top, axis = sys.argv[1].split("|")
-assert low == f"lowers it -{top}" and high == f"+{top} raises it", (low, high, top)
-assert below.startswith("lowers it -") and above == f"+{below.split('-')[1]} raises it", (below, above)
+assert low == f"lower it -{top}" and high == f"+{top} raise the target", (low, high, top)
+assert below.startswith("lower it -") and above == f"+{below.split('-')[1]} raise the target", (below, above)
 ends = [float(v) for v in axis.split()]
 assert ends[0] == -ends[2] and ends[1] == 0 and abs(ends[2] - float(top)) < 0.006, axis
 PY
