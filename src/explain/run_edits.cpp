@@ -45,6 +45,7 @@ size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
 std::vector<double> values_at_end(const Model& model, std::vector<PackedSequence>& texts, const TargetReport& target,
                                   PassRoom& room) {
   std::vector<RunSequence> bodies;
+  bodies.reserve(texts.size());
   for (PackedSequence& s : texts)
     bodies.push_back({std::span<const int32_t>(s.tokens).first(s.tokens.size() - 1), &s.state});
   Runner(model).feed(bodies);

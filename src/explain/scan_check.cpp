@@ -61,6 +61,7 @@ ScanCheck check_scan(const Model& model, const ExplainRequest& r, const TargetRe
     if (std::find(by_chance.begin(), by_chance.end(), i) == by_chance.end()) some.push_back(i);
   }
   std::vector<Edit> run;
+  run.reserve(some.size());
   for (size_t i : some) run.push_back(edits[i]);
   const std::vector<double> measured = run_edits(model, r, target, run, progress);
   ScanCheck check{reach, std::ssize(by_chance), {}, 0};
