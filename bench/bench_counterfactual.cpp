@@ -13,10 +13,12 @@
 #include <cmath>
 #include <exception>
 #include <map>
+#include <optional>
 
 #include "base/rng.h"
 #include "eval/rank.h"
 #include "explain/counterfactual_scan.h"
+#include "explain/plausible_tokens.h"
 #include "explain/run_edits.h"
 #include "explain/target.h"
 #include "io/text_file.h"
@@ -54,24 +56,6 @@ const char* bin_name(int bin) {
   return names[bin];
 }
 
-// A token that the model expects at `position`, other than the one that stands there.
-int32_t plausible(const Model& model, std::span<const int32_t> tokens, int64_t position, Rng& rng) {
-  SequenceState state = model.initial_state();
-  Runner runner(model);
-  const std::span<const float> logits = runner.step(tokens.first(static_cast<size_t>(position)), state);
-  const float top = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> p(logits.size());
-  double sum = 0;
-  for (size_t v = 0; v < p.size(); ++v)
-    sum += p[v] = static_cast<int32_t>(v) == tokens[static_cast<size_t>(position)]
-                      ? 0
-                      : std::exp(static_cast<double>(logits[v] - top));
-  double at = rng.uniform() * sum;
-  size_t v = 0;
-  while (v + 1 < p.size() && (at -= p[v]) > 0) ++v;
-  return static_cast<int32_t>(v);
-}
-
 double since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -94,13 +78,15 @@ std::vector<Edit> edits_of_all(const Model& model, const ExplainRequest& r, cons
 
 std::vector<Edit> edits_by_distance(const Model& model, const ExplainRequest& r, const Options& o, Rng& rng) {
   const int64_t T = std::ssize(r.tokens);
+  std::optional<PlausibleTokens> plausible;
+  if (o.kind == EditKind::kReplace) plausible.emplace(model, r.tokens);
   std::vector<Edit> edits;
   for (int64_t i = 0; i < o.edits; ++i) {
     const int64_t distance =
         std::clamp<int64_t>(std::llround(std::exp(rng.uniform() * std::log(static_cast<double>(T - 1)))),
                             o.reach.window + o.reach.tail, T - 1);
     Edit e{o.kind, T - 1 - distance, 0};
-    if (o.kind == EditKind::kReplace && e.position > 0) e.replacement = plausible(model, r.tokens, e.position, rng);
+    if (plausible && e.position > 0) e.replacement = plausible->draw(e.position, rng);
     if (o.kind == EditKind::kRemove || e.position > 0) edits.push_back(e);
   }
   return edits;

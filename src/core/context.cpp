@@ -59,6 +59,7 @@ Ctx::Ctx(const Input& input, CtxOptions options)
   std::vector<int64_t> cu = input.cu_seqlens.empty() ? std::vector<int64_t>{0, input.length()} : input.cu_seqlens;
   check_input(input, cu);
   std::vector<Segment> segments = make_segments(input, cu);
+  if (options_.chained) chain_ = {{0, input.length(), 0, true, true}};
   pending_.resize(cu.size() - 1);
   adjoint_in.resize(cu.size() - 1);
   adjoint_out.resize(cu.size() - 1);
@@ -189,11 +190,6 @@ SequenceState* Ctx::state_of(int seq) const {
 const SequenceState& Ctx::adjoint_after(int seq) const {
   const size_t next = static_cast<size_t>(seq) + 1;
   return options_.chained && next < adjoint_out.size() ? adjoint_out[next] : adjoint_in[static_cast<size_t>(seq)];
-}
-
-std::vector<Segment> Ctx::joined(const std::vector<Segment>& segments) const {
-  if (!options_.chained) return segments;
-  return {{segments.front().begin, segments.back().end, 0, true, true}};
 }
 
 const void* Ctx::state_in(int seq, const Carried& array) const {

@@ -197,7 +197,9 @@ class Ctx {
   const SequenceState& adjoint_after(int seq) const;  // of what the sequence leaves
   // Of a chained pass one segment that begins with the first sequence and ends in the last, and which that is; of
   // another pass the segments as they are, each ending in its own.
-  std::vector<Segment> joined(const std::vector<Segment>& segments) const;
+  const std::vector<Segment>& joined(const std::vector<Segment>& segments) const {
+    return options_.chained ? chain_ : segments;
+  }
   int last_of(int seq) const { return options_.chained ? static_cast<int>(pending_.size()) - 1 : seq; }
   template <class R>
   R* carry_out(int seq, const Carried& array);
@@ -227,6 +229,7 @@ class Ctx {
   CtxOptions options_;
   Input input_;
   std::vector<Layout> layouts_;
+  std::vector<Segment> chain_;                  // of a chained pass: all its tokens as one
   mutable std::vector<SequenceState> pending_;  // a look-up remembers where the slots are
   std::unique_ptr<Arena> own_arena_, own_scratch_;
   Arena* arena_;

@@ -63,7 +63,7 @@ class CausalEvaluation {
                              [](const auto& a, const auto& b) { return a.tokens.size() < b.tokens.size(); });
   }
 
-  int64_t memory() const { return options_.mem_limit > 0 ? options_.mem_limit : available_memory(); }
+  int64_t memory() const { return memory_within(options_.mem_limit); }
 
   // Tokens of a pass over versions of a text, as many as the memory allows.
   int64_t tokens_at_once() const {

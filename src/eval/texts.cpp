@@ -164,8 +164,8 @@ class Sampler {
 
 TextStart parse_text_start(const std::string& name) {
   const auto found = std::find(kStartNames.begin(), kStartNames.end(), name);
-  check(found != kStartNames.end(), ErrorCode::kUsage, "[--begin] expected sentence, line or paragraph, found '{}'",
-        name);
+  check(found != kStartNames.end(), ErrorCode::kUsage,
+        "[eval] expected texts to begin with a sentence, line or paragraph, found '{}'", name);
   return static_cast<TextStart>(found - kStartNames.begin());
 }
 

@@ -43,7 +43,7 @@ class Scan {
     std::iota(by_window_.begin(), by_window_.end(), size_t{0});
     std::stable_sort(by_window_.begin(), by_window_.end(),
                      [&](size_t a, size_t b) { return window_end(edits_[a]) > window_end(edits_[b]); });
-    plan(r.mem_limit > 0 ? r.mem_limit : available_memory());
+    plan(memory_within(r.mem_limit));
   }
 
   std::vector<ScanResponse> run() {

@@ -36,26 +36,25 @@ namespace {
 // How many texts share the passes: their states must fit.
 size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
   constexpr int64_t kShare = 4, kMost = 64;  // of the limit
-  const int64_t limit = r.mem_limit > 0 ? r.mem_limit : available_memory();
-  return static_cast<size_t>(
-      std::clamp(limit / (kShare * (static_cast<int64_t>(state.bytes()) + 1)), int64_t{1}, kMost));
+  const int64_t bytes = kShare * (static_cast<int64_t>(state.bytes()) + 1);
+  return static_cast<size_t>(std::clamp(memory_within(r.mem_limit) / bytes, int64_t{1}, kMost));
 }
 
 // Values of the target of whole texts, which may be long: all but their last tokens in chunks.
-std::vector<double> values_at_end(const Model& model, std::vector<PackedSequence>& texts, const TargetReport& target,
-                                  PassRoom& room) {
+std::vector<double> values_at_end(const Model& model, Runner& runner, std::vector<PackedSequence>& texts,
+                                  const TargetReport& target, PassRoom& room) {
   std::vector<RunSequence> bodies;
   bodies.reserve(texts.size());
   for (PackedSequence& s : texts)
     bodies.push_back({std::span<const int32_t>(s.tokens).first(s.tokens.size() - 1), &s.state});
-  Runner(model).feed(bodies);
+  runner.feed(bodies);
   for (PackedSequence& s : texts) s.tokens = {s.tokens.back()};
   return run_packed(model, texts, room, target);
 }
 
 // Every text from its first token on, as many in a pass as are few tokens.
 std::vector<double> run_whole(const Model& model, std::span<const int32_t> tokens, const SequenceState& start,
-                              const TargetReport& target, std::span<const Edit> edits) {
+                              const TargetReport& target, std::span<const Edit> edits, ProgressTask& progress) {
   constexpr int64_t kPacked = 4096;  // tokens of a pass
   const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPacked / std::ssize(tokens)));
   PassRoom room;
@@ -73,6 +72,7 @@ std::vector<double> run_whole(const Model& model, std::span<const int32_t> token
     }
     const std::vector<double> values = run_packed(model, texts, room, target);
     for (size_t i = 1; i < values.size(); ++i) changes.push_back(values[i] - values[0]);
+    progress.step(values.size() - 1);
   }
   return changes;
 }
@@ -84,21 +84,22 @@ std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const
   check_edits(model, target, edits);
   const std::span<const int32_t> tokens = std::span(r.tokens).first(static_cast<size_t>(target.position + 1));
   const SequenceState start = r.state_in == nullptr ? model.initial_state() : *r.state_in;
-  if (model.arch().sizes().labels > 0) return run_whole(model, tokens, start, target, edits);
+  ProgressTask progress(sink, "edits", "edits", edits.size());
+  if (model.arch().sizes().labels > 0) return run_whole(model, tokens, start, target, edits, progress);
   std::vector<size_t> order(edits.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return edits[a].position < edits[b].position; });
   std::vector<double> changes(edits.size());
+  Runner runner(model);
   SequenceState state = start;
   int64_t read = 0;
   const auto read_to = [&](int64_t t) {
     const RunSequence some{tokens.subspan(static_cast<size_t>(read), static_cast<size_t>(t - read)), &state};
-    if (t > read) Runner(model).feed({&some, 1});
+    if (t > read) runner.feed({&some, 1});
     read = t;
   };
   PassRoom room;
-  ProgressTask progress(sink, "edits", "edits", edits.size());
   for (size_t begin = 0; begin < order.size();) {
     throw_if_stopped();
     read_to(edits[order[begin]].position);
@@ -108,7 +109,7 @@ std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const
       read_to(edits[order[i]].position);
       texts.push_back(edited_text(tokens, edits[order[i]], state, std::ssize(tokens)));
     }
-    const std::vector<double> values = values_at_end(model, texts, target, room);
+    const std::vector<double> values = values_at_end(model, runner, texts, target, room);
     for (size_t i = begin; i < end; ++i) changes[order[i]] = values[i - begin + 1] - values[0];
     progress.step(end - begin);
     begin = end;

@@ -132,7 +132,7 @@ template <class R>
 void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) const {
   if (!on.value && !on.write && !on.read) return;
   const R *dy = ctx.grad<R>(out), *y = ctx.data<R>(out);
-  const std::vector<Segment> segments = ctx.joined(ctx.layout(in.q).segments);
+  const std::vector<Segment>& segments = ctx.joined(ctx.layout(in.q).segments);
   for (size_t s = segments.size(); s-- > 0;) {
     const Segment& g = segments[s];
     const ArenaScope scope(scratch);
@@ -256,7 +256,7 @@ Var softmax_attention(Ctx& ctx, const Attention& in) {
   const AttentionDims dims = check_attention(ctx, in);
   const Carried k_slot = ctx.carry("k", {0, dims.kv_heads * dims.d}),
                 v_slot = ctx.carry("v", {0, dims.kv_heads * dims.d_v});
-  const std::vector<Segment> segments = ctx.joined(ctx.layout(in.q).segments);
+  const std::vector<Segment>& segments = ctx.joined(ctx.layout(in.q).segments);
   const Var out = ctx.make_like(in.q, dims.heads * dims.d_v);  // [T, heads*d_v]
   ctx.with_real([&]<class R>(R) {
     AttentionOp<R> op{in, out, dims, k_slot, v_slot, std::vector<SegmentKeys<R>>(segments.size()), nullptr};
