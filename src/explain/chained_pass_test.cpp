@@ -10,7 +10,7 @@ namespace hindscan {
 namespace {
 
 class ChainedPasses : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(All, ChainedPasses, ::testing::ValuesIn(all_cases()),
+INSTANTIATE_TEST_SUITE_P(All, ChainedPasses, ::testing::ValuesIn(cases_with_a_window()),
                          [](const auto& name) { return name.param; });
 
 std::vector<double> numbers_of(const SequenceState& state, const std::string& slot) {
@@ -24,7 +24,10 @@ void expect_same(const SequenceState& a, const SequenceState& b, bool last, cons
   for (const auto& [name, slot] : b.slots()) {
     const bool cache = name.ends_with(".k") || name.ends_with(".v");
     if (cache && !last) continue;
-    EXPECT_TRUE(agree(numbers_of(a, name), numbers_of(b, name), tol::kF64Absolute)) << what << " " << name;
+    const std::vector<double> want = numbers_of(b, name);
+    std::vector<double> got = numbers_of(a, name);
+    if (cache && got.size() > want.size()) got.erase(got.begin(), got.end() - std::ssize(want));  // out of the window
+    EXPECT_TRUE(agree(got, want, tol::kF64Absolute)) << what << " " << name;
   }
 }
 

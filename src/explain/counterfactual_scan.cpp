@@ -4,9 +4,8 @@
 #include <numeric>
 
 #include "base/memory.h"
-#include "explain/border_walk.h"
-#include "explain/packed_run.h"
 #include "explain/run_edits.h"
+#include "explain/scan_tail.h"
 #include "explain/state_change.h"
 #include "explain/target.h"
 
@@ -38,7 +37,8 @@ class Scan {
         tokens_(std::span(r.tokens).first(static_cast<size_t>(target.position + 1))),
         start_(r.state_in == nullptr ? model.initial_state() : *r.state_in),
         progress_(progress, "scan", "tokens", static_cast<uint64_t>(2 * tokens_.size())),
-        responses_(edits.size()) {
+        responses_(edits.size()),
+        tail_(tokens_, reach.tail) {
     by_window_.resize(edits_.size());
     std::iota(by_window_.begin(), by_window_.end(), size_t{0});
     std::stable_sort(by_window_.begin(), by_window_.end(),
@@ -54,27 +54,20 @@ class Scan {
   }
 
  private:
-  using Changes = std::vector<std::pair<std::string, std::vector<R>>>;  // by slot
-
   int64_t n() const { return std::ssize(tokens_); }
-  int64_t tail_begin() const { return n() - reach_.tail; }
   // Where the window of an edit ends: the border before this token.
   int64_t window_end(const Edit& e) const { return e.end() + reach_.window; }
-  bool exact(const Edit& e) const { return window_end(e) > tail_begin() - memory_; }
+  bool exact(const Edit& e) const { return window_end(e) > tail_.begin() - memory_; }
   PackedSequence edited(const Edit& e, const BorderChunk<R>& chunk, int64_t end) const {
     return edited_text(tokens_, e, chunk.whole_state(e.position), end);
   }
 
   void plan(int64_t limit);
   void visit(const BorderChunk<R>& chunk);
-  void start_tail(const BorderChunk<R>& chunk);
-  void lead(const BorderChunk<R>& chunk, int64_t to);
   void run_to_the_end(const BorderChunk<R>& chunk);
   double middle(const BorderChunk<R>& chunk, const ChangedRows& rows);
-  Changes carried(const BorderChunk<R>& chunk, const ChangedRows& rows, double* linear) const;
-  SequenceState tail_state(const BorderChunk<R>& chunk, const ChangedRows& rows, const Changes& changes) const;
+  std::vector<double> read_later(const BorderChunk<R>& chunk, std::span<const ChangedRows> edits, int64_t from) const;
   void run_windows(std::span<const size_t> some, const BorderChunk<R>& chunk);
-  void run_tails(const std::vector<int32_t>& tail, std::span<const size_t> some, std::vector<PackedSequence>& tails);
 
   const Model& model_;
   const TargetReport& target_;
@@ -90,12 +83,9 @@ class Scan {
   size_t next_ = 0;                // of by_window_
   size_t at_once_ = 1;             // edits
   PassRoom pieces_;
-  SequenceState tail_state_, tail_adjoint_;
-  std::vector<R> change_;                   // of one slot
-  double largest_ = 0;                      // response so far, to first order
-  std::vector<Transition<R>> transitions_;  // of each view: from at_ to the tail
-  int64_t at_ = 0;
-  bool linear_ = true;  // states follow each other linearly
+  ScanTail<R> tail_;
+  std::vector<R> change_;  // of one slot
+  double largest_ = 0;     // response so far, to first order
 };
 
 template <class R>
@@ -108,7 +98,7 @@ void Scan<R>::plan(int64_t limit) {
   int64_t longest = 1;  // tokens of an edit
   for (const Edit& e : edits_) longest = std::max(longest, e.count);
   plan_.chunk = std::clamp(limit / (kShare * kCopies * bytes), kFewest, kMost);
-  plan_.last_begin = tail_begin() - memory_ - longest;
+  plan_.last_begin = tail_.begin() - memory_ - longest;
   plan_.lead_in = reach_.window + longest;
   at_once_ = static_cast<size_t>(
       std::clamp(kPackedTokens / (std::max(reach_.window, reach_.tail) + 1), int64_t{1}, plan_.chunk));
@@ -116,33 +106,17 @@ void Scan<R>::plan(int64_t limit) {
 
 template <class R>
 void Scan<R>::visit(const BorderChunk<R>& chunk) {
-  if (chunk.end == n()) start_tail(chunk);
+  if (chunk.end == n()) {
+    tail_.start(chunk);
+    run_to_the_end(chunk);
+  }
   while (next_ < by_window_.size() && window_end(edits_[by_window_[next_]]) >= chunk.begin) {
     size_t to = next_;
     while (to < by_window_.size() && to - next_ < at_once_ && window_end(edits_[by_window_[to]]) >= chunk.begin) ++to;
     run_windows(std::span(by_window_).subspan(next_, to - next_), chunk);
     next_ = to;
   }
-  lead(chunk, chunk.begin);
-}
-
-template <class R>
-void Scan<R>::start_tail(const BorderChunk<R>& chunk) {
-  transitions_.resize(chunk.views.size());
-  at_ = std::max(tail_begin(), chunk.begin);
-  run_to_the_end(chunk);
-  if (reach_.tail == 0 || tail_begin() < chunk.begin) return;
-  tail_state_ = chunk.whole_state(at_);
-  tail_adjoint_ = chunk.adjoint(at_);
-}
-
-// The transitions then start at `to`.
-template <class R>
-void Scan<R>::lead(const BorderChunk<R>& chunk, int64_t to) {
-  for (; at_ > to; --at_) {
-    for (size_t l = 0; l < chunk.views.size() && linear_; ++l)
-      linear_ = chunk.reads[l] != nullptr || chunk.views[l]->lead(at_ - 1 - chunk.begin, transitions_[l]);
-  }
+  tail_.lead(chunk, chunk.begin);
 }
 
 // Edits near the target, all of whose later tokens are run.
@@ -162,7 +136,7 @@ void Scan<R>::run_to_the_end(const BorderChunk<R>& chunk) {
   }
 }
 
-// What the adjoint says of the change at the border, and what later tokens read of it directly.
+// What the adjoint says of the change at the border.
 template <class R>
 double Scan<R>::middle(const BorderChunk<R>& chunk, const ChangedRows& rows) {
   const SequenceState& text = chunk.state(rows.border);
@@ -174,82 +148,54 @@ double Scan<R>::middle(const BorderChunk<R>& chunk, const ChangedRows& rows) {
   double sum = 0;
   for (const auto& [slot, numbers] : adjoint.slots()) {
     if (read_directly(slot)) continue;
-    take_change(rows.edited, text, slot, change_);
+    take_change(*rows.edited, text, slot, change_);
     sum += dot_with(adjoint, slot, change_);
-  }
-  for (const auto& reads : chunk.reads) {
-    if (reads != nullptr) sum += reads->response(rows, rows.border);
   }
   return sum;
 }
 
-// The changes of the state in front of the tail, by view and slot; *linear: what the adjoint says of them.
+// What later tokens, from `from` on, read of each edit's changed rows directly.
 template <class R>
-typename Scan<R>::Changes Scan<R>::carried(const BorderChunk<R>& chunk, const ChangedRows& rows, double* linear) const {
-  const SequenceState& text = chunk.state(rows.border);
-  Changes changes;
-  for (size_t l = 0; l < chunk.views.size(); ++l) {
-    if (chunk.reads[l] != nullptr) {
-      *linear += chunk.reads[l]->response(rows, tail_begin());
-      continue;
-    }
-    for (const std::string& slot : chunk.views[l]->states()) {
-      std::vector<R> change = change_of<R>(rows.edited, text, slot);
-      chunk.views[l]->carry(transitions_[l], change.data());
-      *linear += dot_with(tail_adjoint_, slot, change);
-      changes.emplace_back(slot, std::move(change));
-    }
-  }
-  return changes;
-}
-
-template <class R>
-SequenceState Scan<R>::tail_state(const BorderChunk<R>& chunk, const ChangedRows& rows, const Changes& changes) const {
-  SequenceState state = tail_state_;
-  for (const auto& [slot, change] : changes) add_change(state, slot, change);
+std::vector<double> Scan<R>::read_later(const BorderChunk<R>& chunk, std::span<const ChangedRows> edits,
+                                        int64_t from) const {
+  std::vector<double> sums(edits.size(), 0.0);
   for (const auto& reads : chunk.reads) {
-    if (reads != nullptr) reads->splice(rows, tail_begin(), state);
+    if (reads == nullptr) continue;
+    const std::vector<double> some = reads->responses(edits, from);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] += some[i];
   }
-  return state;
+  return sums;
 }
 
 template <class R>
 void Scan<R>::run_windows(std::span<const size_t> some, const BorderChunk<R>& chunk) {
-  std::vector<PackedSequence> runs, tails;
+  std::vector<PackedSequence> runs;
   std::vector<size_t> with_tail;
   for (size_t i : some) runs.push_back(edited(edits_[i], chunk, window_end(edits_[i])));
   run_packed(model_, runs, pieces_);
-  const std::vector<int32_t> tail(tokens_.end() - reach_.tail, tokens_.end());
+  std::vector<ChangedRows> changed;
   for (size_t i = 0; i < some.size(); ++i) {
     const Edit& e = edits_[some[i]];
-    const int64_t border = window_end(e);
-    lead(chunk, border);
-    for (const auto& view : chunk.views) view->align(runs[i].state, chunk.state(border));
-    const ChangedRows rows{runs[i].state, e.position, border, std::ssize(runs[i].tokens)};
-    ScanResponse& response = responses_[some[i]];
-    response.middle = response.change = middle(chunk, rows);
-    largest_ = std::max(largest_, std::abs(response.middle));
-    if (linear_ && reach_.tail > 0) {
-      const Changes changes = carried(chunk, rows, &response.end_linear);
-      if (std::abs(response.end_linear) > kWorthATail * largest_) {
-        tails.push_back({tail, tail_state(chunk, rows, changes)});
-        with_tail.push_back(some[i]);
-      }
-    }
-    runs[i].state = {};
+    for (const auto& view : chunk.views) view->align(runs[i].state, chunk.state(window_end(e)));
+    changed.push_back({&runs[i].state, e.position, window_end(e), std::ssize(runs[i].tokens)});
   }
-  run_tails(tail, with_tail, tails);
-}
-
-template <class R>
-void Scan<R>::run_tails(const std::vector<int32_t>& tail, std::span<const size_t> some,
-                        std::vector<PackedSequence>& tails) {
-  if (some.empty()) return;
-  tails.push_back({tail, tail_state_});
-  const std::vector<double> values = run_packed(model_, tails, pieces_, target_);
+  const std::vector<double> reads = read_later(chunk, changed, 0);
+  const std::vector<double> tail_reads = read_later(chunk, changed, tail_.begin());
   for (size_t i = 0; i < some.size(); ++i) {
+    tail_.lead(chunk, changed[i].border);
     ScanResponse& response = responses_[some[i]];
-    response.end = values[i] - values.back();
+    response.middle = response.change = middle(chunk, changed[i]) + reads[i];
+    largest_ = std::max(largest_, std::abs(response.middle));
+    if (!tail_.carries()) continue;
+    const auto [changes, linear] = tail_.carry(chunk, changed[i]);
+    response.end_linear = linear + tail_reads[i];
+    if (std::abs(response.end_linear) > kWorthATail * largest_ && tail_.add(chunk, changed[i], changes))
+      with_tail.push_back(some[i]);
+  }
+  const std::vector<double> ends = tail_.run(model_, target_, pieces_);
+  for (size_t i = 0; i < ends.size(); ++i) {
+    ScanResponse& response = responses_[with_tail[i]];
+    response.end = ends[i];
     response.change = response.end + response.middle - response.end_linear;
   }
 }

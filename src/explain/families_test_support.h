@@ -13,6 +13,15 @@ inline constexpr int64_t kTokens = 23, kVocab = 60;
 inline constexpr const char* kParallel =
     "parallel_blocks";  // mixers side by side in a block, shared weights, one after another
 
+inline constexpr const char* kShortWindow = "short_window";  // attention that forgets within the text
+
+inline Config short_window() {
+  Config c = architecture_preset("recurrent_gemma", {.d_model = 32, .n_layer = 3, .vocab_size = kVocab});
+  c.set("attention_window_size", int64_t{6});
+  c.set_list("block_types", std::vector<std::string>{"attention", "recurrent", "attention"});
+  return c;
+}
+
 inline Config parallel_blocks() {
   Config c = architecture_preset("hybrid", {.d_model = 32, .n_layer = 4, .vocab_size = kVocab});  // with attention
   c.set_list("layers", std::vector<std::string>{"ssm+attn+delta", "mlp", "delta", "attn@0"});
@@ -24,6 +33,7 @@ inline Config parallel_blocks() {
 
 inline Config config_of(const std::string& name) {
   if (name == kParallel) return parallel_blocks();
+  if (name == kShortWindow) return short_window();
   return architecture_preset(name, {.d_model = 32, .n_layer = 3, .vocab_size = kVocab});
 }
 
@@ -50,6 +60,12 @@ inline std::vector<int32_t> some_tokens() {
 inline std::vector<std::string> all_cases() {
   std::vector<std::string> names = architecture_names();
   names.push_back(kParallel);
+  return names;
+}
+
+inline std::vector<std::string> cases_with_a_window() {
+  std::vector<std::string> names = all_cases();
+  names.push_back(kShortWindow);
   return names;
 }
 

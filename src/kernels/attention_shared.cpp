@@ -62,7 +62,7 @@ class SharedHead {
       row[j] *= static_cast<R>(dims_.scale);
       if (dims_.soft_cap > 0)
         row[j] = static_cast<R>(dims_.soft_cap) * std::tanh(row[j] / static_cast<R>(dims_.soft_cap));
-      if (key >= view.count || (key >= view.gap_begin && key < view.gap_end)) row[j] = kUnseen;
+      if (key < view.begin || key >= view.count || (key >= view.gap_begin && key < view.gap_end)) row[j] = kUnseen;
       top = std::max(top, row[j]);
     }
     for (int64_t j = 0; j < count; ++j) row[j] -= top;
@@ -82,11 +82,14 @@ class SharedHead {
 
 template <class R>
 void attend(const AttentionDims& dims, const R* q, const R* k, const R* v, const SharedView* views, R* y, R* lse) {
-  int64_t rows = 0;
-  for (int64_t t = 0; t < dims.T; ++t) rows = std::max(rows, views[t].count);
+  int64_t begin = std::numeric_limits<int64_t>::max(), rows = 0;
+  for (int64_t t = 0; t < dims.T; ++t) {
+    if (views[t].count > views[t].begin) begin = std::min(begin, views[t].begin);
+    rows = std::max(rows, views[t].count);
+  }
   for (int64_t h = 0; h < dims.heads; ++h) {
     SharedHead<R> head(dims, h, views, y, lse);
-    for (int64_t first = 0; first < rows; first += kBlock)
+    for (int64_t first = begin; first < rows; first += kBlock)
       head.add(first, std::min(kBlock, rows - first), q, k + first * dims.kv_heads * dims.d,
                v + first * dims.kv_heads * dims.d_v);
     head.finish();
@@ -94,6 +97,13 @@ void attend(const AttentionDims& dims, const R* q, const R* k, const R* v, const
 }
 
 }  // namespace
+
+SharedView SharedView::last(int64_t rows) const {
+  const int64_t behind = count - gap_end;
+  SharedView view = *this;
+  view.begin = std::max(begin, rows <= behind ? count - std::max<int64_t>(rows, 0) : gap_begin - (rows - behind));
+  return view;
+}
 
 void attend_shared(const AttentionDims& dims, const float* q, const float* k, const float* v, const SharedView* views,
                    float* y, float* lse) {

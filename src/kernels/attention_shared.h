@@ -5,12 +5,15 @@
 
 namespace hindscan::kernels {
 
-// The shared rows that a token sees: [0, count) without [gap_begin, gap_end).
+// The shared rows that a token sees: [begin, count) without [gap_begin, gap_end).
 struct SharedView {
-  int64_t count = 0, gap_begin = 0, gap_end = 0;
+  int64_t count = 0, gap_begin = 0, gap_end = 0, begin = 0;
+
+  // The last `rows` of them.
+  SharedView last(int64_t rows) const;
 };
 
-// dims: T tokens with their heads and widths, no window; past is not read. q [T, heads*d]; k [rows, kv_heads*d] and v
+// dims: T tokens with their heads and widths; window and past are not read. q [T, heads*d]; k [rows, kv_heads*d] and v
 // [rows, kv_heads*d_v] as many as the largest count; views [T]. y [T, heads*d_v] and lse [T, heads]: of the tokens' own
 // rows, then of both. float: matrix products by blocks of rows; double: the same steps.
 void attend_shared(const AttentionDims& dims, const float* q, const float* k, const float* v, const SharedView* views,

@@ -23,7 +23,7 @@ std::vector<R> rows_of(const std::vector<R>& all, int64_t width, const SharedVie
     rows.insert(rows.end(), all.begin() + row * width, all.begin() + (row + 1) * width);
   };
   for (int64_t j = 0; j < view.count; ++j) {
-    if (j < view.gap_begin || j >= view.gap_end) add(j);
+    if (j >= view.begin && (j < view.gap_begin || j >= view.gap_end)) add(j);
   }
   add(kShared + t);
   return rows;
@@ -72,12 +72,32 @@ Both shared(const Problem<R>& p, const std::vector<SharedView>& views) {
 }
 
 std::vector<SharedView> some_views() {
-  return {{0, 0, 0}, {1, 0, 0}, {kShared, 0, 0}, {280, 10, 11}, {256, 255, 256}, {257, 0, 257}, {kShared, 100, 290}};
+  return {{0, 0, 0},     {1, 0, 0},           {kShared, 0, 0},       {280, 10, 11},        {256, 255, 256},
+          {257, 0, 257}, {kShared, 100, 290}, {kShared, 20, 30, 10}, {kShared, 0, 0, 270}, {290, 0, 0, 290}};
 }
 
 Problem<double> some_problem(double soft_cap, Law law) {
   const auto T = std::ssize(some_views());
   return problem<double>({T, kShared, 4, 2, 9, 7, 0, 0.3, soft_cap}, 1, law);
+}
+
+TEST(AttentionShared, ViewsOfTheLastRowsCountThoseThatAreThere) {
+  for (const SharedView& view :
+       {SharedView{20, 0, 0}, SharedView{20, 8, 12}, SharedView{20, 0, 3}, SharedView{20, 17, 20}}) {
+    std::vector<int64_t> there;
+    for (int64_t j = 0; j < view.count; ++j) {
+      if (j < view.gap_begin || j >= view.gap_end) there.push_back(j);
+    }
+    for (int64_t rows = -1; rows <= std::ssize(there); ++rows) {
+      const SharedView last = view.last(rows);
+      std::vector<int64_t> seen;
+      for (int64_t j = last.begin; j < last.count; ++j) {
+        if (j < last.gap_begin || j >= last.gap_end) seen.push_back(j);
+      }
+      EXPECT_EQ(seen, std::vector<int64_t>(there.end() - std::max<int64_t>(rows, 0), there.end())) << rows;
+    }
+    EXPECT_EQ(view.last(view.count + 5).begin, 0);
+  }
 }
 
 TEST(AttentionShared, DoubleIsOneSoftmaxOverAllRows) {

@@ -85,16 +85,18 @@ AttentionDims check_attention(const Ctx& ctx, const Attention& in) {
 template <class R>
 class RowsAdjoint {
  public:
-  RowsAdjoint(Ctx& ctx, Arena& scratch, const Segment& g, const Carried& slot, Var x, int64_t past, int64_t width)
+  RowsAdjoint(Ctx& ctx, Arena& scratch, const Segment& g, const Carried& slot, Var x, int64_t past, int64_t width,
+              bool windowed)
       : ctx_(ctx), g_(g), name_(ctx.name_of(slot)), past_(past), width_(width), own_(ctx.grad<R>(x) + g.begin * width) {
     const int64_t n = past + g.end - g.begin;
     full_ = past == 0 ? own_ : zeros<R>(scratch, n * width);
     if (!g.carries_out) return;
     const SequenceState::Rows later = ctx.adjoint_after(ctx.last_of(g.seq)).rows(name_, width, ctx.compute());
-    check(later.count <= n, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", name_, n,
-          later.count);
-    if (later.count > 0)
-      kernels::accumulate(later.count * width, static_cast<const R*>(later.data), full_ + (n - later.count) * width);
+    const int64_t out = std::max<int64_t>(0, later.count - n), count = later.count - out;  // of the window
+    check(out == 0 || windowed, ErrorCode::kInternal, "[{}] expected the adjoint of at most {} rows, found {}", name_,
+          n, later.count);
+    if (count > 0)
+      kernels::accumulate(count * width, static_cast<const R*>(later.data) + out * width, full_ + (n - count) * width);
   }
   R* data() const { return full_; }  // [past + T, width]
   void finish() const {
@@ -139,8 +141,8 @@ void AttentionOp<R>::backward(Ctx& ctx, Arena& scratch, const LocalRule& on) con
     std::optional<RowsAdjoint<R>> dk, dv;
     AttentionGrads<R> grads;
     if (on.read) grads.dq = ctx.grad<R>(in.q) + g.begin * dims.heads * dims.d;
-    if (on.write) grads.dk = dk.emplace(ctx, scratch, g, k_slot, in.k, keys[s].past, k_width()).data();
-    if (on.value) grads.dv = dv.emplace(ctx, scratch, g, v_slot, in.v, keys[s].past, v_width()).data();
+    if (on.write) grads.dk = dk.emplace(ctx, scratch, g, k_slot, in.k, keys[s].past, k_width(), dims.window > 0).data();
+    if (on.value) grads.dv = dv.emplace(ctx, scratch, g, v_slot, in.v, keys[s].past, v_width(), dims.window > 0).data();
     if (g.end > g.begin) {
       shared_backward(on.share, dims_of(g, s), inputs(ctx, g, s), y + g.begin * y_width(), lse + g.begin * dims.heads,
                       dy + g.begin * y_width(), grads, scratch);
@@ -178,7 +180,9 @@ const R* AttentionOp<R>::gathered(Ctx& ctx, const Segment& g, size_t s, const Se
 
 template <class R>
 void AttentionOp<R>::leave(Ctx& ctx, const Segment& g, const Carried& slot, const R* rows, int64_t count) const {
-  const int64_t rows_kept = kept(count), width = slot.shape[1];
+  // A chained pass leaves what its own tokens saw as well: they may be asked for again.
+  const int64_t own = ctx.options().chained ? dims.T : 0, rows_kept = std::min(count, kept(count) + own);
+  const int64_t width = slot.shape[1];
   std::copy_n(rows + (count - rows_kept) * width, rows_kept * width,
               ctx.carry_out<R>(ctx.last_of(g.seq), {slot.slot, {rows_kept, width}}));
 }
@@ -207,19 +211,19 @@ template <class R>
 void AttentionOp<R>::attend_shared(const Ctx& ctx, std::span<const Segment> segments) const {
   std::vector<kernels::SharedView> views(static_cast<size_t>(dims.T));
   const void *k = nullptr, *v = nullptr;
-  for (const Segment& g : segments) {
+  for (size_t s = 0; s < segments.size(); ++s) {
+    const Segment& g = segments[s];
     const SequenceState::SharedRows rows = shared_of(ctx, g, k_slot);
     if (rows.count == 0) continue;
     check(k == nullptr || k == rows.data, ErrorCode::kInternal, "[{}] expected one array of shared rows, found more",
           ctx.name_of(k_slot));
     k = rows.data;
     v = shared_of(ctx, g, v_slot).data;
-    std::fill(views.begin() + g.begin, views.begin() + g.end,
-              kernels::SharedView{rows.count, rows.gap_begin, rows.gap_end});
+    const kernels::SharedView all{rows.count, rows.gap_begin, rows.gap_end};
+    for (int64_t t = g.begin; t < g.end; ++t)
+      views[static_cast<size_t>(t)] = dims.window == 0 ? all : all.last(dims.window - keys[s].past - (t - g.begin) - 1);
   }
   if (k == nullptr) return;
-  check(dims.window == 0, ErrorCode::kInternal, "[{}] expected no window over shared rows, found {}",
-        ctx.name_of(k_slot), dims.window);
   kernels::attend_shared(dims, ctx.data<R>(in.q), static_cast<const R*>(k), static_cast<const R*>(v), views.data(),
                          ctx.data<R>(out), lse);
 }
