@@ -84,8 +84,9 @@ class Scan {
   size_t at_once_ = 1;             // edits
   PassRoom pieces_;
   ScanTail<R> tail_;
-  std::vector<R> change_;  // of one slot
-  double largest_ = 0;     // response so far, to first order
+  typename ScanTail<R>::Changes changes_;  // of one edit
+  std::vector<R> change_;                  // of a slot that no mixer has for its own
+  double largest_ = 0;                     // response so far, to first order
 };
 
 template <class R>
@@ -136,11 +137,11 @@ void Scan<R>::run_to_the_end(const BorderChunk<R>& chunk) {
   }
 }
 
-// What the adjoint says of the change at the border.
+// What the adjoint says of the change at the border, which stays in changes_.
 template <class R>
 double Scan<R>::middle(const BorderChunk<R>& chunk, const ChangedRows& rows) {
-  const SequenceState& text = chunk.state(rows.border);
   const SequenceState& adjoint = chunk.adjoint(rows.border);
+  ScanTail<R>::take(chunk, rows, changes_);
   const auto read_directly = [&](const std::string& slot) {
     return std::any_of(chunk.reads.begin(), chunk.reads.end(),
                        [&](const auto& r) { return r != nullptr && r->holds(slot); });
@@ -148,8 +149,10 @@ double Scan<R>::middle(const BorderChunk<R>& chunk, const ChangedRows& rows) {
   double sum = 0;
   for (const auto& [slot, numbers] : adjoint.slots()) {
     if (read_directly(slot)) continue;
-    take_change(*rows.edited, text, slot, change_);
-    sum += dot_with(adjoint, slot, change_);
+    const auto known =
+        std::find_if(changes_.begin(), changes_.end(), [&](const auto& change) { return change.first == slot; });
+    if (known == changes_.end()) take_change(*rows.edited, chunk.state(rows.border), slot, change_);
+    sum += dot_with(adjoint, slot, known == changes_.end() ? change_ : known->second);
   }
   return sum;
 }
@@ -187,9 +190,8 @@ void Scan<R>::run_windows(std::span<const size_t> some, const BorderChunk<R>& ch
     response.middle = response.change = middle(chunk, changed[i]) + reads[i];
     largest_ = std::max(largest_, std::abs(response.middle));
     if (!tail_.carries()) continue;
-    const auto [changes, linear] = tail_.carry(chunk, changed[i]);
-    response.end_linear = linear + tail_reads[i];
-    if (std::abs(response.end_linear) > kWorthATail * largest_ && tail_.add(chunk, changed[i], changes))
+    response.end_linear = tail_.carry(chunk, changes_) + tail_reads[i];
+    if (std::abs(response.end_linear) > kWorthATail * largest_ && tail_.add(chunk, changed[i], changes_))
       with_tail.push_back(some[i]);
   }
   const std::vector<double> ends = tail_.run(model_, target_, pieces_);

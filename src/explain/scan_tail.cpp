@@ -22,20 +22,31 @@ void ScanTail<R>::lead(const BorderChunk<R>& chunk, int64_t to) {
 }
 
 template <class R>
-std::pair<typename ScanTail<R>::Changes, double> ScanTail<R>::carry(const BorderChunk<R>& chunk,
-                                                                    const ChangedRows& rows) const {
-  const SequenceState& text = chunk.state(rows.border);
-  std::pair<Changes, double> out{{}, 0};
+void ScanTail<R>::take(const BorderChunk<R>& chunk, const ChangedRows& rows, Changes& changes) {
+  size_t count = 0;
   for (size_t l = 0; l < chunk.views.size(); ++l) {
     if (chunk.reads[l] != nullptr) continue;
     for (const std::string& slot : chunk.views[l]->states()) {
-      std::vector<R> change = change_of<R>(*rows.edited, text, slot);
-      chunk.views[l]->carry(transitions_[l], change.data());
-      out.second += dot_with(adjoint_, slot, change);
-      out.first.emplace_back(slot, std::move(change));
+      if (++count > changes.size()) changes.emplace_back();
+      changes[count - 1].first = slot;
+      take_change(*rows.edited, chunk.state(rows.border), slot, changes[count - 1].second);
     }
   }
-  return out;
+  changes.resize(count);
+}
+
+template <class R>
+double ScanTail<R>::carry(const BorderChunk<R>& chunk, Changes& changes) const {
+  double sum = 0;
+  auto change = changes.begin();
+  for (size_t l = 0; l < chunk.views.size(); ++l) {
+    if (chunk.reads[l] != nullptr) continue;
+    for (size_t left = chunk.views[l]->states().size(); left > 0; --left, ++change) {
+      chunk.views[l]->carry(transitions_[l], change->second.data());
+      sum += dot_with(adjoint_, change->first, change->second);
+    }
+  }
+  return sum;
 }
 
 template <class R>

@@ -14,7 +14,7 @@ namespace hindscan {
 template <class R>
 class ScanTail {
  public:
-  using Changes = std::vector<std::pair<std::string, std::vector<R>>>;  // of the state, by slot
+  using Changes = std::vector<std::pair<std::string, std::vector<R>>>;  // by slot, view by view
 
   // The last `length` of the text's tokens.
   ScanTail(std::span<const int32_t> text, int64_t length) : text_(text), length_(length), at_(begin()) {}
@@ -24,8 +24,10 @@ class ScanTail {
   void lead(const BorderChunk<R>& chunk, int64_t to);
   // Whether states follow each other linearly, so that a change can be carried on.
   bool carries() const { return linear_ && length_ > 0; }
-  // The change at a border in front of the tail, and what the adjoint there says of it.
-  std::pair<Changes, double> carry(const BorderChunk<R>& chunk, const ChangedRows& rows) const;
+  // The change of the mixers' states at a border, which then becomes the change in front of the tail: what the adjoint
+  // there says of it.
+  static void take(const BorderChunk<R>& chunk, const ChangedRows& rows, Changes& changes);
+  double carry(const BorderChunk<R>& chunk, Changes& changes) const;
   // To be run. False where a window of attention ends among the changed rows: the tail then stays of first order.
   bool add(const BorderChunk<R>& chunk, const ChangedRows& rows, const Changes& changes);
   // The change of the target of each that was added.

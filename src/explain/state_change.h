@@ -1,6 +1,7 @@
 // The difference of two states slot by slot, and what an adjoint says of it.
 #pragma once
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,9 +39,15 @@ template <class R>
 double dot_with(const SequenceState& adjoint, const std::string& slot, const std::vector<R>& change) {
   const std::span<const R> a = numbers_of<R>(adjoint, slot);
   const size_t n = std::min(a.size(), change.size());
-  double sums[4] = {};  // side by side
-  for (size_t i = 0; i < n; ++i) sums[i % 4] += static_cast<double>(a[i]) * static_cast<double>(change[i]);
-  return sums[0] + sums[1] + (sums[2] + sums[3]);
+  constexpr size_t kLanes = 16;
+  double sums[kLanes] = {};  // side by side
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(change[i + j]);
+  }
+  double sum = 0;
+  for (; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(change[i]);
+  return std::accumulate(sums, sums + kLanes, sum);
 }
 
 template <class R>
