@@ -110,6 +110,7 @@ TEST(Classifying, VectorsAreJudgedAllTogether) {
   EXPECT_EQ(loaded.feature_dim(), 5);
   EXPECT_EQ(loaded.vocab_size(), 0);
   std::vector<float> features;
+  features.reserve(20);
   for (int i = 0; i < 20; ++i) features.push_back(std::sin(static_cast<float>(i)));
   Input input;
   input.features = features;

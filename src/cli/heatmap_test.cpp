@@ -127,6 +127,7 @@ TEST(Heatmap, LinesEndBetweenWordsWhereOneFits) {
   const HeatmapStyle narrow{ColorDepth::kNone, true, 10};
   const auto lines = [&](const std::vector<std::string_view>& bytes) {
     std::vector<HeatToken> tokens;
+    tokens.reserve(bytes.size());
     for (const std::string_view b : bytes) tokens.push_back({b, 0, false});
     return render_heatmap(tokens, 1, narrow);
   };

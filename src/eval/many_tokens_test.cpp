@@ -47,6 +47,7 @@ TEST(CausalMany, TheAreaLiesBetweenTheCurvesOfBothOrders) {
   const Outcome area = *deletion_area(runner, c.tokens, 1, 5, scores);
   const auto kept = [&](const std::vector<size_t>& at) {
     std::vector<int32_t> out;
+    out.reserve(at.size());
     for (const size_t t : at) out.push_back(c.tokens[t]);
     return value_of(c.model, out, c.target);
   };

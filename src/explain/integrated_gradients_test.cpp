@@ -60,6 +60,8 @@ TEST(IntegratedGradientsByHand, TheBaselineIsTheMeanOfAllEmbeddings) {
   EXPECT_NE(report.methods[0].label, "") << "one step adds up, so that nothing is to be said";
   Weight& table = *model.weights().find(report.window.embedding->name);
   double* e = static_cast<double*>(table.data);
+  const int64_t width = table.cols();
+  ASSERT_GT(width, 0);
   for (int64_t c = 0; c < table.cols(); ++c) {
     double mean = 0;
     for (int64_t id = 0; id < table.rows(); ++id) mean += e[id * table.cols() + c] / static_cast<double>(table.rows());
@@ -77,10 +79,12 @@ TEST(IntegratedGradientsByHand, OneStepIsTheDerivativeInTheMiddle) {
   const ExplainReport report = explain(model, r);
   Weight& table = *model.weights().find(report.window.embedding->name);
   double* e = static_cast<double*>(table.data);
+  const int64_t width = table.cols();
+  ASSERT_GT(width, 0);
   const std::vector<double> before(e, e + table.size());
   const auto value_at = [&](double along, double more, int32_t token) {  // of the whole text; one token moved further
     for (size_t i = 0; i < before.size(); ++i) {
-      const bool moved = static_cast<int64_t>(i) / table.cols() == token;
+      const bool moved = static_cast<int64_t>(i) / width == token;
       e[i] = (along + (moved ? more : 0)) * before[i];
     }
     return value_of(model, tokens, report.target);

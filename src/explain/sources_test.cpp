@@ -22,6 +22,7 @@ std::vector<Source> sources_of(const std::vector<double>& scores, int64_t positi
 
 std::vector<int64_t> places(const std::vector<Source>& sources) {
   std::vector<int64_t> out;
+  out.reserve(sources.size());
   for (const Source& s : sources) out.push_back(s.piece.first);
   return out;
 }

@@ -66,7 +66,10 @@ TEST(RwkvBin, BlocksOfFiveBits) {
   for (int j = 0; j < 16; ++j) nibbles += static_cast<char>(j | j << 4);
   put32(high, 0xFFFF0000u);
   for (const uint32_t type : {7u, 8u}) {
-    const std::string block = type == 7 ? f16(0.5f) + high + nibbles : f16(0.5f) + f16(-3.0f) + high + nibbles;
+    std::string block = f16(0.5f);
+    if (type == 8u) block += f16(-3.0f);
+    block += high;
+    block += nibbles;
     const std::string file = header() + tensor("w", {32, 1}, type, block);
     const RwkvBinLayout layout = parse_rwkv_bin(as_bytes(file), "f");
     const std::vector<float> values = dequantise(as_bytes(file), layout.tensors[0]);

@@ -45,7 +45,7 @@ void Tokenizer::Loader::load_vocab() {
     } else {
       result.by_text_.push_back(id);
     }
-    define(model, id, bytes ? std::move(*bytes) : name);
+    define(model, id, bytes ? *bytes : name);
   }
   vocab.sort();
 }

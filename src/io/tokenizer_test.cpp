@@ -1,5 +1,6 @@
 #include "io/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -75,7 +76,7 @@ TEST(CaseA11, CharactersWithoutTokensAreStoodInForCountedAndPlaced) {
     EXPECT_EQ(unknown.sample, "\u00fc");
     EXPECT_EQ(unknown.stands_in, own ? "<unk>" : "U+FFFD");
     const std::string in_place = own ? "<unk><unk>" : "\uFFFD";
-    EXPECT_EQ(tokenizer.decode(ids), "a<s>f" + in_place + "r" + in_place);
+    EXPECT_EQ(tokenizer.decode(ids), fmt::format("a<s>f{0}r{0}", in_place));
   }
 }
 
@@ -112,6 +113,7 @@ TEST(Tokenizer, ManyThreadsMayEncode) {
   ASSERT_FALSE(expected.empty());
   std::vector<std::vector<int32_t>> found(4);
   std::vector<std::thread> threads;
+  threads.reserve(found.size());
   for (auto& result : found) threads.emplace_back([&result, &text] { result = english().encode(text); });
   for (auto& thread : threads) thread.join();
   for (const auto& result : found) EXPECT_EQ(result, expected);

@@ -1,6 +1,7 @@
 // Pickles made by hand: a closed list of opcodes and names, each only where torch.save puts it.
 #include "io/torch_pickle.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -55,7 +56,7 @@ TEST(TorchFile, OperationsOutOfPlaceAreRefused) {
                                                           "Nr" + std::string(4, '\xff'),
                                                           std::string("X\xff\xff\xff\xff"),
                                                           text("\xff"),
-                                                          "c" + huge + "\n" + huge + "\n",
+                                                          fmt::format("c{0}\n{0}\n", huge),
                                                           std::string(65, '('),
                                                           "ctorch._utils\n_rebuild_parameter\n(N\x89NtR",
                                                           "ctorch._utils\n_rebuild_tensor_v2\n(NtR"}) {
@@ -73,7 +74,7 @@ TEST(TorchFile, ValuesThatHoldThemselvesEnd) {
   doubling += text("w") + tensor(0, {2}, {1}) + "s";
   for (int i = 2; i < 42; ++i) {
     const std::string before(1, static_cast<char>(i - 1)), here(1, static_cast<char>(i));
-    doubling += "}q" + here + text("a") + "h" + before + "s" + text("b") + "h" + before + "s";
+    doubling += fmt::format("}}q{0}{1}h{2}s{3}h{2}s", here, text("a"), before, text("b"));
   }
   EXPECT_NE(refusal(archive(pickle("(" + doubling + "t"))), "accepted");
 }

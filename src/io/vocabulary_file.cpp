@@ -180,6 +180,7 @@ std::string read_vocabulary_file(const std::string& path) {
 
 std::string byte_tokenizer_json() {
   std::vector<std::string> tokens;
+  tokens.reserve(256);
   for (int b = 0; b < 256; ++b) tokens.emplace_back(1, static_cast<char>(b));
   return longest_match_json(tokens, false);
 }

@@ -170,7 +170,7 @@ TEST(PointwiseFloatNorm, EveryKind) {
 TEST(PointwiseFloatRotate, SineAndCosine) {
   const int64_t n = 20011;
   Vec<float> angle(static_cast<size_t>(n)), s = poisoned<float>(n), c = poisoned<float>(n);
-  for (int64_t i = 0; i < n; ++i) angle[static_cast<size_t>(i)] = static_cast<float>(i - n / 2) * 0.0101f;
+  for (int64_t i = 0; i < n; ++i) angle[static_cast<size_t>(i)] = static_cast<float>(i - 10005) * 0.0101f;
   sin_cos(n, angle.data(), s.data(), c.data());
   Vec<double> sines, cosines;
   for (const float a : angle) sines.push_back(std::sin(double{a})), cosines.push_back(std::cos(double{a}));

@@ -13,7 +13,7 @@ namespace hindscan {
 inline const Init kWeights = Init::normal(0.6);
 
 inline std::function<void(WeightTable&)> weights(std::vector<std::vector<int64_t>> shapes) {
-  return [shapes](WeightTable& t) {
+  return [shapes = std::move(shapes)](WeightTable& t) {
     for (size_t i = 0; i < shapes.size(); ++i) t.add(fmt::format("w{}", i), shapes[i], kWeights);
   };
 }
@@ -33,7 +33,7 @@ inline OpCase map_case(const char* name, DecayMap map, bool biased, double shift
 }
 
 inline OpCase norm_case(const char* name, NormOptions o, std::vector<std::vector<int64_t>> shapes) {
-  return {name, 12, weights(shapes), [=](Ctx& c, const WeightTable& w, Var x) {
+  return {name, 12, weights(std::move(shapes)), [=](Ctx& c, const WeightTable& w, Var x) {
             return ops::norm(c, o, w.size() > 0 ? &w[0] : nullptr, w.size() > 1 ? &w[1] : nullptr, x);
           }};
 }

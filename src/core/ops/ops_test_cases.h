@@ -21,6 +21,7 @@ inline Var experts_of(Ctx& c, const WeightTable& w, Var x, const Route& route) {
   const Var chosen = ops::moe_route(c, ops::split(c, x, 0, 4), route), signal = ops::split(c, x, 4, 3);
   std::vector<int64_t> ids = {0, 1, 2, 3};
   std::vector<Var> parts;
+  parts.reserve(ids.size());
   for (int64_t e : ids)
     parts.push_back(ops::expert_linear(c, w[0], &w[1], e, ops::select(c, signal, ops::routed_rows(c, chosen, e))));
   return ops::combine_experts(c, chosen, ids, parts, 5);

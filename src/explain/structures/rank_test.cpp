@@ -170,7 +170,7 @@ TEST(RankStructure, WindowsArePulses) {
       EXPECT_FALSE(window->block_sums(MapKind::kAbs, 0, edges, 3, sums.data()));
       ASSERT_EQ(window->block_sums(MapKind::kMean, 0, edges, 3, sums.data()), !fold);
       for (int64_t at = 0; at < kT * kT; ++at) {
-        const auto block = [&](int64_t t) { return t < 5 ? 0 : t < 11 ? 1 : 2; };
+        const auto block = [&](int64_t t) -> int64_t { return t < 5 ? 0 : t < 11 ? 1 : 2; };
         want[static_cast<size_t>(block(at / kT) * 3 + block(at % kT))] +=
             reduced(at / kT, at % kT, -1, [&](int64_t i, int64_t, int64_t) { return alpha[static_cast<size_t>(i)]; });
       }

@@ -208,6 +208,7 @@ void check_central_differences(const ElementComplexDims& dims) {
   };
   const auto reals = [&](std::vector<double>& input, const std::vector<double>& grad) {
     std::vector<double> want;
+    want.reserve(input.size());
     for (double& at : input) want.push_back(difference(at));
     EXPECT_TRUE(agree(grad, want, tol::kSecondDifference));
   };

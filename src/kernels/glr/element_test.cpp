@@ -197,7 +197,7 @@ TEST_P(ElementIsa, AnyNumberOfThreadsGivesTheSameBits) {
 // Decays from 1 down to underflow and beyond, against double.
 TEST_P(ElementIsa, DecayIsAccurateDownToUnderflow) {
   std::vector<float> steps = {0.0f, 1e-30f, 1e-7f, 0.1f, 1.0f, 87.0f, 88.5f, 200.0f, 1e4f, 1e30f};
-  for (float s = 1e-3f; s < 87.0f; s *= 1.07f) steps.push_back(s);
+  for (int i = 0; i < 168; ++i) steps.push_back(1e-3f * std::pow(1.07f, static_cast<float>(i)));
   const int64_t D = static_cast<int64_t>(steps.size());
   const std::vector<float> A(steps.size(), -1.0f), x(steps.size(), 0.0f);
   const float zero = 0.0f, one = 1.0f;

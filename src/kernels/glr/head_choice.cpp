@@ -37,12 +37,17 @@ constexpr Pair kRowBackward = {
     {278.4, 1.04, 30.04, 2.814, .3, .07612, 1.209, 0, 0, 0, 0, 0, 0, 0, 0, .4204},
     {0, 0, 44.47, 2.975, .9345, .05459, 0, 0, 0, .2521, .002775, 306.4, .9903, .4508, 1.68, .3012}};
 
+// How many of `of` hold n.
+double pieces(int64_t n, int64_t of) {
+  const int64_t count = (n + of - 1) / of;
+  return static_cast<double>(count);
+}
+
 double nanoseconds(const Cost& c, const HeadDims& d, bool row) {
   const double T = static_cast<double>(d.T * d.R), H = static_cast<double>(d.H), G = static_cast<double>(d.G),
                K = static_cast<double>(d.K), V = static_cast<double>(d.V);
-  const double columns = static_cast<double>((d.V + 15) / 16 * 16), blocks = static_cast<double>((d.V + 31) / 32);
-  const double length = row ? 32 : 64, m = std::min(T, length),
-               chunks = static_cast<double>((d.T * d.R + (row ? 31 : 63)) / (row ? 32 : 64));
+  const double columns = 16 * pieces(d.V, 16), blocks = pieces(d.V, 32);
+  const double length = row ? 32 : 64, m = std::min(T, length), chunks = pieces(d.T * d.R, row ? 32 : 64);
   const double state = H * K * V, large = d.K * d.V >= 16384 ? state : 0;
   const double bytes = std::max(0.0, 4 * (2 * T * H * V + 2 * T * G * K + (row ? T * H * K : 0)) - (1 << 20));
   return c.head * H + c.head_state * state + c.bytes * bytes +
@@ -81,8 +86,8 @@ double far_bytes(const HeadDims& d) {
 
 double nanoseconds(const Rank1Cost& c, const HeadDims& d) {
   const double T = static_cast<double>(d.T), H = static_cast<double>(d.H), K = static_cast<double>(d.K);
-  const double V = static_cast<double>((d.V + 15) / 16 * 16), strips = static_cast<double>((d.V + 63) / 64);
-  const double chunks = static_cast<double>((d.T + 15) / 16), large = d.K * d.V >= 16384 ? K * V : 0;
+  const double V = 16 * pieces(d.V, 16), strips = pieces(d.V, 64);
+  const double chunks = pieces(d.T, 16), large = d.K * d.V >= 16384 ? K * V : 0;
   return H * (c.head + c.head_state * K * V) + far_bytes(d) * (c.bytes + c.bytes_strip * strips) +
          T * H *
              (c.token + c.token_kv * K * V + (c.token_strip + c.token_k_strip * K) * strips + c.token_k * K +

@@ -118,7 +118,8 @@ TEST_P(Rank, TilesArePulses) {
   const RankDims& n = dims();
   const std::vector<double> pulses = rank_pulses(p_);
   const int64_t head = n.H - 1;
-  for (const auto& [I, J] : {std::pair<TileRange, TileRange>{{0, n.T}, {0, n.T}}, {{n.T / 3, n.T}, {1, n.T / 2}}}) {
+  for (const auto& tile : {std::pair<TileRange, TileRange>{{0, n.T}, {0, n.T}}, {{n.T / 3, n.T}, {1, n.T / 2}}}) {
+    const TileRange I = tile.first, J = tile.second;
     if (I.end <= I.begin || J.end <= J.begin) continue;
     for (int64_t write = -1; write < n.r; ++write) {
       const auto check = [&](HeadMap kind, int64_t of_head, auto&& f) {
