@@ -61,7 +61,9 @@ struct Match {
   // Where element i of the weight lies in the file.
   int64_t place(int64_t i) const {
     if (view != nullptr) return view->place(i);
-    return transposed ? i % weight->cols() * weight->rows() + i / weight->cols() : i;
+    if (!transposed) return i;
+    const int64_t cols = weight->cols();  // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): element i is in one of them
+    return i % cols * weight->rows() + i / cols;
   }
 };
 

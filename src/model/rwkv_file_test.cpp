@@ -222,7 +222,7 @@ TEST(RwkvNames, DamagedShapesAreNamed) {
 
 // What is made of a layer grows with its own bytes, not with a width that some shape says.
 TEST(CaseC6, DecaysAreSpreadOverNoMoreChannelsThanTheFileHolds) {
-  const auto refused = [](std::vector<uint64_t> first, std::vector<uint64_t> second) {
+  const auto refused = [](const std::vector<uint64_t>& first, const std::vector<uint64_t>& second) {
     TensorStore store("f");
     const auto add = [&](const std::string& name, const std::vector<uint64_t>& shape) {
       uint64_t elements = 1;

@@ -48,7 +48,8 @@ TensorStore file_of(const SequenceState& state, int64_t layers, bool web_rwkv = 
         std::memcpy(halves.data() + 2 * i, &half, 2);
       }
       const std::string name = fmt::format("blocks.{}.att.time_state", l);
-      out.add({name, TensorDType::kF16, {static_cast<uint64_t>(H), 8, 8}, 0, halves.size()}, std::move(halves));
+      const uint64_t bytes = halves.size();
+      out.add({name, TensorDType::kF16, {static_cast<uint64_t>(H), 8, 8}, 0, bytes}, std::move(halves));
       continue;
     }
     out.add_floats(fmt::format("blocks.{}.att.time_state", l), {static_cast<uint64_t>(H), 8, 8}, values);

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<float> logits_of(const std::vector<double>& p) {
   std::vector<float> out;
+  out.reserve(p.size());
   for (const double v : p) out.push_back(static_cast<float>(std::log(v)));
   return out;
 }
@@ -120,6 +121,7 @@ TEST(Sampler, SameSeedSameTokens) {
     o.seed = seed;
     Sampler s(o);
     std::vector<int32_t> out;
+    out.reserve(50);
     for (int i = 0; i < 50; ++i) out.push_back(s.sample(logits));
     return out;
   };
@@ -167,6 +169,7 @@ TEST(CaseA1, NoSettingSamplesFromNumbersThatAreNone) {
   for (const float bad : {kNan, -kNan, kInf}) {
     for (size_t at : {size_t{0}, size_t{31}, size_t{63}}) {
       std::vector<float> logits;
+      logits.reserve(64);
       for (int i = 0; i < 64; ++i) logits.push_back(static_cast<float>(i * 29 % 64));
       logits[at] = bad;
       for (const double temperature : {0.0, 0.8}) {

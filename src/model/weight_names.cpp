@@ -22,7 +22,7 @@ std::set<std::string, std::less<>> declared_names(const WeightTable& table) {
 std::string_view first_part(std::string_view name) { return name.substr(0, name.find('.') + 1); }
 
 // torch.compile marks a module anywhere in the name, DataParallel at its front.
-std::string without_marks(std::string name) {
+std::string without_marks(std::string_view name) {
   constexpr std::string_view kCompiled = "_orig_mod.", kParallel = "module.";
   std::string out;
   for (size_t at = 0; at < name.size();) {

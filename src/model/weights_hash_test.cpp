@@ -80,6 +80,7 @@ TEST_F(WeightsHash, IsTheSameFromSeveralThreads) {
   const Model model = small(2);
   std::vector<std::string> found(8);
   std::vector<std::thread> threads;
+  threads.reserve(found.size());
   for (std::string& f : found) threads.emplace_back([&] { f = model.weights_hash(); });
   for (std::thread& t : threads) t.join();
   for (const std::string& f : found) EXPECT_EQ(f, weights_hash(model.weights()));

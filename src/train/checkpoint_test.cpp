@@ -25,7 +25,7 @@ void expect_contents(const Checkpoint& c) {
   for (const auto& f : want) EXPECT_EQ(c.file(f.name), f.bytes);
 }
 
-RecordingFs run_with(std::vector<int64_t> steps, int64_t keep = 2) {
+RecordingFs run_with(const std::vector<int64_t>& steps, int64_t keep = 2) {
   RecordingFs fs;
   fs.mkdir("run");
   fs.fsync_dir(".");
@@ -168,7 +168,7 @@ TEST_F(CheckpointTest, EveryFailingCallLeavesTheOldOne) {
 TEST_F(CheckpointTest, FullDiskIsToldBeforeAnythingIsWritten) {
   RecordingFs fs = run_with({10});
   fs.free = 1000;
-  const auto before = fs.calls;
+  const auto before = fs.calls;  // NOLINT(clang-analyzer-deadcode.DeadStores): it is read below
   try {
     save_checkpoint(fs, "run", 20, contents(20), 2);
     FAIL();

@@ -1,5 +1,6 @@
 #include "train/columns.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,9 +71,9 @@ TEST(CaseA8, WhatNeverChangesIsNoLabelAndWhatHasNoWordsNoText) {
   std::string same, hashes, rare = "odd\ta text\nrare\tanother\n";
   for (int i = 0; i < 60; ++i) {
     const std::string mood = i % 2 ? "pos" : "neg", number = std::to_string(1000 + i);
-    same += "train\t" + mood + "\ta film of " + number + " long scenes and a song\n";
-    hashes += "0123456789abcdef0123456789abcdef" + number + "\t" + mood + "\tx" + number + "\n";
-    rare += mood + "\ta film of " + number + " scenes\n";
+    same += fmt::format("train\t{}\ta film of {} long scenes and a song\n", mood, number);
+    hashes += fmt::format("0123456789abcdef0123456789abcdef{1}\t{0}\tx{1}\n", mood, number);
+    rare += fmt::format("{}\ta film of {} scenes\n", mood, number);
   }
   EXPECT_EQ(choice(same), "2 3");
   EXPECT_THAT(choice(hashes, {.label_column = 2}), HasSubstr("add --text-column M"));

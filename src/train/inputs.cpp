@@ -48,7 +48,8 @@ std::string kept(Fs& fs, const std::string& folder, const std::string& name) {
 
 std::string keep(Fs& fs, const std::string& folder, const std::string& name, const std::string& from) {
   make_dirs(fs, folder);
-  const std::string to = join_path(folder, name + ending_of(from)), before = kept(fs, folder, name);
+  std::string to = join_path(folder, name + ending_of(from));
+  const std::string before = kept(fs, folder, name);
   const bool file = fs.kind(from) == FileKind::kRegular;
   const FileBytes bytes = FileBytes::load(from, file ? LoadMode::kMap : LoadMode::kRead);
   if (!before.empty() && before != to) fs.unlink(before);

@@ -23,13 +23,13 @@ using ::testing::HasSubstr;
 class Labelled : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) const {
-    const std::string path = dir_.at(name);
+    std::string path = dir_.at(name);
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }
   template <class T>
   std::string write_array(const std::string& name, std::vector<uint64_t> shape, const std::vector<T>& values) const {
-    const std::string path = dir_.at(name);
+    std::string path = dir_.at(name);
     write_npy(real_fs(), path, npy_array("a", std::move(shape), std::span<const T>(values)));
     return path;
   }
@@ -164,7 +164,7 @@ TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
 TEST_F(Labelled, EveryEpochTakesEachSequenceOnce) {
   LabelledSet set;
   for (int32_t i = 0; i < 10; ++i) {
-    set.tokens.insert(set.tokens.end(), static_cast<size_t>(i + 1), i);
+    set.tokens.insert(set.tokens.end(), static_cast<size_t>(i) + 1, i);
     set.cu.push_back(std::ssize(set.tokens));
     set.classes.push_back(i);
   }

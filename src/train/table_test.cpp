@@ -12,6 +12,7 @@ using Cells = std::vector<std::string>;
 
 std::vector<Cells> cells(const std::vector<TableRow>& rows) {
   std::vector<Cells> out;
+  out.reserve(rows.size());
   for (const TableRow& row : rows) out.push_back(row.cells);
   return out;
 }

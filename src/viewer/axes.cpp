@@ -14,6 +14,7 @@ double draw_scale(Picture& page, double x, double y, double top, std::string_vie
   const Extent left = page.text(x, y, fmt::format("{} {:.3g}", low, -top), small);
   const double bar = x + left.width + kGap;
   std::vector<Color> colors;
+  colors.reserve(kSteps);
   for (int i = 0; i < kSteps; ++i) colors.push_back(signed_color((2.0 * i + 1) / kSteps - 1));
   page.cells(bar, y + (left.height - kHeight) / 2, kWidth, kHeight, 1, kSteps, colors);
   page.frame(bar, y + (left.height - kHeight) / 2, kWidth, kHeight, kLine);

@@ -182,6 +182,7 @@ class Drawing {
     const double first = y_;
     for (size_t l = 0; l < L; ++l) {
       std::vector<double> values;
+      values.reserve(columns.size());
       for (const auto& c : columns) values.push_back(c[l]);
       draw_row(page_, first + height * static_cast<double>(L - 1 - l), height, values, top);
     }
