@@ -15,9 +15,6 @@
 namespace hindscan {
 namespace {
 
-using testing::run;
-using testing::Sequence;
-
 // Sizes that a test can hold, over the published ones.
 const std::pair<const char*, ConfigValue> kSmall[] = {{"hidden_size", int64_t{32}},
                                                       {"embedding_dim", int64_t{32}},

@@ -187,6 +187,7 @@ TEST(RunnerSequences, ManySequencesShareAPassWithinTheChunk) {
   const std::vector<int32_t> tokens = {1, 2, 3};
   std::vector<SequenceState> states(7);
   std::vector<RunSequence> sequences;
+  sequences.reserve(states.size());
   for (SequenceState& s : states) sequences.push_back({tokens, &s});
   std::vector<int64_t> done;
   Runner runner(model, 7);

@@ -1,5 +1,6 @@
 // Trained RWKV models as their authors publish them, against logits of other programs: rwkv.cpp's files (logits of
 // rwkv.cpp and of a double-precision numpy pass) and BlinkDL's digit reverser (numpy).
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <hindscan_paths.h>
 
@@ -83,9 +84,9 @@ TEST(TinyRwkvLong, EveryPositionOfALongerTextAgrees) {
   const std::string folder = data_path("weights/rwkv-tiny/");
   if (missing(folder)) GTEST_SKIP() << "skipped: no data";
   for (const std::string name : {"5v1-730K", "5v2-730K", "7v0-834K"}) {
-    const Model model = Model::load(folder + "tiny-rwkv-" + name + "-FP32.bin");
+    const Model model = Model::load(fmt::format("{}tiny-rwkv-{}-FP32.bin", folder, name));
     const std::vector<int32_t> tokens = model.tokenizer().encode(read_file(folder + "prompt192.txt"));
-    const std::vector<float> expected = read_floats(folder + "reference-logits-" + name + "-prompt192.f32");
+    const std::vector<float> expected = read_floats(fmt::format("{}reference-logits-{}-prompt192.f32", folder, name));
     EXPECT_TRUE(agree(all_logits(model, tokens), expected, tol::kF32LongLogits)) << name;
   }
 }

@@ -124,6 +124,7 @@ TEST(CaseD5, LongTextsAreARibbonWithNamedPeaks) {
 TEST(CaseD5, NamesOfPeaksCoverNeitherEachOtherNorTheirLines) {
   for (const double from : {0.0, 300.0, 380.0, 740.0}) {
     std::vector<PeakName> names;
+    names.reserve(6);
     for (int i = 0; i < 6; ++i) names.push_back({"name", from + 3 * i, 60.0 + 5 * (i % 3)});
     ASSERT_TRUE(place_names(names)) << from;
     for (const PeakName& a : names) {
