@@ -31,6 +31,9 @@ NAMELESS = {"train", "explain", "eval", "viewer", "api", "cli"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 STRING = re.compile(r'R"(\w*)\((?s:(.*?))\)\1"|"((?:[^"\\\n]|\\.)*)"')
 TEST_FILE = re.compile(r"(^|_)test(_support|_cases)?$|_cases$")
+WORDS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')  # literals that follow each other are one
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+COMMAND = re.compile(r"hindscan \w+[^;:']*")
 COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.S)
 ARCH_KEY = re.compile(r'^\s*HS_ARCH\("([^"]+)"', re.M)
 CMAKE_EDGE = re.compile(r"^hs_layer\(([^)]*)\)", re.M)
@@ -94,6 +97,16 @@ def check_helpers(includes):
     return found
 
 
+def check_flags(text, where):
+    """A flag in the words of a room that people call from C++; a whole command of the program is no flag."""
+    found = []
+    for match in WORDS.finditer(COMMENT.sub(lambda m: m.group(1) or " ", text)):
+        words = "".join(part.group(3) or "" for part in STRING.finditer(match.group(0)))
+        for flag in FLAG.findall(COMMAND.sub("", words)):
+            found.append(f"{where}: names the flag {flag}; say what it means, cli/ alone has flags")
+    return found
+
+
 def violations(root):
     src = root / "src"
     keys = ARCH_KEY.findall((src / "arch/archs.def").read_text()) if (src / "arch/archs.def").exists() else []
@@ -112,6 +125,8 @@ def violations(root):
             if match and match.group(1) == '"':
                 found += check_include(layer, match.group(2), f"{where}:{number}")
                 here.add(match.group(2))
+        if layer != "cli" and not is_test(str(path.relative_to(src))):
+            found += check_flags(text, where)
         if layer in NAMELESS and not path.stem.endswith(("_test", "test_support")):
             found += check_names(layer, text, keys, where)
     found += check_helpers(includes)
@@ -179,6 +194,14 @@ class Guard(unittest.TestCase):
         self.assert_caught("src/explain/a.cpp", 'if (name == "mamba") {}')
         self.assert_caught("src/cli/a.cpp", 'auto c = "{\\"model_type\\": \\"mamba\\"}";')
         self.assert_caught("src/eval/a.cpp", 'auto c = R"({"model_type": "mamba"})";')
+
+    def test_flags_in_words_of_the_library_are_caught(self):
+        self.assert_caught("src/train/a.cpp", 'fail("expected labels; add --labels FILE");')
+        self.assert_caught("src/io/a.cpp", 'fail("expected arrays "\n     "as --features");')
+        self.assert_caught("src/model/a.cpp", "fail(\"damaged: 'hindscan info -v'; or give --tokenizer\");")
+        self.assert_allowed("src/cli/a.cpp", 'fail("add --labels FILE");')
+        self.assert_allowed("src/train/a.cpp", '// as --labels\nfail("continue it: hindscan "\n "train --resume {}", a);')
+        self.assert_allowed("src/train/a_test.cpp", 'run("--labels");')
 
     def test_helpers_of_tests_are_kept_among_tests(self):
         for helper in ("core/a_test_support.h", "kernels/glr/head_cases.h", "core/ops_test_cases.h", "base/testing/a.h"):

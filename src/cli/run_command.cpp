@@ -106,13 +106,22 @@ std::string speed(const Prompt& prompt, const Generated& g) {
 
 // The publisher's way of sampling is said, never taken over: the same command gives the same text for every model.
 void say_advice(const CLI::App& app, const Model& model) {
-  for (const char* option : {"--greedy", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty"}) {
-    if (app.get_option(option)->count() > 0) return;
+  constexpr std::pair<const char*, const char*> kFlags[] = {{"temperature", "--temp"},
+                                                            {"top_k", "--top-k"},
+                                                            {"top_p", "--top-p"},
+                                                            {"min_p", "--min-p"},
+                                                            {"repetition_penalty", "--repeat-penalty"}};
+  const GenerationAdvice& advice = model.generation();
+  if (app.get_option("--greedy")->count() > 0) return;
+  std::string words = advice.greedy ? " --greedy" : "";
+  for (const auto& [key, flag] : kFlags) {
+    if (app.get_option(flag)->count() > 0) return;
+    for (const auto& [name, value] : advice.sampling) {
+      if (name == key) words += fmt::format(" {} {}", flag, value);
+    }
   }
-  const std::string& advice = model.generation().sampling;
-  if (advice.empty()) return;
-  note(fmt::format("the model's publisher advises {}; this run keeps to its own defaults: add them to follow",
-                   printable(advice).text));
+  if (words.empty()) return;
+  note(fmt::format("the model's publisher advises{}; this run keeps to its own defaults: add them to follow", words));
 }
 
 }  // namespace

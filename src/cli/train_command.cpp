@@ -177,6 +177,7 @@ void finish_options(const CLI::App& app, TrainFlags& f) {
   o.carry = !f.no_carry;
   o.gemm = parse_dtype(f.gemm);
   o.save_dtype = parse_dtype(f.save_dtype);
+  check(!o.out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
   o.check_complete();
   check(!o.labelled() || app.count("--forget") == 0, ErrorCode::kUsage,
         "[--forget] expected a run that carries its state, found --task classify, where every sequence starts from "

@@ -32,7 +32,7 @@ constexpr Signature kSignatures[] = {
     {0, "\xd0\xcf\x11\xe0"sv, {"an old Office document", "save it as plain text first"}},
     {0, "\x89PNG"sv, {"a picture", "give a text"}},
     {0, "\xff\xd8\xff"sv, {"a picture", "give a text"}},
-    {0, "\x93NUMPY"sv, {"a NumPy array", "arrays go to --features and --labels"}},
+    {0, "\x93NUMPY"sv, {"a NumPy array", "arrays are features or labels"}},
     {0, "\x89HDF"sv, {"an HDF5 file", "take the model's safetensors instead"}},
     {0, "SQLite format 3"sv, {"an SQLite database", "export the texts first"}},
     {0, "PAR1"sv, {"a Parquet file", "export the texts first"}},

@@ -146,9 +146,11 @@ TEST(CaseA6, GenerationConfigSaysWhatEndsATextAndHowToSample) {
   generation.set("top_p", 0.9);
   const GenerationAdvice both = read_generation(model, generation, 10);
   EXPECT_EQ(both.end_ids, (std::vector<int32_t>{2, 5}));
-  EXPECT_EQ(both.sampling, "--temp 0.6 --top-p 0.9");
+  EXPECT_EQ(both.sampling, (std::vector<std::pair<std::string, double>>{{"temperature", 0.6}, {"top_p", 0.9}}));
+  EXPECT_FALSE(both.greedy);
   generation.set("do_sample", false);
-  EXPECT_EQ(read_generation(model, generation, 10).sampling, "--greedy");
+  EXPECT_TRUE(read_generation(model, generation, 10).greedy);
+  EXPECT_TRUE(read_generation(model, generation, 10).sampling.empty());
   generation.set("eos_token_id", "end");
   EXPECT_THROW(read_generation(model, generation, 10), Error);
 }

@@ -26,21 +26,11 @@ std::vector<int32_t> end_ids(const Config& c, int64_t vocab_size) {
   return out;
 }
 
-std::string sampling_options(const Config& c) {
-  struct Option {
-    const char *key, *flag;
-  };
-  constexpr Option kOptions[] = {{"temperature", "--temp"},
-                                 {"top_k", "--top-k"},
-                                 {"top_p", "--top-p"},
-                                 {"min_p", "--min-p"},
-                                 {"repetition_penalty", "--repeat-penalty"}};
-  if (c.has("do_sample") && !c.flag("do_sample", false)) return "--greedy";
-  std::string out;
-  for (const Option& o : kOptions) {
-    if (c.has(o.key)) out += fmt::format("{}{} {}", out.empty() ? "" : " ", o.flag, c.real(o.key, 0));
+void take_sampling(const Config& c, GenerationAdvice& out) {
+  out.greedy = c.has("do_sample") && !c.flag("do_sample", false);
+  for (const char* key : {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"}) {
+    if (!out.greedy && c.has(key)) out.sampling.emplace_back(key, c.real(key, 0));
   }
-  return out;
 }
 
 // What generate() would do and `run` has no option for, with the number that asks for nothing.
@@ -155,10 +145,10 @@ void say_unknown(const Config& c) {
 }  // namespace
 
 GenerationAdvice read_generation(const Config& model, const std::optional<Config>& generation, int64_t vocab_size) {
-  GenerationAdvice out{end_ids(model, vocab_size), ""};
+  GenerationAdvice out{end_ids(model, vocab_size), false, {}};
   if (!generation) return out;
   if (generation->has(kEnd)) out.end_ids = end_ids(*generation, vocab_size);
-  out.sampling = sampling_options(*generation);
+  take_sampling(*generation, out);
   say_unoffered(*generation);
   say_unknown(*generation);
   return out;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -10,8 +11,9 @@
 namespace hindscan {
 
 struct GenerationAdvice {
-  std::vector<int32_t> end_ids;  // each ends a text
-  std::string sampling;          // as options of `run`: "--temp 0.6 --top-p 0.9"; empty: nothing is said
+  std::vector<int32_t> end_ids;                          // each ends a text
+  bool greedy = false;                                   // always the most likely token
+  std::vector<std::pair<std::string, double>> sampling;  // "temperature", 0.6; empty: nothing is said
 };
 
 // generation_config.json, where there is one, wins over the model's configuration. Ids outside the vocabulary cannot

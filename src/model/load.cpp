@@ -100,7 +100,7 @@ void Model::try_tokenizer(const std::string& directory, bool single_file) {
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kData && e.code() != ErrorCode::kResource) throw;
     tokenizer_problem_ = e.message();
-    log_warning("the tokenizer is left out, so texts cannot be read, only --tokens: {}", e.message());
+    log_warning("the tokenizer is left out, so texts cannot be read, only token ids: {}", e.message());
   }
 }
 
@@ -109,7 +109,7 @@ void Model::say_foreign_tokenizer() const {
   const int64_t rows = arch_->sizes().vocab_size, known = has_tokenizer() ? tokenizer_->vocab_size() : rows;
   constexpr int64_t kSmall = 1024;
   if (rows > kSmall && 10 * known < 9 * rows)
-    log_warning("the tokenizer knows {} of the model's {} tokens: it may be another model's (see --tokenizer)", known,
+    log_warning("the tokenizer knows {} of the model's {} tokens: it may be another model's; name the right one", known,
                 rows);
 }
 

@@ -11,7 +11,7 @@ namespace hindscan {
 std::vector<float> predict(const Model& model, const Input& input) {
   const ArchitectureSizes sizes = model.arch().sizes();
   check(sizes.labels > 0, ErrorCode::kData,
-        "[{}] expected a classifier or regressor, found a language model; train one with --task classify",
+        "[{}] expected a classifier or regressor, found a language model; train one with the task classify",
         model.path().empty() ? "model" : model.path());
   if (sizes.feature_dim == 0) model.check_tokens(input.tokens);
   CtxOptions options;

@@ -70,7 +70,7 @@ SequenceState load_state(const std::string& path, const Model& model) {
   check(
       owner == model_hash(model), ErrorCode::kData,
       "[{}] expected a state of this model with its matrices held as {}, found one of another model, or of this one in "
-      "another type; use the model that wrote it, and the --dtype that it was run with (none, where none was given)",
+      "another type; use the model that wrote it, with the dtype that it was run with (none, where none was given)",
       path, matrix_types(model));
   SequenceState state;
   const auto [end, error] = std::from_chars(tokens.data(), tokens.data() + tokens.size(), state.tokens);

@@ -178,7 +178,7 @@ class Chooser {
     }
     if (const auto c = by_known_labels()) return *c;
     if (const auto c = by_repetition()) return *c;
-    ask(files_.text_column > 0 ? "--label-column N" : "--label-column N --text-column M");
+    ask(files_.text_column > 0 ? "the label column" : "the label column and of the text column");
   }
 
   size_t text_column(bool header, size_t label) const {
@@ -194,7 +194,7 @@ class Chooser {
     std::sort(others.begin(), others.end(), [&](size_t a, size_t b) { return columns_[a].bytes > columns_[b].bytes; });
     const bool clear = columns_[others[0]].reads() && columns_[others[0]].bytes >= 2 * columns_[others[1]].bytes;
     if (clear) return others[0];
-    ask("--text-column M");
+    ask("the text column");
   }
 
   size_t ragged_label() const {
@@ -202,7 +202,7 @@ class Chooser {
     const std::optional<size_t> found = c ? c : by_repetition();
     check(found.has_value(), ErrorCode::kUsage,
           "[{}] rows, split at {}, have {} or more, and neither the first nor the last shows to be the labels by "
-          "its repetition; add --label-column N and --text-column M; a table of commas is named .csv",
+          "its repetition; give the number of the label column and of the text column; a table of commas is named .csv",
           files_.labels, files_.labels.ends_with(".csv") ? "commas" : "tabs", counted(width_, "column"));
     return *found == 0 ? 0 : kLast;
   }
@@ -218,20 +218,20 @@ class Chooser {
       if (count == 1 && name != value(0, c)) return;
     }
     fail(ErrorCode::kUsage,
-         "[{}] line 1 may be a header: no other row has the label '{}'; add --header yes, or --header no to read it as "
-         "an example",
+         "[{}] line 1 may be a header: no other row has the label '{}'; say whether it is: header yes, or header no to "
+         "read it as an example",
          files_.labels, replace_invalid_utf8(value(0, c).substr(0, 40)));
   }
 
-  [[noreturn]] void ask(const char* flags) const {
+  [[noreturn]] void ask(const char* columns) const {
     std::string seen;
     for (size_t c = 0; c < columns_.size(); ++c) {
       const std::string example = replace_invalid_utf8(value(first_, c).substr(0, 30));
       seen += fmt::format("{}column {} '{}{}', {} different", c == 0 ? "" : "; ", c + 1, example,
                           value(first_, c).size() > 30 ? "..." : "", columns_[c].counts.size());
     }
-    fail(ErrorCode::kUsage, "[{}] what is label and what is text does not show in {} ({}); add {}", files_.labels,
-         counted(rows_.size() - first_, "row"), seen, flags);
+    fail(ErrorCode::kUsage, "[{}] what is label and what is text does not show in {} ({}); give the number of {}",
+         files_.labels, counted(rows_.size() - first_, "row"), seen, columns);
   }
 
   static constexpr size_t kLast = SIZE_MAX;

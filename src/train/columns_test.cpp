@@ -55,8 +55,9 @@ TEST(CaseA8, AHeaderNamesTheColumns) {
 TEST(CaseA8, WhatDoesNotShowIsAskedFor) {
   EXPECT_THAT(choice("1\tfine\n2\tpoor\n"), HasSubstr("2 [f.tsv] what is label and what is text does not show"));
   EXPECT_THAT(choice("a b\tx\tu\nc d\tx\tv\ne f\ty\tu\ng h\ty\tv\n"),
-              HasSubstr("add --label-column N --text-column M"));
-  EXPECT_THAT(choice("a\tx\tu\nc\tx\tv\ne\ty\tu\ng\ty\tv\n", {.label_column = 2}), HasSubstr("add --text-column M"));
+              HasSubstr("give the number of the label column and of the text column"));
+  EXPECT_THAT(choice("a\tx\tu\nc\tx\tv\ne\ty\tu\ng\ty\tv\n", {.label_column = 2}),
+              HasSubstr("give the number of the text column"));
   EXPECT_EQ(choice("a\tx\tu\nc\tx\tv\ne\ty\tu\ng\ty\tv\n", {.label_column = 2, .text_column = 1}), "2 1");
   EXPECT_THAT(choice("a\tx\n", {.label_column = 1, .text_column = 1}), HasSubstr("found 1 for both"));
   EXPECT_THAT(choice("a\tx\n", {.label_column = 3}), HasSubstr("65 [f.tsv line 1] expected a label in column 3"));
@@ -76,7 +77,7 @@ TEST(CaseA8, WhatNeverChangesIsNoLabelAndWhatHasNoWordsNoText) {
     rare += fmt::format("{}\ta film of {} scenes\n", mood, number);
   }
   EXPECT_EQ(choice(same), "2 3");
-  EXPECT_THAT(choice(hashes, {.label_column = 2}), HasSubstr("add --text-column M"));
+  EXPECT_THAT(choice(hashes, {.label_column = 2}), HasSubstr("give the number of the text column"));
   EXPECT_EQ(choice(rare), "1 2");  // two labels come once: the first is no more a header than the other
 }
 

@@ -17,14 +17,13 @@ constexpr std::array<std::string_view, 2> kFiles = {"lock", "log.jsonl"};
 struct Input {
   std::string TrainOptions::*path;
   std::optional<std::string> TrainOverrides::*given;
-  const char *name, *flag, *what;
+  const char *name, *what;
 };
 constexpr Input kInputs[] = {
-    {&TrainOptions::valid, &TrainOverrides::valid, "valid", "--valid", "held-out data"},
-    {&TrainOptions::labels, &TrainOverrides::labels, "labels", "--labels", "labels"},
-    {&TrainOptions::features, &TrainOverrides::features, "features", "--features", "vectors"},
-    {&TrainOptions::valid_features, &TrainOverrides::valid_features, "valid-features", "--valid-features",
-     "held-out vectors"},
+    {&TrainOptions::valid, &TrainOverrides::valid, "valid", "held-out data"},
+    {&TrainOptions::labels, &TrainOverrides::labels, "labels", "labels"},
+    {&TrainOptions::features, &TrainOverrides::features, "features", "vectors"},
+    {&TrainOptions::valid_features, &TrainOverrides::valid_features, "valid-features", "held-out vectors"},
 };
 
 // The ending tells how a labelled file is read.
@@ -94,14 +93,14 @@ void take_inputs(Fs& fs, const TrainOverrides& given, TrainOptions& options) {
   for (const Input& in : kInputs) {
     std::string& path = options.*in.path;
     const std::optional<std::string>& again = given.*in.given;
-    check(!again || !path.empty(), ErrorCode::kUsage, "[{}] expected a run that began with {}, found one without it",
-          options.out, in.flag);
+    check(!again || !path.empty(), ErrorCode::kUsage, "[{}] expected a run that began with {}, found one without",
+          options.out, in.what);
     if (path.empty()) continue;
     const std::string inside = again ? keep(fs, folder, in.name, *again) : kept(fs, folder, in.name);
     check(!inside.empty(), ErrorCode::kUsage,
           "[{}] expected the {} inside the run directory, found none; it began with '{}', which is not opened unasked: "
-          "add {} FILE",
-          options.out, in.what, path, in.flag);
+          "name the file of {} again",
+          options.out, in.what, path, in.what);
     if (again) options.given[inside] = *again;
     path = inside;
   }

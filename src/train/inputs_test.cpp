@@ -105,14 +105,14 @@ TEST_F(RunDirTest, CaseC7NoPathOfTheCheckpointIsOpened) {
   ASSERT_TRUE(report.held_out);
 }
 
-TEST_F(RunDirTest, CaseC7WhatIsMissingIsAskedForByItsFlag) {
+TEST_F(RunDirTest, CaseC7WhatIsMissingIsAskedFor) {
   const std::string run = begin();
   files::remove_all(run + "/cache");
-  EXPECT_NE(refusal(run).find("add --data FILE"), std::string::npos);
+  EXPECT_NE(refusal(run).find("name the data again"), std::string::npos);
   files::remove_all(run + "/inputs");
   TrainOverrides given;
   given.data = {{dir.at("moved.txt")}};
-  EXPECT_NE(refusal(run, given).find("add --valid FILE"), std::string::npos);
+  EXPECT_NE(refusal(run, given).find("name the file of held-out data again"), std::string::npos);
   given.valid = dir.at("moved.txt");
   EXPECT_EQ(resume(run, given, {}).steps, 12);
 }
@@ -156,7 +156,7 @@ TEST_F(RunDirTest, CaseC7TokensOutsideTheVocabularyAreRefused) {
   const uint64_t hash = xxh64(std::string_view(bytes).substr(head, bytes.size() - head - 8));
   std::memcpy(bytes.data() + bytes.size() - 8, &hash, sizeof hash);
   std::ofstream(path) << bytes;
-  EXPECT_NE(refusal(run).find("add --data FILE"), std::string::npos);
+  EXPECT_NE(refusal(run).find("name the data again"), std::string::npos);
 }
 
 TEST_F(RunDirTest, CaseD13AMovedRunResumesWithoutItsFiles) {

@@ -50,8 +50,8 @@ ClassifierOptions label_options(const LabelledRows& rows, bool regression, int64
     log_info("{}: the labels are numbers to predict (a regression)", rows.path);
     return o;
   }
-  check(rows.outputs == 1, ErrorCode::kData, "[{}] expected one class a sequence, found {} numbers; add --regression",
-        rows.path, rows.outputs);
+  check(rows.outputs == 1, ErrorCode::kData,
+        "[{}] expected one class a sequence, found {} numbers; ask for a regression", rows.path, rows.outputs);
   const std::set<std::string> distinct(rows.labels.begin(), rows.labels.end());
   o.label_names.assign(distinct.begin(), distinct.end());
   if (std::all_of(distinct.begin(), distinct.end(), [](const std::string& l) { return number_of(l).has_value(); })) {

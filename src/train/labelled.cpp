@@ -167,7 +167,7 @@ LabelledSet load_labelled(const LabelledFiles& files, const Model& model, int64_
   const std::string name = model.path().empty() ? "model" : model.path();
   check_kinds(files);
   check(sizes.labels > 0, ErrorCode::kData,
-        "[{}] expected a classifier or regressor, found a language model; train one with --task classify", name);
+        "[{}] expected a classifier or regressor, found a language model; train one with the task classify", name);
   check((sizes.feature_dim > 0) == !files.features.empty(), ErrorCode::kData, "[{}] expected {}, found {}", name,
         sizes.feature_dim > 0 ? "feature vectors" : "texts", sizes.feature_dim > 0 ? "texts" : "feature vectors");
   LabelledFiles with_labels = files;

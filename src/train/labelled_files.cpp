@@ -58,7 +58,7 @@ LabelledRows read_table(const LabelledFiles& files, const std::vector<TableRow>&
 }
 
 std::string label_text(const JsonReader& object, const std::string& field) {
-  check(object.has(field), ErrorCode::kData, "[{}] expected a label, found none; name its field with --label-field",
+  check(object.has(field), ErrorCode::kData, "[{}] expected a label, found none; name the label field",
         object.where(field));
   const Json& v = *object.value().find(field);
   check(v.is_string() || v.is_number() || v.is(Json::Type::kBool), ErrorCode::kData,
@@ -79,8 +79,8 @@ LabelledRows read_jsonl(const LabelledFiles& files, const std::string& content) 
     const Json json = parse_json(line, at);
     check(json.is_object(), ErrorCode::kData, "[{}] expected an object, found {}", at, json.type_name());
     const JsonReader object(json, at);
-    check(object.has(files.text_field), ErrorCode::kData,
-          "[{}] expected a text, found none; name its field with --text-field", object.where(files.text_field));
+    check(object.has(files.text_field), ErrorCode::kData, "[{}] expected a text, found none; name the text field",
+          object.where(files.text_field));
     out.texts.push_back(object.get_string(files.text_field));
     out.labels.push_back(label_text(object, files.label_field));
     out.lines.push_back(number);
@@ -113,7 +113,7 @@ LabelledFiles held_out_files(const TrainOptions& o) { return files_of(o, o.valid
 void check_kinds(const LabelledFiles& files) {
   const bool array = files.labels.ends_with(".npy");
   check(array == !files.features.empty(), ErrorCode::kUsage, "[{}] expected {}", files.labels,
-        array ? "the sequences of these labels; add --features FILE.npy (--valid-features of held-out ones)"
+        array ? "the sequences of these labels as features in a .npy file (valid features of held-out ones)"
               : "labels in a .npy file beside features in one, found another file");
 }
 

@@ -140,15 +140,15 @@ TEST_F(Labelled, CaseA8TwoValuesAreTwoClasses) {
 TEST_F(Labelled, WrongFilesSayWhatIsWrong) {
   EXPECT_THAT(read_failure("a.tsv", "fine\t1\npoor\n"),
               HasSubstr("a.tsv line 2] expected a label and a text with a tab"));
-  EXPECT_THAT(read_failure("b.tsv", "fine\tpoor\n"), HasSubstr("--label-column"));
+  EXPECT_THAT(read_failure("b.tsv", "fine\tpoor\n"), HasSubstr("give the number of the label column"));
   EXPECT_THAT(read_failure("b2.tsv", "fine\t1\npoor\t\nso so\t1\n"), HasSubstr("line 2] expected a label in column 2"));
   EXPECT_THAT(read_failure("c.tsv", "\n"), HasSubstr("found none"));
-  EXPECT_THAT(read_failure("d.jsonl", "{\"text\": \"x\"}\n"), HasSubstr("--label-field"));
-  EXPECT_THAT(read_failure("e.jsonl", "{\"label\": 1}\n"), HasSubstr("--text-field"));
+  EXPECT_THAT(read_failure("d.jsonl", "{\"text\": \"x\"}\n"), HasSubstr("name the label field"));
+  EXPECT_THAT(read_failure("e.jsonl", "{\"label\": 1}\n"), HasSubstr("name the text field"));
   EXPECT_THAT(read_failure("f.jsonl", "{\"text\": \"x\", \"label\": [1]}\n"), HasSubstr("found an array"));
   const LabelledRows bytes = read_labelled({.labels = write("bytes.tsv", "one\t\xff\ntwo\tx\nthree\tx\n")});
   EXPECT_THAT(failure([&] { label_options(bytes, false, 0); }), HasSubstr("UTF-8"));
-  EXPECT_THAT(read_failure("g.npy", ""), HasSubstr("--features"));
+  EXPECT_THAT(read_failure("g.npy", ""), HasSubstr("as features in a .npy file"));
   EXPECT_THAT(read_failure("h.tsv", "fine\t1\n", "x.npy"), HasSubstr(".npy"));
   EXPECT_THAT(failure([&] {
                 read_features(write_array<float>("i.npy", {2, 1}, {1, NAN}));

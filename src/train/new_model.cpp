@@ -23,8 +23,8 @@ std::pair<std::string, std::string> new_tokenizer(const TrainOptions& o) {
 Config preset_config(const TrainOptions& o, const std::string& tokenizer, const std::string& label) {
   int64_t vocab_size = 1;
   if (o.features.empty()) {
-    check(!tokenizer.empty(), ErrorCode::kUsage, "[train] --arch expects --tokenizer FILE{}, found neither",
-          o.labelled() ? " (or --features of vectors)" : " or --task NAME");
+    check(!tokenizer.empty(), ErrorCode::kUsage, "[train] an arch expects a tokenizer{}, found neither",
+          o.labelled() ? " (or features: vectors)" : " or a task");
     const auto tokens = static_cast<int64_t>(Tokenizer::from_json(tokenizer, label).vocab_size());
     vocab_size = (tokens + 7) / 8 * 8;
   }
@@ -54,12 +54,12 @@ Model labelled_model(const TrainOptions& o, Model base) {
   const ArchitectureSizes sizes = base.arch().sizes();
   if (sizes.labels > 0) {
     check(o.pooling.empty() || o.pooling == classifier_options(base.arch().hf_config()).pooling, ErrorCode::kUsage,
-          "[train] expected the pooling of {}, {}, found {}; leave --pooling out", o.model,
+          "[train] expected the pooling of {}, {}, found {}; leave the pooling out", o.model,
           classifier_options(base.arch().hf_config()).pooling, o.pooling);
     return base;
   }
   check(o.features.empty(), ErrorCode::kUsage,
-        "[{}] expected a model of feature vectors, found a language model; begin with --config or --arch", o.model);
+        "[{}] expected a model of feature vectors, found a language model; begin with a config or an arch", o.model);
   Model model = Model::create(labelled_config(o, base.arch().hf_config()), DType::kF32, o.seed);
   take_weights(base.weights(), model.weights());
   if (base.has_tokenizer()) model.set_tokenizer(base.tokenizer_json(), join_path(o.model, "tokenizer.json"));

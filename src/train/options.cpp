@@ -100,12 +100,13 @@ void need(bool ok, const char* what) { check(ok, ErrorCode::kUsage, "[train] {}"
 Schedule parse_schedule(const std::string& name) { return schedule_from_name(name, "train", ErrorCode::kUsage); }
 
 void TrainOptions::check_complete() const {
-  check(!out.empty(), ErrorCode::kUsage, "[train] expected --out DIR (or --resume DIR), found none");
+  check(!out.empty(), ErrorCode::kUsage, "[train] expected a run directory (out), found none");
   const int sources = !model.empty() + !config.empty() + !arch.empty();
-  check(sources == 1, ErrorCode::kUsage, "[train] expected one of --model DIR, --config FILE and --arch NAME, found {}",
+  check(sources == 1, ErrorCode::kUsage,
+        "[train] expected one of a model, a config and an arch to begin with, found {}",
         sources == 0 ? "none" : "several");
   check(data.empty() != task.empty(), ErrorCode::kUsage,
-        "[train] expected one of --data FILE and --task NAME, found {}", data.empty() ? "none" : "both");
+        "[train] expected one of data and a task to learn from, found {}", data.empty() ? "none" : "both");
 }
 
 std::string TrainOptions::log_path() const { return log.empty() ? join_path(out, "log.jsonl") : log; }
@@ -118,10 +119,11 @@ const std::string& TrainOptions::given_name(const std::string& path) const {
 void TrainOptions::check_ranges() const {
   constexpr int64_t kMany = int64_t{1} << 40;
   check_complete();
-  need(labelled() != labels.empty(), labelled() ? "--task classify expects labelled sequences; add --labels FILE"
-                                                : "--labels expects --task classify");
-  need(labelled() || (features.empty() && valid_features.empty()), "--features expects --task classify");
-  need(labelled() || !regression, "a regression expects --task classify");
+  need(labelled() != labels.empty(), labelled()
+                                         ? "the task classify expects labelled sequences; name the file of their labels"
+                                         : "labels expect the task classify");
+  need(labelled() || (features.empty() && valid_features.empty()), "features expect the task classify");
+  need(labelled() || !regression, "a regression expects the task classify");
   within(label_column >= 0 && label_column <= 65536, "a label column of 1 to 65536", label_column);
   within(text_column >= 0 && text_column <= 65536, "a text column of 1 to 65536", text_column);
   within(header == "auto" || header == "yes" || header == "no", "header auto, yes or no", header);

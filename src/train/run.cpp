@@ -37,14 +37,15 @@ void check_is_run(Fs& fs, const std::string& path) {
       path, steps.empty() ? "" : checkpoint_name(steps.back()), shell_quote(parent));
   const char* found = directory ? "none" : fs.kind(path) == FileKind::kNone ? "nothing" : "a file";
   fail(ErrorCode::kNotFound,
-       "[{}] expected the directory of a run with its checkpoints, found {}; give the --out of it", path, found);
+       "[{}] expected the directory of a run with its checkpoints, found {}; give the directory it writes to", path,
+       found);
 }
 
 Checkpoint newest(const std::string& run_dir) {
   check_is_run(real_fs(), run_dir);
   std::optional<Checkpoint> checkpoint = load_newest_checkpoint(real_fs(), run_dir);
   check(checkpoint.has_value(), ErrorCode::kNotFound,
-        "[{}] expected a valid checkpoint, found none; begin a new run with another --out", run_dir);
+        "[{}] expected a valid checkpoint, found none; begin a new run in another directory", run_dir);
   return std::move(*checkpoint);
 }
 

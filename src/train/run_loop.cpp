@@ -95,8 +95,9 @@ class Run {
   [[noreturn]] void diverged(const std::string& what) {
     log_.note(trainer_.steps_done(), "diverged", what);
     fail(ErrorCode::kDiverged,
-         "[train] expected finite numbers at step {}, found none: {}; {}, begin with a smaller --lr, more --warmup or "
-         "--clip 1",
+         "[train] expected finite numbers at step {}, found none: {}; {}, begin with a smaller lr, more warmup or a "
+         "clip "
+         "of 1",
          trainer_.steps_done(), what,
          report_.checkpoint.empty() ? "nothing was saved" : "the last good checkpoint is " + report_.checkpoint);
   }

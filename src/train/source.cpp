@@ -54,7 +54,7 @@ std::unique_ptr<BatchSource> make_resumed_source(const TrainOptions& options, co
   std::optional<Corpus> corpus = kept_corpus(real_fs(), data_hash, make_encoder(model).separator, cache_of(options));
   check(corpus.has_value(), ErrorCode::kUsage,
         "[{}] expected the tokens of the training text in its folder cache, found none; the run began with '{}', which "
-        "is not opened unasked: add --data FILE",
+        "is not opened unasked: name the data again",
         options.out, fmt::join(options.data, ","));
   shuffle_documents(*corpus, options.seed);
   return std::make_unique<TextSource>(std::move(*corpus), options);

@@ -31,7 +31,7 @@ Trainer::Trainer(Model model, TrainOptions options, std::unique_ptr<BatchSource>
         vocab, source_->vocab_size() - 1);
   const bool labelled = model_.arch().sizes().labels > 0;
   check(labelled == source_->labelled(), ErrorCode::kUsage, "[train] expected {}",
-        labelled ? "labelled sequences for a classifier; add --task classify --labels FILE"
+        labelled ? "labelled sequences for a classifier; take the task classify and name the file of their labels"
                  : "a classifier for labelled sequences, found a language model");
   if (options_.gemm == DType::kBF16) model_.weights().make_bf16();
 }

@@ -41,7 +41,7 @@ expect 0 classify -m quoted/model --labels quoted.csv --json
 holds python3 -c 'import json; d = json.load(open("out")); assert d["accuracy"] > 0.95 and d["examples"] == 80'
 
 # What does not show is asked for, before anything is trained; the flags it names settle it.
-expect_error 2 "add --label-column N --text-column M" "${learn[@]}" --labels unsure.tsv --out unsure
+expect_error 2 "give the number of the label column and of the text column" "${learn[@]}" --labels unsure.tsv --out unsure
 expect 0 "${learn[@]}" --labels unsure.tsv --label-column 1 --text-column 3 --out unsure --json
 expect 0 classify -m unsure/model --labels unsure.tsv --label-column 1 --json
 finish

@@ -49,7 +49,7 @@ expect_error 2 "expected -m MODEL" classify -p "A text."
 
 # States belong to a model and the type it is held in.
 expect 0 run -m "$model" -p "a cat" -n 0 --dtype bf16 --state-out cat.state
-expect_error 65 "--dtype" run -m "$model" --state-in cat.state -p " sat" -n 1 --dtype f32
+expect_error 65 "with the dtype that" run -m "$model" --state-in cat.state -p " sat" -n 1 --dtype f32
 holds grep -q "held as f32" err
 expect 0 run -m "$model" --state-in cat.state -p " sat" -n 1 --dtype bf16
 

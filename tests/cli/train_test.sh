@@ -27,8 +27,8 @@ holds test -s a
 holds cmp a b
 expect_error 2 "--length" train --resume parts --length 32
 expect_error 66 "nowhere" train --resume nowhere
-expect_error 2 "--config" train --data data.txt --out other
-expect_error 2 "--data" train --config tiny.json --out other
+expect_error 2 "expected one of a model, a config and an arch" train --data data.txt --out other
+expect_error 2 "expected one of data and a task" train --config tiny.json --out other
 expect 0 train --resume parts --export exported
 expect 0 score -m exported -p "The cat sat on the mat."
 
@@ -73,7 +73,7 @@ out_is_json
 expect_error 65 "classifier" run -m sentiment/model -p "The"
 printf 'fine\tgood\nso so\tmedium\nbad\tgood\n' >unknown.tsv
 expect_error 65 "line 2" classify -m sentiment/model --labels unknown.tsv
-expect_error 2 "--labels" train "${classify[@]}" --tokenizer "$tokenizer" --out none
+expect_error 2 "name the file of their labels" train "${classify[@]}" --tokenizer "$tokenizer" --out none
 expect 0 train "${classify[@]}" --labels y.npy --features x.npy --valid y.npy --valid-features x.npy --out vectors --json
 holds python3 -c 'import json, sys; assert json.load(open("out"))["held_out"]["accuracy"] > 0.95'
 expect 0 classify -m vectors/model --features x.npy
