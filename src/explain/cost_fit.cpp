@@ -39,14 +39,16 @@ double seconds_once(const std::function<void()>& call) {
 }
 
 double seconds_of(const std::function<void()>& call) {
-  constexpr double kEnough = 0.003;  // seconds, over all calls
+  constexpr double kLong = 0.2, kEnough = 0.003;  // seconds; over all calls
+  const double first = seconds_once(call);
+  if (first >= kLong) return first;
   int calls = 0;
   const Clock::time_point start = Clock::now();
   do {
     call();
     ++calls;
   } while (since(start) < kEnough);
-  return since(start) / calls;
+  return std::min(first, since(start) / calls);
 }
 
 void sample_growing(int64_t first, int64_t most, const std::function<double(int64_t n)>& sample,

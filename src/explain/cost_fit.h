@@ -26,7 +26,7 @@ class CostFit {
 };
 
 double seconds_once(const std::function<void()>& call);
-// Seconds of a call, on average over several where it is short.
+// Seconds of a call; where it is short, of several, as the first one may touch what is cold.
 double seconds_of(const std::function<void()>& call);
 
 // A guess of so many seconds is worth a better one: from timed parts, where the first of them is at most this share of

@@ -40,6 +40,21 @@ TEST(CostFit, PartsThatContradictAreTakenInProportion) {
   }
 }
 
+TEST(CostFit, OnlyALongCallIsTimedOnce) {
+  int calls = 0;
+  const auto sleep = [&](int milliseconds) {
+    calls = 0;
+    seconds_of([&] {
+      ++calls;
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    });
+    return calls;
+  };
+  EXPECT_EQ(sleep(210), 1);
+  EXPECT_EQ(sleep(5), 2);
+  EXPECT_GT(sleep(0), 2);
+}
+
 // The sizes sampled where a part of n tokens says that it took seconds(n), and takes no time.
 std::vector<int64_t> sampled(int64_t first, int64_t most, double foretold, double (*seconds)(int64_t n)) {
   std::vector<int64_t> sizes;

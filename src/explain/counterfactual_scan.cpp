@@ -93,9 +93,9 @@ template <class R>
 void Scan<R>::plan(int64_t limit) {
   constexpr int64_t kShare = 4, kCopies = 6, kFewest = 8, kMost = 256;  // of the limit; of a state, for each token
   PassRoom room;
-  ChainedPass first(model_, tokens_.first(1), start_, room);
+  ChainedPass first(model_, tokens_.first(2), start_, room);
   memory_ = memory_of(first.ctx());
-  const auto bytes = static_cast<int64_t>(std::max<size_t>(first.take_states().back().bytes(), 1));
+  const auto bytes = static_cast<int64_t>(std::max<size_t>(first.take_states()[1].bytes(), 1));
   int64_t longest = 1;  // tokens of an edit
   for (const Edit& e : edits_) longest = std::max(longest, e.count);
   plan_.chunk = std::clamp(limit / (kShare * kCopies * bytes), kFewest, kMost);

@@ -1,6 +1,7 @@
 // What a request will take, measured: parts of it are explained on this machine.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "base/counted.h"
@@ -8,6 +9,7 @@
 #include "explain/edited_batch.h"
 #include "explain/explainer.h"
 #include "explain/rerun.h"
+#include "explain/scan_estimate.h"
 #include "explain/text_state.h"
 
 namespace hindscan {
@@ -20,7 +22,7 @@ class RequestSample {
   RequestSample(const Model& model, const ExplainRequest& request, const ExplainPlan& plan)
       : model_(model), request_(request), plan_(plan), T_(plan.estimate.tokens) {
     for (const MethodSpec& m : request.methods) {
-      if (m.reruns() == 0 && m.own_walks() == 0) shared_.push_back(m);
+      if (m.reruns() == 0 && m.own_walks() == 0 && !m.scans()) shared_.push_back(m);
     }
   }
 
@@ -84,7 +86,7 @@ class RequestSample {
     few.progress = nullptr;
     few.state_in = before.empty() ? nullptr : &before;
     const ExplainPlan plan{
-        plan_.probe, {}, {.tokens = n, .chunk = chunk_of(n), .parts = {1.0}, .quadratic_layers = {}}};
+        plan_.probe, {}, {.tokens = n, .chunk = chunk_of(n), .parts = {1.0}, .further = {}, .quadratic_layers = {}}};
     return seconds_of([&] { run_explainer(model_, few, plan, n - 1); });
   }
 
@@ -138,6 +140,7 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
     const double seconds = seconds_of_all(sample, [&](int64_t tokens) { return sample.own_walks(tokens, few); });
     return seconds / static_cast<double>(few.own_walks());
   };
+  unit.scan = [&](const MethodSpec& m) { return time_scan(model, r, target, p, m); };
   const int64_t window = target + 1 - window_first(p.probe, target);
   if (p.edits.each > 0) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
   const auto explaining = [&] { return e.seconds - e.plan_seconds - e.causal_seconds; };
@@ -151,7 +154,10 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
 void improve_seconds(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& p) {
   const ExplainEstimate& e = p.estimate;
   if (e.seconds < kWorthTiming) return;
-  const double first = e.parts[0] * static_cast<double>(kFirstTokens) / static_cast<double>(e.tokens);
+  const bool scans = std::any_of(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.scans(); });
+  const double each = (scans ? e.seconds * static_cast<double>(kFirstScanned)
+                             : e.parts[0] * static_cast<double>(kFirstTokens)),
+               first = each / static_cast<double>(e.tokens);
   if (first <= kSmallShare * e.seconds)
     time_plan(model, r, target, p);
   else
@@ -161,6 +167,9 @@ void improve_seconds(const Model& model, const ExplainRequest& r, int64_t target
 std::string to_text(const ExplainEstimate& e) {
   std::string out = fmt::format("{}: about {:.0f} s and {} MiB", counted(e.tokens, "token"), std::ceil(e.seconds),
                                 (e.bytes >> 20) + 1);
+  if (!e.further.empty())
+    out += fmt::format(" (up to {:.0f} s where the scan finds itself poor and reaches further)",
+                       std::ceil(std::accumulate(e.further.begin(), e.further.end(), e.seconds)));
   if (e.quadratic_layers.empty()) return out;
   return out + fmt::format(", {:.0f} s of it in the attention of layers {}, which grows with the square of the tokens",
                            std::ceil(e.quadratic_seconds), fmt::join(e.quadratic_layers, ", "));

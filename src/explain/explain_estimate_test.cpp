@@ -15,17 +15,21 @@ namespace {
 // pass over edited texts an unedited one (of 1024 tokens in 4096: one to three).
 TEST(Request, SecondsAddUpFromThoseOfOneOfEach) {
   ExplainRequest r = request_for(distinct_tokens(20));
-  r.methods = parse_methods("frozen,integrated-gradients:steps=4,leave-one-out:tokens=7");
+  r.methods = parse_methods("frozen,scan,integrated-gradients:steps=4,leave-one-out:tokens=7,scan:by=word");
   r.causal_edits = 3;
   UnitSeconds unit;
   unit.shared = 100;
   unit.walk = [](const MethodSpec& m) { return m.name == "integrated-gradients" ? 10.0 : 1e9; };
   unit.edited_token = 0.5;
+  unit.scan = [](const MethodSpec& m) {
+    return m.options.empty() ? ScanSeconds{1000, 200, 30, {5000, 9000}} : ScanSeconds{400, 50, 0, {600}};
+  };
   ExplainEstimate e;
   set_seconds(r, unit, 1024, e);
-  EXPECT_EQ(e.parts, (std::vector<double>{100, 5 * 10, (7 + 3) * 512}));
+  EXPECT_EQ(e.parts, (std::vector<double>{100, 5 * 10, (7 + 3) * 512, 1000, 200, 30, 400, 50}));
   EXPECT_EQ(e.causal_seconds, (3 + 1) * 512);
-  EXPECT_EQ(e.seconds, 150 + 14 * 512);
+  EXPECT_EQ(e.seconds, 150 + 14 * 512 + 1680);
+  EXPECT_EQ(e.further, (std::vector<double>{5600, 9000}));
 }
 
 // By a guess, attention's share grows with the tokens that each one reads: half of the text, and all before it.
@@ -46,7 +50,7 @@ TEST(Request, TokensBeforeTheTextCountInTheGuess) {
 // A request that was taken back stops where a part of it is run.
 TEST(Request, LongGuessesAreTimedWherePartsAreLittleOfThem) {
   const Model model = tiny_model(DType::kF32);
-  const ExplainRequest r = request_for(distinct_tokens(20));
+  ExplainRequest r = request_for(distinct_tokens(20));
   const std::atomic<bool> cancelled = true;
   const RequestScope scope(&cancelled);
   const auto improved = [&](double seconds, double shared) {
@@ -58,6 +62,8 @@ TEST(Request, LongGuessesAreTimedWherePartsAreLittleOfThem) {
   EXPECT_EQ(improved(2, 0.1), 2);
   EXPECT_NE(improved(100, 50), 100) << "a second guess";
   EXPECT_THROW(improved(100, 10), Stopped);
+  r.methods = parse_methods("scan");
+  EXPECT_NE(improved(100, 10), 100) << "parts of so short a text say little of its scan";
 }
 
 TEST(Request, WhatDoesNotFitIsNotTimed) {

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "explain/cost_fit.h"
 #include "explain/rerun.h"
+#include "explain/scan_estimate.h"
 #include "model/pass_cost.h"
 
 namespace hindscan {
@@ -68,6 +69,16 @@ void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t windo
     const int64_t count = std::clamp<int64_t>(m.reruns(), 0, window - 1);
     if (count > 0) e.parts.push_back(edited(count));
   }
+  e.further.clear();
+  for (const MethodSpec& m : r.methods) {
+    if (!m.scans()) continue;
+    const ScanSeconds scan = unit.scan(m);
+    if (scan.scan == 0) continue;  // nothing stands before the target
+    e.parts.insert(e.parts.end(), {scan.scan, scan.check});
+    if (scan.replaced > 0) e.parts.push_back(scan.replaced);
+    e.further.resize(std::max(e.further.size(), scan.further.size()));
+    for (size_t i = 0; i < scan.further.size(); ++i) e.further[i] += scan.further[i];
+  }
   e.causal_seconds = edited(edits(r, window));
   e.seconds = std::accumulate(e.parts.begin(), e.parts.end(), e.plan_seconds + e.causal_seconds);
 }
@@ -98,7 +109,7 @@ EditCost rough_edit_cost(const ExplainRequest& r, const PassProbe& probe, int64_
 }
 
 // From the pass of the probe alone: what else is done with a token takes as long as its work says.
-void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t window,
+void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe& probe, int64_t target, int64_t window,
                    ExplainEstimate& e) {
   const double T = static_cast<double>(e.tokens),
                before = r.state_in == nullptr ? 0 : static_cast<double>(r.state_in->tokens),
@@ -108,6 +119,7 @@ void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe&
   unit.shared = pass * (1 + shared_work(r));
   unit.walk = [&](const MethodSpec& m) { return pass * m.info().work; };
   unit.edited_token = probe.seconds * (1 + (before + T) * each);  // at the end of the text
+  unit.scan = [&](const MethodSpec& m) { return guess_scan(model, r, target, m, pass / T); };
   set_seconds(r, unit, window, e);
   e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) * pairs / (1 + pairs);
 }
@@ -135,7 +147,7 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
   e.quadratic_layers = p.probe.quadratic_layers;
-  guess_seconds(model, r, p.probe, window, e);
+  guess_seconds(model, r, p.probe, target, window, e);
   return p;
 }
 

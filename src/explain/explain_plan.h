@@ -18,11 +18,19 @@ struct ExplainPlan {
 // Within request.mem_limit where its chunk, or a half of it, fits; else the least that would do.
 ExplainPlan make_explain_plan(const Model& model, const ExplainRequest& r, int64_t target);
 
+// Of a counterfactual scan, in the order in which its parts are run. further: of each longer reach in turn, its check
+// included, that is asked for where the check before was poor; nobody knows beforehand.
+struct ScanSeconds {
+  double scan = 0, check = 0, replaced = 0;
+  std::vector<double> further;
+};
+
 // What one of each thing takes, from which set_seconds adds up the rest.
 struct UnitSeconds {
   double shared = 0;                              // the walk there and back that methods share
   std::function<double(const MethodSpec&)> walk;  // one of a method's own
   double edited_token = 0;                        // of an edited text
+  std::function<ScanSeconds(const MethodSpec&)> scan;
 };
 // window: tokens that are edited and run again.
 void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t window, ExplainEstimate& e);

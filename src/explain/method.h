@@ -20,6 +20,7 @@ struct MethodInfo {
   double work;          // of a token on the way back, in forward passes; for each step of a method of steps
   const char* steps;    // the option that says how many ways back of its own it takes; empty: none
   const char* reruns;   // the option that says how many edited texts it runs; empty: none
+  bool scans = false;   // runs a counterfactual scan
 };
 
 // A method as it is asked for.
@@ -34,6 +35,7 @@ struct MethodSpec {
   double work() const;        // of a token on the way back, in forward passes, over all steps
   int64_t own_walks() const;  // ways there and back beside the shared one
   int64_t reruns() const;     // edited texts that it runs, at most
+  bool scans() const { return info().scans; }
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
   bool operator==(const MethodSpec&) const = default;
 };

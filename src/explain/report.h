@@ -28,9 +28,10 @@ struct ExplainEstimate {
   int64_t bytes = 0;
   double seconds = 0;            // all of it
   double plan_seconds = 0;       // of these, for the pass over a few tokens
-  std::vector<double> parts;     // of these, the shared walk, then methods' own walks, then methods' edited texts
+  std::vector<double> parts;     // of these, the shared walk, methods' own walks, their edited texts, their scans
   double causal_seconds = 0;     // of these, for the edits that eval/causal.h re-runs
-  double quadratic_seconds = 0;  // of these, in layers whose cost grows with the square of the tokens
+  std::vector<double> further;   // beside these, of each longer reach of a scan that a poor check asks for in turn
+  double quadratic_seconds = 0;  // of seconds, in layers whose cost grows with the square of the tokens
   std::vector<int> quadratic_layers;
 };
 std::string to_text(const ExplainEstimate& estimate);  // one sentence

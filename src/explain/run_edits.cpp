@@ -35,9 +35,9 @@ namespace {
 
 // How many texts share the passes: their states must fit.
 size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
-  constexpr int64_t kShare = 4, kMost = 64;  // of the limit
+  constexpr int64_t kShare = 4;  // of the limit
   const int64_t bytes = kShare * (static_cast<int64_t>(state.bytes()) + 1);
-  return static_cast<size_t>(std::clamp(memory_within(r.mem_limit) / bytes, int64_t{1}, kMost));
+  return static_cast<size_t>(std::clamp(memory_within(r.mem_limit) / bytes, int64_t{1}, kTextsAtOnce));
 }
 
 // Values of the target of whole texts, which may be long: all but their last tokens in chunks.
@@ -55,8 +55,7 @@ std::vector<double> values_at_end(const Model& model, Runner& runner, std::vecto
 // Every text from its first token on, as many in a pass as are few tokens.
 std::vector<double> run_whole(const Model& model, std::span<const int32_t> tokens, const SequenceState& start,
                               const TargetReport& target, std::span<const Edit> edits, ProgressTask& progress) {
-  constexpr int64_t kPacked = 4096;  // tokens of a pass
-  const size_t at_once = static_cast<size_t>(std::max<int64_t>(1, kPacked / std::ssize(tokens)));
+  const size_t at_once = whole_texts_at_once(std::ssize(tokens));
   PassRoom room;
   std::vector<double> changes;
   for (size_t begin = 0; begin < edits.size(); begin += at_once) {
@@ -78,6 +77,11 @@ std::vector<double> run_whole(const Model& model, std::span<const int32_t> token
 }
 
 }  // namespace
+
+size_t whole_texts_at_once(int64_t tokens) {
+  constexpr int64_t kPacked = 4096;  // tokens of a pass
+  return static_cast<size_t>(std::max<int64_t>(1, kPacked / tokens));
+}
 
 std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
                               std::span<const Edit> edits, ProgressSink* sink) {

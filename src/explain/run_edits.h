@@ -14,6 +14,10 @@ namespace hindscan {
 std::vector<double> run_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
                               std::span<const Edit> edits, ProgressSink* progress = nullptr);
 
+inline constexpr int64_t kTextsAtOnce = 64;  // edited texts that share passes, where memory allows
+// The same of a model that judges whole texts, the unedited one apart.
+size_t whole_texts_at_once(int64_t tokens);
+
 // Error(kUsage) for edits that are not of this kind or of these tokens, and for models that read vectors.
 void check_edits(const Model& model, const TargetReport& target, std::span<const Edit> edits);
 

@@ -5,13 +5,12 @@
 
 #include "base/counted.h"
 #include "base/interval.h"
-#include "explain/pieces.h"
 #include "explain/plausible_tokens.h"
+#include "explain/removals.h"
 #include "explain/reverse_method.h"
 #include "explain/run_edits.h"
 #include "explain/scan_check.h"
 #include "explain/target.h"
-#include "explain/token_text.h"
 
 namespace hindscan {
 
@@ -38,15 +37,10 @@ class ScanMethod final : public ReverseMethod<R> {
   }
 
   void run(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) override {
-    constexpr int64_t kMostWhole = 512;  // tokens of a text that is read whole for each of them
-    const int64_t first = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target.position - kMostWhole);
-    std::vector<TokenReport> tokens;
-    for (int32_t id : r.tokens) tokens.push_back(token_report(model, id));
-    for (const Piece& p : pieces_of(tokens, first, target.position, by_))
-      edits_.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
+    edits_ = removals(model, r.tokens, target.position, by_);
     if (edits_.empty()) return;
     scan_ = checked_scan(model, r, target, edits_, reach_, &progress);
-    if (alternatives_ > 0 && by_ == PieceBy::kToken) replace(model, r, target, progress);
+    if (replaces(model, by_, alternatives_)) replace(model, r, target, progress);
   }
 
   MethodReport finish(const SequenceState*, const TargetReport& target) override {
@@ -81,15 +75,8 @@ class ScanMethod final : public ReverseMethod<R> {
  private:
   // The strongest tokens and the last one, which cannot be removed: really run.
   void replace(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) {
-    constexpr size_t kTop = 10;
-    std::vector<size_t> order(edits_.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return std::abs(scan_.responses[a].change) > std::abs(scan_.responses[b].change);
-    });
-    order.resize(std::min(kTop, order.size()));
     std::vector<int64_t> positions{target.position};
-    for (size_t i : order) positions.push_back(edits_[i].position);
+    for (size_t i : strongest(scan_.responses, false)) positions.push_back(edits_[i].position);
     std::sort(positions.begin(), positions.end());
     const PlausibleTokens plausible(model, r.tokens, positions, r.state_in);
     Rng rng(r.seed, "alternatives");

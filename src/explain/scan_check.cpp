@@ -14,18 +14,6 @@ namespace {
 
 constexpr size_t kTop = 10, kDrawn = 20;
 
-// The strongest of those that the scan only estimates.
-std::vector<size_t> strongest(const std::vector<ScanResponse>& responses) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < responses.size(); ++i) {
-    if (!responses[i].exact) order.push_back(i);
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return std::abs(responses[a].change) > std::abs(responses[b].change); });
-  order.resize(std::min(kTop, order.size()));
-  return order;
-}
-
 // As many of each range of distances, which double.
 std::vector<size_t> drawn(std::span<const Edit> edits, const std::vector<ScanResponse>& responses, int64_t target,
                           uint64_t seed) {
@@ -55,23 +43,19 @@ std::vector<size_t> drawn(std::span<const Edit> edits, const std::vector<ScanRes
 ScanCheck check_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
                      std::span<const Edit> edits, const ScanReach& reach, std::vector<ScanResponse>& responses,
                      ProgressSink* progress) {
-  const std::vector<size_t> by_chance = drawn(edits, responses, target.position, r.seed);
-  std::vector<size_t> some = by_chance;
-  for (size_t i : strongest(responses)) {
-    if (std::find(by_chance.begin(), by_chance.end(), i) == by_chance.end()) some.push_back(i);
-  }
+  const auto [some, by_chance] = edits_to_check(edits, responses, target.position, r.seed);
   std::vector<Edit> run;
   run.reserve(some.size());
   for (size_t i : some) run.push_back(edits[i]);
   const std::vector<double> measured = run_edits(model, r, target, run, progress);
-  ScanCheck check{reach, std::ssize(by_chance), {}, 0};
+  ScanCheck check{reach, static_cast<int64_t>(by_chance), {}, 0};
   double error = 0, all = 0;
   for (size_t i = 0; i < some.size(); ++i) {
     ScanResponse& response = responses[some[i]];
     const double miss = response.change - measured[i];
     check.largest_miss = std::max(check.largest_miss, std::abs(miss));
-    error += i < by_chance.size() ? miss * miss : 0;
-    all += i < by_chance.size() ? measured[i] * measured[i] : 0;
+    error += i < by_chance ? miss * miss : 0;
+    all += i < by_chance ? measured[i] * measured[i] : 0;
     response = {measured[i], true};
   }
   if (all > 0) check.skill = 1 - error / all;
@@ -80,19 +64,47 @@ ScanCheck check_scan(const Model& model, const ExplainRequest& r, const TargetRe
 
 }  // namespace
 
+std::vector<size_t> strongest(const std::vector<ScanResponse>& responses, bool estimated) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < responses.size(); ++i) {
+    if (!estimated || !responses[i].exact) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(responses[a].change) > std::abs(responses[b].change); });
+  order.resize(std::min(kTop, order.size()));
+  return order;
+}
+
+CheckedEdits edits_to_check(std::span<const Edit> edits, const std::vector<ScanResponse>& responses, int64_t target,
+                            uint64_t seed) {
+  const std::vector<size_t> by_chance = drawn(edits, responses, target, seed);
+  CheckedEdits out{by_chance, by_chance.size()};
+  for (size_t i : strongest(responses, true)) {
+    if (std::find(by_chance.begin(), by_chance.end(), i) == by_chance.end()) out.some.push_back(i);
+  }
+  return out;
+}
+
+std::optional<ScanReach> further(const ScanReach& reach) {
+  constexpr int64_t kFurthest = 16;
+  if (std::max(reach.window, reach.tail) >= kFurthest) return std::nullopt;
+  return ScanReach{2 * reach.window + 1, 2 * reach.tail + 1};
+}
+
 CheckedScan checked_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
                          std::span<const Edit> edits, ScanReach reach, ProgressSink* progress) {
-  constexpr int64_t kFurthest = 16;
   CheckedScan out;
-  for (;; reach = {2 * reach.window + 1, 2 * reach.tail + 1}) {
+  for (std::optional<ScanReach> next = reach; next; next = further(reach)) {
+    reach = *next;
     out.responses = scan_edits(model, r, target, edits, reach, progress);
     out.exact = std::count_if(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.exact; });
     out.carried =
         std::any_of(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.end_linear != 0; });
     out.checks.push_back(check_scan(model, r, target, edits, reach, out.responses, progress));
     out.approximate = out.checks.back().skill.value_or(1) < kGoodSkill;
-    if (!out.approximate || std::max(reach.window, reach.tail) >= kFurthest) return out;
+    if (!out.approximate) break;
   }
+  return out;
 }
 
 }  // namespace hindscan

@@ -26,6 +26,20 @@ struct CheckedScan {
 
 inline constexpr double kGoodSkill = 0.9;
 
+// The ten with the largest changes; estimated: of those that were not run.
+std::vector<size_t> strongest(const std::vector<ScanResponse>& responses, bool estimated);
+
+// The edits that a scan is checked with: `drawn` of them by chance over all distances, then the strongest others.
+struct CheckedEdits {
+  std::vector<size_t> some;
+  size_t drawn = 0;
+};
+CheckedEdits edits_to_check(std::span<const Edit> edits, const std::vector<ScanResponse>& responses, int64_t target,
+                            uint64_t seed);
+
+// How far a scan reaches that is poor at this reach; nothing: it is far enough.
+std::optional<ScanReach> further(const ScanReach& reach);
+
 CheckedScan checked_scan(const Model& model, const ExplainRequest& request, const TargetReport& target,
                          std::span<const Edit> edits, ScanReach reach, ProgressSink* progress = nullptr);
 

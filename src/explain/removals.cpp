@@ -1,0 +1,25 @@
+#include "explain/removals.h"
+
+#include <algorithm>
+
+#include "explain/token_text.h"
+
+namespace hindscan {
+
+std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t target, PieceBy by) {
+  constexpr int64_t kMostWhole = 512;  // tokens of a text that is read whole for each of them
+  const int64_t first = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target - kMostWhole);
+  std::vector<TokenReport> texts;
+  texts.reserve(tokens.size());
+  for (int32_t id : tokens) texts.push_back(token_report(model, id));
+  std::vector<Edit> edits;
+  for (const Piece& p : pieces_of(texts, first, target, by))
+    edits.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
+  return edits;
+}
+
+bool replaces(const Model& model, PieceBy by, int64_t alternatives) {
+  return alternatives > 0 && by == PieceBy::kToken && model.arch().sizes().labels == 0;
+}
+
+}  // namespace hindscan

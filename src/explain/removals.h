@@ -1,0 +1,17 @@
+// The pieces of a text that a scan takes out, one at a time.
+#pragma once
+#include <vector>
+
+#include "explain/edit.h"
+#include "explain/pieces.h"
+
+namespace hindscan {
+
+// Of tokens [0, target), as many as `by` says together; of a text that is read whole for each, the last ones alone.
+std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t target, PieceBy by);
+
+// Whether others that the model expects stand in the places of the strongest, too: a model that judges texts expects
+// none.
+bool replaces(const Model& model, PieceBy by, int64_t alternatives);
+
+}  // namespace hindscan
