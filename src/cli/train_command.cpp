@@ -187,15 +187,16 @@ void finish_options(const CLI::App& app, TrainFlags& f) {
 }  // namespace
 
 int train_command(Arguments arguments) {
+  constexpr const char* kLabelledExample =
+      "train --task classify --labels train.tsv --valid dev.tsv --arch mamba2 --d-model 64 --n-layer 2 --tokenizer "
+      "tokenizer.json --out runs/s";
   CommandLine line(
       "train", "Train a model. Ctrl-C saves; a run resumes to the last bit.",
       {"train --config config.json --tokenizer tokenizer.json --data books.txt --valid held-out.txt --out runs/a",
        "train --resume runs/a", "train -m some-model --data more.txt --lr 3e-4 --steps 500 --out runs/b",
        "train --arch rwkv7 --d-model 256 --n-layer 4 --tokenizer tokenizer.json --data books.txt --out runs/r",
        "train --task induction --arch mamba2 --d-model 64 --n-layer 2 --out runs/c",
-       "train --resume runs/a --export my-model",
-       "train --task classify --labels train.tsv --valid dev.tsv --arch mamba2 --d-model 64 --n-layer 2 --tokenizer "
-       "tokenizer.json --out runs/s",
+       "train --resume runs/a --export my-model", kLabelledExample,
        "train --task classify --labels y.npy --features x.npy --arch gru --d-model 64 --n-layer 1 --out runs/f"});
   TrainFlags flags;
   add_data_flags(line.app(), flags);
