@@ -4,5 +4,5 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$root/tools/setup.sh"
 set_up OFF hindscan
-(($#)) || set -- explain -p "He opened the door and went into the room, and shut the"
+(($#)) || set -- explain -p "The old woman looked at the stranger and shook her"
 exec "$program" "$@"

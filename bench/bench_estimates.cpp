@@ -88,7 +88,7 @@ void explain_rows(const Model& model, const std::string& family, const std::vect
   ExplainRequest r;
   r.tokens = tokens;
   for (const char* methods : {"row", "rollout", "gradient-x-input", "frozen", "row-logit", "half-attnlrp", "usual",
-                              "integrated-gradients:steps=8", "leave-one-out", "scan", "scan:by=word"}) {
+                              "integrated-gradients:steps=8", "leave-one-out", "scan:by=token", "scan:by=word"}) {
     if (!asked_for(methods, o)) continue;
     r.methods = parse_methods(methods);
     r.causal_edits = std::string_view(methods) == "usual" ? 24 : 0;

@@ -34,7 +34,7 @@ as_reader() { inside runuser -u reader -- "$@"; }
 as_reader hindscan --version
 as_reader sh -c 'cd && hindscan explain -p "Once upon a time there was a little girl who lived in a" -o page.html -o page.png -o page.json' |
   tee "$work/explain.txt"
-grep -q '^method' "$work/explain.txt"
+grep -q '^checked' "$work/explain.txt"
 for file in page.html page.png page.json; do [[ -s $work/clean/home/reader/$file ]]; done
 as_reader hindscan run -p "Once upon a time" -n 8
 inside apt-get -qq -y purge hindscan >/dev/null

@@ -18,9 +18,10 @@ namespace hindscan {
 class Session;
 
 struct ExplainOptions {
-  // Comma-separated: row, rollout, gradient-x-input, frozen, row-logit, half, half-attnlrp, integrated-gradients,
-  // leave-one-out, scan, each with its options as NAME:key=value ("integrated-gradients:steps=32"); "usual": the first
-  // four; "all".
+  // Comma-separated: scan, row-logit, row, rollout, gradient-x-input, frozen, half, half-attnlrp, integrated-gradients,
+  // leave-one-out, each with its options as NAME:key=value ("integrated-gradients:steps=32"); "all"; "usual": the first
+  // six, without scan where a text cannot be asked for it (vectors, a single token, more than 16384 tokens). The
+  // program's terminal shows scan alone; "scan" is as quick here.
   std::string methods = "usual";
   int64_t target = -1;             // position whose next token is explained; negative: from the end
   std::string target_token = {};   // explain this token (of a classifier: class number); empty: the most likely
@@ -91,6 +92,7 @@ class Explanation {
     double skip_share = 0;                 // what went past the recurrences
     std::optional<Agreement> agreement;    // of targeted methods, unless causal_edits was 0
     std::string label;                     // a remark, e.g. "value path only"
+    std::string trust = {};  // how far its estimates may be trusted, in plain words; empty: it estimates nothing
     // Where the scores are what the target loses by an edit of each token alone: "remove", "drop-write" or "replace".
     std::string effect_of = {};
     std::vector<int8_t> measured = {};  // [T] with effect_of: 1 really run, 0 estimated, -1 not asked for
@@ -116,8 +118,8 @@ class Explanation {
   double seconds() const;      // the edits included
   int64_t peak_bytes() const;  // of the process
 
-  // The scores [T] of a method; empty: of one that tells what an edit of each token does, else of the one that adds up
-  // to the target, else of the first.
+  // The scores [T] of a method; empty: of one that tells what an edit of each token does (scan), else of the one that
+  // adds up to the target, else of the first.
   const Array& scores(const std::string& method = {}) const;
   // Error(kUsage) lists the names there are. by_layer: [L, T] instead of [T].
   const Array& array(const std::string& method, const std::string& name, bool by_layer = false) const;

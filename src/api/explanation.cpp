@@ -49,6 +49,7 @@ Explanation::Method method_of(const MethodReport& m) {
     out.agreement = {c->edits, c->spearman, c->sign_agreement, c->spearman_interval, c->sign_interval,
                      c->first, c->last};
   out.label = m.label;
+  out.trust = m.trust;
   if (m.effect_of) out.effect_of = edit_name(*m.effect_of);
   for (const Found f : m.found) out.measured.push_back(f == Found::kMeasured ? 1 : f == Found::kEstimated ? 0 : -1);
   return out;

@@ -10,9 +10,11 @@ namespace {
 TEST(Explaining, ArraysScoresAndWordsBelongTogether) {
   const Explanation why = english().explain(kText, {.causal_edits = 0});
   EXPECT_EQ(why.target().text, " door");
-  EXPECT_EQ(why.methods().size(), 4u);
-  const Explanation::Array& scores = why.scores();
-  EXPECT_EQ(scores.method, "frozen");
+  EXPECT_EQ(why.methods().size(), 6u);
+  EXPECT_EQ(why.scores().method, "scan");
+  EXPECT_FALSE(why.scores().completeness);
+  EXPECT_NE(why.methods()[0].trust.find("12 words before the last were really run"), std::string::npos);
+  const Explanation::Array& scores = why.scores("frozen");
   ASSERT_TRUE(scores.completeness);
   EXPECT_TRUE(agree(scores.sum + scores.state + scores.no_token + scores.completeness->residual, why.target().value,
                     tol::kF64Sum));

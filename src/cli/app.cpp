@@ -26,7 +26,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"explain", "", "Which earlier tokens a prediction came from, and whether edits of them agree", explain_command},
+    {"explain", "", "Which words of a text made the model say what comes next", explain_command},
     {"run", "generate", "Continue a text", run_command},
     {"score", "perplexity", "Perplexity, bits per byte, log-probability of every token", score_command},
     {"matrix", "", "Part of a layer's implicit attention matrix, as numbers or a picture", matrix_command},
@@ -40,7 +40,7 @@ constexpr Command kCommands[] = {
 constexpr std::string_view kIntro =
     "Hindscan runs, trains and explains state-space and gated-linear recurrent models.\n\n"
     "Examples:\n"
-    "  hindscan explain -p \"He opened the door and went into the room, and shut the\"\n"
+    "  hindscan explain -p \"The old woman looked at the stranger and shook her\"\n"
     "  hindscan explain -p \"The cat sat on the\" -o cat.html\n"
     "  hindscan run -p \"Once upon a time\" -n 64\n"
     "  hindscan score -f book.txt\n\n"

@@ -20,10 +20,10 @@ namespace hindscan::cli {
 namespace {
 
 struct ExplainFlags {
-  std::string methods = "usual", target_token, contrast = "auto", estimator = "exact", by = "token", state_in;
+  std::string methods, target_token, contrast = "auto", estimator = "exact", by, state_in;
   std::vector<std::string> outputs;
   FeatureInput features;
-  bool per_layer = false, by_given = false;
+  bool per_layer = false, edits_given = false;
   ExplainView view;
 };
 
@@ -32,8 +32,9 @@ void set_estimator(const ExplainFlags& f, ExplainRequest& r) {
   if (f.estimator == "exact") return;
   const auto row =
       std::find_if(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.name == "row"; });
-  check(row != r.methods.end(), ErrorCode::kUsage, "[--estimator] expected the method row, which it is of, found {}",
-        f.methods);
+  check(row != r.methods.end() && !r.first_only, ErrorCode::kUsage,
+        "[--estimator] expected the method row, which it is of, found {}; name it with --method, or add --details",
+        f.methods.empty() ? "none" : f.methods);
   check(row->options.empty(), ErrorCode::kUsage,
         "[--estimator] expected the estimator once, found it in --method as well: {}; leave the flag out", row->text());
   row->set("estimator", f.estimator);
@@ -46,8 +47,8 @@ std::string methods_help() {
     if (*m.options != '\0') options += fmt::format("{}{}: {}", options.empty() ? "" : "; ", m.name, option_words(m));
   }
   return fmt::format(
-      "{}; a list with commas, usual (what is computed without this flag) or all. With options as in "
-      "leave-one-out:tokens=16,edit=remove. {}",
+      "{}; a list with commas, usual or all. Without this flag: scan alone, and with --details, --json or -o the usual "
+      "ones. With options as in leave-one-out:tokens=16,edit=remove. {}",
       names, options);
 }
 
@@ -59,7 +60,7 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
                  "Explain this token (of a classifier: the class of this number) instead of the most likely one");
   app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")
       ->capture_default_str();
-  app.add_option("--method", f.methods, methods_help())->capture_default_str();
+  app.add_option("--method", f.methods, methods_help());
   app.add_option(
          "--estimator", f.estimator,
          "Of the row's core map, as row:estimator=NAME says it: exact, or key-dropping (delta rules without their "
@@ -71,12 +72,14 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       "Method of the heatmap (default: what taking tokens away does, where it was asked for every token; else the one "
       "that adds up to the target)");
   app.add_option("--by", f.by,
-                 "Scores of each token, or summed over each word or sentence (pages and pictures: words, unless told "
-                 "otherwise, or what was edited)")
-      ->check(one_of({"token", "word", "sentence"}))
-      ->capture_default_str();
-  app.add_option("--top", f.view.top, "Sources in the table")->check(whole_between(0, 10000))->capture_default_str();
-  app.add_option("--edits", r.causal_edits, "Token edits really re-run to check the methods; 0: none")
+                 "Take out and show each token, word or sentence; scores are summed over it (default: words, where "
+                 "the text has any)")
+      ->check(one_of({"token", "word", "sentence"}));
+  app.add_flag("--details", f.view.details,
+               "Print the usual methods too, how they add up and agree with edits, layers, time and memory");
+  app.add_option("--top", f.view.top, "Words in the table")->check(whole_between(0, 10000))->capture_default_str();
+  app.add_option("--edits", r.causal_edits,
+                 "Token edits really re-run to check the methods, with --details, --json or -o; 0: none")
       ->check(whole_between(0, 10000))
       ->capture_default_str();
   app.add_option("-s,--seed", r.seed, "Of the edits")->check(seed_number())->capture_default_str();
@@ -99,28 +102,45 @@ bool known_output(const std::string& path) {
   return false;
 }
 
+// Whether more is shown than one answer in a few lines: then the methods beside it have room, and their checks.
+bool shows_all(const CommandLine& line, const ExplainFlags& f) {
+  return f.view.details || line.json() || !f.outputs.empty();
+}
+
+void set_methods(const CommandLine& line, const ExplainFlags& f, ExplainRequest& r) {
+  r.methods = parse_methods(f.methods.empty() ? "usual" : f.methods);
+  r.first_only = f.methods.empty() && f.view.show.empty() && !shows_all(line, f);
+  for (MethodSpec& m : r.methods) {
+    if (!f.by.empty() && m.takes("by")) m.set("by", f.by);
+  }
+  set_estimator(f, r);
+  if (!shows_all(line, f)) r.causal_edits = 0;
+}
+
 // A flag that would change nothing is a misunderstanding.
 void check_flags_are_used(const CommandLine& line, const ExplainFlags& f, const ExplainRequest& r) {
   std::vector<std::string> asked;
   for (const MethodSpec& m : r.methods) asked.push_back(m.text());
   if (!f.view.show.empty()) find_method(asked, f.view.show);  // before any is computed
+  check(
+      !f.edits_given || shows_all(line, f), ErrorCode::kUsage,
+      "[--edits] expected --details, --json or -o FILE beside it, which show what they say of the methods, found none");
   const bool json = line.json() || std::any_of(f.outputs.begin(), f.outputs.end(),
                                                [](const std::string& o) { return o.ends_with(".json"); });
   check(!f.per_layer || json, ErrorCode::kUsage,
         "[--per-layer] expected --json or -o FILE.json beside it, found neither");
 }
 
-// What was edited where edits are shown, else words in pictures and pages and tokens in the terminal; unless told
-// otherwise.
-PieceBy shown_by(const ExplainReport& report, const ExplainFlags& f, PieceBy usual) {
+// What was edited where edits are shown, else words where there are any; unless told otherwise.
+PieceBy shown_by(const ExplainReport& report, const ExplainFlags& f) {
   const MethodReport& shown = report.methods[shown_method(report, f.view.show)];
-  if (f.by_given) return f.view.by;
-  return shown.effect_of ? parse_piece_by(shown.edited) : usual;
+  if (!f.by.empty()) return parse_piece_by(f.by);
+  return shown.effect_of ? parse_piece_by(shown.edited) : readable_pieces(report.tokens);
 }
 
 void write(const ExplainReport& report, const ExplainFlags& f, const std::string& path) {
   const size_t shown = shown_method(report, f.view.show);
-  const PieceBy by = shown_by(report, f, readable_pieces(report.tokens));
+  const PieceBy by = shown_by(report, f);
   const std::string sentence = explain_sentence(report, report.methods[shown], by);
   if (path.ends_with(".html")) write_file_atomic(real_fs(), path, viewer::html_report(report, shown, by, sentence));
   if (path.ends_with(".json"))
@@ -135,10 +155,10 @@ void write(const ExplainReport& report, const ExplainFlags& f, const std::string
 int explain_command(Arguments arguments) {
   CommandLine line(
       "explain",
-      "Which earlier tokens a prediction came from, whether the parts add up, and how well they predict real edits.",
-      {"explain -p \"He opened the door and went into the room, and shut the\"",
+      "Which words of a text made the model say what comes next: each is taken out, and the text read again.",
+      {"explain -p \"The old woman looked at the stranger and shook her\"",
        "explain -p \"The cat sat on the\" --target-token \" mat\" --contrast \" dog\"",
-       "explain -p \"He walked up and\" --by word",
+       "explain -p \"He walked up and\" --details",
        "explain -f story.txt --target 120 --method frozen,gradient-x-input -o story.html",
        "explain -m some-model -f long.txt --json -o long.npz"});
   line.add_model();
@@ -148,10 +168,8 @@ int explain_command(Arguments arguments) {
   ExplainRequest request;
   add_flags(line.app(), flags, request);
   if (!line.parse(std::move(arguments))) return 0;
-  request.methods = parse_methods(flags.methods);
-  flags.view.by = parse_piece_by(flags.by);
-  flags.by_given = line.app().count("--by") > 0;
-  set_estimator(flags, request);
+  flags.edits_given = line.app().count("--edits") > 0 && request.causal_edits > 0;
+  set_methods(line, flags, request);
   check_flags_are_used(line, flags, request);
   for (const std::string& path : flags.outputs) {
     check(known_output(path), ErrorCode::kUsage,
@@ -179,12 +197,11 @@ int explain_command(Arguments arguments) {
     return 0;
   }
   flags.view.style = line.style();
-  flags.view.by = shown_by(report, flags, PieceBy::kToken);
+  flags.view.by = shown_by(report, flags);
   Out::get().write(explain_text(report, flags.view));
   if (flags.outputs.empty())
-    Out::get().write(
-        "next    -o out.html for a page to explore, --json for numbers, --target-token and --contrast to ask "
-        "more\n");
+    Out::get().write(fmt::format("next     {}-o page.html for a page to explore\n",
+                                 flags.view.details ? "" : "--details for the numbers behind this, "));
   return 0;
 }
 

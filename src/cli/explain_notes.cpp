@@ -11,26 +11,29 @@
 #include "explain/score_words.h"
 
 namespace hindscan::cli {
-namespace {
 
-constexpr size_t kColumns = 106;  // of the table of methods
-constexpr double kAddsUp = 1e-3;  // what rounding leaves is far below, a part left out far above
-
-// "head    text" in lines that begin under the text.
-std::string paragraph(std::string_view head, std::string_view text) {
-  const size_t indent = std::max<size_t>(8, head.size() + 2);
-  std::string out, line = fmt::format("{:<{}}", head, indent - 1);
+std::string paragraph(std::string_view head, std::string_view text, size_t columns) {
+  const size_t indent = head.empty() ? 0 : std::max<size_t>(8, head.size() + 2);
+  std::string out, line = fmt::format("{:<{}}", head, indent);
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find(' ', at), text.size());
-    if (line.size() >= indent && line.size() + 1 + (end - at) > kColumns) {
+    if (line.size() > indent && line.size() + 1 + (end - at) > columns) {
       out += line + "\n";
-      line.assign(indent - 1, ' ');
+      line.assign(indent, ' ');
     }
-    line += fmt::format(" {}", text.substr(at, end - at));
+    line += fmt::format("{}{}", line.size() > indent ? " " : "", text.substr(at, end - at));
     at = end + 1;
   }
   return out + line + "\n";
 }
+
+std::string remark(const MethodReport& m) {
+  return m.label.empty() ? "" : paragraph("note", fmt::format("{}: {}", m.name, m.label));
+}
+
+namespace {
+
+constexpr double kAddsUp = 1e-3;  // what rounding leaves is far below, a part left out far above
 
 // How to read scores that are effects of edits.
 std::string effects(const ExplainReport& r, const MethodReport& m, PieceBy by) {
@@ -45,10 +48,12 @@ std::string effects(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   return paragraph("lost", lost) + paragraph("how", how);
 }
 
-std::string bars(const MethodReport& m) {
-  const ScoreArray* layers = m.find(m.total().name, true);
-  if (layers == nullptr) return "";
-  return paragraph("bars", "by layer, sizes, every line on its own scale: " + layers->words);
+std::string bars(const ExplainReport& r, const MethodReport& shown) {
+  const MethodReport* m = layered_method(r, shown);
+  if (m == nullptr) return "";
+  const std::string of = m == &shown ? "" : ", of " + m->name;
+  return paragraph("bars", fmt::format("by layer{}, sizes, every line on its own scale: {}", of,
+                                       m->find(m->total().name, true)->words));
 }
 
 std::string shares(const MethodReport& m) {
@@ -65,10 +70,6 @@ std::string own_notes(const MethodReport& m) {
   std::string out;
   for (const MethodNote& n : m.notes) out += paragraph(n.head, n.text);
   return out;
-}
-
-std::string remark(const MethodReport& m) {
-  return m.label.empty() ? "" : paragraph("note", fmt::format("{}: {}", m.name, m.label));
 }
 
 std::string held(const ExplainReport& r) {
@@ -120,7 +121,7 @@ std::string checks(const ExplainReport& r) {
 std::string explain_notes(const ExplainReport& report, const MethodReport& shown, PieceBy by) {
   std::string out = shown.effect_of ? effects(report, shown, by)
                                     : paragraph("share", "the size of a score as a part of all sizes together");
-  out += bars(shown);
+  out += bars(report, shown);
   for (const MethodReport& each : report.methods) out += remark(each) + shares(each) + own_notes(each);
   return out + held(report) + checks(report);
 }

@@ -11,8 +11,9 @@ namespace hindscan::cli {
 
 struct ExplainView {
   HeatmapStyle style;
-  std::string show;  // method of the heatmap; empty: see shown_method()
-  int64_t top = 10;  // rows of the table of sources
+  std::string show;      // method of the heatmap; empty: see shown_method()
+  int64_t top = 10;      // rows of the table of sources
+  bool details = false;  // all methods, how they add up and agree with edits, layers, the cost
   PieceBy by = PieceBy::kToken;
 };
 

@@ -20,9 +20,10 @@ class Lines {
   explicit Lines(const HeatmapStyle& style) : style_(style) {}
 
   // Tokens between two places where a line may end are kept until the next one: they stay together where they fit.
-  void add(const Printable& p, double score, bool target, bool may_begin_line) {
+  void add(const Printable& p, double score, const HeatToken& token, bool may_begin_line) {
     if (may_begin_line) place_word();
-    word_.push_back({target ? "[" + p.text + "]" : p.text, p.width + (target ? 2 : 0), score});
+    const bool framed = token.target;
+    word_.push_back({framed ? "[" + p.text + "]" : p.text, p.width + (framed ? 2 : 0), score, token.marked});
     word_width_ += word_.back().width;
     if (!p.ends_line) return;
     place_word();
@@ -40,6 +41,7 @@ class Lines {
     std::string text;
     int width;
     double score;
+    bool marked;
   };
 
   void place_word() {
@@ -52,9 +54,12 @@ class Lines {
 
   void place(const Cell& c) {
     if (column_ > 0 && column_ + c.width > style_.columns) end_line();
-    const std::string on = sgr(score_color(c.score, style_.depth, style_.dark), style_.depth);
+    const bool underlined = c.marked && style_.depth != ColorDepth::kNone;
+    const std::string on =
+        (underlined ? "\x1b[4m" : "") + sgr(score_color(c.score, style_.depth, style_.dark), style_.depth);
     tokens_ += on.empty() ? c.text : on + c.text + sgr_reset();
     bars_ += std::string(static_cast<size_t>(c.width), bar_char(c.score));
+    if (c.marked && c.width > 0) bars_[bars_.size() - static_cast<size_t>(c.width)] = '|';
     column_ += c.width;
   }
 
@@ -90,8 +95,8 @@ std::string render_heatmap(std::span<const HeatToken> tokens, double scale, cons
   Lines lines(style);
   std::string_view before;
   for (const HeatToken& t : tokens) {
-    lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale),
-              t.target, may_break(before, t.bytes));
+    lines.add(t.bytes.empty() ? Printable{"\u2205", 1, false} : printable(t.bytes, room), relative(t.score, scale), t,
+              may_break(before, t.bytes));
     before = t.bytes;
   }
   return lines.finish();

@@ -13,6 +13,7 @@ struct HeatToken {
   std::string_view bytes;
   double score = 0;     // any scale
   bool target = false;  // shown between marks
+  bool marked = false;  // underlined, or | before its bars
 };
 
 struct HeatmapStyle {

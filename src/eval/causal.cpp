@@ -74,7 +74,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
     positions.push_back(e.position);
   }
   for (MethodReport& method : report.methods) {
-    if (!method.targeted) continue;
+    if (!method.targeted || method.edited != "token") continue;  // a word's score is of no single token
     const std::vector<double> predicted = predicted_changes(request, report, method, method.total(), edits);
     CausalReport causal;
     causal.edits = static_cast<int>(edits.size());

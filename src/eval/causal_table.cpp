@@ -11,6 +11,7 @@
 #include "eval/causal_rows.h"
 #include "eval/edit_draw.h"
 #include "explain/explain_plan.h"
+#include "explain/pieces.h"
 #include "explain/rerun.h"
 #include "explain/run_edits.h"
 #include "model/pass_cost.h"
@@ -27,6 +28,10 @@ class CausalEvaluation {
   CausalEvaluation(const Model& model, std::span<const EvalText> texts, const CausalOptions& options)
       : model_(model), texts_(texts), options_(options) {
     require_language_model(model);
+    for (MethodSpec& m : options_.methods) {  // edits are of tokens here
+      names_.push_back(m.text());
+      if (m.takes("by")) m.set("by", piece_by_name(PieceBy::kToken));
+    }
     const int64_t vocab = model.arch().head().rows();
     check(vocab > 1, ErrorCode::kData, "[eval] expected a vocabulary of at least 2 tokens, found {}", vocab);
     check(!texts.empty(), ErrorCode::kUsage, "[eval] expected at least one text, found none");
@@ -97,8 +102,9 @@ class CausalEvaluation {
         run_masks(runner, text.tokens, plausible.edits,
                   draw_masks(plausible.edits.size(), options_.alternatives, kMaskShare, options_.masks, rng));
     const int64_t T = std::ssize(text.tokens);
-    for (const MethodReport& m : report.methods) {
-      const Scoring scoring = scoring_of(model_, request, report, m, trials);
+    for (size_t m = 0; m < report.methods.size(); ++m) {
+      Scoring scoring = scoring_of(model_, request, report, report.methods[m], trials);
+      scoring.name = names_[m];
       rows_.add(scoring, false, trials, T);
       add_many(scoring, false, text, masks, runner);
     }
@@ -220,8 +226,9 @@ class CausalEvaluation {
 
   const Model& model_;
   std::span<const EvalText> texts_;
-  const CausalOptions& options_;
-  int64_t most_ = 0;  // tokens a pass
+  CausalOptions options_;
+  std::vector<std::string> names_;  // of the methods, as they were asked for
+  int64_t most_ = 0;                // tokens a pass
   CausalRows rows_;
   CausalTable table_;
 };

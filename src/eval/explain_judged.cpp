@@ -2,10 +2,12 @@
 
 #include "eval/causal.h"
 #include "explain/explain_plan.h"
+#include "explain/usual_methods.h"
 
 namespace hindscan {
 
 ExplainReport explain_judged(const Model& model, ExplainRequest request) {
+  if (auto possible = with_possible_methods(model, request)) request = *std::move(possible);
   JoinedProgress progress(request.progress, "explain", "tokens", static_cast<uint64_t>(explain_tokens(model, request)));
   request.progress = &progress;
   request.on_estimate = [&progress, tell = std::move(request.on_estimate)](const ExplainEstimate& e) {

@@ -42,7 +42,7 @@ constexpr double kFindsReset = 0.8;    // AUC a method needs to count as seeing 
 constexpr double kCausalReset = 0.25;  // a reset counts when removing it does this much of the largest removal
 
 struct GoldOptions {
-  std::vector<MethodSpec> methods = parse_methods("usual");
+  std::vector<MethodSpec> methods = parse_methods("row,rollout,gradient-x-input,frozen");
   int causal_edits = 1 << 20;  // all there are: the texts are short
   uint64_t seed = 0;
   ProgressSink* progress = nullptr;

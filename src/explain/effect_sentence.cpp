@@ -6,14 +6,14 @@
 #include <cctype>
 #include <cmath>
 
+#include "explain/effects.h"
 #include "explain/score_words.h"
 
 namespace hindscan {
 namespace {
 
 constexpr size_t kFalls = 3, kRises = 2;  // named
-constexpr double kMaterial = 0.1;         // of the largest effect: less is not named
-constexpr int kNameColumns = 40;
+constexpr double kDecides = 0.22;         // of what one answer is ahead of the other: a quarter
 
 std::string amount(double v) {
   const double size = std::abs(v);
@@ -23,106 +23,110 @@ std::string amount(double v) {
 }
 
 std::string_view edit_before(EditKind kind) {
-  constexpr std::string_view all[] = {"With another token for ", "Without what the layers write at ", "Without "};
+  constexpr std::string_view all[] = {"with another token for ", "without what the layers write at ", "without "};
   return all[static_cast<size_t>(kind)];  // in the order of EditKind
 }
 
-class Effects {
+class Sentence {
  public:
-  Effects(const ExplainReport& report, const MethodReport& method)
-      : report_(report), method_(method), spans_(edited_spans(report, method)) {
-    const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.position + 1));
-    by_ = readable_pieces(read);
-    const std::vector<Piece> words = pieces_of(read, 0, std::ssize(read), by_);
-    for (const auto& [first, last] : spans_) {
-      const Piece edited{first, last, {}};
-      const double lost = piece_sum(edited, method.scores());
-      lost_.push_back(std::isfinite(lost) ? lost : 0);
-      largest_ = std::max(largest_, std::abs(lost_.back()));
-      names_.push_back(name_in(words, edited));
-    }
-  }
+  Sentence(const ExplainReport& report, const MethodReport& method)
+      : report_(report), method_(method), effects_(effects_of(report, method)), largest_(largest_loss(effects_)) {}
 
   std::string text() const {
-    const FoundCounts counts = found_counts(report_, method_);
-    if (counts.asked == 0) return " No token stands before it that could be edited.";
+    if (effects_.empty()) return fmt::format(" No {} stands before it that could be edited.", method_.edited);
     if (largest_ == 0) return " No edit changes it.";
-    const std::vector<size_t> falls = strongest(1, kFalls), rises = strongest(-1, kRises);
-    std::string out = " " + clause(falls, "falls", true);
-    if (!falls.empty() && !rises.empty()) out += "; ";
-    out += clause(rises, "rises", falls.empty()) + ".";
-    std::vector<size_t> all = falls;
+    std::vector<const Effect*> falls = strongest(1, kFalls), all = falls;
+    const std::vector<const Effect*> rises = strongest(-1, kRises);
     all.insert(all.end(), rises.begin(), rises.end());
-    return out + how_found(all) + tried();
+    if (all.empty()) return " What its words do could only be estimated, and poorly.";
+    if (!is_preference(report_)) return " " + amounts(falls, rises) + how_found(all) + tried();
+    if (largest_ > kDecides) return " " + leads(all) + how_found(all) + tried();
+    all = {*std::max_element(all.begin(), all.end(),
+                             [](const Effect* a, const Effect* b) { return std::abs(a->lost) < std::abs(b->lost); })};
+    return " " + none_decides(*all[0]) + how_found(all) + tried();
   }
 
  private:
-  std::string text_of(int64_t first, int64_t last) const {
-    const auto begin = report_.tokens.begin() + first, end = report_.tokens.begin() + last;
-    std::string out;
-    for (auto token = begin; token < end; ++token)
-      out += token->bytes.empty() ? shown_text(token->id, token->text) : token->bytes;
-    return quoted(out, kNameColumns);
-  }
-
-  // What is no word of its own is named as a part of one: the word was not edited.
-  std::string name_in(const std::vector<Piece>& words, const Piece& edited) const {
-    const auto around = std::find_if(words.begin(), words.end(), [&](const Piece& w) { return w.last > edited.first; });
-    const std::string name = text_of(edited.first, edited.last);
-    const bool within = around->first < edited.first || around->last > edited.last;
-    return within ? fmt::format("the part {} of {}", name, quoted(around->bytes, kNameColumns)) : name;
-  }
-
-  std::string name(size_t i) const {
-    const bool again = std::count(names_.begin(), names_.end(), names_[i]) > 1;
-    return by_ == PieceBy::kToken || again ? fmt::format("{} (token {})", names_[i], spans_[i].first) : names_[i];
-  }
-
-  std::vector<size_t> strongest(double sign, size_t most) const {
-    std::vector<size_t> order;
-    for (size_t i = 0; i < lost_.size(); ++i) {
-      if (sign * lost_[i] > 0 && sign * lost_[i] >= kMaterial * largest_) order.push_back(i);
+  // Where the check of a method does not bear its estimates out, what was run alone is named.
+  std::vector<const Effect*> strongest(double sign, size_t most) const {
+    std::vector<const Effect*> out;
+    for (const Effect& e : effects_) {
+      if (method_.approximate && e.found != Found::kMeasured) continue;
+      if (sign * e.lost > 0 && sign * e.lost >= kMaterial * largest_) out.push_back(&e);
     }
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return sign * lost_[a] > sign * lost_[b]; });
-    order.resize(std::min(most, order.size()));
-    return order;
+    std::stable_sort(out.begin(), out.end(),
+                     [&](const Effect* a, const Effect* b) { return sign * a->lost > sign * b->lost; });
+    out.resize(std::min(most, out.size()));
+    return out;
   }
 
-  Found found(size_t i) const { return method_.found[static_cast<size_t>(spans_[i].first)]; }
-  std::string by_how_much(size_t i) const {
-    return fmt::format("by {}{}", found(i) == Found::kEstimated ? "about " : "", amount(lost_[i]));
+  std::string without(const Effect& e) const { return fmt::format("{}{}", edit_before(*method_.effect_of), e.name); }
+
+  // `With the whole text "door" is 16 times as likely as "window"; without "shut", "window" is 1.2 times as likely as
+  // "door"; without "and", "door" is only 11 times as likely as "window", without "He" only 13 times as likely.`
+  std::string leads(const std::vector<const Effect*>& all) const {
+    std::string out = fmt::format("With the whole text {}", lead_at(report_, report_.target.value()).sentence());
+    std::string ahead;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Lead lead = after(*all[i]);
+      if (lead.ahead != ahead) {
+        out +=
+            fmt::format("; {}, {} is {}{} as {}", without(*all[i]), lead.ahead, only(*all[i]), lead.times, lead.behind);
+      } else {
+        const bool last = i + 1 == all.size() || after(*all[i + 1]).ahead != ahead;
+        out += fmt::format("{} {} {}{}", last ? " and" : ",", without(*all[i]), only(*all[i]), lead.times);
+      }
+      ahead = lead.ahead;
+    }
+    return out + ".";
   }
 
-  // `Without "shut" the preference for "door" over "window" falls by 0.19 (from 2.80) and without "and" by 0.080`.
-  std::string clause(const std::vector<size_t>& some, const char* verb, bool first) const {
+  Lead after(const Effect& e) const {
+    return lead_at(report_, report_.target.value() - e.lost, e.found == Found::kEstimated);
+  }
+
+  const char* only(const Effect& e) const {
+    const double value = report_.target.value(), then = value - e.lost;
+    return (then < 0) == (value < 0) && std::abs(then) < std::abs(value) ? "only " : "";
+  }
+
+  // Where none changes much: what changes most.
+  std::string none_decides(const Effect& most) const {
+    const Lead lead = lead_at(report_, report_.target.value());
+    return fmt::format("With the whole text {}. No single {} decides that: {}, which changes it most, {}.",
+                       lead.sentence(), method_.edited, without(most), after(most).sentence());
+  }
+
+  // `Without "shut" the number falls by 0.19 (from 2.80) and without "and" by 0.080; without "he" it rises by 0.10.`
+  std::string amounts(const std::vector<const Effect*>& falls, const std::vector<const Effect*>& rises) const {
+    std::string out = clause(falls, "falls", true);
+    if (!falls.empty() && !rises.empty()) out += "; ";
+    out += clause(rises, "rises", falls.empty()) + ".";
+    out[0] = static_cast<char>(std::toupper(out[0]));
+    return out;
+  }
+
+  std::string clause(const std::vector<const Effect*>& some, const char* verb, bool first) const {
     std::string out;
-    const std::string before(edit_before(*method_.effect_of));
-    const std::string again = fmt::format("{}{}", static_cast<char>(std::tolower(before[0])), before.substr(1));
-    for (const size_t i : some) {
-      const bool leads = i == some.front();
-      if (!leads) out += i == some.back() ? " and " : ", ";
-      out += (leads && first ? before : again) + name(i);
-      if (leads) out += fmt::format(" {} {}", first ? target_words(report_) : "it", verb);
-      out += " " + by_how_much(i);
-      if (leads && first) out += from(lost_[i]);
+    for (const Effect* e : some) {
+      const bool begins = e == some.front();
+      if (!begins) out += e == some.back() ? " and " : ", ";
+      out += without(*e);
+      if (begins) out += fmt::format(" {} {}", first ? target_words(report_) : "it", verb);
+      out += fmt::format(" by {}{}", e->found == Found::kEstimated ? "about " : "", amount(e->lost));
+      if (begins && first) out += fmt::format(" (from {:.2f})", report_.target.value());
     }
     return out;
   }
 
-  std::string from(double loss) const {
-    const TargetReport& t = report_.target;
-    if (!t.contrast_id || t.value() < 0 || loss <= t.value()) return fmt::format(" (from {:.2f})", t.value());
-    return fmt::format(" (from {:.2f}: then {} leads)", t.value(),
-                       quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
-  }
-
-  std::string how_found(const std::vector<size_t>& some) const {
+  std::string how_found(const std::vector<const Effect*>& some) const {
+    if (some.empty()) return "";
     const auto guessed = static_cast<size_t>(
-        std::count_if(some.begin(), some.end(), [&](size_t i) { return found(i) == Found::kEstimated; }));
-    if (guessed == 0)
-      return some.size() == 1 ? " This was really run." : " Each of these was really run, one at a time.";
-    return guessed == some.size() ? " These are estimates, not runs."
-                                  : " \"About\" is an estimate; the others were really run.";
+        std::count_if(some.begin(), some.end(), [](const Effect* e) { return e->found == Found::kEstimated; }));
+    if (guessed == some.size()) return " These are estimates, not runs.";
+    if (guessed > 0) return " \"About\" is an estimate; the others were really run.";
+    const std::string run = some.size() == 1 ? " This was really run" : " Each of these was really run, one at a time";
+    return run + (method_.approximate ? "; what the others do is only approximate." : ".");
   }
 
   std::string tried() const {
@@ -134,17 +138,14 @@ class Effects {
 
   const ExplainReport& report_;
   const MethodReport& method_;
-  PieceBy by_ = PieceBy::kToken;
-  std::vector<std::pair<int64_t, int64_t>> spans_;  // of the edits
-  std::vector<std::string> names_;                  // of the edits
-  std::vector<double> lost_;                        // by the edits
-  double largest_ = 0;
+  std::vector<Effect> effects_;
+  double largest_;
 };
 
 }  // namespace
 
 std::string effect_sentence(const ExplainReport& report, const MethodReport& method) {
-  return Effects(report, method).text();
+  return Sentence(report, method).text();
 }
 
 }  // namespace hindscan

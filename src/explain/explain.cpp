@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "explain/explainer.h"
 #include "explain/token_text.h"
+#include "explain/usual_methods.h"
 
 namespace hindscan {
 
@@ -34,7 +35,7 @@ void check_request(const Model& model, const ExplainRequest& r) {
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
   for (const MethodSpec& m : r.methods)
-    check(m.reruns() == 0 || F == 0, ErrorCode::kUsage,
+    check(!m.info().edits || F == 0, ErrorCode::kUsage,
           "[explain] expected tokens that {} can take out, found vectors; name the other methods", m.name);
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
 }
@@ -42,6 +43,7 @@ void check_request(const Model& model, const ExplainRequest& r) {
 }  // namespace
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request) {
+  if (const auto possible = with_possible_methods(model, request)) return estimate_explain(model, *possible);
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
   ExplainPlan plan = make_explain_plan(model, request, target);
@@ -58,6 +60,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
     with_start.state_in = start_state;
     return explain(model, with_start);
   }
+  if (const auto possible = with_possible_methods(model, request)) return explain(model, *possible);
   const auto start = std::chrono::steady_clock::now();
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
@@ -70,6 +73,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
   if (request.on_estimate) request.on_estimate(plan.estimate);
   ExplainReport report = run_explainer(model, request, plan, target);
   describe_tokens(model, request, report);
+  report.left_out = request.left_out;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -122,6 +122,11 @@ int64_t MethodSpec::own_walks() const { return *info().steps == '\0' ? 0 : numbe
 
 int64_t MethodSpec::reruns() const { return *info().reruns == '\0' ? 0 : number(info().reruns); }
 
+bool MethodSpec::takes(std::string_view key) const {
+  const auto is_given = [&](const auto& option) { return option.first == key; };
+  return values_of(info(), key) && std::none_of(options.begin(), options.end(), is_given);
+}
+
 int64_t MethodSpec::number(std::string_view key) const { return whole(option(key)).value_or(0); }
 
 void MethodSpec::set(const std::string& key, const std::string& value) {
@@ -141,7 +146,7 @@ bool any_targeted(std::span<const MethodSpec> methods) {
 
 static void add_all(std::vector<MethodSpec>& to, bool usual_only) {
   for (const MethodInfo& m : kTable) {
-    if (m.usual || !usual_only) to.push_back({m.name, {}});
+    if (m.usual != Usual::kNo || !usual_only) to.push_back({m.name, {}, usual_only});
   }
 }
 
@@ -172,7 +177,11 @@ std::vector<MethodSpec> parse_methods(const std::string& list) {
   }
   std::vector<MethodSpec> once;
   for (MethodSpec& m : out) {
-    if (std::find(once.begin(), once.end(), m) == once.end()) once.push_back(std::move(m));
+    const auto same = std::find(once.begin(), once.end(), m);
+    if (same == once.end())
+      once.push_back(std::move(m));
+    else
+      same->if_possible = same->if_possible && m.if_possible;
   }
   return once;
 }

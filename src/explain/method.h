@@ -10,34 +10,41 @@
 
 namespace hindscan {
 
+// Whether a method is computed where none is named. kFirst: it answers first, alone where there is little room, in a
+// terminal. kBeside: where there is more, and in its place where the first cannot be asked of a text.
+enum class Usual : uint8_t { kNo, kBeside, kFirst };
+
 struct MethodInfo {
   const char* name;
   const char* words;    // what it shows
   const char* options;  // as in methods.def
   bool adds_up;         // scores, carried-in state and biases add up to the target
   bool targeted;        // the scores know the target and have its sign
-  bool usual;           // computed where no method is named
-  double work;          // of a token on the way back, in forward passes; for each step of a method of steps
-  const char* steps;    // the option that says how many ways back of its own it takes; empty: none
-  const char* reruns;   // the option that says how many edited texts it runs; empty: none
-  bool scans = false;   // runs a counterfactual scan
+  bool edits;           // takes tokens out of the text
+  Usual usual;
+  double work;         // of a token on the way back, in forward passes; for each step of a method of steps
+  const char* steps;   // the option that says how many ways back of its own it takes; empty: none
+  const char* reruns;  // the option that says how many edited texts it runs; empty: none
+  bool scans = false;  // runs a counterfactual scan
 };
 
 // A method as it is asked for.
 struct MethodSpec {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> options;  // in the order they were given
+  std::vector<std::pair<std::string, std::string>> options = {};  // in the order they were given
+  bool if_possible = false;  // came with "usual": left out where a text cannot be asked for it
 
   const MethodInfo& info() const;
   std::string text() const;                        // "row:estimator=key-dropping"
   std::string option(std::string_view key) const;  // or its default
   int64_t number(std::string_view key) const;
-  double work() const;        // of a token on the way back, in forward passes, over all steps
-  int64_t own_walks() const;  // ways there and back beside the shared one
-  int64_t reruns() const;     // edited texts that it runs, at most
+  bool takes(std::string_view key) const;  // an option of this name, which was not given
+  double work() const;                     // of a token on the way back, in forward passes, over all steps
+  int64_t own_walks() const;               // ways there and back beside the shared one
+  int64_t reruns() const;                  // edited texts that it runs, at most
   bool scans() const { return info().scans; }
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
-  bool operator==(const MethodSpec&) const = default;
+  bool operator==(const MethodSpec& o) const { return name == o.name && options == o.options; }
 };
 
 std::span<const MethodInfo> method_table();

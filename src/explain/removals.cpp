@@ -5,15 +5,27 @@
 #include "explain/token_text.h"
 
 namespace hindscan {
+namespace {
+
+std::vector<TokenReport> texts_of(const Model& model, std::span<const int32_t> tokens) {
+  std::vector<TokenReport> out;
+  out.reserve(tokens.size());
+  for (int32_t id : tokens) out.push_back(token_report(model, id));
+  return out;
+}
+
+}  // namespace
+
+PieceBy taken_out_by(const Model& model, std::span<const int32_t> tokens, const MethodSpec& scan) {
+  const std::string by = scan.option("by");
+  return by == "auto" ? readable_pieces(texts_of(model, tokens)) : parse_piece_by(by);
+}
 
 std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t target, PieceBy by) {
   constexpr int64_t kMostWhole = 512;  // tokens of a text that is read whole for each of them
   const int64_t first = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target - kMostWhole);
-  std::vector<TokenReport> texts;
-  texts.reserve(tokens.size());
-  for (int32_t id : tokens) texts.push_back(token_report(model, id));
   std::vector<Edit> edits;
-  for (const Piece& p : pieces_of(texts, first, target, by))
+  for (const Piece& p : pieces_of(texts_of(model, tokens), first, target, by))
     edits.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
   return edits;
 }

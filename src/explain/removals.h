@@ -7,6 +7,9 @@
 
 namespace hindscan {
 
+// What a scan of this text takes out at once: as its spec says, or what people read the text by.
+PieceBy taken_out_by(const Model& model, std::span<const int32_t> tokens, const MethodSpec& scan);
+
 // Of tokens [0, target), as many as `by` says together; of a text that is read whole for each, the last ones alone.
 std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t target, PieceBy by);
 

@@ -115,9 +115,9 @@ size_t shown_method(const ExplainReport& report, const std::string& name) {
   std::vector<std::string> asked;
   for (const MethodReport& m : report.methods) asked.push_back(m.name);
   if (!name.empty()) return find_method(asked, name);
-  // Effects of edits that were asked of every token, where the method's own check bears them out.
+  // Effects of edits that were asked of every token.
   const auto tells_effects = [&](const MethodReport& m) {
-    return m.effect_of && !m.approximate && report.target.position > 0 &&
+    return m.effect_of && report.target.position > 0 &&
            std::count(m.found.begin(), m.found.end(), Found::kNotAsked) == std::ssize(m.found) - report.target.position;
   };
   const auto effects = std::find_if(report.methods.begin(), report.methods.end(), tells_effects);
@@ -125,6 +125,13 @@ size_t shown_method(const ExplainReport& report, const std::string& name) {
   const auto adds_up = [](const MethodReport& m) { return m.total().completeness.has_value(); };
   const auto found = std::find_if(report.methods.begin(), report.methods.end(), adds_up);
   return found == report.methods.end() ? 0 : static_cast<size_t>(found - report.methods.begin());
+}
+
+const MethodReport* layered_method(const ExplainReport& report, const MethodReport& shown) {
+  if (!shown.layers().empty()) return &shown;
+  const auto found = std::find_if(report.methods.begin(), report.methods.end(),
+                                  [](const MethodReport& m) { return m.targeted && !m.layers().empty(); });
+  return found == report.methods.end() ? nullptr : &*found;
 }
 
 static bool has_layers(const ScoreArray& a) {

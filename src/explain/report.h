@@ -42,6 +42,8 @@ struct ExplainRequest {
   std::vector<int32_t> tokens;  // [T], T >= 1
   std::vector<float> features;  // [T, feature_dim] instead, for models that read features
   std::vector<MethodSpec> methods = parse_methods("usual");
+  bool first_only = false;           // of the usual methods the first alone, where the text can be asked for it
+  std::string left_out;              // set by with_possible_methods()
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
@@ -117,6 +119,7 @@ struct MethodReport {
   std::vector<int64_t> edited_first;   // [T] first token of the edit that took it; empty: each was edited alone
   std::vector<Found> found;            // [T], with effect_of
   bool approximate = false;            // its own check does not bear its estimates out
+  std::string trust;                   // how far its estimates may be trusted, for people who know no model
   std::optional<ScanReach> reach;      // scan_edits() of this reach answers for other edits as its scores do
   std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const ScoreArray& total() const { return arrays.front(); }
@@ -159,6 +162,7 @@ struct ExplainReport {
   bool vectors = false;  // the tokens are vectors, named by their numbers; not in the JSON
   TargetReport target;
   std::vector<MethodReport> methods;
+  std::string left_out;  // what was not computed though it is usual, and why
   std::vector<LayerReport> layers;
   double seconds = 0;      // the causal check included
   int64_t peak_bytes = 0;  // of the process
@@ -166,9 +170,13 @@ struct ExplainReport {
   Window window;           // not in the JSON
 };
 
-// Index of the method of this name (find_method). Of none: of the first that tells what an edit of each token does and
-// whose check bears it out; else of the first whose scores add up to the target; else of the first.
+// Index of the method of this name (find_method). Of none: of the first that tells what an edit of each token
+// does; else of the first whose scores add up to the target; else of the first.
 size_t shown_method(const ExplainReport& report, const std::string& name);
+
+// The method whose layers stand beside the scores of one: its own, or where it tells none apart, those of the first
+// that knows the target and does. Null: no method tells layers apart.
+const MethodReport* layered_method(const ExplainReport& report, const MethodReport& shown);
 
 ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& request);
 // Error(kUsage) for a bad request, Error(kResource) with an estimate when it does not fit.

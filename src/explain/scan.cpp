@@ -2,6 +2,7 @@
 // them, by the counterfactual scan. The strongest are really run; so are some drawn by chance, which say how good the
 // others are. Beside it, for the strongest, what it loses when others that the model expects stand in their places.
 #include <algorithm>
+#include <cmath>
 
 #include "base/counted.h"
 #include "base/interval.h"
@@ -28,15 +29,11 @@ class ScanMethod final : public ReverseMethod<R> {
   explicit ScanMethod(const MethodContext<R>& context)
       : T_(context.sizes.T),
         reach_{context.spec.number("window"), context.spec.number("tail")},
-        by_(parse_piece_by(context.spec.option("by"))),
+        spec_(context.spec),
         alternatives_(context.spec.number("alternatives")) {}
 
-  void forward(const Ctx& ctx, const Views<R>&, int64_t) override {
-    check(embedding_table(ctx) != nullptr, ErrorCode::kUsage,
-          "[scan] expected tokens that can be taken out, found vectors; name the other methods");
-  }
-
   void run(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) override {
+    by_ = taken_out_by(model, r.tokens, spec_);
     edits_ = removals(model, r.tokens, target.position, by_);
     if (edits_.empty()) return;
     scan_ = checked_scan(model, r, target, edits_, reach_, &progress);
@@ -104,6 +101,8 @@ class ScanMethod final : public ReverseMethod<R> {
           "better than \"nothing happens\"), largest miss {:.3g}",
           last.drawn, *last.skill, last.largest_miss);
     report.notes.push_back({"checked", text});
+    report.trust = trust(run);
+    report.details.set("trust", report.trust);
     if (!scan_.carried && scan_.exact < std::ssize(scan_.responses))
       report.notes.push_back({"tail",
                               "the states of this model do not follow each other linearly: a change is not "
@@ -120,6 +119,29 @@ class ScanMethod final : public ReverseMethod<R> {
     report.details.set("run", static_cast<int64_t>(run));
     report.details.set("exact", scan_.exact);
     report.details.set("checks", std::move(checks));
+  }
+
+  // How good the estimates are, as a share of what the edits do.
+  std::string trust(int64_t run) const {
+    const std::string word = piece_by_name(by_);
+    const int64_t all = std::ssize(scan_.responses);
+    if (run == all)
+      return fmt::format(
+          "{} before the last {} really run: {}taken out of the text, and the rest read again. Nothing here is an "
+          "estimate",
+          all == 1 ? "the one " + word : fmt::format("all {} {}s", all, word), all == 1 ? "was" : "were",
+          all == 1 ? "" : "each ");
+    std::string out = fmt::format(
+        "{} of {} were really run (taken out, and the rest read again), the strongest among them; the others are "
+        "estimates",
+        run, counted(all, word));
+    const ScanCheck& last = scan_.checks.back();
+    if (last.drawn == 0) return out;
+    if (!last.skill)
+      return out + fmt::format(". Taking out {} picked by chance changed nothing", counted(last.drawn, word));
+    out += fmt::format(". On {} picked by chance these were typically off by {:.0f} % of the real change",
+                       counted(last.drawn, word), std::ceil(100 * std::sqrt(std::max(0.0, 1 - *last.skill))));
+    return scan_.approximate ? out + ": too far to rely on any that was not really run" : out;
   }
 
   void describe_replaced(MethodReport& report) const {
@@ -145,7 +167,8 @@ class ScanMethod final : public ReverseMethod<R> {
 
   int64_t T_;
   ScanReach reach_;
-  PieceBy by_;
+  MethodSpec spec_;
+  PieceBy by_ = PieceBy::kToken;
   int64_t alternatives_;
   std::vector<Edit> edits_;
   CheckedScan scan_;

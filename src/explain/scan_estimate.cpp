@@ -45,7 +45,7 @@ class ScanSample {
         plan_(plan),
         target_(target),
         reach_{scan.number("window"), scan.number("tail")},
-        by_(parse_piece_by(scan.option("by"))),
+        by_(taken_out_by(model, r.tokens, scan)),
         edits_(removals(model, r.tokens, target, by_)),
         alternatives_(replaces(model, by_, scan.number("alternatives")) ? scan.number("alternatives") : 0) {}
 

@@ -7,7 +7,7 @@ namespace hindscan {
 ScanSeconds guess_scan(const Model& model, const ExplainRequest& r, int64_t target, const MethodSpec& scan,
                        double token) {
   constexpr double kWalk = 4, kChecked = 7, kStrongest = 0.1;  // readings of the text; how far back they stand, of it
-  const PieceBy by = parse_piece_by(scan.option("by"));
+  const PieceBy by = taken_out_by(model, r.tokens, scan);
   const std::vector<Edit> edits = removals(model, r.tokens, target, by);
   if (edits.empty()) return {};
   const ScanReach first{scan.number("window"), scan.number("tail")};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace hindscan {
 namespace {
@@ -43,6 +44,23 @@ std::string target_words(const ExplainReport& report) {
   if (!t.contrast_id) return fmt::format("{} of {}", target_noun(t), name);
   return fmt::format("{} for {} over {}", target_noun(t), name,
                      quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
+}
+
+bool is_preference(const ExplainReport& report) { return report.target.contrast_id.has_value(); }
+
+std::string Lead::sentence() const { return fmt::format("{} is {} as {}", ahead, times, behind); }
+
+Lead lead_at(const ExplainReport& report, double value, bool about) {
+  const TargetReport& t = report.target;
+  std::string one = quoted(shown_text(t.id, t.text), kNameColumns),
+              other = quoted(shown_text(t.contrast_id.value_or(0), t.contrast_text), kNameColumns);
+  if (value < 0) std::swap(one, other);
+  const double ratio = std::exp(std::abs(value));
+  std::string times = ratio < 1.05   ? "just"
+                      : ratio < 9.95 ? fmt::format("{:.1f} times", ratio)
+                      : ratio < 1000 ? fmt::format("{:.0f} times", ratio)
+                                     : "over 1000 times";
+  return {std::move(one), std::move(other), fmt::format("{}{} as likely", about ? "about " : "", times)};
 }
 
 std::string asked_words(const ExplainReport& report, const MethodReport& method) {

@@ -17,6 +17,17 @@ SignWords sign_words(const ExplainReport& report, const MethodReport& method);
 
 std::string target_words(const ExplainReport& report);  // `the preference for "door" over "window"`
 
+// Whether the target is how much likelier one answer is than another, on a scale where each 0.69 is a factor of two.
+bool is_preference(const ExplainReport& report);
+
+// Which of the two answers is ahead, and by how much.
+struct Lead {
+  std::string ahead, behind;  // the answers, between marks
+  std::string times;          // "16 times as likely", "just as likely"
+  std::string sentence() const;
+};
+Lead lead_at(const ExplainReport& report, double value, bool about = false);  // where the target has this value
+
 // What was asked of the model where the scores are effects of edits; else nothing.
 std::string asked_words(const ExplainReport& report, const MethodReport& method);
 

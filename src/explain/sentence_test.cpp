@@ -101,20 +101,50 @@ ExplainReport effects_of(const std::vector<std::string>& tokens, const std::vect
   return r;
 }
 
-TEST(ExplainSentence, EffectsAreToldInUnitsOfTheTarget) {
+TEST(ExplainSentence, EffectsSayWhichAnswerIsAheadWithoutAWord) {
   ExplainReport r = effects_of({"He", " shut", ",", " the"}, {0.08, 0.4, -0.17, 0}, "rrr-");
   EXPECT_THAT(sentence_of(r),
-              HasSubstr("Why \"next\" rather than \"other\"? Without \"shut\" the preference for \"next\" over "
-                        "\"other\" falls by 0.40 (from 1.00) and without \"He\" by 0.080; without \",\" it "
-                        "rises by 0.17. Each of these was really run, one at a time."));
+              HasSubstr("Why \"next\" rather than \"other\"? With the whole text \"next\" is 2.7 times as likely as "
+                        "\"other\"; without \"shut\", \"next\" is only 1.8 times as likely as \"other\", without "
+                        "\"He\" only 2.5 times as likely and without \",\" 3.2 times as likely. Each of these was "
+                        "really run, one at a time."));
   EXPECT_THAT(sentence_of(r), Not(HasSubstr("tried")));
   r.methods[0].arrays[0].values = std::vector<double>{0, 1.5, 0, 0};
-  EXPECT_THAT(sentence_of(r), HasSubstr("falls by 1.50 (from 1.00: then \"other\" leads). This was really run."));
+  EXPECT_THAT(sentence_of(r), HasSubstr("as \"other\"; without \"shut\", \"other\" is 1.6 times as likely as "
+                                        "\"next\". This was really run."));
   r.methods[0].arrays[0].values = std::vector<double>{0, -1.5, 0, 0};
+  EXPECT_THAT(sentence_of(r), HasSubstr("; without \"shut\", \"next\" is 12 times as likely as \"other\"."));
+  r.methods[0].arrays[0].values = std::vector<double>{0.5, 2, 1.4, 0};
   EXPECT_THAT(sentence_of(r),
-              HasSubstr("Without \"shut\" the preference for \"next\" over \"other\" rises by 1.50 (from 1.00)."));
+              HasSubstr("\"other\"; without \"shut\", \"other\" is 2.7 times as likely as \"next\" and without \",\" "
+                        "1.5 times as likely; without \"He\", \"next\" is only 1.6 times as likely as \"other\"."));
+  // An answer that is behind stays behind, by more or less.
+  r.target.logit = -0.5;
+  r.methods[0].arrays[0].values = std::vector<double>{0.5, -0.5, 0, 0};
+  EXPECT_THAT(
+      sentence_of(r),
+      HasSubstr("With the whole text \"other\" is 2.7 times as likely as \"next\"; without \"He\", \"other\" is "
+                "4.5 times as likely as \"next\" and without \"shut\" only 1.6 times as likely."));
+}
+
+TEST(ExplainSentence, AnEffectIsNotSaidToDecideWhatItHardlyChanges) {
+  const std::string said = sentence_of(effects_of({"He", " shut", " the"}, {0.05, -0.2, 0}, "rr-"));
+  EXPECT_THAT(said,
+              HasSubstr("With the whole text \"next\" is 2.7 times as likely as \"other\". No single token decides "
+                        "that: without \"shut\", which changes it most, \"next\" is 3.3 times as likely as "
+                        "\"other\". This was really run."));
+  EXPECT_THAT(said, Not(HasSubstr("He")));
+}
+
+TEST(ExplainSentence, WithoutAnotherAnswerEffectsAreInUnitsOfTheTarget) {
+  ExplainReport r = effects_of({"He", " shut", ",", " the"}, {0.08, 0.4, -0.17, 0}, "rrr-");
   r.target.contrast_id.reset();
-  EXPECT_THAT(sentence_of(r), HasSubstr("the score of \"next\" rises by"));
+  r.target.contrast_logit = 0;
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("Without \"shut\" the score of \"next\" falls by 0.40 (from 1.50) and without "
+                        "\"He\" by 0.080; without \",\" it rises by 0.17. Each of these was really run"));
+  r.methods[0].arrays[0].values = std::vector<double>{0, -1.5, 0, 0};
+  EXPECT_THAT(sentence_of(r), HasSubstr("Without \"shut\" the score of \"next\" rises by"));
   r.target.kind = TargetKind::kNumber;
   EXPECT_THAT(sentence_of(r), HasSubstr("the number rises by"));
 }
@@ -122,28 +152,41 @@ TEST(ExplainSentence, EffectsAreToldInUnitsOfTheTarget) {
 TEST(ExplainSentence, EstimatesOfEffectsAreNotSaidToBeRun) {
   EXPECT_THAT(
       sentence_of(effects_of({"He", " shut", " the"}, {0.3, 0.4, 0}, "er-")),
-      HasSubstr("falls by 0.40 (from 1.00) and without \"He\" by about 0.30. \"About\" is an estimate; the others "
-                "were really run."));
+      HasSubstr("is only 1.8 times as likely as \"other\" and without \"He\" only about 2.0 times as likely. \"About\" "
+                "is an estimate; the others were really run."));
   const std::string guessed = sentence_of(effects_of({"He", " shut", " the"}, {0.3, 0.4, 0}, "ee-"));
   EXPECT_THAT(guessed, HasSubstr("These are estimates, not runs."));
   EXPECT_THAT(guessed, Not(HasSubstr("really")));
+  // Where the method's own check is poor, what was run alone is named.
+  ExplainReport poor = effects_of({"He", " shut", " the"}, {0.3, 0.4, 0}, "er-");
+  poor.methods[0].approximate = true;
+  EXPECT_THAT(sentence_of(poor),
+              HasSubstr("without \"shut\", \"next\" is only 1.8 times as likely as \"other\". This was "
+                        "really run; what the others do is only approximate."));
+  EXPECT_THAT(sentence_of(poor), Not(HasSubstr("\"He\"")));
+  poor.methods[0].found.assign(3, Found::kEstimated);
+  EXPECT_THAT(sentence_of(poor), HasSubstr("could only be estimated, and poorly."));
 }
 
 TEST(ExplainSentence, ATokenThatWasEditedIsNotSaidToBeItsWord) {
-  EXPECT_THAT(sentence_of(effects_of({"He", " op", "ened", " it"}, {0, 0.2, 0.2, 0}, "rrr-")),
-              HasSubstr("Without the part \"op\" of \"opened\" the preference"));
+  EXPECT_THAT(sentence_of(effects_of({"He", " op", "ened", " it"}, {0, 0.1, 0.2, 0}, "rrr-")),
+              HasSubstr("No single token decides that: without the part \"ened\" of \"opened\", which"));
   // Two of a name are told apart, also where one of them is not named.
   EXPECT_THAT(sentence_of(effects_of({"and", " he", " and", " it"}, {0, 0, 0.4, 0}, "rrr-")),
-              HasSubstr("Without \"and\" (token 2) the"));
+              HasSubstr("without \"and\" in \"he and it\", \"next\""));
+  EXPECT_THAT(
+      sentence_of(effects_of({"a", "b", "a"}, {0.4, 0.3, 0}, "rr-")),
+      HasSubstr(
+          "without \"a\" (token 0), \"next\" is only 1.8 times as likely as \"other\" and without \"b\" (token 1)"));
 }
 
 TEST(ExplainSentence, SaysWhatWasEditedAndHowManyWereTried) {
   ExplainReport r = effects_of({"a", "b", " one", " two", " it"}, {0, 0, 0, 0.4, 0}, "--rr-");
   EXPECT_THAT(sentence_of(r), HasSubstr(" Only 2 of the 4 tokens before the last one were tried."));
   r.methods[0].effect_of = EditKind::kDropWrite;
-  EXPECT_THAT(sentence_of(r), HasSubstr(" Without what the layers write at \"two\" the preference"));
+  EXPECT_THAT(sentence_of(r), HasSubstr("; without what the layers write at \"two\", \"next\""));
   r.methods[0].effect_of = EditKind::kReplace;
-  EXPECT_THAT(sentence_of(r), HasSubstr(" With another token for \"two\" the preference"));
+  EXPECT_THAT(sentence_of(r), HasSubstr("; with another token for \"two\", \"next\""));
   EXPECT_THAT(sentence_of(effects_of({"a", " b"}, {0, 0}, "r-")), HasSubstr("No edit changes it."));
   EXPECT_THAT(sentence_of(effects_of({"a"}, {0}, "-")), HasSubstr("No token stands before it that could be edited."));
 }

@@ -60,6 +60,7 @@ inline ExplainRequest request_for(std::vector<int32_t> tokens, int64_t chunk = 2
   ExplainRequest r;
   r.tokens = std::move(tokens);
   r.chunk = chunk;
+  r.methods = parse_methods("row,rollout,gradient-x-input,frozen");
   return r;
 }
 

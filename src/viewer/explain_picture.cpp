@@ -8,6 +8,7 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "explain/score_words.h"
+#include "explain/sentence.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
 #include "viewer/ribbon.h"
@@ -30,7 +31,7 @@ std::string shortened(std::string_view bytes) { return printable(trimmed(bytes),
 
 std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
-  if (m.effect_of) return fmt::format("What each {} is worth to {}", piece_word(r, by), target_words(r));
+  if (m.effect_of) return fmt::format("What the model does without each {}", piece_word(r, by));
   const std::string what = quoted(t.kind == TargetKind::kToken ? shown_text(t.id, t.text) : t.text, kNameColumns);
   const std::string who = fmt::format("Which {}s", piece_word(r, by));
   if (!m.targeted)
@@ -83,18 +84,20 @@ class Drawing {
 
   std::string png() {
     y_ += page_.text(0, y_, title(report_, method_, by_), {.size = 18, .bold = true, .width = kWidth}).height + 4;
+    const std::string sentence = explain_sentence(report_, method_, by_);
+    y_ += page_.text(0, y_, sentence, {.size = 13, .width = kWidth}).height + 4;
     y_ +=
         page_.text(0, y_, subtitle(report_, method_, by_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
     if (words_.size() > kWrittenOut) ribbon();
     write_words();
-    scale(largest_size(scores_));
+    scale(largest_size(scores_), method_);
     layers();
     return page_.png(kWidth);
   }
 
  private:
-  void scale(double top) {
-    const SignWords signs = sign_words(report_, method_);
+  void scale(double top, const MethodReport& method) {
+    const SignWords signs = sign_words(report_, method);
     y_ += draw_scale(page_, 0, y_, top, signs.down, signs.up);
     y_ += kGap;
   }
@@ -169,8 +172,9 @@ class Drawing {
 
   // Layers upwards, pieces to the right, on a scale of its own.
   void layers() {
-    const std::span<const float> map = method_.layers();
-    if (map.empty()) return;
+    const MethodReport* layered = layered_method(report_, method_);
+    if (layered == nullptr) return;
+    const std::span<const float> map = layered->layers();
     const size_t T = report_.tokens.size(), L = map.size() / T;
     const double height = std::clamp(360.0 / static_cast<double>(L), 3.0, 18.0);
     std::vector<std::vector<double>> columns;
@@ -178,7 +182,7 @@ class Drawing {
     for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map, T));
     for (const auto& c : columns) all.insert(all.end(), c.begin(), c.end());
     const double top = largest_size(all);
-    y_ += page_.text(0, y_, layers_title(L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
+    y_ += page_.text(0, y_, layers_title(*layered, L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
     const double first = y_;
     for (size_t l = 0; l < L; ++l) {
       std::vector<double> values;
@@ -198,14 +202,12 @@ class Drawing {
     else
       y_ = draw_positions(page_, y_, report_.target.position + 1);
     y_ += 8;
-    scale(top);
+    scale(top, *layered);
   }
 
-  std::string layers_title(size_t L) const {
-    return method_.targeted
-               ? fmt::format("What each layer's input at that {} holds of the target ({}, the last on top)",
-                             piece_word(report_, by_), counted(L, "layer"))
-               : fmt::format("The same by layer ({}, the last on top)", counted(L, "layer"));
+  std::string layers_title(const MethodReport& layered, size_t L) const {
+    const ScoreArray* map = layered.find(layered.total().name, true);
+    return fmt::format("By layer ({}, the last on top), method {}: {}", counted(L, "layer"), layered.name, map->words);
   }
 
   void piece_axis() {

@@ -1,5 +1,7 @@
 #include "viewer/html.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <span>
@@ -73,6 +75,12 @@ Json groups_json(const ExplainReport& report) {
   return out;
 }
 
+// What the colours of a method's scores say, where they are effects of edits.
+std::string legend_of(const ExplainReport& report, const MethodReport& m) {
+  if (!m.effect_of) return "";
+  return fmt::format("Orange: without it {} falls; blue: it rises. Underlined: really run.", target_words(report));
+}
+
 int hex_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 std::string csp_hash(const Asset& asset) {
@@ -108,24 +116,34 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   for (const MethodReport& m : report.methods) views.push(views_json(m, bits));
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
-  Json signs = Json::array(), asked = Json::array(), edited = Json::array();
+  Json signs = Json::array(), legends = Json::array(), edited = Json::array(), edits = Json::array();
+  Json trust = Json::array(), layers_of = Json::array();
   for (const MethodReport& m : report.methods) {
     const SignWords words = sign_words(report, m);
     signs.push(Json::array().push(words.up).push(words.down));
-    asked.push(asked_words(report, m));
+    legends.push(legend_of(report, m));
     edited.push(Json(m.edited_first));
+    edits.push(m.effect_of ? m.edited : "");
+    const MethodReport* layered = layered_method(report, m);
+    layers_of.push(layered == nullptr ? Json() : Json(layered - report.methods.data()));
+    trust.push(m.trust.empty() ? "" : "Checked: " + m.trust + ".");
   }
   Json notes = Json::array();
   for (const MethodReport& m : report.methods) {
+    if (m.effect_of) notes.push(m.name + ": asked: " + asked_words(report, m));
     for (const MethodNote& n : m.notes) notes.push(m.name + ": " + n.head + ": " + n.text);
   }
   data.set("views", std::move(views))
       .set("signs", std::move(signs))
-      .set("asked", std::move(asked))
+      .set("legends", std::move(legends))
       .set("edited", std::move(edited))
+      .set("edits", std::move(edits))
+      .set("trust", std::move(trust))
+      .set("layers_of", std::move(layers_of))
       .set("notes", std::move(notes))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))
+      .set("words", piece_by_name(readable_pieces(report.tokens)))
       .set("item", report.vectors ? "vector" : "token")
       .set("title", title);
   const std::string csp = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_hash(kScript) +

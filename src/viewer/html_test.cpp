@@ -156,11 +156,19 @@ TEST(HtmlReport, SaysWhatAnEditWasAndWhatItsScoresMean) {
     return to_string(parse_json(island(html_report(r)), "island").find(key)->items()[0]);
   };
   EXPECT_EQ(said("signs"), R"(["raise the target","lower it"])");
-  EXPECT_EQ(said("asked"), R"("")");
+  EXPECT_EQ(said("legends"), R"("")");
+  EXPECT_EQ(said("edits"), R"("")");
   r.methods[0].effect_of = EditKind::kRemove;
   r.methods[0].found = {Found::kMeasured, Found::kNotAsked};
   EXPECT_EQ(said("signs"), R"(["removing it lowers the preference","removing it raises the preference"])");
-  EXPECT_NE(said("asked").find("each token removed, alone; the other answer stays"), std::string::npos);
+  EXPECT_NE(said("legends").find("without it the preference for"), std::string::npos);
+  const Json data = parse_json(island(html_report(r)), "island");
+  EXPECT_NE(to_string(*data.find("notes")).find("asked: each token removed, alone; the other answer"),
+            std::string::npos);
+  EXPECT_EQ(said("edits"), R"("token")");
+  EXPECT_EQ(said("trust"), R"("")");
+  r.methods[0].trust = "all were really run";
+  EXPECT_EQ(said("trust"), R"("Checked: all were really run.")");
 }
 
 TEST(HtmlReport, NothingToShowIsAnError) { EXPECT_THROW(html_report(ExplainReport{}), Error); }

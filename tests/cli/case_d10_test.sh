@@ -5,7 +5,7 @@ model=$(make_model)
 expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --json
 holds python3 -c 'import json
 causal = {m["name"]: m["causal"] for m in json.load(open("out"))["methods"] if m["causal"]}
-assert list(causal) == ["gradient-x-input", "frozen"], causal
+assert list(causal) == ["row-logit", "gradient-x-input", "frozen"], causal
 for name, c in causal.items():
     for value, interval in (("spearman", "spearman_interval"), ("sign_agreement", "sign_interval")):
         low, high = c[interval]
@@ -15,7 +15,7 @@ expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --json
 holds python3 -c 'import json
 a, b = (json.load(open(f))["methods"] for f in ("first", "out"))
 assert [m["causal"] for m in a] == [m["causal"] for m in b]'
-expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16
+expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --details
 holds grep -Eq '^frozen .*\[-?[01]\.[0-9]{2}, -?[01]\.[0-9]{2}\] +[0-9]+% \[[0-9]+, [0-9]+\]' out
 expect 0 score -m "$model" --tokens 5,6,7,8
 holds grep -Eq 'ppl [0-9.]+ \[[0-9.]+, [0-9.]+\]' out

@@ -7,7 +7,7 @@ printf 'the cat sat on the mat and the dog ran away. %.0s' {1..100} >text.txt
 
 # A model whose tokens are letters: the sentence names letters, not one odd word.
 expect 0 train --task induction --arch gru --d-model 16 --n-layer 1 --steps 2 --batch 2 --length 32 --out letters
-expect 0 explain -m letters/model --tokens 1,2,3,4,1,2
+expect 0 explain -m letters/model --tokens 1,2,3,4,1,2 --details
 holds grep -qE '^The model gives "." .*"[a-z]" \(token [0-5]\)' <(head -1 out)
 holds test -z "$(grep -E '"[a-z]{2}' out)"
 out_has "1 layer"
@@ -15,7 +15,7 @@ out_has "what follows token 5 of 0..5:"
 
 # Remarks stay in the width of the table; kinds of layers are in words.
 expect 0 train --arch rwkv --d-model 32 --n-layer 2 --tokenizer "$tokenizer" --data text.txt --steps 2 --batch 2 --length 16 --out 'run 4'
-expect 0 explain -m 'run 4' -p "the cat sat on the mat and the"
+expect 0 explain -m 'run 4' -p "the cat sat on the mat and the" --details
 out_has "note    gradient-x-input: scores taken behind the first norm"
 holds test -z "$(grep -nE 'glr\.|fidelity' out)"
 holds python3 - <<'PY'
@@ -56,7 +56,7 @@ expect 0 run -m "$model" --state-in cat.state -p " sat" -n 1 --dtype bf16
 # The sentence names what the table ranks first, of a method whose signs are for and against nothing too.
 expect 0 explain -p "The cat sat on the" --show row --edits 0
 holds grep -qE '^ +1 +4 +" the" +-' out
-holds grep -q 'It drew most on "the"' <(head -1 out)
+holds grep -q 'It drew most on "the"' <(paste -sd' ' out)
 
 # What counts as a token is no claim about what follows, for a matrix predicts nothing.
 printf 'a cat\n' >line.txt

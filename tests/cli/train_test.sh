@@ -79,6 +79,8 @@ holds python3 -c 'import json, sys; assert json.load(open("out"))["held_out"]["a
 expect 0 classify -m vectors/model --features x.npy
 holds test "$(wc -l <out)" = 60
 expect 0 explain -m vectors/model --features x.npy
+out_has "was not tried: this model reads vectors"
+expect 0 explain -m vectors/model --features x.npy --details
 out_has "to be the class of the vectors. Why"
 out_has "causal  none: vectors"
 out_has " rank     pos  vector "

@@ -24,7 +24,7 @@ cd /
 mkdir "$work/scratch"
 HOME=$work "$work/build/consumer" "$work/prefix/share/hindscan/models" "$work/scratch"
 HOME=$work "$work/build/ten_lines" | tee "$work/words"
-grep -q '"shut"' "$work/words" && grep -q '^left over: ' "$work/words"
+grep -q '"shook"' "$work/words" && grep -q '^ shook  ' "$work/words"
 "$work/prefix/bin/hindscan" --version
 "$work/prefix/bin/hindscan" run -p "Once upon a time" -n 4 --json >"$work/out.json"
 python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/out.json"

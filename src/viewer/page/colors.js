@@ -16,14 +16,14 @@ function textOn(rgb) {  // black or white, whichever contrasts more: at least 4.
 const css = rgb => 'rgb(' + rgb.join(',') + ')';
 
 // A scale from the largest negative to the largest positive value, or of sizes alone, with what the ends mean.
-function paintScale(id, top) {
+function paintScale(id, top, ends = signs()) {
   const box = $(id), canvas = box.querySelector('canvas'), g = canvas.getContext('2d');
   for (let x = 0; x < canvas.width; ++x) {
     const t = x / (canvas.width - 1);
     g.fillStyle = css(color(state.magnitude ? t : 2 * t - 1));
     g.fillRect(x, 0, 1, canvas.height);
   }
-  const [high, low] = signs();
+  const [high, low] = ends;
   box.querySelector('.low').textContent = state.magnitude ? '0' : low + ' ' + number(-top, 3);
   box.querySelector('.high').textContent = state.magnitude ? number(top, 3) + ', whatever the sign' : '+' + number(top, 3) + ' ' + high;
 }

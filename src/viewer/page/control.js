@@ -16,24 +16,33 @@ function select(t, layer, scroll = true) {
   paintRibbon();
   paintDetail();
 }
+function pick(t, layer, scroll = false) {  // by hand: what is said of it is opened
+  $('more').open = true;
+  select(t, layer, scroll);
+}
 function fillMaps() {
   $('map').replaceChildren(...views[state.method].map((v, i) => {
     const o = make('option', v.name);
     o.value = i;
     return o;
   }));
+  $('map').parentElement.hidden = views[state.method].length < 2;
 }
 function setMethod(i) {
   state.method = i;
   state.map = 0;
   $('method').value = i;
   fillMaps();
-  paintAll();
+  showBy(data.edits[i] || state.chosen);  // what it took out; else what was chosen last
 }
-function setBy(by) {
+function showBy(by) {
   state.by = $('by').value = by;
   buildStrip();
   paintAll();
+}
+function setBy(by) {
+  if (!data.edits[state.method]) state.chosen = by;
+  showBy(by);
 }
 function setMap(i) {
   state.map = i;
@@ -66,16 +75,16 @@ addEventListener('keydown', e => {
   e.preventDefault();
 });
 const tokenAt = e => e.target.dataset && e.target.dataset.i !== undefined ? Number(e.target.dataset.i) : -1;
-$('strip').addEventListener('click', e => tokenAt(e) >= 0 && select(tokenAt(e), state.layer, false));
+$('strip').addEventListener('click', e => tokenAt(e) >= 0 && pick(tokenAt(e), state.layer));
 $('strip').addEventListener('mouseover', e => {
   const t = tokenAt(e);
   if (t >= 0) e.target.title = t + ': ' + number(unitScore(units[unitOf[t]], view().scores));
 });
-$('ribbon').addEventListener('click', e => select(...pointed(e)));
+$('ribbon').addEventListener('click', e => pick(...pointed(e), true));
 $('ribbon').addEventListener('mousemove', e => {
   const [t, l] = pointed(e);
   if (t < 0 || t >= columns || l < 0 || l >= L) return;
-  $('ribbon').title = 'layer ' + l + ', ' + data.item + ' ' + t + ' "' + names[t] + '": ' + number(view().layers[l * T + t]);
+  $('ribbon').title = 'layer ' + l + ', ' + data.item + ' ' + t + ' "' + names[t] + '": ' + number(layerView().layers[l * T + t]);
 });
 $('method').addEventListener('change', e => setMethod(Number(e.target.value)));
 $('map').addEventListener('change', e => setMap(Number(e.target.value)));

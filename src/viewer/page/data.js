@@ -31,12 +31,24 @@ const total = m => arraysOf(m)[0];
 const views = report.methods.map((m, i) => data.views[i].map(v => (
   {name: v.name, words: v.words, scores: v.scores || arraysOf(m).find(a => a.name === v.name).values, layers: decode(v.layers), byLayer: v.by_layer})));
 
-const state = {method: data.shown, map: 0, by: data.by, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
+const state = {method: data.shown, map: 0, by: data.by, chosen: data.words, token: position, layer: L - 1, magnitude: false, range: position >= 2048 ? 256 : 0};
 const view = () => views[state.method][state.map];
+// What the picture of layers shows: the view's own, or where it has none, those of the method that stands in.
+const layerMethod = () => view().layers || data.layers_of[state.method] === null ? state.method : data.layers_of[state.method];
+const layerView = () => view().layers ? view() : views[layerMethod()][0];
 const signs = () => state.map > 0 && effects() ? ['lost by it', 'gained by it'] : data.signs[state.method];  // of a score above zero, and below
 const effects = (i = state.method) => report.methods[i].effect_of !== undefined;  // its scores are what an edit of a token does
 const marked = () => effects() && state.map === 0;  // what is shown are these scores
 const foundOf = (i, t) => !effects(i) ? '' : {measured: 'run', estimated: 'estimate'}[report.methods[i].found[t]] || '\u2013';
+// Which of two answers is ahead where the target has this value, as score_words.cpp says it; without another answer, nothing.
+const isPreference = report.target.contrast_id !== null;
+const targetValue = report.target.logit - (isPreference ? report.target.contrast_logit : 0);
+function leadAt(value) {
+  const t = report.target, names = [quoted({id: t.id, text: t.text}), quoted({id: t.contrast_id, text: t.contrast_text})];
+  const ratio = Math.exp(Math.abs(value)), [ahead, behind] = value < 0 ? names.reverse() : names;
+  const times = ratio < 1.05 ? 'just' : ratio < 9.95 ? ratio.toFixed(1) + ' times' : ratio < 1000 ? ratio.toFixed(0) + ' times' : 'over 1000 times';
+  return ahead + ' ' + times + ' as likely as ' + behind;
+}
 const peak = values => {
   let top = 0;
   for (const v of values) if (Number.isFinite(v)) top = Math.max(top, Math.abs(v));

@@ -5,7 +5,7 @@ function shownTokens() {  // [first, count]
   return [Math.max(0, Math.min(state.token - Math.floor(count / 2), columns - count)), count];
 }
 function paintRibbon() {
-  const layers = view().layers;
+  const layers = layerView().layers;
   $('ribbon-section').hidden = !layers;
   if (!layers) return;
   const canvas = $('ribbon'), ratio = window.devicePixelRatio || 1, rowHeight = Math.max(6, Math.min(22, Math.floor(360 / L)));
@@ -36,8 +36,8 @@ function paintRibbon() {
   g.imageSmoothingEnabled = false;
   g.drawImage(small, 0, 0, canvas.width, canvas.height);
   $('shown').textContent = data.item + 's ' + first + ' to ' + (first + count - 1);
-  $('ribbon-means').textContent = sentence(view().byLayer);
-  paintScale('ribbon-scale', top);
+  $('ribbon-means').textContent = (layerMethod() === state.method ? '' : 'Method ' + report.methods[layerMethod()].name + '. ') + sentence(layerView().byLayer);
+  paintScale('ribbon-scale', top, layerMethod() === state.method ? signs() : data.signs[layerMethod()]);
   paintAxes(first, count, rowHeight);
   if (state.token < columns) {
     g.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue('--mark');

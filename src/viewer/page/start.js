@@ -7,7 +7,7 @@ $('target').textContent = (target.kind === 'number' ? 'The model gives ' + targe
   (target.contrast_id === null ? '.' : ', rather than ' + quoted({id: target.contrast_id, text: target.contrast_text}) + ' (logits ' + number(target.logit, 3) + ' against ' + number(target.contrast_logit, 3) + ').');
 $('model').textContent = 'Model ' + visible(report.model) + ', ' + counted(L, 'layer') + ', ' + counted(T, data.item) + '.';
 report.methods.forEach((m, i) => {
-  const o = make('option', m.name);
+  const o = make('option', m.name + (effects(i) ? ': without each ' + (data.edits[i] || data.item) : ''));
   o.value = i;
   $('method').append(o);
 });
@@ -18,6 +18,7 @@ $('by').value = state.by;
 $('by').parentElement.hidden = data.item !== 'token';
 $('h-ribbon').textContent = 'Layers and ' + data.item + 's';
 $('h-detail').textContent = 'Selected ' + data.item;
-buildStrip();
+const by = data.by;
 setMethod(state.method);
+showBy(by);
 select(position, L - 1);

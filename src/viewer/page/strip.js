@@ -39,6 +39,8 @@ function paintStrip() {
     style.color = rgb ? textOn(rgb) : '';
     spans[u].classList.toggle('run', marked() && report.methods[state.method].found.slice(units[u].first, units[u].last).every(f => f === 'measured'));
   });
-  $('view-means').textContent = 'Method ' + report.methods[state.method].name + ': ' + report.methods[state.method].words + '. ' + (marked() ? 'Asked: ' + data.asked[state.method] + '. Underlined: really run.' : 'Shown of it: ' + view().words + '.');
+  $('view-means').textContent = marked() ? data.legends[state.method] : 'Method ' + report.methods[state.method].name + ': ' + report.methods[state.method].words + '. Shown of it: ' + view().words + '.';
+  $('trust').textContent = data.trust[state.method];
+  $('trust').hidden = !data.trust[state.method];
   paintScale('scale', top);
 }

@@ -1,9 +1,9 @@
 // Tables whose rows may hold bars, and be picked: strongest sources, the selected token, the checks.
-const extra = ['share', 'how', 'strongest in layer'];  // columns that a narrow screen goes without
+const extra = ['share', 'lost', 'position', 'strongest in layer'];  // columns that a narrow screen goes without
 function table(head, rows, textColumn) {
   const out = make('table'), row = make('tr');
   const put = (tr, tag, c, i) => {
-    const cell = c instanceof Node ? make(tag, undefined, 'bar') : make(tag, c, i === textColumn ? 'text' : extra.includes(head[i]) ? 'wide' : '');
+    const cell = c instanceof Node ? make(tag, undefined, 'bar') : make(tag, c, i === textColumn ? 'text' : head[i] === 'without it' ? 'lead' : extra.includes(head[i]) ? 'wide' : '');
     if (c instanceof Node) cell.append(c);
     if (tag === 'td' && typeof head[i] === 'string') cell.dataset.of = head[i];  // its column, for a screen too narrow for columns
     tr.append(cell);
@@ -16,7 +16,7 @@ function table(head, rows, textColumn) {
     r.cells.forEach((c, i) => put(tr, 'td', c, i));
     if (r.pick !== undefined) {
       tr.className = 'pick';
-      tr.onclick = () => select(r.pick, state.layer);
+      tr.onclick = () => pick(r.pick, state.layer, true);
     }
     body.append(tr);
   });
@@ -67,19 +67,23 @@ function paintSources() {
     const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
     return String(sizes.indexOf(Math.max(...sizes)));
   };
-  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : 'Bars to the right: ' + signs()[0] + '; to the left: ' + signs()[1] + '.' + (marked() ? ' Run: the model was really run so; estimate: it was not' + (units.some(unit => foundBy(unit) === 'sum') ? '; sum: of edits made one by one, not what all of them together do' : '') + (units.some(unit => foundBy(unit) === 'part') ? '; part: an equal part of a longer edit.' : '.') : '');
-  $('sources').replaceChildren(table([unitWord(), axisOf(top), effects() ? 'lost' : 'score', marked() ? 'how' : 'share', 'position'].concat(layers ? ['strongest in layer'] : []),
-    order.map(u => ({pick: units[u].first, cells: [bare(units[u].name), bar(scores[u] / top), number(scores[u]), marked() ? foundBy(units[u]) : total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first)].concat(layers ? [strongest(units[u])] : [])})), 0));
+  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : 'Bars to the right: ' + signs()[0] + '; to the left: ' + signs()[1] + '.' + (marked() ? ' Really run: taken out, and the rest read again; estimate: not so' + (units.some(unit => foundBy(unit) === 'sum') ? '; sum: of edits made one by one, not what all of them together do' : '') + (units.some(unit => foundBy(unit) === 'part') ? '; part: an equal part of a longer edit.' : '.') : '');
+  const then = unit => foundBy(unit) === 'sum' || foundBy(unit) === 'part' ? '' : leadAt(targetValue - unitScore(unit, view().scores));
+  const head = [unitWord(), axisOf(top), effects() ? 'lost' : 'score'], leads = marked() && isPreference;
+  head.push(...leads ? ['without it'] : [], marked() ? 'how' : 'share', 'position', ...layers ? ['strongest in layer'] : []);
+  const cells = u => [bare(units[u].name), bar(scores[u] / top), number(scores[u]), ...leads ? [then(units[u])] : [],
+    marked() ? foundBy(units[u]).replace(/^run$/, 'really run') : total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first), ...layers ? [strongest(units[u])] : []];
+  $('sources').replaceChildren(make('p', leads ? 'With the whole text: ' + leadAt(targetValue) + '.' : '', 'legend'), table(head, order.map(u => ({pick: units[u].first, cells: cells(u)})), 0));
 }
 function paintDetail() {
-  const t = state.token, scores = view().scores, layers = view().layers;
+  const t = state.token, scores = view().scores, layers = layerView().layers;
   $('detail').textContent = (data.item === 'token' ? 'Token ' + t + ' of 0..' + (T - 1) + ': "' + names[t] + '" (id ' + tokens[t].id + ')' : 'Vector ' + t + ' of 0..' + (T - 1)) + (marked() && foundOf(state.method, t) === '\u2013' ? ', not asked for' : ', score ' + number(scores[t])) + ({run: ', really run', estimate: ', an estimate'}[marked() && foundOf(state.method, t)] || '') +
     (t > position ? ', after the target: it plays no part' : '') + (layers ? ', layer ' + state.layer + ': ' + number(layers[state.layer * T + t]) : '');
   $('by-method').replaceChildren(make('p', 'By method, as a part of the largest score each gives', 'legend'), table(['method', axis('-100 %', '100 %'), 'score'], views.flatMap((list, i) => list.map((v, j) => (
     {cells: [report.methods[i].name + ', ' + v.name, bar(v.scores[t] / (peak(v.scores) || 1)), j === 0 && foundOf(i, t) === '\u2013' ? '\u2013' : number(v.scores[t])]}))), 0));
   if (!layers) return $('by-layer').replaceChildren();
   const column = Array.from({length: L}, (_, l) => layers[l * T + t]), top = peak(column) || 1;
-  $('by-layer').replaceChildren(make('p', 'By layer', 'legend'), table(['layer', axisOf(top), view().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
+  $('by-layer').replaceChildren(make('p', 'By layer, ' + report.methods[layerMethod()].name, 'legend'), table(['layer', axisOf(top), layerView().name], column.map((v, l) => ({cells: [String(l), bar(v / top), number(v)]}))));
 }
 const interval = (range, spelled) => range ? ' [' + range.map(spelled).join(', ') + ']' : '';  // 95 %
 function paintChecks() {

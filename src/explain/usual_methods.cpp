@@ -1,0 +1,39 @@
+#include "explain/usual_methods.h"
+
+#include <algorithm>
+
+#include "base/counted.h"
+#include "explain/explain_plan.h"
+
+namespace hindscan {
+namespace {
+
+constexpr int64_t kLongText = 16384;  // tokens: a dozen readings of more are for those who ask for them
+
+bool is_first(const MethodSpec& m) { return m.if_possible && m.info().usual == Usual::kFirst; }
+bool is_beside(const MethodSpec& m) { return m.if_possible && !is_first(m); }
+
+std::string why_not(const Model& model, const ExplainRequest& r) {
+  const int64_t T = explain_tokens(model, r), end = r.target < 0 ? T + r.target + 1 : r.target + 1;
+  if (model.arch().sizes().feature_dim > 0) return "this model reads vectors, which are no words to be taken out";
+  if (end == 1) return "no word stands before the one at which the model answers";
+  if (end <= kLongText) return "";
+  return fmt::format("that takes a dozen readings of {}; to have it all the same: --method scan",
+                     counted(end, "token"));
+}
+
+}  // namespace
+
+std::optional<ExplainRequest> with_possible_methods(const Model& model, const ExplainRequest& request) {
+  const auto& asked = request.methods;
+  if (std::none_of(asked.begin(), asked.end(), is_first)) return std::nullopt;
+  const std::string reason = why_not(model, request);
+  const bool beside = std::any_of(asked.begin(), asked.end(), is_beside);
+  if (reason.empty() && !(request.first_only && beside)) return std::nullopt;
+  ExplainRequest out = request;
+  if (!reason.empty()) out.left_out = "What happens without each word was not tried: " + reason + ".";
+  std::erase_if(out.methods, reason.empty() ? is_beside : is_first);
+  return out;
+}
+
+}  // namespace hindscan
