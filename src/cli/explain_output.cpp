@@ -46,11 +46,10 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
 std::string explain_details(const ExplainReport& report, const MethodReport& m, const ExplainView& view) {
   std::string out = explain_sentence(report, m, view.by) + "\n\n" + heading(report, m);
   out += explain_strip(report, m, view) + "\n" +
-         heatmap_legend(strip_scale(report, m, view.by), sign_words(report, m), view.style) +
-         (marks_runs(m)
-              ? view.style.depth == ColorDepth::kNone ? "| before bars: really run\n" : "underlined: really run\n"
-              : "") +
-         "\n";
+         heatmap_legend(strip_scale(report, m, view.by), sign_words(report, m), view.style);
+  if (marks_runs(m))
+    out += view.style.depth == ColorDepth::kNone ? "marked |: really run\n" : "underlined: really run\n";
+  out += "\n";
   out += source_table(report, m, view) + "\n" + method_table(report) + "\n" + explain_notes(report, m, view.by);
   return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MiB\n", report.seconds,
                            static_cast<double>(report.peak_bytes) / (1 << 20));

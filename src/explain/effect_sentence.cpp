@@ -38,7 +38,7 @@ class Sentence {
     std::vector<const Effect*> falls = strongest(1, kFalls), all = falls;
     const std::vector<const Effect*> rises = strongest(-1, kRises);
     all.insert(all.end(), rises.begin(), rises.end());
-    if (all.empty()) return " What its words do could only be estimated, and poorly.";
+    if (all.empty()) return fmt::format(" What it does without each {} is only approximate here.", method_.edited);
     if (!is_preference(report_)) return " " + amounts(falls, rises) + how_found(all) + tried();
     if (largest_ > kDecides) return " " + leads(all) + how_found(all) + tried();
     all = {*std::max_element(all.begin(), all.end(),

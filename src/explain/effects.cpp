@@ -54,6 +54,10 @@ class Names {
     std::string out;
     for (auto token = begin; token < end; ++token)
       out += token->bytes.empty() ? shown_text(token->id, token->text) : token->bytes;
+    const auto is_blank = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+    if (std::all_of(out.begin(), out.end(), is_blank)) return quoted(out, kNameColumns);
+    while (is_blank(out.back())) out.pop_back();  // ends of lines are no part of a name
+    std::replace_if(out.begin(), out.end(), is_blank, ' ');
     return quoted(out, kNameColumns);
   }
 

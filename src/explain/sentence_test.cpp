@@ -165,7 +165,7 @@ TEST(ExplainSentence, EstimatesOfEffectsAreNotSaidToBeRun) {
                         "really run; what the others do is only approximate."));
   EXPECT_THAT(sentence_of(poor), Not(HasSubstr("\"He\"")));
   poor.methods[0].found.assign(3, Found::kEstimated);
-  EXPECT_THAT(sentence_of(poor), HasSubstr("could only be estimated, and poorly."));
+  EXPECT_THAT(sentence_of(poor), HasSubstr("without each token is only approximate here."));
 }
 
 TEST(ExplainSentence, ATokenThatWasEditedIsNotSaidToBeItsWord) {
@@ -174,6 +174,8 @@ TEST(ExplainSentence, ATokenThatWasEditedIsNotSaidToBeItsWord) {
   // Two of a name are told apart, also where one of them is not named.
   EXPECT_THAT(sentence_of(effects_of({"and", " he", " and", " it"}, {0, 0, 0.4, 0}, "rrr-")),
               HasSubstr("without \"and\" in \"he and it\", \"next\""));
+  EXPECT_THAT(sentence_of(effects_of({"and", " he.\n", " so", " it"}, {0, 0.4, 0, 0}, "rrr-")),
+              HasSubstr("without \"he.\", \"next\""));
   EXPECT_THAT(
       sentence_of(effects_of({"a", "b", "a"}, {0.4, 0.3, 0}, "rr-")),
       HasSubstr(

@@ -18,8 +18,7 @@ std::string why_not(const Model& model, const ExplainRequest& r) {
   if (model.arch().sizes().feature_dim > 0) return "this model reads vectors, which are no words to be taken out";
   if (end == 1) return "no word stands before the one at which the model answers";
   if (end <= kLongText) return "";
-  return fmt::format("that takes a dozen readings of {}; to have it all the same: --method scan",
-                     counted(end, "token"));
+  return fmt::format("that takes a dozen readings of {}; the method scan does it all the same", counted(end, "token"));
 }
 
 }  // namespace
