@@ -5,7 +5,7 @@ model=$(make_model)
 expect 0 explain -m "$model" --tokens 5,6,7,8,9,10,11,12,13,14,15,16 --json
 holds python3 -c 'import json
 causal = {m["name"]: m["causal"] for m in json.load(open("out"))["methods"] if m["causal"]}
-assert list(causal) == ["row-logit", "gradient-x-input", "frozen"], causal
+assert list(causal) == ["scan", "row-logit", "gradient-x-input", "frozen"], causal
 for name, c in causal.items():
     for value, interval in (("spearman", "spearman_interval"), ("sign_agreement", "sign_interval")):
         low, high = c[interval]
