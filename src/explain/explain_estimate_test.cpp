@@ -62,7 +62,7 @@ TEST(Request, LongGuessesAreTimedWherePartsAreLittleOfThem) {
   EXPECT_EQ(improved(2, 0.1), 2);
   EXPECT_NE(improved(100, 50), 100) << "a second guess";
   EXPECT_THROW(improved(100, 10), Stopped);
-  r.methods = parse_methods("scan");
+  r.methods = parse_methods("scan:by=token");
   EXPECT_NE(improved(100, 10), 100) << "parts of so short a text say little of its scan";
 }
 

@@ -55,24 +55,24 @@ TEST(ScanEstimate, TheGuessGrowsWithWhatIsAskedFor) {
     const ExplainRequest r = long_request(tokens, method);
     return guess_scan(model, r, tokens - 1, r.methods[0], 1e-3);
   };
-  const ScanSeconds one = guess(101, "scan"), two = guess(201, "scan");
+  const ScanSeconds one = guess(101, "scan:by=token"), two = guess(201, "scan:by=token");
   EXPECT_GT(two.scan, 1.9 * one.scan);
   EXPECT_LT(two.scan, 2.1 * one.scan);
   EXPECT_TRUE(agree(two.check, one.check * 201 / 101, tol::kF64Absolute));
   EXPECT_EQ(one.further.size(), 2u);  // (9, 9) and (19, 19)
   EXPECT_GT(one.further[1], one.further[0]);
   EXPECT_GT(one.further[0], one.scan);
-  EXPECT_TRUE(guess(101, "scan:window=16").further.empty());
-  EXPECT_GT(guess(101, "scan:tail=16").scan, one.scan);
-  EXPECT_GT(guess(101, "scan:alternatives=16").replaced, one.replaced);
-  EXPECT_EQ(guess(101, "scan:alternatives=0").replaced, 0);
+  EXPECT_TRUE(guess(101, "scan:by=token,window=16").further.empty());
+  EXPECT_GT(guess(101, "scan:by=token,tail=16").scan, one.scan);
+  EXPECT_GT(guess(101, "scan:by=token,alternatives=16").replaced, one.replaced);
+  EXPECT_EQ(guess(101, "scan:by=token,alternatives=0").replaced, 0);
   EXPECT_EQ(guess(101, "scan:by=word").replaced, 0);
-  EXPECT_EQ(guess(1, "scan").scan, 0);  // nothing stands before the target
+  EXPECT_EQ(guess(1, "scan:by=token").scan, 0);  // nothing stands before the target
 }
 
 TEST(ScanEstimate, AModelThatJudgesTextsReadsThemWholeForEveryEdit) {
   const Model model = classifier();
-  const ExplainRequest r = long_request(41, "scan");
+  const ExplainRequest r = long_request(41, "scan:by=token");
   const ScanSeconds guess = guess_scan(model, r, 40, r.methods[0], 1e-3);
   EXPECT_TRUE(agree(guess.scan, 40 * 41 * 1e-3, tol::kF64Absolute));
   EXPECT_EQ(guess.check + guess.replaced, 0);
@@ -90,7 +90,7 @@ TEST_P(FamilyScanEstimate, EveryPartIsTimed) {
   if (model.arch().sizes().feature_dim > 0) GTEST_SKIP() << "this model reads vectors";
   const bool labels = model.arch().sizes().labels > 0;
   for (const auto& [method, parts] :
-       std::vector<std::pair<std::string, size_t>>{{"scan", 4}, {"scan:by=word,tail=0", 3}}) {
+       std::vector<std::pair<std::string, size_t>>{{"scan:by=token", 4}, {"scan:by=word,tail=0", 3}}) {
     const ExplainEstimate e = estimate_explain(model, long_request(80, method));
     ASSERT_EQ(e.parts.size(), labels ? 3 : parts) << method;
     double sum = e.plan_seconds;
@@ -108,11 +108,11 @@ TEST_P(FamilyScanEstimate, EveryPartIsTimed) {
 TEST(ScanEstimate, ShortAndJudgedTextsAreTimedToo) {
   const Model model = random_model(config_of("hybrid"), DType::kF32);
   for (const int64_t tokens : {1, 2, 9, 20}) {
-    const ExplainEstimate e = estimate_explain(model, long_request(tokens, "scan"));
+    const ExplainEstimate e = estimate_explain(model, long_request(tokens, "scan:by=token"));
     EXPECT_TRUE(e.seconds > 0 && std::isfinite(e.seconds)) << tokens;
     EXPECT_EQ(e.parts.size() > 1, tokens > 1) << tokens;
   }
-  const ExplainEstimate e = estimate_explain(classifier(), long_request(30, "scan,scan:by=word"));
+  const ExplainEstimate e = estimate_explain(classifier(), long_request(30, "scan:by=token,scan:by=word"));
   EXPECT_EQ(e.parts.size(), 5u);
   EXPECT_GT(e.parts[1], 0);
 }
@@ -127,11 +127,12 @@ TEST(ScanEstimate, TheSentenceNamesWhatAPoorCheckWouldAskFor) {
 
 // Without others to draw from: its outputs are no tokens.
 TEST(Scan, AModelThatJudgesTextsExpectsNoTokensInPlaces) {
-  const ExplainReport report = explain(classifier(), long_request(20, "scan"));
+  const ExplainReport report = explain(classifier(), long_request(20, "scan:by=token"));
   EXPECT_EQ(report.methods[0].find("replaced"), nullptr);
-  EXPECT_NE(
-      explain(random_model(config_of("mamba"), DType::kF32), long_request(20, "scan")).methods[0].find("replaced"),
-      nullptr);
+  EXPECT_NE(explain(random_model(config_of("mamba"), DType::kF32), long_request(20, "scan:by=token"))
+                .methods[0]
+                .find("replaced"),
+            nullptr);
 }
 
 }  // namespace
