@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
+#include <set>
 
+#include "base/counted.h"
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/eval_causal_output.h"
@@ -15,7 +18,8 @@ namespace hindscan::cli {
 namespace {
 
 struct CausalFlags {
-  std::string file, tokens = "20..60", begin = "sentence", methods = "all", output;
+  std::vector<std::string> files;
+  std::string tokens = "20..60", begin = "sentence", methods = "all", output;
   TextDraw draw;
 };
 
@@ -36,7 +40,10 @@ void set_lengths(const std::string& text, TextDraw& draw) {
 }
 
 void add_flags(CLI::App& app, CausalFlags& f, CausalOptions& o) {
-  app.add_option("-f,--file", f.file, "Text file that the texts are drawn from")->type_name("FILE");
+  app.add_option("-f,--file", f.files,
+                 "Text file that texts are drawn from; several, one -f each: as many texts of each")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   app.add_option("--texts", f.draw.count, "How many texts: the sample that intervals are about")
       ->check(whole_between(1, 100000))
       ->capture_default_str();
@@ -61,10 +68,37 @@ void add_flags(CLI::App& app, CausalFlags& f, CausalOptions& o) {
 
 std::vector<EvalText> read_texts(const Model& model, const CausalFlags& f, int64_t memory) {
   constexpr int64_t kBytesPerByte = 4;  // the text, its starts and their order
-  const std::string text =
-      read_text_file(f.file == "-" ? "/dev/stdin" : f.file, static_cast<uint64_t>(memory / kBytesPerByte));
-  check(!text.empty(), ErrorCode::kData, "[{}] expected some text, found none", f.file);
-  return draw_texts(model, text, f.draw);
+  std::vector<EvalText> texts;
+  for (size_t i = 0; i < f.files.size(); ++i) {
+    const std::string& file = f.files[i];
+    const std::string text =
+        read_text_file(file == "-" ? "/dev/stdin" : file, static_cast<uint64_t>(memory / kBytesPerByte));
+    check(!text.empty(), ErrorCode::kData, "[{}] expected some text, found none", file);
+    TextDraw draw = f.draw;
+    draw.count = share_of(f.draw.count, i, f.files.size());
+    draw.from = file;
+    for (EvalText& drawn : draw_texts(model, text, draw)) {
+      texts.push_back(std::move(drawn));
+      texts.back().file = i;
+    }
+  }
+  return texts;
+}
+
+// Without their folders, where that still tells them apart.
+std::vector<std::string> names_of(const std::vector<std::string>& files) {
+  std::vector<std::string> out;
+  for (const std::string& file : files) out.push_back(std::filesystem::path(file).filename().string());
+  return std::set(out.begin(), out.end()).size() == files.size() ? out : files;
+}
+
+void check_files(const CausalFlags& f) {
+  check(!f.files.empty() && !f.files[0].empty(), ErrorCode::kUsage,
+        "[eval] expected a text file to draw texts from, found none; give -f FILE");
+  check(std::set(f.files.begin(), f.files.end()).size() == f.files.size(), ErrorCode::kUsage,
+        "[--file] expected different files, found one named twice");
+  check(f.draw.count >= std::ssize(f.files), ErrorCode::kUsage,
+        "[--texts] expected at least one text of each of {}, found {}", counted(f.files.size(), "file"), f.draw.count);
 }
 
 }  // namespace
@@ -75,6 +109,7 @@ int eval_causal_command(Arguments arguments) {
                    "drawn from a file; in each, every token is replaced and removed, one at a time, and the model "
                    "reads every changed version. One table a kind of change.",
                    {"eval causal -f book.txt", "eval causal -f book.txt --texts 200 --tokens 20..60 --method usual",
+                    "eval causal -f books.txt -f plays.txt -f news.txt --texts 200",
                     "eval causal -m some-model -f prompts.txt --lines --tokens 5..40 -o causal.json"});
   line.add_model();
   line.add_memory();
@@ -82,21 +117,21 @@ int eval_causal_command(Arguments arguments) {
   CausalOptions options;
   add_flags(line.app(), flags, options);
   if (!line.parse(std::move(arguments))) return 0;
-  check(!flags.file.empty(), ErrorCode::kUsage,
-        "[eval] expected a text file to draw texts from, found none; give -f FILE");
+  check_files(flags);
   check(!flags.draw.whole_lines || line.app().count("--begin") == 0, ErrorCode::kUsage,
         "[--begin] expected texts that begin inside the file, found --lines, whose texts are whole lines");
   set_lengths(flags.tokens, flags.draw);
   options.methods = parse_methods(flags.methods);
   check(flags.output.empty() || flags.output.ends_with(".json"), ErrorCode::kUsage,
         "[eval] expected an output ending in .json, found '{}'", flags.output);
-  line.check_output(flags.output, {flags.file});
+  line.check_output(flags.output, flags.files);
 
   const Model model = line.load_model();
   require_language_model(model);
   options.mem_limit = line.memory_limit();
   options.progress = line.progress();
   flags.draw.seed = options.seed;
+  options.files = names_of(flags.files);
   const std::vector<EvalText> texts = read_texts(model, flags, options.mem_limit);
   options.on_estimate = [](const CausalCost& cost) {
     if (cost.seconds > kWorthSaying) note(to_text(cost));

@@ -12,7 +12,7 @@
 namespace hindscan::cli {
 namespace {
 
-constexpr int kColumn = 10, kNameColumn = 20;
+constexpr int kColumn = 10, kFileColumn = 18, kNameColumn = 20;
 
 // In five characters as far as it goes: ".42", "-1.3", "-71", "-12k".
 std::string compact(double v) {
@@ -33,10 +33,11 @@ std::string range(const std::optional<Interval>& v) {
 // Two lines of a row: the figures, and below each its interval.
 class Lines {
  public:
-  explicit Lines(const std::string& name) : values_(fmt::format("{:<{}}", name, kNameColumn)) {}
+  explicit Lines(const std::string& name, int column = kColumn)
+      : values_(fmt::format("{:<{}}", name, kNameColumn)), column_(column) {}
   void add(const Figure& f) {
-    values_ += fmt::format("{:>{}}", f.value ? compact(*f.value) : "-", kColumn);
-    ranges_ += fmt::format("{:>{}}", range(f.interval), kColumn);
+    values_ += fmt::format("{:>{}}", f.value ? compact(*f.value) : "-", column_);
+    ranges_ += fmt::format("{:>{}}", range(f.interval), column_);
     any_ |= f.interval.has_value();
   }
   std::string text() const {
@@ -45,12 +46,13 @@ class Lines {
 
  private:
   std::string values_, ranges_;
+  int column_;
   bool any_ = false;
 };
 
-std::string titles(const std::vector<std::string>& columns) {
+std::string titles(const std::vector<std::string>& columns, int column = kColumn) {
   std::string out = fmt::format("{:<{}}", "", kNameColumn);
-  for (const std::string& c : columns) out += fmt::format("{:>{}}", c, kColumn);
+  for (const std::string& c : columns) out += fmt::format("{:>{}}", c, column);
   return out + "\n";
 }
 
@@ -89,6 +91,48 @@ std::string kind_table(const KindTable& kind) {
   return out + own_edits(kind);
 }
 
+std::string file_tables(const CausalTable& table) {
+  std::string out;
+  std::vector<std::string> names;
+  for (const std::string& file : table.files) names.push_back(printable(file, kFileColumn - 2).text);
+  for (const FileTable& of_kind : table.skill_by_file) {
+    if (of_kind.rows.empty()) continue;
+    out += fmt::format("\n{}: skill on the texts of each file\n", of_kind.kind.name) + titles(names, kFileColumn);
+    for (const FileRow& row : of_kind.rows) {
+      Lines lines(row.name, kFileColumn);
+      for (const Figure& f : row.figures) lines.add(f);
+      out += lines.text();
+    }
+  }
+  return out;
+}
+
+// Rank correlation with another target than the scores are about: one column a kind of edit.
+std::string log_p_table(const CausalTable& table) {
+  const size_t at = figure_index("log_p_rank");
+  std::vector<std::string> kinds, names;
+  std::vector<const KindTable*> run;
+  for (const KindTable& kind : table.kinds) {
+    if (kind.rows.empty()) continue;
+    kinds.emplace_back(kind.kind.name);
+    run.push_back(&kind);
+    for (const CausalRow& row : kind.rows) {
+      if (row.targeted && std::find(names.begin(), names.end(), row.name) == names.end()) names.push_back(row.name);
+    }
+  }
+  std::string out = fmt::format("\nlog p: {}\n", accuracy_figures()[at].words) + titles(kinds, kFileColumn);
+  for (const std::string& name : names) {
+    Lines lines(name, kFileColumn);
+    for (const KindTable* kind : run) {
+      const auto row =
+          std::find_if(kind->rows.begin(), kind->rows.end(), [&](const auto& r) { return r.name == name; });
+      lines.add(row == kind->rows.end() ? Figure() : row->figures[at]);
+    }
+    out += lines.text();
+  }
+  return names.empty() ? "" : out;
+}
+
 std::string many_table(const CausalTable& table) {
   std::string out = "\nmany tokens at once\n" + titles({"adds up", "deletion", "of log p"});
   for (const ManyRow& row : table.many) {
@@ -110,21 +154,34 @@ std::string legend() {
              "deletion  tokens taken out step by step (later ones move up): area between the target's curves, those\n"
              "          against it first and those for it first; of log p: the same scores, the logarithm of the\n"
              "          target's probability\n"
+             "log p     the scores are of the difference of two logits and do not aim at it: how well they rank what\n"
+             "          the same edits do to the logarithm of the target's probability\n"
              "rows      1/distance: nearness alone; other half: what half of a token's edits say of the other half, a\n"
-             "          measure of what scores blind to the new token can know; single edits: what really happened\n"
-             "below     each figure its 95 % interval over texts; - where scores do not know the target, or nothing "
-             "is\n"
-             "          left to compare\n",
+             "          measure of what scores blind to the new token can know; ridge surrogate: a linear model of\n"
+             "          which tokens were replaced, fitted to half of the versions, judged on the others; single\n"
+             "          edits: what really happened\n"
+             "below     each figure its 95 % interval over texts, drawn within each file; - where scores do not know\n"
+             "          the target, or nothing is left to compare\n",
              100 * kMaskShare);
+}
+
+std::string of_files(const CausalTable& table) {
+  std::string out;
+  for (size_t f = 0; f < table.files.size() && table.files.size() > 1; ++f) {
+    const auto texts =
+        std::count_if(table.texts.begin(), table.texts.end(), [&](const auto& t) { return t.file == f; });
+    out += fmt::format("{} {} of {}", f == 0 ? ":" : ",", texts, printable(table.files[f]).text);
+  }
+  return out;
 }
 
 std::string heading(const CausalTable& table) {
   const auto [low, high] = std::minmax_element(table.texts.begin(), table.texts.end(),
                                                [](const auto& a, const auto& b) { return a.tokens < b.tokens; });
   return fmt::format(
-      "model   {}\nsample  {} of {} to {} tokens; {} really run\ntarget  what the model takes to follow each text, "
+      "model   {}\nsample  {} of {} to {} tokens{}; {} really run\ntarget  what the model takes to follow each text, "
       "rather than the runner-up: both fixed before any edit\n\n",
-      printable(table.model).text, counted(table.texts.size(), "text"), low->tokens, high->tokens,
+      printable(table.model).text, counted(table.texts.size(), "text"), low->tokens, high->tokens, of_files(table),
       counted(table.edited_texts, "edited version"));
 }
 
@@ -134,6 +191,7 @@ std::string causal_text(const CausalTable& table) {
   std::string out = heading(table);
   for (const std::string& line : causal_words(table)) out += line + "\n";
   for (const KindTable& kind : table.kinds) out += kind_table(kind);
+  out += file_tables(table) + log_p_table(table);
   return out + many_table(table) + legend() + fmt::format("time      {:.1f} s\n", table.seconds);
 }
 

@@ -142,6 +142,8 @@ constexpr FigureInfo kFigures[] = {
      mean_of<&TextFigures::size_rank>},
     {"beyond_distance", "beyond", "the same among tokens equally far away: what the distance alone does not tell",
      false, true, mean_of<&TextFigures::beyond>},
+    {"log_p_rank", "", "rank of the same scores with changes of the logarithm of the target's probability", true, false,
+     mean_of<&TextFigures::log_p_rank>},
 };
 
 std::optional<double> checked(const FigureInfo& info, Texts texts) {
@@ -153,20 +155,24 @@ std::optional<double> checked(const FigureInfo& info, Texts texts) {
 
 TextFigures figures_of(const TextEdits& text) {
   TextFigures out;
-  std::vector<double> predicted, measured, token_predicted, token_measured;
+  std::vector<double> predicted, measured, log_p, token_predicted, token_measured, token_log_p;
   for (size_t i = 0; i < text.edits.size();) {
     const size_t first = i;
     for (; i < text.edits.size() && text.edits[i].token == text.edits[first].token; ++i) {
       predicted.push_back(text.edits[i].predicted);
       measured.push_back(text.edits[i].measured);
+      log_p.push_back(text.edits[i].log_p);
     }
     token_predicted.push_back(mean(std::span(predicted).subspan(first)));
     token_measured.push_back(mean(std::span(measured).subspan(first)));
+    token_log_p.push_back(mean(std::span(log_p).subspan(first)));
   }
   out.edits = sums_of(predicted, measured);
   out.tokens = sums_of(token_predicted, token_measured);
-  if (!text.edits.empty())
+  if (!text.edits.empty()) {
     out.rank = ranked(spearman(token_predicted, token_measured), finite(predicted) && finite(measured));
+    out.log_p_rank = ranked(spearman(token_predicted, token_log_p), finite(predicted) && finite(log_p));
+  }
   const bool sound = finite(text.sizes) && finite(text.effects) && finite(text.distances);
   out.size_rank = ranked(spearman(text.sizes, text.effects), sound);
   out.beyond = ranked(partial_spearman(text.sizes, text.effects, text.distances), sound);
@@ -175,30 +181,38 @@ TextFigures figures_of(const TextEdits& text) {
 
 std::span<const FigureInfo> accuracy_figures() { return kFigures; }
 
-std::vector<Figure> accuracy_of(std::span<const TextFigures> texts) {
+Figure figure_over(const FigureInfo& info, std::span<const TextFigures> texts) {
   std::vector<const TextFigures*> all, drawn_texts(texts.size());
-  for (const TextFigures& text : texts) all.push_back(&text);
-  std::vector<Figure> out;
-  for (const FigureInfo& info : kFigures) {
-    Figure f{checked(info, all), {}};
-    if (f.value) {
-      f.interval = bootstrap_interval(texts.size(), kResamples, [&](std::span<const size_t> drawn) {
-        for (size_t i = 0; i < drawn.size(); ++i) drawn_texts[i] = all[drawn[i]];
-        return checked(info, drawn_texts);
-      });
-    }
-    out.push_back(f);
+  std::vector<size_t> files;
+  for (const TextFigures& text : texts) {
+    all.push_back(&text);
+    files.push_back(text.file);
   }
+  Figure f{checked(info, all), {}};
+  if (!f.value) return f;
+  f.interval = bootstrap_interval(files, kResamples, [&](std::span<const size_t> drawn) {
+    for (size_t i = 0; i < drawn.size(); ++i) drawn_texts[i] = all[drawn[i]];
+    return checked(info, drawn_texts);
+  });
+  return f;
+}
+
+std::vector<Figure> accuracy_of(std::span<const TextFigures> texts) {
+  std::vector<Figure> out;
+  for (const FigureInfo& info : kFigures) out.push_back(figure_over(info, texts));
   return out;
 }
 
-Figure mean_figure(std::span<const std::optional<double>> of_texts) {
+Figure mean_figure(std::span<const FileFigure> of_texts) {
   std::vector<double> values;
-  for (const std::optional<double>& v : of_texts) {
-    if (v) values.push_back(*v);
+  std::vector<size_t> files;
+  for (const FileFigure& f : of_texts) {
+    if (!f.value) continue;
+    values.push_back(*f.value);
+    files.push_back(f.file);
   }
   if (values.empty() || !finite(values)) return {};
-  return {mean(values), bootstrap_interval(values.size(), kResamples, [&](std::span<const size_t> drawn) {
+  return {mean(values), bootstrap_interval(files, kResamples, [&](std::span<const size_t> drawn) {
             double sum = 0;
             for (const size_t i : drawn) sum += values[i];
             return std::optional(sum / static_cast<double>(drawn.size()));

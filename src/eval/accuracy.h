@@ -15,6 +15,7 @@ struct TextEdits {
   struct Item {
     int64_t token = 0;
     double predicted = 0, measured = 0;
+    double log_p = 0;  // what the edit did to the logarithm of the target's probability
   };
   std::vector<Item> edits;  // none of a scoring that does not know the target; a token's edits follow one another
   // By edited token: mean size of what was foretold, or of its score where no direction is, mean size of what its edits
@@ -30,15 +31,16 @@ struct PairSums {
 };
 
 struct TextFigures {
-  PairSums edits, tokens;                         // of single edits, and of each token's mean
-  std::optional<double> rank, size_rank, beyond;  // NaN where an input was none
+  PairSums edits, tokens;                                     // of single edits, and of each token's mean
+  std::optional<double> rank, size_rank, beyond, log_p_rank;  // NaN where an input was none
+  size_t file = 0;  // that the text is from: each drawn text stands for one of its own file
 };
 TextFigures figures_of(const TextEdits& text);
 
 // A figure of many texts.
 struct Figure {
   std::optional<double> value;
-  std::optional<Interval> interval;  // 95 % of the bootstrap over texts
+  std::optional<Interval> interval;  // 95 % of the bootstrap over the texts of each file
 };
 
 struct FigureInfo {
@@ -51,9 +53,14 @@ struct FigureInfo {
 };
 std::span<const FigureInfo> accuracy_figures();
 
+Figure figure_over(const FigureInfo& info, std::span<const TextFigures> texts);
 // In the order of accuracy_figures().
 std::vector<Figure> accuracy_of(std::span<const TextFigures> texts);
 // Mean over the texts that have one, for figures that are one number a text.
-Figure mean_figure(std::span<const std::optional<double>> of_texts);
+struct FileFigure {
+  std::optional<double> value;
+  size_t file = 0;
+};
+Figure mean_figure(std::span<const FileFigure> of_texts);
 
 }  // namespace hindscan

@@ -94,7 +94,7 @@ TEST(CausalAccuracy, ANumberThatIsNoneLeavesNoFigureOfAnyText) {
       for (const FigureInfo& info : accuracy_figures()) EXPECT_FALSE(figure(texts, info.name)) << info.name << at;
     }
   }
-  EXPECT_FALSE(mean_figure(std::vector<std::optional<double>>{1.0, kNan}).value);
+  EXPECT_FALSE(mean_figure(std::vector<FileFigure>{{1.0, 0}, {kNan, 0}}).value);
 }
 
 TEST(CausalAccuracy, APerfectPredictorScoresOneEverywhereAndAPermutedOneAboutNothing) {

@@ -14,5 +14,8 @@ inline constexpr size_t kFewestGroups = 5;
 // kFewestGroups, or where too many draws have no figure.
 std::optional<Interval> bootstrap_interval(size_t groups, size_t resamples,
                                            FunctionRef<std::optional<double>(std::span<const size_t> drawn)> figure);
+// Of groups of several sorts, each drawn in place of one of its own sort. Null also where a sort has fewer.
+std::optional<Interval> bootstrap_interval(std::span<const size_t> sorts, size_t resamples,
+                                           FunctionRef<std::optional<double>(std::span<const size_t> drawn)> figure);
 
 }  // namespace hindscan

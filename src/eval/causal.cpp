@@ -49,6 +49,10 @@ std::vector<double> predicted_changes(const ExplainRequest& request, const Expla
   const Weight& table = *report.window.embedding;
   for (const Edit& e : edits) {
     const size_t j = static_cast<size_t>(e.position);
+    if (e.kind == EditKind::kDropWrite && method.per_dropped_write != 0) {
+      out.push_back(-method.per_dropped_write * scores.tokens()[j]);
+      continue;
+    }
     if (e.kind != EditKind::kReplace || !scores.has_adjoint || method.adjoint.empty()) {
       out.push_back(-scores.tokens()[j]);
       continue;

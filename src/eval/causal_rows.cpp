@@ -1,6 +1,9 @@
 #include "eval/causal_rows.h"
 
 #include <algorithm>
+#include <iterator>
+
+#include "eval/causal_words.h"
 
 namespace hindscan {
 
@@ -23,12 +26,17 @@ void CausalRows::add(std::vector<Row>& rows, const std::string& name, bool targe
   row.targeted = targeted;
   row.reference = reference;
   row.tokens += std::ssize(edits.sizes);
-  if (!edits.sizes.empty()) row.texts.push_back(figures_of(edits));
+  if (edits.sizes.empty()) return;
+  row.texts.push_back(figures_of(edits));
+  row.texts.back().file = file_;
 }
 
 void CausalRows::add(const Scoring& scoring, bool reference, const TextTrials& trials, int64_t tokens) {
   for (size_t k = 0; k < kTrials; ++k) {
-    if (trials[k].edits.empty()) continue;
+    const std::vector<Standing>& standing = scoring.trials[k].standing;
+    const bool silent =
+        std::all_of(standing.begin(), standing.end(), [](Standing s) { return s == Standing::kSilent; });
+    if (silent) continue;
     add(rows_[k], scoring.name, scoring.targeted, reference, pairs_of(trials[k], scoring, scoring.trials[k], tokens));
   }
 }
@@ -44,14 +52,31 @@ void CausalRows::add_many(const std::string& name, bool reference, const std::op
                           const std::optional<Outcome>& area) {
   Many& row = row_of(many_, name);
   row.reference = reference;
-  row.additivity.push_back(additivity);
-  row.area.push_back(area ? std::optional(area->contrast) : std::nullopt);
-  row.log_p_area.push_back(area ? std::optional(area->log_p) : std::nullopt);
+  row.additivity.push_back({additivity, file_});
+  row.area.push_back({area ? std::optional(area->contrast) : std::nullopt, file_});
+  row.log_p_area.push_back({area ? std::optional(area->log_p) : std::nullopt, file_});
 }
 
 std::vector<CausalRow> CausalRows::rows(size_t trial) const {
   std::vector<CausalRow> out;
   for (const Row& r : rows_[trial]) out.push_back({r.name, r.targeted, r.reference, accuracy_of(r.texts), r.tokens});
+  return out;
+}
+
+std::vector<FileRow> CausalRows::by_file(size_t trial, const char* figure, size_t files) const {
+  std::vector<FileRow> out;
+  for (const Row& r : rows_[trial]) {
+    FileRow row{r.name, {}};
+    bool any = false;
+    for (size_t f = 0; f < files; ++f) {
+      std::vector<TextFigures> texts;
+      std::copy_if(r.texts.begin(), r.texts.end(), std::back_inserter(texts),
+                   [&](const auto& t) { return t.file == f; });
+      row.figures.push_back(figure_over(accuracy_figures()[figure_index(figure)], texts));
+      any |= row.figures.back().value.has_value();
+    }
+    if (any) out.push_back(std::move(row));
+  }
   return out;
 }
 

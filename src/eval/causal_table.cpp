@@ -10,6 +10,7 @@
 #include "base/signals.h"
 #include "eval/causal_rows.h"
 #include "eval/edit_draw.h"
+#include "eval/surrogate.h"
 #include "explain/explain_plan.h"
 #include "explain/pieces.h"
 #include "explain/rerun.h"
@@ -38,6 +39,10 @@ class CausalEvaluation {
     for (const EvalText& text : texts)
       check(std::ssize(text.tokens) > text.fixed && std::ssize(text.tokens) <= kWindow, ErrorCode::kUsage,
             "[eval] expected texts of 1 to {} tokens, found one of {}", kWindow, text.tokens.size());
+    for (const EvalText& text : texts)
+      check(text.file < std::max<size_t>(options.files.size(), 1), ErrorCode::kUsage,
+            "[eval] expected texts of one of {}, found one of file {}", counted(options.files.size(), "file"),
+            text.file);
     most_ = tokens_at_once();
     table_.kinds.resize(kTrials);
   }
@@ -58,6 +63,11 @@ class CausalEvaluation {
       table_.kinds[k].rows = rows_.rows(k);
     }
     table_.many = rows_.many();
+    table_.files = options_.files;
+    for (const size_t k : {kPlausible, kRemoved}) {
+      if (table_.files.size() > 1)
+        table_.skill_by_file.push_back({trial_kind(k), rows_.by_file(k, "skill", table_.files.size())});
+    }
     table_.seconds = seconds_since(start);
     return std::move(table_);
   }
@@ -92,6 +102,7 @@ class CausalEvaluation {
   }
 
   void add(const EvalText& text, uint64_t seed) {
+    rows_.next_text(text.file);
     const ExplainRequest request = request_of(text);
     const ExplainReport report = explain(model_, request);
     TextRunner runner(model_, text.tokens, report.target, most_);
@@ -113,6 +124,7 @@ class CausalEvaluation {
     rows_.add_halves(trials, T);
     add_many(near, true, text, masks, runner);
     add_random_order(text, runner, seed);
+    rows_.add_many("ridge surrogate", true, ridge_surrogate(masks, plausible.edits, T), std::nullopt);
     add_truth(text, trials, masks, runner);
     table_.edited_texts += runner.texts_run() - 1;
     describe(text, report, trials);
@@ -131,8 +143,9 @@ class CausalEvaluation {
     for (const size_t k : {kPlausible, kRemoved, kRandom}) run_each_once(request, report, out[k]);
     if (!std::any_of(report.methods.begin(), report.methods.end(), foretells_dropped_writes)) return out;
     Trial& dropped = out[kWriteDropped];
-    for (int64_t t = text.fixed; t + 1 < T; ++t) dropped.edits.push_back({EditKind::kDropWrite, t, 0});
-    measure_edits(model_, request, report, dropped.edits);
+    for (int64_t t = text.fixed; t < T; ++t) dropped.edits.push_back({EditKind::kDropWrite, t, 0});
+    measure_edits(model_, request, report, dropped.edits, nullptr, "edits", &dropped.log_p);
+    table_.edited_texts += std::ssize(dropped.edits);
     for (const Edit& e : dropped.edits) dropped.changes.push_back(e.measured);
     return out;
   }
@@ -145,8 +158,13 @@ class CausalEvaluation {
       if (place.try_emplace({e.position, e.replacement}, once.size()).second) once.push_back(e);
     }
     table_.edited_texts += std::ssize(once);
-    const std::vector<double> changes = run_edits(model_, request, report.target, once);
-    for (const Edit& e : trial.edits) trial.changes.push_back(changes[place.at({e.position, e.replacement})]);
+    std::vector<double> log_p;
+    const std::vector<double> changes = run_edits(model_, request, report.target, once, nullptr, &log_p);
+    for (const Edit& e : trial.edits) {
+      const size_t at = place.at({e.position, e.replacement});
+      trial.changes.push_back(changes[at]);
+      trial.log_p.push_back(log_p[at]);
+    }
   }
 
   // Of scores that know the target: those for it first, those against it last; of others the sizes.
@@ -193,7 +211,7 @@ class CausalEvaluation {
       }
       table_.kinds[k].edits += std::ssize(trials[k].edits);
     }
-    table_.texts.push_back({text.at, std::ssize(text.tokens), report.target});
+    table_.texts.push_back({text.file, text.at, std::ssize(text.tokens), report.target});
   }
 
   // Of a text of the mean length, as many times as there are texts.

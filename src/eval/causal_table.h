@@ -24,7 +24,8 @@ struct CausalOptions {
   int64_t alternatives = 8;  // of each token, plausible ones and random ones
   int64_t masks = 96;        // of each text: edits of many tokens at once
   uint64_t seed = 0;
-  int64_t mem_limit = 0;  // bytes; 0: what the machine has available
+  std::vector<std::string> files;  // names of those that texts count; none: they are of one
+  int64_t mem_limit = 0;           // bytes; 0: what the machine has available
   ProgressSink* progress = nullptr;
   std::function<void(const CausalCost&)> on_estimate;  // called before the run
 };
@@ -49,7 +50,18 @@ struct ManyRow {
   Figure additivity, area, log_p_area;
 };
 
+// A figure of a method on the texts of each file alone.
+struct FileRow {
+  std::string name;
+  std::vector<Figure> figures;  // by file
+};
+struct FileTable {
+  TrialKind kind;
+  std::vector<FileRow> rows;
+};
+
 struct CausalText {
+  size_t file = 0;
   uint64_t at = 0;  // byte of the file
   int64_t tokens = 0;
   TargetReport target;
@@ -57,8 +69,10 @@ struct CausalText {
 
 struct CausalTable {
   std::string model, weights;
+  std::vector<std::string> files;
   std::vector<CausalText> texts;
   std::vector<KindTable> kinds;
+  std::vector<FileTable> skill_by_file;  // plausible replacements and removals; none of one file
   std::vector<ManyRow> many;
   int64_t edited_texts = 0;  // that were run
   double seconds = 0;

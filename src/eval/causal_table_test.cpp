@@ -15,7 +15,7 @@ namespace {
 
 std::vector<EvalText> texts_of(int64_t count, int64_t T = 8) {
   std::vector<EvalText> out;
-  for (int64_t i = 0; i < count; ++i) out.push_back({distinct_tokens(T + i % 3, static_cast<uint64_t>(i)), 0, 0});
+  for (int64_t i = 0; i < count; ++i) out.push_back({distinct_tokens(T + i % 3, static_cast<uint64_t>(i)), 0, 0, 0});
   return out;
 }
 
@@ -41,8 +41,9 @@ TEST(CausalTable, EveryMethodHasARowInEveryKindThatIsRun) {
   const CausalTable table = causal_table(model, texts_of(6), options);
   ASSERT_EQ(table.kinds.size(), 4u);
   EXPECT_EQ(table.texts.size(), 6u);
-  EXPECT_TRUE(table.kinds[kWriteDropped].rows.empty());  // no method foretells it
-  EXPECT_EQ(table.kinds[kPlausible].tokens, 54);         // the last tokens too
+  EXPECT_EQ(table.kinds[kWriteDropped].tokens, 54);
+  EXPECT_TRUE(table.skill_by_file.empty());
+  EXPECT_EQ(table.kinds[kPlausible].tokens, 54);  // the last tokens too
   EXPECT_EQ(table.kinds[kPlausible].edits, 4 * 54);
   EXPECT_EQ(table.kinds[kRandom].edits, 4 * 54);
   EXPECT_EQ(table.kinds[kRemoved].edits, 48);  // not the last tokens
@@ -60,9 +61,64 @@ TEST(CausalTable, EveryMethodHasARowInEveryKindThatIsRun) {
     }
     EXPECT_FALSE(row_of(kind, "1/distance").figures[figure_index("beyond_distance")].value);
   }
-  ASSERT_EQ(table.many.size(), options.methods.size() + 3);
+  ASSERT_EQ(table.many.size(), options.methods.size() + 4);
   EXPECT_EQ(table.many.back().name, "single edits");
   EXPECT_GT(*table.many.back().additivity.value, 0.3);
+}
+
+std::vector<std::string> names_of(const KindTable& kind) {
+  std::vector<std::string> out;
+  for (const CausalRow& row : kind.rows) out.push_back(row.name);
+  return out;
+}
+
+TEST(CausalTable, DroppedWritesAreRunWhereAMethodForetellsThem) {
+  const Model model = tiny_model(DType::kF64);
+  CausalOptions options = few();
+  options.methods = parse_methods("half,frozen,scan,leave-one-out,row");
+  const CausalTable without = causal_table(model, texts_of(5), options);
+  EXPECT_TRUE(without.kinds[kWriteDropped].rows.empty());
+  EXPECT_EQ(without.kinds[kWriteDropped].edits, 0);
+  options.methods = parse_methods("half,frozen,scan,leave-one-out,row,row-logit");
+  const CausalTable with = causal_table(model, texts_of(5), options);
+  const KindTable& dropped = with.kinds[kWriteDropped];
+  EXPECT_EQ(names_of(dropped), (std::vector<std::string>{"row", "row-logit", "1/distance"}));
+  EXPECT_EQ(with.edited_texts, without.edited_texts + dropped.edits + 68);  // 68: curves of its order
+  EXPECT_EQ(row_of(dropped, "row-logit").tokens, dropped.tokens);
+  EXPECT_GT(value(row_of(dropped, "row-logit"), "skill"), 0.9);
+  EXPECT_FALSE(row_of(dropped, "row").figures[figure_index("skill")].value);
+}
+
+TEST(CausalTable, EachFileHasTheSkillOfItsOwnTexts) {
+  const Model model = tiny_model(DType::kF32);
+  CausalOptions options = few();
+  options.methods = parse_methods("row,frozen");
+  std::vector<EvalText> texts = texts_of(12);
+  const std::vector<EvalText> first(texts.begin(), texts.begin() + 6);
+  for (size_t i = 6; i < texts.size(); ++i) texts[i].file = 1;
+  options.files = {"one", "two"};
+  const CausalTable both = causal_table(model, texts, options);
+  options.files = {"one"};
+  const CausalTable one = causal_table(model, first, options);
+  EXPECT_TRUE(one.skill_by_file.empty());
+  ASSERT_EQ(both.skill_by_file.size(), 2u);
+  for (const size_t k : {kPlausible, kRemoved}) {
+    const FileTable& table = both.skill_by_file[k == kPlausible ? 0 : 1];
+    EXPECT_EQ(table.kind.name, std::string(trial_kind(k).name));
+    for (const FileRow& row : table.rows) {
+      EXPECT_NE(row.name, "row") << "it knows no direction";
+      ASSERT_EQ(row.figures.size(), 2u);
+      if (row.name != "frozen") continue;
+      const Figure& alone = row_of(one.kinds[k], "frozen").figures[figure_index("skill")];
+      EXPECT_EQ(row.figures[0].value, alone.value);
+      EXPECT_EQ(row.figures[0].interval->low, alone.interval->low);
+      EXPECT_NE(row.figures[1].value, alone.value);
+      EXPECT_TRUE(row.figures[1].interval);
+    }
+    EXPECT_FALSE(table.rows.empty());
+  }
+  texts[0].file = 2;
+  EXPECT_THROW(causal_table(model, texts, options), Error);
 }
 
 // Removals that a method ran itself are no prediction, of the last token it says nothing.
@@ -128,6 +184,7 @@ TEST(CausalTable, PlantedScoresReachOneAndShuffledOnesNothing) {
     TextTrials trials(kTrials);
     trials[kRandom].edits = draw_random(text.tokens, 160, 0, T, 4, rng);
     trials[kRandom].changes = run_edits(model, r, target, trials[kRandom].edits);
+    trials[kRandom].log_p = trials[kRandom].changes;
     Scoring planted{"planted", true, std::vector<double>(text.tokens.size(), 0.0), {}};
     for (size_t e = 0; e < trials[kRandom].edits.size(); ++e)
       planted.scores[static_cast<size_t>(trials[kRandom].edits[e].position)] += std::abs(trials[kRandom].changes[e]);
@@ -160,10 +217,12 @@ TEST(CausalTable, HalvesOfATokensEditsAreBesideEachOther) {
     for (int k = 0; k < 4; ++k) trial.edits.push_back({EditKind::kReplace, t, 0});
   }
   trial.changes = {1, 3, 5, -7, 2, 2, 2, 2};
+  trial.log_p = {1, 2, 3, 4, 5, 6, 7, 8};
   const TextEdits halves = halves_of(trial, 2);
   ASSERT_EQ(halves.edits.size(), 4u);
   EXPECT_EQ(halves.edits[0].predicted, 2);
   EXPECT_EQ(halves.edits[1].measured, -7);
+  EXPECT_EQ(halves.edits[1].log_p, 4);
   EXPECT_EQ(halves.sizes, (std::vector<double>{2, 2}));
   EXPECT_EQ(halves.effects, (std::vector<double>{6, 2}));
   EXPECT_EQ(halves.distances, (std::vector<double>{2, 1}));
@@ -175,7 +234,7 @@ TEST(CausalTable, OneTokenAndOneTextHaveNoIntervals) {
   const Model model = tiny_model(DType::kF32);
   CausalOptions options = few();
   options.methods = parse_methods("frozen");
-  const std::vector<EvalText> one = {{distinct_tokens(1), 0, 0}};
+  const std::vector<EvalText> one = {{distinct_tokens(1), 0, 0, 0}};
   const CausalTable table = causal_table(model, one, options);
   EXPECT_TRUE(table.kinds[kRemoved].rows.empty());
   const CausalRow& row = row_of(table.kinds[kPlausible], "frozen");
@@ -207,9 +266,9 @@ TEST(CausalTable, RefusesWhatItCannotJudge) {
     return ErrorCode::kInternal;
   };
   EXPECT_EQ(code(model, {}, few()), ErrorCode::kUsage);
-  EXPECT_EQ(code(model, {{{}, 0, 0}}, few()), ErrorCode::kUsage);
-  EXPECT_EQ(code(model, {{{3, 4}, 2, 0}}, few()), ErrorCode::kUsage);
-  EXPECT_EQ(code(model, {{{3, 400}, 0, 0}}, few()), ErrorCode::kUsage);
+  EXPECT_EQ(code(model, {{{}, 0, 0, 0}}, few()), ErrorCode::kUsage);
+  EXPECT_EQ(code(model, {{{3, 4}, 2, 0, 0}}, few()), ErrorCode::kUsage);
+  EXPECT_EQ(code(model, {{{3, 400}, 0, 0, 0}}, few()), ErrorCode::kUsage);
   CausalOptions options = few();
   options.mem_limit = 1 << 10;
   EXPECT_EQ(code(model, texts_of(2), options), ErrorCode::kResource);

@@ -60,8 +60,8 @@ class Sampler {
     else
       take_pieces();
     check(std::ssize(texts_) == draw_.count, ErrorCode::kData,
-          "[eval] expected {} of {} to {} tokens, found {}; ask for fewer, for other lengths, or give a longer file",
-          counted(draw_.count, "text"), draw_.shortest, draw_.longest, texts_.size());
+          "[{}] expected {} of {} to {} tokens, found {}; ask for fewer, for other lengths, or give a longer file",
+          draw_.from, counted(draw_.count, "text"), draw_.shortest, draw_.longest, texts_.size());
     return std::move(texts_);
   }
 
@@ -123,7 +123,7 @@ class Sampler {
       if (next != taken.end() && next->first < end) continue;
       if (next != taken.begin() && std::prev(next)->second > at) continue;
       taken[at] = end;
-      texts_.push_back({ids, fixed_, at});
+      texts_.push_back({ids, fixed_, at, 0});
     }
   }
 
@@ -136,7 +136,7 @@ class Sampler {
         std::vector<int32_t> ids = encode(line);
         const int64_t n = std::ssize(ids);
         if (n >= draw_.shortest && n <= draw_.longest)
-          strata[static_cast<size_t>(stratum_of(n))].push_back({std::move(ids), fixed_, at});
+          strata[static_cast<size_t>(stratum_of(n))].push_back({std::move(ids), fixed_, at, 0});
       }
       at = end + 1;
     }
@@ -167,6 +167,11 @@ TextStart parse_text_start(const std::string& name) {
   check(found != kStartNames.end(), ErrorCode::kUsage,
         "[eval] expected texts to begin with a sentence, line or paragraph, found '{}'", name);
   return static_cast<TextStart>(found - kStartNames.begin());
+}
+
+int64_t share_of(int64_t count, size_t file, size_t files) {
+  const auto n = static_cast<int64_t>(files);
+  return count / n + (static_cast<int64_t>(file) < count % n ? 1 : 0);
 }
 
 std::vector<EvalText> draw_texts(const Model& model, std::string_view text, const TextDraw& draw) {

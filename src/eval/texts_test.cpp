@@ -107,6 +107,20 @@ TEST(CausalTexts, NoneRunsIntoTheNextBook) {
     EXPECT_EQ(std::count(t.tokens.begin(), t.tokens.end(), special), 0) << said(t);
 }
 
+TEST(CausalTexts, FilesHaveEqualSharesAndTheFirstOnesWhatIsLeft) {
+  for (const auto& [count, files] : std::vector<std::pair<int64_t, size_t>>{{200, 3}, {30, 1}, {7, 7}, {8, 5}}) {
+    int64_t sum = 0, before = count;
+    for (size_t f = 0; f < files; ++f) {
+      const int64_t share = share_of(count, f, files);
+      EXPECT_LE(share, before);
+      EXPECT_GE(share, count / static_cast<int64_t>(files));
+      before = share;
+      sum += share;
+    }
+    EXPECT_EQ(sum, count);
+  }
+}
+
 TEST(CausalTexts, AsksOfEveryWayToBegin) {
   EXPECT_EQ(parse_text_start("paragraph"), TextStart::kParagraph);
   EXPECT_THROW(parse_text_start("chapter"), Error);

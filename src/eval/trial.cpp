@@ -13,7 +13,8 @@ constexpr TrialKind kKinds[kTrials] = {
     {"replace-plausible", "another token, drawn from what the model would have written there", EditKind::kReplace},
     {"remove", "the token is taken out, later ones keep their positions", EditKind::kRemove},
     {"replace-random", "any other token of the vocabulary: mostly texts that nobody writes", EditKind::kReplace},
-    {"drop-write", "what the token writes into the recurrent states is dropped", EditKind::kDropWrite},
+    {"drop-write", "what the token writes into the states of the layers is dropped, in all of them",
+     EditKind::kDropWrite},
 };
 
 // [first, last) of the edits of each token.
@@ -40,6 +41,9 @@ double mean(std::span<const double> values) {
 Standing standing_of(const MethodReport& method, const Edit& e) {
   const Found found = method.found.empty() ? Found::kEstimated : method.found[static_cast<size_t>(e.position)];
   if (found == Found::kNotAsked) return Standing::kSilent;
+  // Scores without a direction are compared by size, whatever the edit.
+  if (e.kind == EditKind::kDropWrite && method.targeted && method.per_dropped_write == 0 && method.effect_of != e.kind)
+    return Standing::kSilent;
   return found == Found::kMeasured && method.effect_of == e.kind ? Standing::kRunItself : Standing::kForetold;
 }
 
@@ -63,6 +67,7 @@ bool can_be_asked(const MethodReport& method, const Trial& trial) {
 const TrialKind& trial_kind(size_t trial) { return kKinds[trial]; }
 
 bool foretells_dropped_writes(const MethodReport& method) {
+  if (method.per_dropped_write != 0) return true;
   return method.effect_of == EditKind::kDropWrite &&
          (method.found.empty() ||
           std::find(method.found.begin(), method.found.end(), Found::kEstimated) != method.found.end());
@@ -101,7 +106,7 @@ TextEdits pairs_of(const Trial& trial, const Scoring& scoring, const Scoring::Fo
     out.effects.push_back(mean_size(std::span(trial.changes).subspan(first, last - first)));
     out.distances.push_back(static_cast<double>(tokens - token));
     for (size_t i = first; i < last && !foretold.changes.empty(); ++i)
-      out.edits.push_back({token, foretold.changes[i], trial.changes[i]});
+      out.edits.push_back({token, foretold.changes[i], trial.changes[i], trial.log_p[i]});
   });
   return out;
 }
@@ -117,7 +122,7 @@ TextEdits halves_of(const Trial& trial, int64_t tokens) {
     out.sizes.push_back(mean_size(one));
     out.effects.push_back(mean_size(other));
     out.distances.push_back(static_cast<double>(tokens - token));
-    for (const double change : other) out.edits.push_back({token, mean(one), change});
+    for (size_t i = half; i < last; ++i) out.edits.push_back({token, mean(one), trial.changes[i], trial.log_p[i]});
   });
   return out;
 }

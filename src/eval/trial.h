@@ -20,6 +20,7 @@ const TrialKind& trial_kind(size_t trial);
 struct Trial {
   std::vector<Edit> edits;      // those of a token after each other
   std::vector<double> changes;  // of the contrast, by each
+  std::vector<double> log_p;    // and of the logarithm of the target's probability
 };
 using TextTrials = std::vector<Trial>;  // [kTrials]
 

@@ -38,9 +38,13 @@ void EditedBatch::run(const Model& model, const SequenceState& before,
   ctx.commit();
 }
 
-std::vector<double> EditedBatch::values(const Model& model, const SequenceState& before, const TargetReport& target) {
+std::vector<double> EditedBatch::values(const Model& model, const SequenceState& before, const TargetReport& target,
+                                        std::vector<double>* log_ps) {
   std::vector<double> out;
-  run(model, before, [&](Ctx& ctx, Var h) { out = target_values(model, target, ctx, h); });
+  run(model, before, [&](Ctx& ctx, Var h) {
+    out = target_values(model, target, ctx, h);
+    if (log_ps != nullptr) *log_ps = target_log_ps(model, target, ctx, h);
+  });
   return out;
 }
 

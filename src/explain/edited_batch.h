@@ -26,8 +26,10 @@ class EditedBatch {
   void run(
       const Model& model, const SequenceState& before,
       const std::function<void(Ctx& ctx, Var h)>& visit = [](Ctx&, Var) {});
-  // Value of the target at the end of each copy, or of the copy where the model judges whole texts.
-  std::vector<double> values(const Model& model, const SequenceState& before, const TargetReport& target);
+  // Value of the target at the end of each copy, or of the copy where the model judges whole texts; log_ps: and the
+  // logarithm of its probability.
+  std::vector<double> values(const Model& model, const SequenceState& before, const TargetReport& target,
+                             std::vector<double>* log_ps = nullptr);
 
   std::vector<SequenceState> states;  // [copies]
   std::set<std::string> silenced;     // writes that were there to drop

@@ -5,7 +5,7 @@
 namespace hindscan {
 
 static std::vector<double> run(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
-                               const TargetReport* target) {
+                               const TargetReport* target, std::vector<double>* log_ps) {
   std::vector<double> values;
   if (sequences.empty()) return values;
   std::vector<int32_t> tokens;
@@ -24,17 +24,18 @@ static std::vector<double> run(const Model& model, std::span<PackedSequence> seq
   Ctx ctx(input, std::move(options));
   const Var h = model.arch().forward(ctx);  // [tokens, d_model]
   if (target != nullptr) values = target_values(model, *target, ctx, h);
+  if (log_ps != nullptr) *log_ps = target_log_ps(model, *target, ctx, h);
   ctx.commit();
   return values;
 }
 
 void run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room) {
-  run(model, sequences, room, nullptr);
+  run(model, sequences, room, nullptr, nullptr);
 }
 
 std::vector<double> run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
-                               const TargetReport& target) {
-  return run(model, sequences, room, &target);
+                               const TargetReport& target, std::vector<double>* log_ps) {
+  return run(model, sequences, room, &target, log_ps);
 }
 
 }  // namespace hindscan

@@ -120,8 +120,10 @@ struct MethodReport {
   std::vector<Found> found;            // [T], with effect_of
   bool approximate = false;            // its own check does not bear its estimates out
   std::string trust;                   // how far its estimates may be trusted, for people who know no model
-  std::optional<ScanReach> reach;      // scan_edits() of this reach answers for other edits as its scores do
-  std::vector<double> adjoint;  // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
+  double per_dropped_write = 0;  // times this its scores are, to first order, what the target loses as a token's writes
+                                 // are dropped in all layers; 0: they are something else
+  std::optional<ScanReach> reach;  // scan_edits() of this reach answers for other edits as its scores do
+  std::vector<double> adjoint;     // [window, d_model] of the embeddings, gradient-type methods only; not in the JSON
   const ScoreArray& total() const { return arrays.front(); }
   std::span<const double> scores() const { return total().tokens(); }           // [T]
   const ScoreArray* find(std::string_view array, bool by_layer = false) const;  // null: it has none of that name

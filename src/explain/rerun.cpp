@@ -37,7 +37,8 @@ size_t copies_at_once(const Model& model, const ExplainRequest& r, const Window&
 }  // namespace
 
 void measure_edits(const Model& model, const ExplainRequest& request, const ExplainReport& report,
-                   std::span<Edit> edits, ProgressSink* sink, std::string_view what) {
+                   std::span<Edit> edits, ProgressSink* sink, std::string_view what, std::vector<double>* log_p) {
+  if (log_p != nullptr) log_p->clear();
   if (edits.empty()) return;
   const Window& w = report.window;
   const std::span<const int32_t> tokens(request.tokens);
@@ -55,18 +56,20 @@ void measure_edits(const Model& model, const ExplainRequest& request, const Expl
   if (std::any_of(edits.begin(), edits.end(), [](const Edit& e) { return e.kind == EditKind::kDropWrite; }))
     verify_writes(model, few, SequenceState(), w.writes, room);  // beside a huge state they may vanish
   ProgressTask progress(sink, what, "edits", edits.size());
+  std::vector<double> log_ps;  // of a batch
   for (size_t i = 0; i < edits.size(); i += at_once) {
     throw_if_stopped();
     const std::span<Edit> some = edits.subspan(i, std::min(at_once, edits.size() - i));
     EditedBatch batch(range(w.first, w.last), w.first, w.writes, room);
     for (const Edit& e : some) batch.add(e);
-    const std::vector<double> values = batch.values(model, before, report.target);
+    const std::vector<double> values = batch.values(model, before, report.target, log_p == nullptr ? nullptr : &log_ps);
     verify_found(batch.silenced, w.writes);
     const double noise = (model.compute() == DType::kF64 ? 1e-13 : 1e-6) * std::max(1.0, std::abs(values[0]));
     for (size_t e = 0; e < some.size(); ++e) {
       const double change = values[e + 1] - values[0];
       some[e].measured = std::abs(change) <= noise ? 0 : change;
       some[e].changed = batch.changed[e + 1] != 0;
+      if (log_p != nullptr) log_p->push_back(log_ps[e + 1] - log_ps[0]);
     }
     progress.step(some.size());
   }

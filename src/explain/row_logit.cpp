@@ -33,6 +33,7 @@ class RowLogit final : public ReverseMethod<R> {
   MethodReport finish(const SequenceState* state_in, const TargetReport&) override {
     average_layers(sizes_, map_);
     MethodReport report;
+    report.per_dropped_write = static_cast<double>(sizes_.layers);
     const std::string words = "what a layer wrote of that position and the target gained from it";
     append(report.arrays,
            {"core",

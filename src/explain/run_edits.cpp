@@ -42,22 +42,23 @@ size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
 
 // Values of the target of whole texts, which may be long: all but their last tokens in chunks.
 std::vector<double> values_at_end(const Model& model, Runner& runner, std::vector<PackedSequence>& texts,
-                                  const TargetReport& target, PassRoom& room) {
+                                  const TargetReport& target, PassRoom& room, std::vector<double>* log_ps) {
   std::vector<RunSequence> bodies;
   bodies.reserve(texts.size());
   for (PackedSequence& s : texts)
     bodies.push_back({std::span<const int32_t>(s.tokens).first(s.tokens.size() - 1), &s.state});
   runner.feed(bodies);
   for (PackedSequence& s : texts) s.tokens = {s.tokens.back()};
-  return run_packed(model, texts, room, target);
+  return run_packed(model, texts, room, target, log_ps);
 }
 
 // Every text from its first token on, as many in a pass as are few tokens.
 std::vector<double> run_whole(const Model& model, std::span<const int32_t> tokens, const SequenceState& start,
-                              const TargetReport& target, std::span<const Edit> edits, ProgressTask& progress) {
+                              const TargetReport& target, std::span<const Edit> edits, ProgressTask& progress,
+                              std::vector<double>* log_p) {
   const size_t at_once = whole_texts_at_once(std::ssize(tokens));
   PassRoom room;
-  std::vector<double> changes;
+  std::vector<double> changes, log_ps;
   for (size_t begin = 0; begin < edits.size(); begin += at_once) {
     throw_if_stopped();
     std::vector<PackedSequence> texts{{{tokens.begin(), tokens.end()}, start}};
@@ -69,8 +70,11 @@ std::vector<double> run_whole(const Model& model, std::span<const int32_t> token
       else
         text.erase(text.begin() + e.position, text.begin() + e.end());
     }
-    const std::vector<double> values = run_packed(model, texts, room, target);
-    for (size_t i = 1; i < values.size(); ++i) changes.push_back(values[i] - values[0]);
+    const std::vector<double> values = run_packed(model, texts, room, target, log_p == nullptr ? nullptr : &log_ps);
+    for (size_t i = 1; i < values.size(); ++i) {
+      changes.push_back(values[i] - values[0]);
+      if (log_p != nullptr) log_p->push_back(log_ps[i] - log_ps[0]);
+    }
     progress.step(values.size() - 1);
   }
   return changes;
@@ -84,17 +88,19 @@ size_t whole_texts_at_once(int64_t tokens) {
 }
 
 std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
-                              std::span<const Edit> edits, ProgressSink* sink) {
+                              std::span<const Edit> edits, ProgressSink* sink, std::vector<double>* log_p) {
   check_edits(model, target, edits);
   const std::span<const int32_t> tokens = std::span(r.tokens).first(static_cast<size_t>(target.position + 1));
   const SequenceState start = r.state_in == nullptr ? model.initial_state() : *r.state_in;
   ProgressTask progress(sink, "edits", "edits", edits.size());
-  if (model.arch().sizes().labels > 0) return run_whole(model, tokens, start, target, edits, progress);
+  if (log_p != nullptr) log_p->clear();
+  if (model.arch().sizes().labels > 0) return run_whole(model, tokens, start, target, edits, progress, log_p);
   std::vector<size_t> order(edits.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return edits[a].position < edits[b].position; });
-  std::vector<double> changes(edits.size());
+  std::vector<double> changes(edits.size()), log_ps;
+  if (log_p != nullptr) log_p->resize(edits.size());
   Runner runner(model);
   SequenceState state = start;
   int64_t read = 0;
@@ -113,8 +119,12 @@ std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const
       read_to(edits[order[i]].position);
       texts.push_back(edited_text(tokens, edits[order[i]], state, std::ssize(tokens)));
     }
-    const std::vector<double> values = values_at_end(model, runner, texts, target, room);
-    for (size_t i = begin; i < end; ++i) changes[order[i]] = values[i - begin + 1] - values[0];
+    const std::vector<double> values =
+        values_at_end(model, runner, texts, target, room, log_p == nullptr ? nullptr : &log_ps);
+    for (size_t i = begin; i < end; ++i) {
+      changes[order[i]] = values[i - begin + 1] - values[0];
+      if (log_p != nullptr) (*log_p)[order[i]] = log_ps[i - begin + 1] - log_ps[0];
+    }
     progress.step(end - begin);
     begin = end;
   }

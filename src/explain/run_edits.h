@@ -10,9 +10,10 @@ namespace hindscan {
 
 // Change of the target for each edit of request.tokens up to target.position (kReplace, kRemove), in any order. Removed
 // tokens leave a gap: those behind keep their positions. A model that judges whole texts reads each text as a whole,
-// without gaps.
+// without gaps. log_p: by each edit, the change of the logarithm of the target's probability as well.
 std::vector<double> run_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
-                              std::span<const Edit> edits, ProgressSink* progress = nullptr);
+                              std::span<const Edit> edits, ProgressSink* progress = nullptr,
+                              std::vector<double>* log_p = nullptr);
 
 inline constexpr int64_t kTextsAtOnce = 64;  // edited texts that share passes, where memory allows
 // The same of a model that judges whole texts, the unedited one apart.

@@ -60,11 +60,11 @@ static int32_t best_except(const std::vector<R>& logits, int64_t except) {
 }
 
 template <class R>
-static double probability_of(const std::vector<R>& logits, int32_t id) {
+static double log_p_of(const std::vector<R>& logits, int32_t id) {
   const double top = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
   double sum = 0;
   for (R v : logits) sum += std::exp(static_cast<double>(v) - top);
-  return std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) - top) / sum;
+  return static_cast<double>(logits[static_cast<size_t>(id)]) - top - std::log(sum);
 }
 
 namespace {
@@ -96,6 +96,15 @@ void apply_head(const LogitHead& head, std::vector<R>& logits) {
   }
 }
 
+template <class R>
+std::vector<R> all_logits(const LogitHead& head, const R* h) {
+  const int64_t V = head.weight->rows(), C = head.weight->cols();
+  std::vector<R> logits(static_cast<size_t>(V));  // [vocab or labels]
+  kernels::linear(1, V, C, h, head.weight->data, head.weight->dtype, logits.data());
+  apply_head(head, logits);
+  return logits;
+}
+
 TargetKind kind_of(const ArchitectureSizes& sizes) {
   if (sizes.labels == 0) return TargetKind::kToken;
   return sizes.regression || sizes.labels == 1 ? TargetKind::kNumber : TargetKind::kClass;
@@ -107,9 +116,7 @@ template <class R>
 TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h) {
   const LogitHead head = model.arch().logit_head();
   const int64_t V = head.weight->rows(), C = head.weight->cols();
-  std::vector<R> logits(static_cast<size_t>(V));  // [vocab or labels]
-  kernels::linear(1, V, C, h, head.weight->data, head.weight->dtype, logits.data());
-  apply_head(head, logits);
+  const std::vector<R> logits = all_logits(head, h);
   const int64_t bad = kernels::first_non_finite(V, logits.data());
   check(bad < 0, ErrorCode::kData,
         "[{}] expected finite logits, found {} for id {} at position {}; the weights or the state are damaged or too "
@@ -134,7 +141,7 @@ TargetReport choose_target(const Model& model, const ExplainRequest& request, in
     target.contrast_logit = capped(head, target.contrast_raw);
     target.bias -= slope(head, target.contrast_raw, true) * bias_of(head, *target.contrast_id);
   }
-  if (!number) target.probability = probability_of(logits, target.id);
+  if (!number) target.probability = std::exp(log_p_of(logits, target.id));
   return target;
 }
 template TargetReport choose_target<float>(const Model&, const ExplainRequest&, int64_t, const float*);
@@ -172,18 +179,23 @@ double target_value(const Model& model, const TargetReport& target, const std::v
   return value;
 }
 
-std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
+// f of what the head reads at the end of each sequence ([d_model]).
+template <class F>
+static std::vector<double> at_ends(const Ctx& ctx, Var h, F&& f) {
   const std::vector<int64_t>& cu = ctx.layout(h).cu;
-  const int64_t C = ctx.cols(h);
   std::vector<double> out;
-  for (size_t s = 0; s + 1 < cu.size(); ++s) {
-    const int64_t at = (cu[s + 1] - 1) * C;
-    out.push_back(ctx.with_real([&]<class R>(R) {
-      const R* row = ctx.data<R>(h) + at;  // [d_model]
-      return target_value(model, target, {row, row + C});
-    }));
-  }
+  for (size_t s = 0; s + 1 < cu.size(); ++s)
+    out.push_back(ctx.with_real([&]<class R>(R) { return f(ctx.data<R>(h) + (cu[s + 1] - 1) * ctx.cols(h)); }));
   return out;
+}
+
+std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
+  return at_ends(ctx, h, [&](const auto* row) { return target_value(model, target, {row, row + ctx.cols(h)}); });
+}
+
+std::vector<double> target_log_ps(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
+  const LogitHead head = model.arch().logit_head();
+  return at_ends(ctx, h, [&](const auto* row) { return log_p_of(all_logits(head, row), target.id); });
 }
 
 }  // namespace hindscan

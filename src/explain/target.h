@@ -23,5 +23,7 @@ TargetReport target_at(const Model& model, TargetReport target, const std::vecto
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h);
 // The same at the end of each sequence of a pass; h: what the head reads of it.
 std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h);
+// And the logarithm of the probability of target.id, nats.
+std::vector<double> target_log_ps(const Model& model, const TargetReport& target, const Ctx& ctx, Var h);
 
 }  // namespace hindscan

@@ -8,10 +8,9 @@ few=(--texts 6 --tokens 6..10 --alternatives 3 --masks 8)
 expect 0 eval causal -m "$model" -f book.txt "${few[@]}" -o causal.json
 out_has "6 texts of"
 holds grep -q '^Worst: ' out
-for kind in replace-plausible remove replace-random; do holds grep -q "^$kind: " out; done
-out_has "no method here foretells what such an edit does, so none was run"
+for kind in replace-plausible remove replace-random drop-write; do holds grep -q "^$kind: " out; done
 out_has "it ran these edits itself: nothing is foretold"
-for row in 1/distance "other half" "random order" "single edits"; do out_has "$row"; done
+for row in 1/distance "other half" "random order" "ridge surrogate" "single edits"; do out_has "$row"; done
 holds test "$(grep -ci nan out)" = 0
 holds test "$(awk '{ if (/^ *[a-z1-9\/-]* *[-.0-9 ]+$/ && length($0) > 112) n++ } END { print n + 0 }' out)" = 0
 cat >check.py <<'PY'
@@ -31,7 +30,10 @@ for kind in document["kinds"]:
 skills = [(row["figures"]["skill"]["value"], row["name"]) for kind in document["kinds"] for row in kind["rows"]
           if not row["reference"] and row["figures"]["skill"]["value"] is not None]
 assert document["summary"][0].startswith("Worst: " + min(skills)[1]), document["summary"]
-assert all(6 <= t["tokens"] <= 10 for t in document["texts"])
+assert all(6 <= t["tokens"] <= 10 and t["file"] == 0 for t in document["texts"])
+assert document["files"] == [{"name": "book.txt", "texts": 6}] and document["skill_by_file"] == []
+dropped = [row["name"] for row in document["kinds"][3]["rows"]]
+assert "row-logit" in dropped and not {"half", "scan", "leave-one-out"} & set(dropped), dropped
 PY
 holds /usr/bin/python3 check.py "$HINDSCAN_ROOT/docs/schemas/eval-causal-1.json"
 
@@ -43,6 +45,40 @@ assert a["kinds"] == b["kinds"] and a["many_tokens"] == b["many_tokens"] and a["
 expect 0 eval causal "$model" -f book.txt "${few[@]}" --json --seed 1
 holds python3 -c 'import json
 assert json.load(open("out"))["texts"] != json.load(open("causal.json"))["texts"]'
+
+# Files of three kinds: equal shares, a table of each, one text of the first kind more.
+for i in $(seq 40); do echo "FIRST SERVANT: Speak, my lord number $i! SECOND SERVANT: No, for the night is long and I must sing." >>play.txt; done
+for i in $(seq 40); do echo "Reuters - Shares of firm $i fell on Friday. The bank said that it would not buy any more of them." >>news.txt; done
+genres=(-f book.txt -f play.txt -f news.txt --texts 16 --tokens 6..8 --alternatives 2 --masks 4)
+expect 0 eval causal -m "$model" "${genres[@]}" --method frozen,row -o genres.json
+out_has ": 6 of book.txt, 5 of play.txt, 5 of news.txt;"
+out_has "replace-plausible: skill on the texts of each file"
+out_has "no method here foretells what such an edit does, so none was run"
+holds grep -q "^  *book.txt  *play.txt  *news.txt$" out
+holds /usr/bin/python3 - "$HINDSCAN_ROOT/docs/schemas/eval-causal-1.json" <<'PY'
+import json, pathlib, sys
+from jsonschema import Draft202012Validator
+d = json.loads(pathlib.Path("genres.json").read_text())
+assert not list(Draft202012Validator(json.loads(pathlib.Path(sys.argv[1]).read_text())).iter_errors(d))
+assert [f["texts"] for f in d["files"]] == [6, 5, 5] == [sum(t["file"] == i for t in d["texts"]) for i in range(3)]
+text = [pathlib.Path(f["name"]).read_bytes() for f in d["files"]]
+assert all(t["at"] < len(text[t["file"]]) for t in d["texts"])
+assert [t["kind"] for t in d["skill_by_file"]] == ["replace-plausible", "remove"]
+for table in d["skill_by_file"]:
+    assert "frozen" in [r["name"] for r in table["rows"]] and "row" not in [r["name"] for r in table["rows"]]
+    for row in table["rows"]:
+        assert len(row["skill"]) == 3 and all(f["interval"] and f["interval"][0] <= f["value"] <= f["interval"][1] for f in row["skill"]), row
+PY
+expect_error 2 "at least one text of each of 3 files" eval causal -m "$model" -f book.txt -f play.txt -f news.txt --texts 2
+expect_error 2 "found one named twice" eval causal -m "$model" -f book.txt -f book.txt
+expect_error 65 "[play.txt] expected 2 texts" eval causal -m "$model" -f book.txt -f play.txt --texts 4 --tokens 300..300 --lines
+: >empty.txt
+expect_error 65 "[empty.txt]" eval causal -m "$model" -f book.txt -f empty.txt
+cp play.txt input.json
+expect_error 2 "one this command reads" eval causal -m "$model" -f book.txt -f input.json -o input.json
+mkdir -p other && cp play.txt other/book.txt
+expect 0 eval causal -m "$model" -f book.txt -f other/book.txt "${few[@]}" --method frozen
+out_has "3 of book.txt, 3 of other/book.txt"
 
 # Every line a text of its own; a pipe; one method; too few texts for intervals.
 head -n 3 book.txt | "$HINDSCAN" eval causal -m "$model" -f - --lines --texts 3 --tokens 10..60 --method frozen --alternatives 1 --json >out 2>err
