@@ -8,6 +8,7 @@
 #include "base/counted.h"
 #include "base/memory.h"
 #include "base/signals.h"
+#include "eval/causal_cost.h"
 #include "eval/causal_rows.h"
 #include "eval/edit_draw.h"
 #include "eval/surrogate.h"
@@ -49,7 +50,7 @@ class CausalEvaluation {
 
   CausalTable run() {
     const auto start = Clock::now();
-    if (options_.on_estimate) options_.on_estimate(cost());
+    if (options_.on_estimate) options_.on_estimate(causal_cost(model_, texts_, options_, request_of(longest()), most_));
     ProgressTask progress(options_.progress, "evaluating", "texts", texts_.size());
     for (size_t i = 0; i < texts_.size(); ++i) {
       throw_if_stopped();
@@ -214,34 +215,6 @@ class CausalEvaluation {
     table_.texts.push_back({text.file, text.at, std::ssize(text.tokens), report.target});
   }
 
-  // Of a text of the mean length, as many times as there are texts.
-  CausalCost cost() const {
-    CausalCost out;
-    out.texts = std::ssize(texts_);
-    const int64_t each = 2 * options_.alternatives, rows = std::ssize(options_.methods) + 3;
-    for (const EvalText& text : texts_) {
-      const int64_t T = std::ssize(text.tokens), n = T - text.fixed;
-      const int64_t curves = rows * 2 * (std::min(n - 1, kDeletionSteps) - 1);
-      out.edits += n * each + n - 1 + options_.masks + std::max<int64_t>(curves, 0);
-      out.tokens += n * (n + 1) / 2 * (each + 1) + options_.masks * T + std::max<int64_t>(curves, 0) * T / 2;
-    }
-    const EvalText& text = longest();
-    const int64_t T = std::ssize(text.tokens), copies = std::max<int64_t>(1, most_ / T);
-    const std::vector<std::vector<int32_t>> versions(static_cast<size_t>(copies), text.tokens);
-    ExplainRequest request = request_of(text);
-    const ExplainEstimate explained = estimate_explain(model_, request);
-    TargetReport target;
-    TextRunner runner(model_, text.tokens, target, most_);
-    const auto start = Clock::now();
-    runner.values(versions);
-    const double token = seconds_since(start) / static_cast<double>(copies * T);
-    int64_t tokens = 0;
-    for (const EvalText& t : texts_) tokens += std::ssize(t.tokens);
-    out.seconds = token * static_cast<double>(out.tokens) +
-                  explained.seconds * static_cast<double>(tokens) / static_cast<double>(T);
-    return out;
-  }
-
   const Model& model_;
   std::span<const EvalText> texts_;
   CausalOptions options_;
@@ -252,11 +225,6 @@ class CausalEvaluation {
 };
 
 }  // namespace
-
-std::string to_text(const CausalCost& cost) {
-  return fmt::format("about {} for {} and {}", format_duration(cost.seconds), counted(cost.texts, "text"),
-                     counted(cost.edits, "edited version"));
-}
 
 CausalTable causal_table(const Model& model, std::span<const EvalText> texts, const CausalOptions& options) {
   check(options.alternatives >= 1 && options.masks >= 0 && !options.methods.empty(), ErrorCode::kUsage,
