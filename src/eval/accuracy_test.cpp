@@ -18,7 +18,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 TextEdits text_of(const std::vector<double>& predicted, const std::vector<double>& measured) {
   TextEdits out;
   for (size_t i = 0; i < measured.size(); ++i)
-    out.edits.push_back({static_cast<int64_t>(i / 2), predicted[i], measured[i]});
+    out.edits.push_back({static_cast<int64_t>(i / 2), predicted[i], measured[i], measured[i]});
   for (size_t i = 0; i < measured.size(); i += 2) {
     const size_t last = std::min(i + 1, measured.size() - 1);
     out.sizes.push_back(std::abs(predicted[i] + predicted[last]) / 2);

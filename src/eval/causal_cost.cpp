@@ -9,7 +9,7 @@
 
 namespace hindscan {
 
-// The reference rows but one have an order in which tokens go.
+// Versions without some tokens: of each method and of the three reference rows that have an order.
 static int64_t curves_of(const CausalOptions& options, int64_t tokens) {
   const int64_t rows = std::ssize(options.methods) + 3;
   return std::max<int64_t>(0, rows * 2 * (std::min(tokens - 1, kDeletionSteps) - 1));

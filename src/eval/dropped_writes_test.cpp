@@ -82,8 +82,7 @@ TEST(LogP, OfEditedTextsIsThatOfTextsReadAlone) {
   run_edits(model, r, report.target, edits, nullptr, &run);
   measure_edits(model, r, report, edits, nullptr, "edits", &packed);
   const auto log_p = [&](const std::vector<int32_t>& tokens) {
-    TargetReport same = report.target;
-    return TextRunner(model, tokens, same, 64).unedited().log_p;
+    return TextRunner(model, tokens, report.target, 64).unedited().log_p;
   };
   for (const Edit& e : edits) {
     std::vector<int32_t> tokens = r.tokens;
