@@ -43,7 +43,8 @@ void add_data_flags(CLI::App& app, TrainFlags& f) {
   app.add_option("--data", o.data, "Text files; documents end with <|endoftext|>; a file named twice counts twice")
       ->type_name("FILE")
       ->delimiter(',');
-  app.add_option("--task", o.task, "Instead of data: a generated task (selective-copy, induction, reset), or classify")
+  app.add_option("--task", o.task,
+                 "Instead of data: a generated task (selective-copy, induction, reset, two-hop), or classify")
       ->type_name("NAME");
   app.add_option("--valid", o.valid, "Held-out text file; with classify: held-out labels")->type_name("FILE");
   app.add_option("-o,--out", o.out, "Run directory: checkpoints, log, and model/ at the end")->type_name("DIR");

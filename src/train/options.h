@@ -25,8 +25,8 @@ struct TrainOptions {
   std::string tokenizer;  // tokenizer.json for fresh weights; not needed with a task
   // On what
   std::vector<std::string> data;  // text files, documents separated by "<|endoftext|>"; a file named twice counts twice
-  std::string task;               // instead of data: selective-copy, induction, reset, or classify, which reads:
-  std::string labels, features;   // labelled sequences, see labelled.h
+  std::string task;  // instead of data: selective-copy, induction, reset, two-hop, or classify, which reads:
+  std::string labels, features;  // labelled sequences, see labelled.h
   int64_t label_column = 0, text_column = 0;
   std::string header = "auto";
   std::string text_field = "text", label_field = "label";

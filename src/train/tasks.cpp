@@ -92,6 +92,33 @@ class Reset final : public Task {
   }
 };
 
+// "caf!bdah?bgfe=B": "?" is answered by the letter after "!" and "=" by the capital of the letter after "?", whatever
+// that is: in every other sequence it is no answer but any letter, so that the second copy is one of what was written.
+class TwoHop final : public Task {
+ public:
+  std::string name() const override { return "two-hop"; }
+  std::string symbols() const override { return "abcdefghABCDEFGH!?="; }
+
+ private:
+  static constexpr int32_t kMark = 16, kFirst = 17, kSecond = 18;
+  int64_t min_length() const override { return 8; }
+
+  void fill(Rng& rng, const Row& row) const override {
+    for (int64_t t = 0; t < row.length; ++t) row.tokens[t] = letter(rng);
+    const int64_t last = row.length - 1, half = row.length / 2;
+    const auto below = [&](int64_t n) { return static_cast<int64_t>(rng.below(static_cast<uint64_t>(n))); };
+    const int64_t mark = below(half - 2), first = half + below(last - half - 2);
+    row.tokens[mark] = kMark;
+    row.tokens[first] = kFirst;
+    row.tokens[last] = kSecond;
+    if (below(2) == 0) {
+      row.tokens[first + 1] = row.tokens[mark + 1];
+      row.ask(first, row.tokens[mark + 1], {mark + 1, mark});
+    }
+    row.ask(last, row.tokens[first + 1] + kLetters, {first + 1, first});
+  }
+};
+
 }  // namespace
 
 void Task::Row::ask(int64_t position, int32_t answer, std::vector<int64_t> sources,
@@ -139,12 +166,13 @@ std::string Task::tokenizer_json() const {
   return to_string(json, {.indent = 2}) + "\n";
 }
 
-std::vector<std::string> task_names() { return {"selective-copy", "induction", "reset"}; }
+std::vector<std::string> task_names() { return {"selective-copy", "induction", "reset", "two-hop"}; }
 
 std::unique_ptr<Task> make_task(const std::string& name) {
   if (name == "selective-copy") return std::make_unique<SelectiveCopy>();
   if (name == "induction") return std::make_unique<Induction>();
   if (name == "reset") return std::make_unique<Reset>();
+  if (name == "two-hop") return std::make_unique<TwoHop>();
   fail(ErrorCode::kUsage, "[task] expected one of {}, found \"{}\"", fmt::join(task_names(), ", "), name);
 }
 

@@ -24,6 +24,8 @@ char answer(const std::string& task, const std::string& text, size_t position) {
     return letters[position - text.find('?')];
   }
   if (task == "induction") return text[text.find('!') + 1];
+  if (task == "two-hop")
+    return text[position] == '?' ? text[text.find('!') + 1] : static_cast<char>(text[text.find('?') + 1] - 'a' + 'A');
   char stored = 0;
   for (char c : text.substr(0, position)) stored = is_letter(c) || c == '#' ? c : stored;
   return stored;
@@ -43,13 +45,13 @@ TEST_P(TaskTest, TargetsFollowFromTheTextAndGoldIsTheirSource) {
     EXPECT_EQ(b.mask[at], 1.0f);
     const char want = answer(GetParam(), text, static_cast<size_t>(g.position));
     EXPECT_EQ(task->symbols()[static_cast<size_t>(b.targets[at])], want) << text;
-    ASSERT_EQ(g.sources.size(), 1u);
+    ASSERT_EQ(g.sources.size(), GetParam() == "two-hop" ? 2u : 1u);  // there the mark before it, too
     EXPECT_LT(g.sources[0], g.position);
     // Changing the source changes the answer; changing another letter does not.
     std::string edited = text;
     char& source = edited[static_cast<size_t>(g.sources[0])];
-    EXPECT_EQ(source, want);
-    source = want == 'a' ? 'b' : 'a';
+    EXPECT_EQ(std::tolower(source), std::tolower(want));
+    source = source == 'a' ? 'b' : 'a';
     EXPECT_NE(answer(GetParam(), edited, static_cast<size_t>(g.position)), want) << text;
   }
 }
@@ -92,6 +94,29 @@ TEST(Tasks, ResetAsksAfterClearingAndAfterReplacing) {
   }
   EXPECT_GT(cleared, 100);
   EXPECT_GT(replaced, 100);
+}
+
+TEST(Tasks, TwoHopCopiesWhatWasWrittenAndHalfOfItIsAnAnswer) {
+  const auto task = make_task("two-hop");
+  const TaskBatch b = task->generate(1, 0, 400, 40);
+  int honest = 0, other = 0;
+  for (size_t i = 0; i < b.gold.size(); ++i) {
+    const std::string text = text_of(*task, b, b.gold[i].sequence);
+    const size_t mark = text.find('!'), first = text.find('?');
+    ASSERT_LT(mark, first);
+    ASSERT_EQ(text.back(), '=');
+    if (b.gold[i].position != 39) {
+      honest += text[first + 1] == text[mark + 1];
+      EXPECT_EQ(b.gold[i].sources, (std::vector<int64_t>{static_cast<int64_t>(mark + 1), static_cast<int64_t>(mark)}));
+    } else {
+      EXPECT_EQ(b.gold[i].sources,
+                (std::vector<int64_t>{static_cast<int64_t>(first + 1), static_cast<int64_t>(first)}));
+      other += text[first + 1] != text[mark + 1];
+    }
+  }
+  EXPECT_EQ(honest, std::ssize(b.gold) - 400);
+  EXPECT_GT(honest, 150);
+  EXPECT_GT(other, 130);
 }
 
 TEST(Tasks, UnknownNameListsTheKnown) {
