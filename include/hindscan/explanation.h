@@ -23,13 +23,17 @@ struct ExplainOptions {
   // six, without scan where a text cannot be asked for it (vectors, a single token, more than 16384 tokens). The
   // program's terminal shows scan alone; "scan" is as quick here.
   std::string methods = "usual";
-  int64_t target = -1;             // position whose next token is explained; negative: from the end
-  std::string target_token = {};   // explain this token (of a classifier: class number); empty: the most likely
-  std::string contrast = "auto";   // against what: "auto" the runner-up, "none" the plain logit, else a token's text
+  int64_t target = -1;  // position whose next token is explained; negative: from the end
+  // Explain this token (of a classifier: class number); empty: the most likely. Several with "|" between them count as
+  // one answer; "\\|" is the sign itself.
+  std::string target_token = {};
+  std::string contrast = "auto";   // against what: "auto" the runner-up, "none" the plain logit, else as target_token
+  std::string measure = "logit";   // what is explained; or "log-p" (nats), "probability", "entropy" (bits): no contrast
   int causal_edits = 24;           // token edits really run again to check the methods; 0: none
   uint64_t seed = 0;               // of the edits
   int64_t chunk = 2000;            // tokens kept in memory at a time
   int64_t mem_limit = 0;           // bytes; 0: what the machine has available. Error(kResource) with an estimate
+  int64_t hops = 1;                // steps back from the target: see Explanation::Hop
   const Session* after = nullptr;  // what came before the text
   const Cancel* cancel = nullptr;
   OnProgress on_progress = nullptr;
@@ -56,8 +60,10 @@ class Explanation {
     std::optional<int32_t> contrast_id;
     std::string contrast_text;
     double logit = 0, contrast_logit = 0;
-    double value = 0;        // logit - contrast_logit: what is explained
-    double probability = 0;  // of id
+    double value = 0;        // what is explained: logit - contrast_logit, or another measure
+    double probability = 0;  // of id, or of the whole group
+    std::string measure = "logit";
+    std::vector<int32_t> also = {}, contrast_also = {};  // of groups: the tokens beside id and contrast_id
   };
   // Of a decomposition: target = sum + state + no_token + residual.
   struct Completeness {
@@ -110,13 +116,29 @@ class Explanation {
     double share = 0;  // 0..1, of the sizes of all scores
   };
 
+  // A step back: an answer, and the tokens that it loses most without, by the scan. Of these, an answer of the model's
+  // own (what it takes to be most likely there) is explained by a hop of its own.
+  struct HopSource {
+    int64_t token = 0;
+    double lost = 0;
+    bool measured = false;      // really run; else estimated
+    std::optional<size_t> hop;  // index of the hop that explains this token
+  };
+  struct Hop {
+    int64_t step = 1;          // 1: the explanation's own target
+    std::optional<size_t> of;  // index of the hop whose source it explains
+    Target target;
+    std::vector<HopSource> sources;  // the strongest first
+  };
+
   const std::vector<Token>& tokens() const;
   const Target& target() const;
   const std::vector<Method>& methods() const;
   const std::vector<Array>& arrays() const;  // of every method its scores first
   const std::vector<Layer>& layers() const;
-  double seconds() const;      // the edits included
-  int64_t peak_bytes() const;  // of the process
+  const std::vector<Hop>& hops() const;  // empty unless more than one was asked for
+  double seconds() const;                // the edits included
+  int64_t peak_bytes() const;            // of the process
 
   // The scores [T] of a method; empty: of one that tells what an edit of each token does (scan), else of the one that
   // adds up to the target, else of the first.

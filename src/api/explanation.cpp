@@ -14,8 +14,8 @@ namespace hindscan {
 namespace {
 
 Explanation::Target target_of(const TargetReport& t) {
-  return {target_kind_name(t.kind), t.position, t.id,         t.text, t.contrast_id, t.contrast_text, t.logit,
-          t.contrast_logit,         t.value(),  t.probability};
+  return {target_kind_name(t.kind), t.position, t.id,          t.text,    t.contrast_id, t.contrast_text, t.logit,
+          t.contrast_logit,         t.value(),  t.probability, t.measure, t.also,        t.contrast_also};
 }
 
 Explanation::Array array_of(const MethodReport& m, const ScoreArray& a) {
@@ -55,6 +55,12 @@ Explanation::Method method_of(const MethodReport& m) {
   return out;
 }
 
+Explanation::Hop hop_of(const Hop& hop) {
+  Explanation::Hop out{hop.step, hop.of, target_of(hop.target), {}};
+  for (const HopSource& s : hop.sources) out.sources.push_back({s.token, s.lost, s.measured, s.hop});
+  return out;
+}
+
 ExplainRequest request_of(const Model& model, const ExplainOptions& options) {
   check(options.causal_edits >= 0, ErrorCode::kUsage, "[explain] expected causal_edits of 0 or more, found {}",
         options.causal_edits);
@@ -65,6 +71,8 @@ ExplainRequest request_of(const Model& model, const ExplainOptions& options) {
   r.seed = options.seed;
   r.chunk = options.chunk;
   r.mem_limit = memory_limit(options.mem_limit);
+  r.hops = options.hops;
+  r.measure = options.measure;
   set_target(model, {options.target_token, options.contrast}, r);
   return r;
 }
@@ -100,6 +108,7 @@ Explanation LanguageModel::explained(ExplainRequest r, const ExplainOptions& opt
   }
   for (const LayerReport& l : report.layers)
     out->layers.push_back({l.layer, l.structure.kind, l.structure.words, l.max_residual, l.target_residual});
+  for (const Hop& hop : report.hops) out->hops.push_back(hop_of(hop));
   return Explanation(std::move(out));
 }
 
@@ -110,6 +119,7 @@ const Explanation::Target& Explanation::target() const { return impl_->target; }
 const std::vector<Explanation::Method>& Explanation::methods() const { return impl_->methods; }
 const std::vector<Explanation::Array>& Explanation::arrays() const { return impl_->arrays; }
 const std::vector<Explanation::Layer>& Explanation::layers() const { return impl_->layers; }
+const std::vector<Explanation::Hop>& Explanation::hops() const { return impl_->hops; }
 double Explanation::seconds() const { return impl_->report.seconds; }
 int64_t Explanation::peak_bytes() const { return impl_->report.peak_bytes; }
 

@@ -37,6 +37,7 @@ struct Explanation::Impl {
   std::vector<Method> methods;
   std::vector<Array> arrays;
   std::vector<Layer> layers;
+  std::vector<Hop> hops;
 };
 
 GenerateOptions generate_options(const Generation& options);

@@ -1,5 +1,6 @@
 // What is asked of the library reaches what answers, and every number comes back under its own name.
 #include <gtest/gtest.h>
+#include <hindscan_paths.h>
 
 #include <limits>
 
@@ -48,6 +49,49 @@ void expect_same(const Explanation::Method& found, const MethodReport& want) {
   expect_same(found.agreement->spearman_interval, want.causal->spearman_interval);
   expect_same(found.agreement->sign_interval, want.causal->sign_interval);
   EXPECT_EQ(std::pair(found.agreement->first, found.agreement->last), std::pair(want.causal->first, want.causal->last));
+}
+
+TEST(Explaining, GroupsMeasuresAndHopsReachTheWalkAndComeBack) {
+  const std::string folder = std::string(HINDSCAN_SOURCE_DIR) + "/models/gold/two-hop", text = "caf!bdahgfceabd?bcadg=";
+  const LanguageModel copying = LanguageModel::load(folder);
+  const Model model = Model::load(folder);
+  ExplainRequest r;
+  r.tokens = encode_text(model, text);
+  r.methods = parse_methods("scan");
+  r.causal_edits = 0;
+  r.hops = 2;
+  set_target(model, {"B|C", "D|E"}, r);
+  const ExplainReport want = explain(model, r);
+  const Explanation found = copying.explain(
+      text, {.methods = "scan", .target_token = "B|C", .contrast = "D|E", .causal_edits = 0, .hops = 2});
+  EXPECT_EQ(found.target().value, want.target.value());
+  EXPECT_EQ(found.target().also, want.target.also);
+  EXPECT_EQ(found.target().contrast_also, want.target.contrast_also);
+  EXPECT_EQ(found.target().also.size() + found.target().contrast_also.size(), 2u);
+  ASSERT_EQ(found.hops().size(), want.hops.size());
+  ASSERT_GT(want.hops.size(), 1u);
+  for (size_t h = 0; h < want.hops.size(); ++h) {
+    const Explanation::Hop& hop = found.hops()[h];
+    EXPECT_EQ(std::pair(hop.step, hop.of), std::pair(want.hops[h].step, want.hops[h].of));
+    EXPECT_EQ(std::pair(hop.target.position, hop.target.value),
+              std::pair(want.hops[h].target.position, want.hops[h].target.value()));
+    ASSERT_EQ(hop.sources.size(), want.hops[h].sources.size());
+    for (size_t s = 0; s < hop.sources.size(); ++s) {
+      const HopSource& source = want.hops[h].sources[s];
+      EXPECT_EQ(std::pair(hop.sources[s].token, hop.sources[s].lost), std::pair(source.token, source.lost));
+      EXPECT_EQ(std::pair(hop.sources[s].measured, hop.sources[s].hop), std::pair(source.measured, source.hop));
+    }
+  }
+  r.measure = "entropy";
+  r.target_id.reset();
+  r.target_also.clear();
+  r.contrast = Contrast::kAuto;
+  r.contrast_also.clear();
+  r.hops = 1;
+  const Explanation open = copying.explain(text, {.methods = "scan", .measure = "entropy", .causal_edits = 0});
+  EXPECT_EQ(open.target().value, explain(model, r).target.value());
+  EXPECT_EQ(open.target().measure, "entropy");
+  EXPECT_TRUE(open.hops().empty());
 }
 
 TEST(Explaining, EveryOptionReachesTheWalkAndEveryNumberComesBack) {

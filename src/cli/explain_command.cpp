@@ -11,6 +11,7 @@
 #include "eval/explain_judged.h"
 #include "explain/report.h"
 #include "explain/sentence.h"
+#include "explain/target_measure.h"
 #include "explain/target_text.h"
 #include "viewer/explain_picture.h"
 #include "viewer/html.h"
@@ -52,13 +53,37 @@ std::string methods_help() {
       names, options);
 }
 
+std::vector<std::string> measure_names() {
+  std::vector<std::string> out;
+  for (const TargetMeasure& m : target_measures()) out.emplace_back(m.name);
+  return out;
+}
+
+std::string measures_help() {
+  std::string out = "What is explained:";
+  for (const TargetMeasure& m : target_measures()) {
+    const std::string unit = std::string_view(m.unit) == m.name ? "" : fmt::format(", in {}", m.unit);
+    out += fmt::format("{} {} ({}{})", &m == &target_measures()[0] ? "" : ",", m.name, m.noun, unit);
+  }
+  return out + "; logit: less that of the contrast, which the others have none of";
+}
+
 void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
   add_feature_input(app, f.features);
   app.add_option("--target", r.target, "Explain what follows this token, counted from 0; negative: from the end")
       ->capture_default_str();
-  app.add_option("--target-token", f.target_token,
-                 "Explain this token (of a classifier: the class of this number) instead of the most likely one");
-  app.add_option("--contrast", f.contrast, "Against which token: auto (the runner-up), none, or a text")
+  app.add_option(
+      "--target-token", f.target_token,
+      "Explain this token (of a classifier: the class of this number) instead of the most likely one; several with "
+      "| between them count as one answer, \\| is the sign itself");
+  app.add_option("--contrast", f.contrast,
+                 "Against which token, or several with | between them: auto (the runner-up), none, or a text")
+      ->capture_default_str();
+  app.add_option("--measure", r.measure, measures_help())->check(one_of(measure_names()))->capture_default_str();
+  app.add_option("--hops", r.hops,
+                 "Steps back: tokens that the answer came from and that the model would have written itself (an "
+                 "answer in between) are explained in turn, by the scan")
+      ->check(whole_between(1, 8))
       ->capture_default_str();
   app.add_option("--method", f.methods, methods_help());
   app.add_option(

@@ -10,6 +10,7 @@
 #include "cli/explain_short.h"
 #include "cli/explain_strip.h"
 #include "cli/explain_tables.h"
+#include "cli/hops_output.h"
 #include "explain/score_words.h"
 #include "explain/sentence.h"
 #include "io/printable.h"
@@ -38,7 +39,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
     out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
                        quoted(shown_text(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
   } else {
-    out += fmt::format("   logit {:.3f}", t.logit);
+    out += fmt::format("   {} {:.3f}", t.measure, t.value());
   }
   return out + "\n" + method_line(r, m);
 }
@@ -50,7 +51,8 @@ std::string explain_details(const ExplainReport& report, const MethodReport& m, 
   if (marks_runs(m))
     out += view.style.depth == ColorDepth::kNone ? "marked |: really run\n" : "underlined: really run\n";
   out += "\n";
-  out += source_table(report, m, view) + "\n" + method_table(report) + "\n" + explain_notes(report, m, view.by);
+  out += source_table(report, m, view) + hops_text(report) + "\n" + method_table(report) + "\n" +
+         explain_notes(report, m, view.by);
   return out + fmt::format("time    {:.2f} s   peak memory {:.0f} MiB\n", report.seconds,
                            static_cast<double>(report.peak_bytes) / (1 << 20));
 }
@@ -59,7 +61,8 @@ std::string explain_details(const ExplainReport& report, const MethodReport& m, 
 
 std::string explain_text(const ExplainReport& report, const ExplainView& view) {
   const MethodReport& m = report.methods[shown_method(report, view.show)];
-  return view.details ? explain_details(report, m, view) : explain_short(report, m, view);
+  if (view.details) return explain_details(report, m, view);
+  return explain_short(report, m, view) + (report.hops.empty() ? "" : "\n" + hops_text(report));
 }
 
 }  // namespace hindscan::cli

@@ -2,9 +2,12 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <set>
 
 #include "base/memory.h"
 #include "explain/explainer.h"
+#include "explain/hops.h"
+#include "explain/target_measure.h"
 #include "explain/token_text.h"
 #include "explain/usual_methods.h"
 
@@ -23,6 +26,26 @@ int64_t resolve_target(const Model& model, const ExplainRequest& r) {
   return target;
 }
 
+void check_measure(const Model& model, const ExplainRequest& r) {
+  const TargetMeasure& measure = target_measure(r.measure);
+  const ArchitectureSizes& sizes = model.arch().sizes();
+  check(r.contrast != Contrast::kId || !measure.whole, ErrorCode::kUsage,
+        "[explain] expected no contrast, found {}: {} of the target is against all other tokens", r.contrast_id,
+        measure.noun);
+  check(measure.names || !r.target_id, ErrorCode::kUsage, "[explain] expected no target token, found {}: {} is of none",
+        r.target_id.value_or(0), measure.noun);
+  check(!measure.whole || sizes.labels == 0 || (!sizes.regression && sizes.labels > 1), ErrorCode::kUsage,
+        "[explain] expected the measure logit, found {}: the model gives a number", r.measure);
+  std::set<int32_t> named;
+  const auto once = [&](int32_t id) {
+    check(named.insert(id).second, ErrorCode::kUsage, "[explain] expected each token once, found {} twice", id);
+  };
+  if (r.target_id) once(*r.target_id);
+  for (const int32_t id : r.target_also) once(id);
+  if (r.contrast == Contrast::kId && (!r.target_also.empty() || !r.contrast_also.empty())) once(r.contrast_id);
+  for (const int32_t id : r.contrast_also) once(id);
+}
+
 void check_request(const Model& model, const ExplainRequest& r) {
   const int64_t V = model.arch().head().rows(), F = model.arch().sizes().feature_dim;
   check_reading(model, "explain", r.tokens, r.features);
@@ -33,11 +56,17 @@ void check_request(const Model& model, const ExplainRequest& r) {
   };
   if (r.target_id) known(*r.target_id, "target");
   if (r.contrast == Contrast::kId) known(r.contrast_id, "contrast");
+  for (const int32_t id : r.target_also) known(id, "target");
+  for (const int32_t id : r.contrast_also) known(id, "contrast");
+  check_measure(model, r);
   check(!r.methods.empty(), ErrorCode::kUsage, "[explain] expected at least one method, found none");
   for (const MethodSpec& m : r.methods)
     check(!m.info().edits || F == 0, ErrorCode::kUsage,
           "[explain] expected tokens that {} can take out, found vectors; name the other methods", m.name);
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
+  check(r.hops >= 1, ErrorCode::kUsage, "[explain] expected 1 hop or more, found {}", r.hops);
+  check(r.hops == 1 || (model.arch().sizes().labels == 0 && F == 0), ErrorCode::kUsage,
+        "[explain] expected 1 hop, found {}: only a model that writes has answers of its own in the text", r.hops);
 }
 
 }  // namespace
@@ -72,6 +101,7 @@ ExplainReport explain(const Model& model, const ExplainRequest& request) {
         limit >> 20, to_text(plan.estimate), plan.estimate.chunk);
   if (request.on_estimate) request.on_estimate(plan.estimate);
   ExplainReport report = run_explainer(model, request, plan, target);
+  if (request.hops > 1) report.hops = explain_hops(model, request, report);
   describe_tokens(model, request, report);
   report.left_out = request.left_out;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

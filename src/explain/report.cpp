@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/formats.h"
+#include "explain/target_measure.h"
 #include "io/interval_json.h"
 
 namespace hindscan {
@@ -28,13 +29,17 @@ static Json token_json(const TokenReport& token) {
 
 static Json target_json(const TargetReport& target) {
   Json out = Json::object();
-  out.set("kind", target_kind_name(target.kind)).set("unit", target.kind == TargetKind::kNumber ? "number" : "logit");
+  out.set("kind", target_kind_name(target.kind))
+      .set("unit", target.kind == TargetKind::kNumber ? "number" : target_measure(target.measure).unit);
   out.set("position", target.position).set("id", target.id).set("text", target.text);
   out.set("contrast_id", target.contrast_id);
   out.set("contrast_text", target.contrast_id ? Json(target.contrast_text) : Json(nullptr));
   out.set("logit", target.logit);
   out.set("contrast_logit", target.contrast_id ? Json(target.contrast_logit) : Json(nullptr));
   out.set("probability", target.probability);
+  if (target.measure != "logit") out.set("measure", target.measure).set("value", target.value());
+  if (!target.also.empty()) out.set("also", target.also);
+  if (!target.contrast_also.empty()) out.set("contrast_also", target.contrast_also);
   return out;
 }
 
@@ -134,6 +139,18 @@ const MethodReport* layered_method(const ExplainReport& report, const MethodRepo
   return found == report.methods.end() ? nullptr : &*found;
 }
 
+static Json hop_json(const Hop& hop) {
+  Json sources = Json::array();
+  for (const HopSource& s : hop.sources) {
+    Json source = Json::object();
+    source.set("token", s.token).set("lost", s.lost).set("found", s.measured ? "measured" : "estimated");
+    sources.push(std::move(source.set("hop", s.hop ? Json(static_cast<int64_t>(*s.hop)) : Json(nullptr))));
+  }
+  Json out = Json::object();
+  out.set("step", hop.step).set("of", hop.of ? Json(static_cast<int64_t>(*hop.of)) : Json(nullptr));
+  return out.set("target", target_json(hop.target)).set("sources", std::move(sources));
+}
+
 static bool has_layers(const ScoreArray& a) {
   return std::find(a.axes.begin(), a.axes.end(), kLayerAxis) != a.axes.end();
 }
@@ -161,6 +178,11 @@ Json to_json(const ExplainReport& report, bool per_layer) {
   }
   out.set("tokens", std::move(tokens)).set("target", target_json(report.target));
   out.set("methods", std::move(methods)).set("arrays", std::move(arrays)).set("layers", std::move(layers));
+  if (!report.hops.empty()) {
+    Json hops = Json::array();
+    for (const Hop& hop : report.hops) hops.push(hop_json(hop));
+    out.set("hops", std::move(hops));
+  }
   return out.set("seconds", report.seconds).set("peak_bytes", report.peak_bytes).set("chunk", report.chunk);
 }
 

@@ -47,12 +47,15 @@ struct ExplainRequest {
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
-  int32_t contrast_id = 0;                  // with Contrast::kId
-  const SequenceState* state_in = nullptr;  // what came before tokens[0]
-  int causal_edits = 24;                    // used by eval/causal.h; 0: none
-  uint64_t seed = 0;                        // of the edits
-  int64_t chunk = 2000;                     // tokens kept at a time
-  int64_t mem_limit = 0;                    // bytes; 0: what the machine has available
+  int32_t contrast_id = 0;                          // with Contrast::kId
+  std::vector<int32_t> target_also, contrast_also;  // of groups of tokens: the others; with target_id, contrast_id
+  std::string measure = "logit";                    // what of the logits (targets.def)
+  const SequenceState* state_in = nullptr;          // what came before tokens[0]
+  int causal_edits = 24;                            // used by eval/causal.h; 0: none
+  uint64_t seed = 0;                                // of the edits
+  int64_t chunk = 2000;                             // tokens kept at a time
+  int64_t mem_limit = 0;                            // bytes; 0: what the machine has available
+  int64_t hops = 1;                                 // steps back from the target, see Hop
   ProgressSink* progress = nullptr;
   std::function<void(const ExplainEstimate&)> on_estimate;  // called before the run
 };
@@ -73,12 +76,15 @@ struct TargetReport {
   std::optional<int32_t> contrast_id;
   std::string contrast_text;
   double logit = 0;
-  double contrast_logit = 0;         // 0 without a contrast
-  double probability = 0;            // of id, softmax over the vocabulary
-  double raw = 0, contrast_raw = 0;  // before the head's soft cap
+  double contrast_logit = 0;  // 0 without a contrast
+  double probability = 0;     // of id, softmax over the vocabulary
   TargetKind kind = TargetKind::kToken;
-  double bias = 0;  // part of the value that no token has a share in: the head's bias
-  double value() const { return logit - contrast_logit; }
+  double bias = 0;                // part of the value that no token has a share in: the head's bias
+  std::string measure = "logit";  // what of the logits (targets.def)
+  std::vector<int32_t> also = {}, contrast_also = {};  // of groups: the tokens beside id and contrast_id
+  double measured = 0;                                 // its value; of a logit that less the other
+  std::vector<double> raw = {};                        // logits that it reads, before the head's soft cap
+  double value() const { return measure == "logit" ? logit - contrast_logit : measured; }
 };
 
 struct CausalReport {
@@ -157,6 +163,22 @@ struct Window {
   EditCost edit_cost;
 };
 
+// A step back on the way to the target: an answer, and the tokens that it loses most without, by the scan. Of these, an
+// answer of the model's own (what it takes to be most likely there) is explained by the next step.
+struct HopSource {
+  int64_t token = 0;
+  double lost = 0;
+  bool measured = false;
+  std::optional<size_t> hop;  // index of the one that explains this token
+};
+struct Hop {
+  int64_t step = 1;          // 1: the target of the report
+  std::optional<size_t> of;  // index of the hop whose source it explains
+  TargetReport target;
+  std::vector<double> lost;  // [T], not in the JSON
+  std::vector<HopSource> sources;
+};
+
 struct ExplainReport {
   std::string model;
   std::string weights;  // their hash (model/weights_hash.h)
@@ -166,6 +188,7 @@ struct ExplainReport {
   std::vector<MethodReport> methods;
   std::string left_out;  // what was not computed though it is usual, and why
   std::vector<LayerReport> layers;
+  std::vector<Hop> hops;   // where more than one was asked for
   double seconds = 0;      // the causal check included
   int64_t peak_bytes = 0;  // of the process
   int64_t chunk = 0;       // tokens a chunk

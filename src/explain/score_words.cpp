@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/target_measure.h"
+
 namespace hindscan {
 namespace {
 
@@ -23,7 +25,8 @@ EditWords edit_words(EditKind kind) {
 }
 
 const char* target_noun(const TargetReport& t) {
-  return t.contrast_id ? "the preference" : t.kind == TargetKind::kNumber ? "the number" : "the score";
+  if (t.contrast_id) return "the preference";
+  return t.kind == TargetKind::kNumber ? "the number" : target_measure(t.measure).noun;
 }
 
 }  // namespace
@@ -39,7 +42,7 @@ SignWords sign_words(const ExplainReport& report, const MethodReport& method) {
 
 std::string target_words(const ExplainReport& report) {
   const TargetReport& t = report.target;
-  if (t.kind == TargetKind::kNumber) return target_noun(t);
+  if (t.kind == TargetKind::kNumber || !target_measure(t.measure).names) return target_noun(t);
   const std::string name = quoted(shown_text(t.id, t.text), kNameColumns);
   if (!t.contrast_id) return fmt::format("{} of {}", target_noun(t), name);
   return fmt::format("{} for {} over {}", target_noun(t), name,

@@ -7,6 +7,7 @@
 
 #include "explain/effect_sentence.h"
 #include "explain/pieces.h"
+#include "explain/target_measure.h"
 
 namespace hindscan {
 namespace {
@@ -29,6 +30,8 @@ std::string predicted(const ExplainReport& report) {
   const TargetReport& t = report.target;
   const char* input = report.vectors ? "the vectors" : "the text";
   if (t.kind == TargetKind::kNumber) return fmt::format("The model gives {} the number {:.4g}.", input, t.logit);
+  if (!target_measure(t.measure).names)
+    return fmt::format("How open it is what comes next: {:.2f} {}. Why?", t.value(), target_measure(t.measure).unit);
   const std::string name = name_of(t.text, t.id);
   const std::string against =
       t.contrast_id ? fmt::format(" rather than {}", name_of(t.contrast_text, *t.contrast_id)) : "";

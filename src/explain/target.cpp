@@ -5,6 +5,7 @@
 
 #include "core/ops/losses.h"
 #include "explain/reverse_method.h"
+#include "explain/target_measure.h"
 #include "kernels/finite.h"
 #include "kernels/gemm.h"
 
@@ -49,22 +50,14 @@ static double bias_of(const LogitHead& head, int32_t id) {
                                          : static_cast<double>(head.bias->as<float>()[at]);
 }
 
-// The most likely token other than `except`.
-template <class R>
-static int32_t best_except(const std::vector<R>& logits, int64_t except) {
-  int64_t best = except == 0 ? 1 : 0;
-  for (int64_t v = 0; v < static_cast<int64_t>(logits.size()); ++v) {
-    if (v != except && logits[static_cast<size_t>(v)] > logits[static_cast<size_t>(best)]) best = v;
+// The most likely token other than these.
+static int32_t best_except(const std::vector<double>& logits, std::span<const int32_t> except) {
+  int32_t best = -1;
+  for (int32_t v = 0; v < static_cast<int32_t>(logits.size()); ++v) {
+    if (std::find(except.begin(), except.end(), v) != except.end()) continue;
+    if (best < 0 || logits[static_cast<size_t>(v)] > logits[static_cast<size_t>(best)]) best = v;
   }
-  return static_cast<int32_t>(best);
-}
-
-template <class R>
-static double log_p_of(const std::vector<R>& logits, int32_t id) {
-  const double top = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
-  double sum = 0;
-  for (R v : logits) sum += std::exp(static_cast<double>(v) - top);
-  return static_cast<double>(logits[static_cast<size_t>(id)]) - top - std::log(sum);
+  return best;
 }
 
 namespace {
@@ -87,22 +80,91 @@ double slope(const LogitHead& head, double raw, bool frozen) {
   return 1 - t * t;
 }
 
-template <class R>
-void apply_head(const LogitHead& head, std::vector<R>& logits) {
-  if (head.scale == 1 && head.bias == nullptr && head.soft_cap <= 0) return;
-  for (size_t v = 0; v < logits.size(); ++v) {
-    const double raw = head.scale * static_cast<double>(logits[v]) + bias_of(head, static_cast<int32_t>(v));
-    logits[v] = static_cast<R>(capped(head, raw));
-  }
+// What a target reads of the head.
+struct HeadReading {
+  std::vector<int32_t> rows;
+  std::vector<double> logits;
+  std::vector<size_t> own, against;  // where in rows
+  ReadLogits read() const { return {logits, own, against}; }
+};
+
+std::vector<int32_t> named_ids(const TargetReport& t) {
+  std::vector<int32_t> out{t.id};
+  out.insert(out.end(), t.also.begin(), t.also.end());
+  return out;
 }
 
-template <class R>
-std::vector<R> all_logits(const LogitHead& head, const R* h) {
+std::vector<int32_t> contrast_ids(const TargetReport& t) {
+  if (!t.contrast_id) return {};
+  std::vector<int32_t> out{*t.contrast_id};
+  out.insert(out.end(), t.contrast_also.begin(), t.contrast_also.end());
+  return out;
+}
+
+// All raw logits, in the type that the model computes in.
+std::vector<double> all_raw(const Model& model, const std::vector<double>& h) {
+  const LogitHead head = model.arch().logit_head();
   const int64_t V = head.weight->rows(), C = head.weight->cols();
-  std::vector<R> logits(static_cast<size_t>(V));  // [vocab or labels]
-  kernels::linear(1, V, C, h, head.weight->data, head.weight->dtype, logits.data());
-  apply_head(head, logits);
-  return logits;
+  std::vector<double> out(static_cast<size_t>(V));  // [vocab or labels]
+  if (model.compute() == DType::kF64) {
+    kernels::linear(1, V, C, h.data(), head.weight->data, head.weight->dtype, out.data());
+  } else {
+    const std::vector<float> narrow(h.begin(), h.end());
+    std::vector<float> logits(out.size());
+    kernels::linear(1, V, C, narrow.data(), head.weight->data, head.weight->dtype, logits.data());
+    std::copy(logits.begin(), logits.end(), out.begin());
+  }
+  for (size_t v = 0; v < out.size(); ++v) out[v] = head.scale * out[v] + bias_of(head, static_cast<int32_t>(v));
+  return out;
+}
+
+// Before the soft cap, of the rows that the target reads.
+std::vector<double> raw_of(const Model& model, const TargetReport& t, const std::vector<double>& h) {
+  if (target_measure(t.measure).whole) return all_raw(model, h);
+  const LogitHead head = model.arch().logit_head();
+  std::vector<double> out;
+  for (const int32_t id : named_ids(t)) out.push_back(raw_logit(head, id, h));
+  for (const int32_t id : contrast_ids(t)) out.push_back(raw_logit(head, id, h));
+  return out;
+}
+
+HeadReading reading(const Model& model, const TargetReport& t, const std::vector<double>& raw) {
+  const LogitHead head = model.arch().logit_head();
+  HeadReading out;
+  const std::vector<int32_t> own = named_ids(t), against = contrast_ids(t);
+  if (target_measure(t.measure).whole) {
+    for (size_t v = 0; v < raw.size(); ++v) out.rows.push_back(static_cast<int32_t>(v));
+    out.own.assign(own.begin(), own.end());
+  } else {
+    out.rows = own;
+    out.rows.insert(out.rows.end(), against.begin(), against.end());
+    for (size_t i = 0; i < out.rows.size(); ++i) (i < own.size() ? out.own : out.against).push_back(i);
+  }
+  for (const double r : raw) out.logits.push_back(capped(head, r));
+  return out;
+}
+
+// Logits and value from target.raw.
+void set_value(const Model& model, TargetReport& t) {
+  const HeadReading h = reading(model, t, t.raw);
+  t.logit = group_logit(h.read(), h.own);
+  t.contrast_logit = group_logit(h.read(), h.against);
+  t.measured = target_measure(t.measure).value(h.read());
+}
+
+// What no token has a share in: the head's bias, and what the target is beside its slope times its logits.
+double no_token_part(const Model& model, const TargetReport& t) {
+  const LogitHead head = model.arch().logit_head();
+  const HeadReading h = reading(model, t, t.raw);
+  std::vector<double> slopes(h.rows.size());
+  target_measure(t.measure).slope(h.read(), slopes);
+  double biases = 0, linear = 0;
+  for (size_t i = 0; i < slopes.size(); ++i) {
+    biases += slopes[i] * slope(head, t.raw[i], true) * bias_of(head, h.rows[i]);
+    linear += slopes[i] * h.logits[i];
+  }
+  const bool is_linear = h.rows.size() == h.own.size() + h.against.size() && h.own.size() == 1 && h.against.size() <= 1;
+  return is_linear ? biases : biases + t.measured - linear;
 }
 
 TargetKind kind_of(const ArchitectureSizes& sizes) {
@@ -115,33 +177,36 @@ TargetKind kind_of(const ArchitectureSizes& sizes) {
 template <class R>
 TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h) {
   const LogitHead head = model.arch().logit_head();
-  const int64_t V = head.weight->rows(), C = head.weight->cols();
-  const std::vector<R> logits = all_logits(head, h);
+  const std::vector<double> wide(h, h + head.weight->cols()), raw = all_raw(model, wide);
+  std::vector<double> logits;  // [vocab or labels]
+  for (const double r : raw) logits.push_back(capped(head, r));
+  const auto V = std::ssize(logits);
   const int64_t bad = kernels::first_non_finite(V, logits.data());
   check(bad < 0, ErrorCode::kData,
         "[{}] expected finite logits, found {} for id {} at position {}; the weights or the state are damaged or too "
         "large",
-        head.weight->name, bad < 0 ? R(0) : logits[static_cast<size_t>(bad)], bad, position);
+        head.weight->name, bad < 0 ? 0.0 : logits[static_cast<size_t>(bad)], bad, position);
   TargetReport target;
   target.kind = kind_of(model.arch().sizes());
   target.position = position;
-  const bool number = target.kind == TargetKind::kNumber;
-  target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, -1);
+  target.measure = request.measure;
+  target.also = request.target_also;
+  target.contrast_also = request.contrast_also;
+  const bool number = target.kind == TargetKind::kNumber, whole = target_measure(target.measure).whole;
+  target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, {});
   if (request.contrast == Contrast::kId) target.contrast_id = request.contrast_id;
   check(target.contrast_id != target.id, ErrorCode::kUsage,
         "[explain] expected a contrast other than the target {}, found the same; leave it out for the runner-up",
         target.id);
-  if (request.contrast == Contrast::kAuto && V > 1 && !number) target.contrast_id = best_except(logits, target.id);
-  const std::vector<double> wide(h, h + C);  // [d_model]
-  target.raw = raw_logit(head, target.id, wide);
-  target.logit = capped(head, target.raw);
-  target.bias = slope(head, target.raw, true) * bias_of(head, target.id);
-  if (target.contrast_id) {
-    target.contrast_raw = raw_logit(head, *target.contrast_id, wide);
-    target.contrast_logit = capped(head, target.contrast_raw);
-    target.bias -= slope(head, target.contrast_raw, true) * bias_of(head, *target.contrast_id);
-  }
-  if (!number) target.probability = std::exp(log_p_of(logits, target.id));
+  const std::vector<int32_t> own = named_ids(target);
+  if (request.contrast == Contrast::kAuto && V > std::ssize(own) && !number && !whole)
+    target.contrast_id = best_except(logits, own);
+  target.raw = raw_of(model, target, wide);
+  set_value(model, target);
+  target.bias = no_token_part(model, target);
+  const std::vector<size_t> at(own.begin(), own.end());
+  const ReadLogits all{logits, at, {}};
+  if (!number) target.probability = std::exp(group_logit(all, at) - all_logits_as_one(all));
   return target;
 }
 template TargetReport choose_target<float>(const Model&, const ExplainRequest&, int64_t, const float*);
@@ -149,53 +214,53 @@ template TargetReport choose_target<double>(const Model&, const ExplainRequest&,
 
 std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen) {
   const LogitHead head = model.arch().logit_head();
-  std::vector<double> seed = weight_row(*head.weight, target.id);  // [d_model]
-  const double own = head.scale * slope(head, target.raw, frozen);
-  for (double& s : seed) s *= own;
-  if (!target.contrast_id) return seed;
-  const std::vector<double> other = weight_row(*head.weight, *target.contrast_id);
-  const double against = head.scale * slope(head, target.contrast_raw, frozen);
-  for (size_t c = 0; c < seed.size(); ++c) seed[c] -= against * other[c];
+  const HeadReading read = reading(model, target, target.raw);
+  std::vector<double> slopes(read.rows.size()), seed(static_cast<size_t>(head.weight->cols()));  // [rows], [d_model]
+  target_measure(target.measure).slope(read.read(), slopes);
+  for (size_t i = 0; i < slopes.size(); ++i) {
+    const double factor = slopes[i] * head.scale * slope(head, target.raw[i], frozen);
+    if (factor == 0) continue;
+    const std::vector<double> row = weight_row(*head.weight, read.rows[i]);  // [d_model]
+    for (size_t c = 0; c < seed.size(); ++c) seed[c] += factor * row[c];
+  }
   return seed;
 }
 
 TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h) {
-  const LogitHead head = model.arch().logit_head();
-  target.raw = raw_logit(head, target.id, h);
-  target.logit = capped(head, target.raw);
-  if (!target.contrast_id) return target;
-  target.contrast_raw = raw_logit(head, *target.contrast_id, h);
-  target.contrast_logit = capped(head, target.contrast_raw);
+  target.raw = raw_of(model, target, h);
+  set_value(model, target);
   return target;
 }
 
 double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h) {
-  const LogitHead head = model.arch().logit_head();
-  double value = capped(head, raw_logit(head, target.id, h));
-  if (target.contrast_id) value -= capped(head, raw_logit(head, *target.contrast_id, h));
+  const HeadReading read = reading(model, target, raw_of(model, target, h));
+  const double value = target_measure(target.measure).value(read.read());
   check(std::isfinite(value), ErrorCode::kData,
-        "[{}] expected a finite target, found {}; the weights or the state are damaged or too large", head.weight->name,
-        value);
+        "[{}] expected a finite target, found {}; the weights or the state are damaged or too large",
+        model.arch().logit_head().weight->name, value);
   return value;
 }
 
-// f of what the head reads at the end of each sequence ([d_model]).
-template <class F>
-static std::vector<double> at_ends(const Ctx& ctx, Var h, F&& f) {
+std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
   const std::vector<int64_t>& cu = ctx.layout(h).cu;
+  const int64_t C = ctx.cols(h);
   std::vector<double> out;
-  for (size_t s = 0; s + 1 < cu.size(); ++s)
-    out.push_back(ctx.with_real([&]<class R>(R) { return f(ctx.data<R>(h) + (cu[s + 1] - 1) * ctx.cols(h)); }));
+  for (size_t s = 0; s + 1 < cu.size(); ++s) {
+    const int64_t at = (cu[s + 1] - 1) * C;
+    out.push_back(ctx.with_real([&]<class R>(R) {
+      const R* row = ctx.data<R>(h) + at;  // [d_model]
+      return target_value(model, target, {row, row + C});
+    }));
+  }
   return out;
 }
 
-std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
-  return at_ends(ctx, h, [&](const auto* row) { return target_value(model, target, {row, row + ctx.cols(h)}); });
-}
-
 std::vector<double> target_log_ps(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
-  const LogitHead head = model.arch().logit_head();
-  return at_ends(ctx, h, [&](const auto* row) { return log_p_of(all_logits(head, row), target.id); });
+  TargetReport alone = target;
+  alone.measure = "log-p";
+  alone.contrast_id.reset();
+  alone.contrast_also.clear();
+  return target_values(model, alone, ctx, h);
 }
 
 }  // namespace hindscan

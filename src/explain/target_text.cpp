@@ -25,11 +25,38 @@ static int32_t single_token(const Model& model, const std::string& text, const c
        text, ids.empty() ? "none" : fmt::format("{} tokens", ids.size()), fmt::join(pieces, " "));
 }
 
+// What stands between the "|" that no backslash stands before.
+static std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> out{""};
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 2, "\\|") == 0)
+      out.back() += text[++i];
+    else if (text[i] == '|')
+      out.emplace_back();
+    else
+      out.back() += text[i];
+  }
+  return out;
+}
+
+// The first, and the others into `also`.
+static int32_t tokens_of(const Model& model, const std::string& text, const char* flag, std::vector<int32_t>& also) {
+  const bool texts = model.arch().sizes().labels == 0 && model.has_tokenizer();
+  if (texts && text.find('|') != std::string::npos) {
+    const std::vector<int32_t> whole = encode_text(model, text, kInsideText);
+    if (whole.size() == 1) return whole[0];
+  }
+  const std::vector<std::string> parts = parts_of(text);
+  for (size_t i = 1; i < parts.size(); ++i) also.push_back(single_token(model, parts[i], flag));
+  return single_token(model, parts[0], flag);
+}
+
 void set_target(const Model& model, const TargetText& text, ExplainRequest& request) {
-  if (!text.target.empty()) request.target_id = single_token(model, text.target, text.target_flag);
+  if (!text.target.empty()) request.target_id = tokens_of(model, text.target, text.target_flag, request.target_also);
   if (text.contrast == "auto") return;
   request.contrast = text.contrast == "none" ? Contrast::kNone : Contrast::kId;
-  if (request.contrast == Contrast::kId) request.contrast_id = single_token(model, text.contrast, text.contrast_flag);
+  if (request.contrast == Contrast::kId)
+    request.contrast_id = tokens_of(model, text.contrast, text.contrast_flag, request.contrast_also);
 }
 
 }  // namespace hindscan

@@ -20,6 +20,16 @@ static std::string target_text(const Model& model, TargetKind kind, int32_t id) 
   return model.config().has(label) ? model.config().text(label, "") : fmt::format("{} {}", target_kind_name(kind), id);
 }
 
+void describe_target(const Model& model, TargetReport& target) {
+  const auto text = [&](int32_t id, std::span<const int32_t> also) {
+    std::string out = target_text(model, target.kind, id);
+    for (const int32_t other : also) out += "|" + target_text(model, target.kind, other);
+    return out;
+  };
+  target.text = text(target.id, target.also);
+  if (target.contrast_id) target.contrast_text = text(*target.contrast_id, target.contrast_also);
+}
+
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {
   report.model = model.name();
   report.weights = model.weights_hash();
@@ -29,9 +39,7 @@ void describe_tokens(const Model& model, const ExplainRequest& request, ExplainR
   report.vectors = width > 0;
   for (int64_t t = 0; width > 0 && t < static_cast<int64_t>(request.features.size()) / width; ++t)
     report.tokens.push_back({static_cast<int32_t>(t), fmt::format("{}#{}", t > 0 ? " " : "", t), ""});
-  TargetReport& target = report.target;
-  target.text = target_text(model, target.kind, target.id);
-  if (target.contrast_id) target.contrast_text = target_text(model, target.kind, *target.contrast_id);
+  describe_target(model, report.target);
 }
 
 }  // namespace hindscan

@@ -35,6 +35,22 @@ for family in kda rwkv7; do expect 0 train --arch "$family" "${small[@]}" --out 
 conforms -m kda/model --tokens 3,7,1,12,5,9 --method row:estimator=key-dropping,rollout --per-layer
 conforms -m rwkv7/model --tokens 3,7,1,12,5,9 --method gradient-x-input,frozen --per-layer
 conforms -p $'caf\xc3'
+conforms -p "the cat sat" --measure entropy --method frozen
+conforms -p "She said that" --target-token " he| his" --contrast " she| her" --method gradient-x-input
+conforms -p "She said that" --target-token " he| his" --measure log-p --method gradient-x-input
+conforms -m "$HINDSCAN_ROOT/models/gold/two-hop" -p "caf!bdahgfceabd?bcadg=" --method scan --hops 2
+holds python3 - <<'PY'
+import json
+hops = json.load(open("out"))["hops"]
+assert [h["step"] for h in hops][:2] == [1, 2] and hops[0]["of"] is None, hops
+between = next(s for s in hops[0]["sources"] if s["token"] == 16)
+assert hops[between["hop"]]["of"] == 0 and hops[between["hop"]]["target"]["position"] == 15, hops
+assert {3, 4} <= {s["token"] for s in hops[between["hop"]]["sources"]}, hops
+PY
+expect 0 explain -m "$HINDSCAN_ROOT/models/gold/two-hop" -p "caf!bdahgfceabd?bcadg=" --method scan --hops 2
+holds grep -q '^step 2  "b" (token 16), p = 1.000, came from$' out
+holds grep -q 'an answer of the model.s own: step 2$' out
+expect_error 2 "no contrast" explain -p "the cat" --measure log-p --contrast " a"
 conforms -p "the cat sat" --method scan,leave-one-out:tokens=1
 holds python3 - <<'PY'
 import json

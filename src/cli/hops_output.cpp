@@ -1,0 +1,51 @@
+#include "cli/hops_output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "explain/pieces.h"
+
+namespace hindscan::cli {
+namespace {
+
+constexpr int kNameColumns = 30;
+
+std::string name_of(const ExplainReport& r, int64_t token) {
+  const TokenReport& t = r.tokens[static_cast<size_t>(token)];
+  return fmt::format("{} (token {})", quoted(t.bytes.empty() ? shown_text(t.id, t.text) : t.bytes, kNameColumns),
+                     token);
+}
+
+std::string answer_of(const ExplainReport& r, const Hop& hop) {
+  if (hop.of) return name_of(r, hop.target.position + 1);
+  return fmt::format("{} (the answer)", quoted(shown_text(hop.target.id, hop.target.text), kNameColumns));
+}
+
+std::string probability(double log_p) {
+  const double p = std::exp(log_p);
+  return p < 0.001 ? fmt::format("{:.0e}", p) : fmt::format("{:.3f}", p);
+}
+
+std::string source_line(const ExplainReport& r, const Hop& hop, const HopSource& s) {
+  std::string out = fmt::format("        {:<{}} without it p {}= {}", name_of(r, s.token), kNameColumns,
+                                s.measured ? "" : "about ", probability(hop.target.value() - s.lost));
+  if (s.hop) out += fmt::format("; an answer of the model's own: step {}", r.hops[*s.hop].step);
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string hops_text(const ExplainReport& r) {
+  std::string out;
+  for (const Hop& hop : r.hops) {
+    out +=
+        fmt::format("step {}  {}, p = {}, came from\n", hop.step, answer_of(r, hop), probability(hop.target.value()));
+    for (const HopSource& s : hop.sources) out += source_line(r, hop, s);
+    if (hop.sources.empty()) out += "        nothing before it\n";
+  }
+  return out.empty() ? out : out + "\n";
+}
+
+}  // namespace hindscan::cli
