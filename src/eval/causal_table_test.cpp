@@ -85,7 +85,8 @@ TEST(CausalTable, DroppedWritesAreRunWhereAMethodForetellsThem) {
   EXPECT_EQ(names_of(dropped), (std::vector<std::string>{"row", "row-logit", "1/distance"}));
   EXPECT_EQ(with.edited_texts, without.edited_texts + dropped.edits + 68);  // 68: curves of its order
   EXPECT_EQ(row_of(dropped, "row-logit").tokens, dropped.tokens);
-  EXPECT_GT(value(row_of(dropped, "row-logit"), "skill"), 0.9);
+  // Whole writes of random weights are far from small: dropped_writes_test.cpp has the small ones.
+  EXPECT_GT(value(row_of(dropped, "row-logit"), "skill"), 0.25);
   EXPECT_FALSE(row_of(dropped, "row").figures[figure_index("skill")].value);
 }
 
