@@ -16,6 +16,13 @@ namespace {
 constexpr int64_t kPackedTokens = 1024;  // of a pass over edited pieces, where memory allows
 constexpr double kWorthATail = 1e-3;     // of the largest response: a smaller change at the tail stays of first order
 
+constexpr int64_t kCopies = 6;  // of a state, for each token of a chunk
+
+int64_t chunk_within(int64_t limit, int64_t state_bytes) {
+  constexpr int64_t kShare = 4, kFewest = 8, kMost = 256;  // of the limit
+  return std::clamp(limit / (kShare * kCopies * std::max<int64_t>(state_bytes, 1)), kFewest, kMost);
+}
+
 // Tokens that convolutions of a pass look back.
 int64_t memory_of(const Ctx& ctx) {
   int64_t memory = 1;
@@ -91,14 +98,13 @@ class Scan {
 
 template <class R>
 void Scan<R>::plan(int64_t limit) {
-  constexpr int64_t kShare = 4, kCopies = 6, kFewest = 8, kMost = 256;  // of the limit; of a state, for each token
   PassRoom room;
   ChainedPass first(model_, tokens_.first(2), start_, room);
   memory_ = memory_of(first.ctx());
   const auto bytes = static_cast<int64_t>(std::max<size_t>(first.take_states()[1].bytes(), 1));
   int64_t longest = 1;  // tokens of an edit
   for (const Edit& e : edits_) longest = std::max(longest, e.count);
-  plan_.chunk = std::clamp(limit / (kShare * kCopies * bytes), kFewest, kMost);
+  plan_.chunk = chunk_within(limit, bytes);
   plan_.last_begin = tail_.begin() - memory_ - longest;
   plan_.lead_in = reach_.window + longest;
   at_once_ = static_cast<size_t>(
@@ -203,6 +209,11 @@ void Scan<R>::run_windows(std::span<const size_t> some, const BorderChunk<R>& ch
 }
 
 }  // namespace
+
+int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t limit) {
+  const int64_t chunk = chunk_within(limit, state_bytes);
+  return state_bytes * (kCopies * chunk + tokens / chunk);
+}
 
 std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
                                      std::span<const Edit> edits, const ScanReach& reach, ProgressSink* progress) {

@@ -28,4 +28,7 @@ std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& r
                                      std::span<const Edit> edits, const ScanReach& reach,
                                      ProgressSink* progress = nullptr);
 
+// What the states of a scan take: those between a chunk's tokens, and one in front of each chunk.
+int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t limit);
+
 }  // namespace hindscan

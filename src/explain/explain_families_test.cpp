@@ -205,7 +205,7 @@ TEST_P(Families, TheEstimateNamesAttentionThatSeesEverything) {
 TEST_P(Families, EveryRequestHasATimedEstimate) {
   const Model model = random_model(config_of(GetParam()), DType::kF32);
   ExplainRequest r = request_of(model, 3);
-  r.methods = parse_methods("usual,integrated-gradients:steps=2");
+  r.methods = parse_methods("row,rollout,gradient-x-input,frozen,integrated-gradients:steps=2");
   const auto expect_seconds = [&](const char* what) {
     const ExplainEstimate e = estimate_explain(model, r);
     ASSERT_EQ(e.parts.size(), 2u) << what;

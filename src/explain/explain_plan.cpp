@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "explain/cost_fit.h"
+#include "explain/counterfactual_scan.h"
 #include "explain/rerun.h"
 #include "explain/scan_estimate.h"
 #include "model/pass_cost.h"
@@ -146,6 +147,8 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
+  if (!p.probe.whole && std::any_of(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.scans(); }))
+    e.bytes = std::max(e.bytes, scores + scan_bytes(p.probe.state_bytes(e.tokens), e.tokens, limit));
   e.quadratic_layers = p.probe.quadratic_layers;
   guess_seconds(model, r, p.probe, target, window, e);
   return p;

@@ -39,12 +39,22 @@ static std::vector<std::string> parts_of(const std::string& text) {
   return out;
 }
 
+// None too where the vocabulary has no "|" at all.
+static std::optional<int32_t> whole_token(const Model& model, const std::string& text) {
+  try {
+    UnknownText unknown;
+    const std::vector<int32_t> ids = encode_text(model, text, kInsideText, &unknown);
+    if (ids.size() == 1 && unknown.count == 0) return ids[0];
+  } catch (const Error&) {
+  }
+  return std::nullopt;
+}
+
 // The first, and the others into `also`.
 static int32_t tokens_of(const Model& model, const std::string& text, const char* flag, std::vector<int32_t>& also) {
   const bool texts = model.arch().sizes().labels == 0 && model.has_tokenizer();
   if (texts && text.find('|') != std::string::npos) {
-    const std::vector<int32_t> whole = encode_text(model, text, kInsideText);
-    if (whole.size() == 1) return whole[0];
+    if (const std::optional<int32_t> whole = whole_token(model, text)) return *whole;
   }
   const std::vector<std::string> parts = parts_of(text);
   for (size_t i = 1; i < parts.size(); ++i) also.push_back(single_token(model, parts[i], flag));

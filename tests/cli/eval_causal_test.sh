@@ -71,7 +71,7 @@ for table in d["skill_by_file"]:
 PY
 expect_error 2 "at least one text of each of 3 files" eval causal -m "$model" -f book.txt -f play.txt -f news.txt --texts 2
 expect_error 2 "found one named twice" eval causal -m "$model" -f book.txt -f book.txt
-expect_error 65 "[book.txt] expected 2 texts of 300 to 300" eval causal -m "$model" -f book.txt -f play.txt --texts 4 --tokens 300..300
+expect_error 65 "[book.txt] expected 20 texts of 300 to 300" eval causal -m "$model" -f book.txt -f play.txt --texts 40 --tokens 300..300
 : >empty.txt
 expect_error 65 "[empty.txt]" eval causal -m "$model" -f book.txt -f empty.txt "${few[@]}"
 cp play.txt input.json

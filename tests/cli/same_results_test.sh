@@ -6,7 +6,7 @@ cat >list.txt <<'TXT'
 $ids = --tokens 3,7,1,12,5,9
 make m: train --arch gru --d-model 8 --n-layer 1 --task induction --steps 1 --sequences 1 --length 16 --gemm f32 --out m
 json: explain -m golden/kda $ids --edits 3 --json
-text: explain -m golden/kda $ids --edits 0
+text: explain -m golden/kda $ids --edits 0 --details
 files: explain -m golden/mamba2 $ids --edits 0 -o e.npz -o e.html -o e.png
 npy: logits -m m/model --tokens 1,2,3 -o l.npy
 state: run -m golden/gru $ids -n 0 --state-out s ; run -m golden/gru --tokens 4,5 --state-in s -n 3 --seed 1 --json
