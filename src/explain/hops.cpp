@@ -37,7 +37,7 @@ class Hops {
  public:
   Hops(const Model& model, const ExplainRequest& request, int64_t target)
       : model_(model), request_(request), steps_(request.hops), own_(own_answers(model, request, target)) {
-    request_.methods = parse_methods("scan:alternatives=0");
+    request_.methods = parse_methods("scan:by=token,alternatives=0");
     request_.hops = 1;
     request_.measure = "log-p";  // against all that might have been written: another answer is none in particular
     request_.contrast = Contrast::kAuto;

@@ -14,7 +14,8 @@ namespace {
 std::vector<int32_t> answered(const Model& model, std::vector<int32_t> tokens, int64_t answers) {
   for (int64_t i = 0; i < answers; ++i) {
     SequenceState state;
-    const std::span<const float> logits = Runner(model).step(tokens, state);
+    Runner runner(model);
+    const std::span<const float> logits = runner.step(tokens, state);
     tokens.push_back(static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
   }
   return tokens;
