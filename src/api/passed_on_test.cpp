@@ -51,14 +51,21 @@ void expect_same(const Explanation::Method& found, const MethodReport& want) {
   EXPECT_EQ(std::pair(found.agreement->first, found.agreement->last), std::pair(want.causal->first, want.causal->last));
 }
 
-TEST(Explaining, GroupsReachTheWalkAndComeBack) {
+// A copy of a copy, asked through the interface and below it.
+class CopyOfACopy : public ::testing::Test {
+ protected:
+  CopyOfACopy() {
+    r.tokens = encode_text(model, text);
+    r.methods = parse_methods("scan");
+    r.causal_edits = 0;
+  }
   const std::string folder = std::string(HINDSCAN_SOURCE_DIR) + "/models/gold/two-hop", text = "caf!bdahgfceabd?bcadg=";
   const LanguageModel copying = LanguageModel::load(folder);
   const Model model = Model::load(folder);
   ExplainRequest r;
-  r.tokens = encode_text(model, text);
-  r.methods = parse_methods("scan");
-  r.causal_edits = 0;
+};
+
+TEST_F(CopyOfACopy, GroupsReachTheWalkAndComeBack) {
   set_target(model, {"B|C", "D|E"}, r);
   const ExplainReport want = explain(model, r);
   const Explanation found =
@@ -69,14 +76,7 @@ TEST(Explaining, GroupsReachTheWalkAndComeBack) {
   EXPECT_EQ(found.target().also.size() + found.target().contrast_also.size(), 2u);
 }
 
-TEST(Explaining, MeasuresAndHopsReachTheWalkAndComeBack) {
-  const std::string folder = std::string(HINDSCAN_SOURCE_DIR) + "/models/gold/two-hop", text = "caf!bdahgfceabd?bcadg=";
-  const LanguageModel copying = LanguageModel::load(folder);
-  const Model model = Model::load(folder);
-  ExplainRequest r;
-  r.tokens = encode_text(model, text);
-  r.methods = parse_methods("scan");
-  r.causal_edits = 0;
+TEST_F(CopyOfACopy, MeasuresAndHopsReachTheWalkAndComeBack) {
   r.hops = 2;
   const ExplainReport want = explain(model, r);
   const Explanation found = copying.explain(text, {.methods = "scan", .causal_edits = 0, .hops = 2});
