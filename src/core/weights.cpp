@@ -56,7 +56,7 @@ Weight& WeightTable::add(std::string name, std::vector<int64_t> shape, Init init
   auto w = std::make_unique<Weight>();
   w->name = std::move(name);
   w->shape = std::move(shape);
-  w->init = init;
+  w->init = std::move(init);
   w->index = static_cast<int>(weights_.size());
   weights_.push_back(std::move(w));
   by_name_.emplace(weights_.back()->name, weights_.back().get());
@@ -64,7 +64,7 @@ Weight& WeightTable::add(std::string name, std::vector<int64_t> shape, Init init
 }
 
 Weight& WeightTable::add_matrix(std::string name, std::vector<int64_t> shape, Init init) {
-  Weight& w = add(std::move(name), std::move(shape), init);
+  Weight& w = add(std::move(name), std::move(shape), std::move(init));
   w.matrix = true;
   w.weight_decay = true;
   return w;
@@ -122,7 +122,7 @@ static double initial_value(const Weight& w, int64_t i, Rng& rng) {
       return w.init.a * rng.normal();
     case Init::Kind::kUniform:
       return w.init.a * (2 * rng.uniform() - 1);
-    case Init::Kind::kLogArange:
+    case Init::Kind::kLogArange:  // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): element i is in a column
       return std::log(static_cast<double>(i % w.cols() + 1));
     case Init::Kind::kCustom:
       break;

@@ -95,6 +95,7 @@ class TableBuilder {
     ExplainReport report = explain(model_, request);
     const std::vector<Edit> edits = add_causal(model_, request, report);
     std::vector<double> measured;
+    measured.reserve(edits.size());
     for (const Edit& e : edits) measured.push_back(e.measured);
     const size_t n = static_cast<size_t>(example.position) + 1;
     const std::vector<char> sources = marks(example.sources, n);

@@ -53,6 +53,7 @@ std::vector<std::vector<size_t>> members_of(std::span<const int64_t> groups) {
   std::map<int64_t, std::vector<size_t>> by_group;
   for (size_t i = 0; i < groups.size(); ++i) by_group[groups[i]].push_back(i);
   std::vector<std::vector<size_t>> out;
+  out.reserve(by_group.size());
   for (auto& [group, items] : by_group) out.push_back(std::move(items));
   return out;
 }

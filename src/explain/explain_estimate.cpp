@@ -66,7 +66,8 @@ class RequestSample {
   Amounts work(int64_t n, int64_t chunk) const {
     const double tokens = static_cast<double>(n);
     if (plan_.probe.whole) return {tokens * tokens, tokens};
-    return {static_cast<double>((n + chunk - 1) / chunk), tokens};
+    const int64_t passes = (n + chunk - 1) / chunk;
+    return {static_cast<double>(passes), tokens};
   }
   std::span<const int32_t> tokens(int64_t n) const { return std::span(request_.tokens).first(static_cast<size_t>(n)); }
 

@@ -60,7 +60,8 @@ WalkPlan walk_of(const Model& model, const ExplainRequest& r) {
 void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t window, ExplainEstimate& e) {
   const auto edited = [&](int64_t count) {  // each pass has an unedited copy
     const int64_t beside = std::max<int64_t>(kFewestCopies, kPackedTokens / window) - 1;
-    return unit.edited_token * static_cast<double>((count + (count + beside - 1) / beside) * window);
+    const int64_t copies = (count + beside - 1) / beside;
+    return unit.edited_token * static_cast<double>((count + copies) * window);
   };
   e.parts = {unit.shared};
   for (const MethodSpec& m : r.methods) {

@@ -77,9 +77,8 @@ MatrixResult matrix(const Model& model, const MatrixRequest& request) {
 }
 
 std::string to_text(const MatrixEstimate& e) {
-  const std::string out =
-      fmt::format("{} x {} {}: about {:.0f} s and {} MiB", e.rows, e.cols, e.rows * e.cols == 1 ? "entry" : "entries",
-                  std::ceil(e.seconds), (e.bytes >> 20) + 1);
+  std::string out = fmt::format("{} x {} {}: about {:.0f} s and {} MiB", e.rows, e.cols,
+                                e.rows * e.cols == 1 ? "entry" : "entries", std::ceil(e.seconds), (e.bytes >> 20) + 1);
   if (e.quadratic_seconds <= 0) return out;
   return out + fmt::format(", {:.0f} s of it in attention, which grows with the square of the tokens",
                            std::ceil(e.quadratic_seconds));

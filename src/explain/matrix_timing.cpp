@@ -24,10 +24,11 @@ class MatrixSample {
 
   // Returns the seconds of reading and filling.
   double take(int64_t n) {
-    auto [few, tokens_before] = part_of(r_, p_, outline_, n);
+    MatrixPart part = part_of(r_, p_, outline_, n);
+    MatrixRequest& few = part.request;
     SequenceState before;
-    if (tokens_before > 0) {
-      before = long_text_state(model_, r_.tokens, r_.state_in, outline_.probe, tokens_before);
+    if (part.before > 0) {
+      before = long_text_state(model_, r_.tokens, r_.state_in, outline_.probe, part.before);
       few.state_in = &before;
     }
     const MatrixPlan plan = make_matrix_plan(model_, few);
@@ -54,8 +55,8 @@ class MatrixSample {
  private:
   Amounts read_work(int64_t end, int64_t chunk) const {
     const double tokens = static_cast<double>(end);
-    return e_.whole ? Amounts{tokens * tokens, tokens}
-                    : Amounts{static_cast<double>((end + chunk - 1) / chunk), tokens};
+    const int64_t passes = (end + chunk - 1) / chunk;
+    return {e_.whole ? tokens * tokens : static_cast<double>(passes), tokens};
   }
   Amounts fill_work(const MatrixPlan& p) const {
     const double tokens = static_cast<double>(p.window.end);

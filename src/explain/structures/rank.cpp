@@ -140,8 +140,11 @@ double RankView<R>::mean_diagonal(int64_t write, int64_t head) const {
 template <class R>
 std::vector<R> RankView<R>::times(const R* w, RowCarry<R>& carry) const {
   const int64_t T = d_.dims.T, H = d_.dims.H, W = d_.dims.r * H;
-  std::vector<R> weights(static_cast<size_t>(w == nullptr ? 0 : T * H)), alpha(static_cast<size_t>(T * W));
-  for (size_t i = 0; i < weights.size(); ++i) weights[i] = w[i / static_cast<size_t>(H)];
+  std::vector<R> weights, alpha(static_cast<size_t>(T * W));
+  if (w != nullptr) {
+    weights.resize(static_cast<size_t>(T * H));
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = w[i / static_cast<size_t>(H)];
+  }
   this->each_segment_back(carry.numbers, static_cast<size_t>(d_.dims.key()), [&](const Segment& g, size_t, R* S) {
     glr::rank_row_times(dims_of(g), at(g.begin), w == nullptr ? nullptr : weights.data() + g.begin * H, S,
                         alpha.data() + g.begin * W);
