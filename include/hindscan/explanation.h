@@ -27,7 +27,9 @@ struct ExplainOptions {
   // Explain this token (of a classifier: class number); empty: the most likely. Several with "|" between them count as
   // one answer; "\\|" is the sign itself.
   std::string target_token = {};
-  std::string contrast = "auto";   // against what: "auto" the runner-up, "none" the plain logit, else as target_token
+  std::string contrast = "auto";  // against what: "auto" the runner-up, "none" the plain logit, else as target_token
+  // Explain how likely this text comes next, all of it (log-p; neither a target, a contrast nor hops beside it).
+  std::string continuation = {};
   std::string measure = "logit";   // what is explained; or "log-p" (nats), "probability", "entropy" (bits): no contrast
   int causal_edits = 24;           // token edits really run again to check the methods; 0: none
   uint64_t seed = 0;               // of the edits
@@ -45,7 +47,7 @@ class Explanation {
   Explanation(const Explanation&) = default;  // moving copies as well: none is ever empty
   Explanation& operator=(const Explanation&) = default;
 
-  enum class By : uint8_t { kToken, kWord, kSentence };
+  enum class By : uint8_t { kToken, kWord, kSentence, kParagraph };
 
   struct Token {
     int32_t id = 0;
@@ -61,9 +63,10 @@ class Explanation {
     std::string contrast_text;
     double logit = 0, contrast_logit = 0;
     double value = 0;        // what is explained: logit - contrast_logit, or another measure
-    double probability = 0;  // of id, or of the whole group
+    double probability = 0;  // of id, of the whole group, or of the whole continuation
     std::string measure = "logit";
     std::vector<int32_t> also = {}, contrast_also = {};  // of groups: the tokens beside id and contrast_id
+    std::optional<int64_t> answer_from = {};             // of a continuation: its first token; id is its last one
   };
   // Of a decomposition: target = sum + state + no_token + residual.
   struct Completeness {

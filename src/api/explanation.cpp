@@ -5,6 +5,7 @@
 #include "api/impl.h"
 #include "api/request.h"
 #include "eval/explain_judged.h"
+#include "explain/continuation.h"
 #include "explain/sentence.h"
 #include "explain/sources.h"
 #include "explain/target_text.h"
@@ -14,8 +15,11 @@ namespace hindscan {
 namespace {
 
 Explanation::Target target_of(const TargetReport& t) {
-  return {target_kind_name(t.kind), t.position, t.id,          t.text,    t.contrast_id, t.contrast_text, t.logit,
-          t.contrast_logit,         t.value(),  t.probability, t.measure, t.also,        t.contrast_also};
+  Explanation::Target out{
+      target_kind_name(t.kind), t.position, t.id,          t.text,    t.contrast_id, t.contrast_text, t.logit,
+      t.contrast_logit,         t.value(),  t.probability, t.measure, t.also,        t.contrast_also};
+  if (t.places() > 1) out.answer_from = t.first() + 1;
+  return out;
 }
 
 Explanation::Array array_of(const MethodReport& m, const ScoreArray& a) {
@@ -84,6 +88,7 @@ Explanation LanguageModel::explain(std::string_view text) const { return explain
 Explanation LanguageModel::explain(std::string_view text, const ExplainOptions& options) const {
   ExplainRequest r = request_of(impl_->model, options);
   r.tokens = encode_text(impl_->model, text, {.begins = options.after == nullptr || options.after->tokens() == 0});
+  if (!options.continuation.empty()) set_continuation(impl_->model, options.continuation, r);
   return explained(std::move(r), options);
 }
 
@@ -140,10 +145,7 @@ const Explanation::Array& Explanation::array(const std::string& method, const st
        by_layer ? " by layer" : "");
 }
 
-static PieceBy piece_by(Explanation::By by) {
-  constexpr PieceBy all[] = {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence};  // in the order of By
-  return all[static_cast<size_t>(by)];
-}
+static PieceBy piece_by(Explanation::By by) { return kPieces[static_cast<size_t>(by)]; }
 
 std::vector<Explanation::Source> Explanation::top(size_t count, By by, const std::string& method) const {
   const MethodReport& m = impl_->report.methods[shown_method(impl_->report, method)];

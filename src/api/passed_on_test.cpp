@@ -7,6 +7,7 @@
 #include "api/test_support.h"
 #include "base/testing/compare.h"
 #include "eval/explain_judged.h"
+#include "explain/continuation.h"
 #include "explain/matrix.h"
 #include "explain/sources.h"
 #include "explain/target_text.h"
@@ -76,6 +77,17 @@ TEST_F(CopyOfACopy, GroupsReachTheWalkAndComeBack) {
   EXPECT_EQ(found.target().also.size() + found.target().contrast_also.size(), 2u);
 }
 
+TEST_F(CopyOfACopy, ContinuationsReachTheWalkAndComeBack) {
+  set_continuation(model, "ac", r);
+  const ExplainReport want = explain(model, r);
+  const Explanation found = copying.explain(text, {.methods = "scan", .continuation = "ac", .causal_edits = 0});
+  EXPECT_EQ(found.target().value, want.target.value());
+  EXPECT_EQ(found.target().probability, want.target.probability);
+  EXPECT_EQ(found.target().answer_from, std::ssize(text));
+  EXPECT_EQ(found.target().text, "ac");
+  EXPECT_THROW(copying.explain(text, {.target_token = "a", .continuation = "ac"}), Error);
+}
+
 TEST_F(CopyOfACopy, MeasuresAndHopsReachTheWalkAndComeBack) {
   r.hops = 2;
   const ExplainReport want = explain(model, r);
@@ -143,7 +155,8 @@ TEST(Explaining, TheStrongestSourcesAreTokensWordsOrSentences) {
   const ExplainReport report = explain_judged(inner(), r);
   for (const auto& [by, pieces] :
        {std::pair{Explanation::By::kToken, PieceBy::kToken}, std::pair{Explanation::By::kWord, PieceBy::kWord},
-        std::pair{Explanation::By::kSentence, PieceBy::kSentence}}) {
+        std::pair{Explanation::By::kSentence, PieceBy::kSentence},
+        std::pair{Explanation::By::kParagraph, PieceBy::kParagraph}}) {
     const std::vector<Explanation::Source> found = why.top(std::numeric_limits<size_t>::max(), by);
     const std::vector<Source> want = strongest_sources(report, report.methods[0], pieces, std::ssize(report.tokens));
     ASSERT_EQ(found.size(), want.size());

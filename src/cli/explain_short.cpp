@@ -22,7 +22,7 @@ size_t width(const HeatmapStyle& style) { return static_cast<size_t>(style.colum
 // What the bars or colours say of a text whose words were taken out one by one.
 std::string effects_legend(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
   const bool bars = view.style.depth == ColorDepth::kNone;
-  const std::vector<Piece> pieces = pieces_of(r.tokens, 0, r.target.position + 1, view.by);
+  const std::vector<Piece> pieces = pieces_of(r.tokens, 0, r.target.first() + 1, view.by);
   const auto some = [&](double sign) {
     return std::any_of(pieces.begin(), pieces.end(),
                        [&](const Piece& p) { return sign * piece_sum(p, m.scores()) > 0; });
@@ -42,6 +42,10 @@ std::string then(const ExplainReport& r, double lost, bool about) {
     const Lead lead = lead_at(r, value, about);
     return fmt::format("{} {} as {}", lead.ahead, lead.times, lead.behind);
   }
+  if (is_log_p(r) && lost != 0)
+    return fmt::format("{}{} {}", about ? "about " : "", std::abs(lost) < kHardly ? "hardly" : factor_words(lost),
+                       lost > 0 ? "less likely" : "more likely");
+  if (is_log_p(r)) return probability_words(std::exp(value));
   return fmt::format("{}{:.2f}", about ? "about " : "", value);
 }
 
@@ -75,7 +79,7 @@ std::string effects_table(const ExplainReport& r, const MethodReport& m, const E
                    [](const Effect& a, const Effect& b) { return std::abs(a.lost) > std::abs(b.lost); });
   effects.resize(std::min(effects.size(), static_cast<size_t>(view.top)));
   if (effects.empty()) return "";
-  const std::string of = is_preference(r) ? "the model then prefers" : target_words(r);
+  const std::string of = is_preference(r) ? "the model then prefers" : is_log_p(r) ? "it is then" : target_words(r);
   std::vector<Row> rows = {{"taken out", of, ""}, {"nothing", then(r, 0, false), ""}};
   for (const Effect& e : effects)
     rows.push_back({e.name, then(r, e.lost, e.found == Found::kEstimated),

@@ -22,12 +22,12 @@ bool marks_runs(const MethodReport& m) {
 
 double strip_scale(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   std::vector<double> sums;
-  for (const Piece& p : pieces_of(r.tokens, 0, r.target.position + 1, by)) sums.push_back(piece_sum(p, m.scores()));
+  for (const Piece& p : pieces_of(r.tokens, 0, r.target.first() + 1, by)) sums.push_back(piece_sum(p, m.scores()));
   return largest_size(sums);
 }
 
 std::string explain_strip(const ExplainReport& r, const MethodReport& m, const ExplainView& view) {
-  const int64_t end = r.target.position + 1, T = static_cast<int64_t>(r.tokens.size());
+  const int64_t end = r.target.first() + 1, T = r.target.places() > 1 ? end : static_cast<int64_t>(r.tokens.size());
   const int64_t begin = view.details       ? (end > kWholeText ? end - kWindow : 0)
                         : end > kShortText ? end - kShortWindow
                                            : 0;

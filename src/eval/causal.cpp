@@ -28,7 +28,7 @@ std::vector<Edit> draw_edits(const Model& model, const ExplainRequest& request, 
   if (request.tokens.empty()) return {};  // features: nothing to replace them by
   const uint64_t V = static_cast<uint64_t>(model.arch().sizes().vocab_size);
   Rng rng(request.seed, "causal");
-  const std::vector<int64_t> positions = draw_positions(report.window.first, report.window.last - 1, rng);
+  const std::vector<int64_t> positions = draw_positions(report.window.first, report.window.edits_end, rng);
   const size_t P = positions.size(), n = std::min(static_cast<size_t>(std::max(0, request.causal_edits)), 3 * P);
   std::vector<Edit> edits(n);
   for (size_t i = 0; i < n; ++i) {
@@ -87,7 +87,7 @@ std::vector<Edit> add_causal(const Model& model, const ExplainRequest& request, 
     causal.sign_agreement = sign_agreement(predicted, measured);
     causal.sign_interval = sign_interval(predicted, measured);
     causal.first = report.window.first;
-    causal.last = report.window.last - 1;
+    causal.last = report.window.edits_end;
     method.causal = causal;
     const MethodSpec& asked = request.methods[static_cast<size_t>(&method - report.methods.data())];
     if (asked.reruns() > 0 && !edits.empty()) method.label += "; some of the edits that judge it are of the same kind";

@@ -16,6 +16,7 @@
 #include "explain/pieces.h"
 #include "explain/rerun.h"
 #include "explain/run_edits.h"
+#include "explain/target.h"
 #include "model/pass_cost.h"
 
 namespace hindscan {
@@ -159,12 +160,12 @@ class CausalEvaluation {
       if (place.try_emplace({e.position, e.replacement}, once.size()).second) once.push_back(e);
     }
     table_.edited_texts += std::ssize(once);
-    std::vector<double> log_p;
-    const std::vector<double> changes = run_edits(model_, request, report.target, once, nullptr, &log_p);
+    const std::vector<TargetReport> targets{report.target, log_p_of(report.target)};
+    const std::vector<std::vector<double>> changes = run_edits_of(model_, request, targets, once);
     for (const Edit& e : trial.edits) {
       const size_t at = place.at({e.position, e.replacement});
-      trial.changes.push_back(changes[at]);
-      trial.log_p.push_back(log_p[at]);
+      trial.changes.push_back(changes[0][at]);
+      trial.log_p.push_back(changes[1][at]);
     }
   }
 

@@ -78,8 +78,9 @@ TEST(LogP, OfEditedTextsIsThatOfTextsReadAlone) {
   const ExplainReport report = explain(model, r);
   std::vector<Edit> edits;
   for (int64_t t = 8; t >= 0; t -= 2) edits.push_back({EditKind::kReplace, t, static_cast<int32_t>(100 + t)});
-  std::vector<double> run, packed, alone;
-  run_edits(model, r, report.target, edits, nullptr, &run);
+  std::vector<double> packed, alone;
+  const std::vector<TargetReport> targets{report.target, log_p_of(report.target)};
+  const std::vector<double> run = run_edits_of(model, r, targets, edits)[1];
   measure_edits(model, r, report, edits, nullptr, "edits", &packed);
   const auto log_p = [&](const std::vector<int32_t>& tokens) {
     return TextRunner(model, tokens, report.target, 64).unedited().log_p;
@@ -91,8 +92,7 @@ TEST(LogP, OfEditedTextsIsThatOfTextsReadAlone) {
   }
   EXPECT_TRUE(agree(run, alone, tol::kF32Accumulated));
   EXPECT_TRUE(agree(packed, alone, tol::kF32Accumulated));
-  run_edits(model, r, report.target, {}, nullptr, &run);
-  EXPECT_TRUE(run.empty());
+  EXPECT_TRUE(run_edits_of(model, r, targets, {})[1].empty());
 }
 
 }  // namespace

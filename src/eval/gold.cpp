@@ -67,7 +67,7 @@ std::vector<int64_t> causal_resets(const Model& model, const ExplainRequest& req
                                    const std::vector<int64_t>& resets) {
   if (resets.empty()) return {};
   std::vector<Edit> removals;
-  for (int64_t p = report.window.first; p + 1 < report.window.last; ++p)
+  for (int64_t p = report.window.first; p < report.window.edits_end; ++p)
     removals.push_back({EditKind::kRemove, p, 0, 0});
   measure_edits(model, request, report, removals);
   double largest = 0;

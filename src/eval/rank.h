@@ -5,12 +5,10 @@
 #include <vector>
 
 #include "base/interval.h"
+#include "base/ranks.h"
 
 namespace hindscan {
 
-std::vector<double> ranks(std::span<const double> values);  // 1-based, ties averaged; NaN last
-// Rank correlation, ties averaged; null when either side is constant or there are fewer than 2.
-std::optional<double> spearman(std::span<const double> a, std::span<const double> b);
 // Rank correlation of a and b among items of equal `given`; null also where `given` tells one of them wholly.
 std::optional<double> partial_spearman(std::span<const double> a, std::span<const double> b,
                                        std::span<const double> given);

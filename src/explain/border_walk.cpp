@@ -68,7 +68,7 @@ void BorderWalk<R>::back(size_t k, std::span<const double> seed,
   ChainedPass pass(model_, tokens(begin, end), states.back(), room_);
   Ctx& ctx = pass.ctx();
   if (end == std::ssize(tokens_))
-    std::copy(seed.begin(), seed.end(), ctx.grad<R>(pass.h()) + (end - begin - 1) * ctx.cols(pass.h()));
+    std::copy(seed.begin(), seed.end(), ctx.grad<R>(pass.h()) + (end - begin) * ctx.cols(pass.h()) - std::ssize(seed));
   pass.back(adjoint_);
   const Views<R> views = mixer_views<R>(ctx);
   reads_.resize(views.size());

@@ -38,8 +38,8 @@ class BorderWalk {
     int64_t lead_in = 0;     // how far the states of a chunk reach in front of it
   };
   BorderWalk(const Model& model, std::span<const int32_t> tokens, const SequenceState& start, const Plan& plan);
-  // Every chunk, the last one first; seed: the adjoint of the last row of what the head reads. progress counts every
-  // token twice.
+  // Every chunk, the last one first; seed: the adjoint of the last rows of what the head reads, which the last
+  // chunk holds. progress counts every token twice.
   void run(std::span<const double> seed, const std::function<void(const BorderChunk<R>&)>& visit,
            ProgressTask& progress);
 

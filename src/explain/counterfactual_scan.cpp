@@ -35,17 +35,18 @@ int64_t memory_of(const Ctx& ctx) {
 template <class R>
 class Scan {
  public:
-  Scan(const Model& model, const ExplainRequest& r, const TargetReport& target, std::span<const Edit> edits,
+  Scan(const Model& model, const ExplainRequest& r, std::span<const TargetReport> targets, std::span<const Edit> edits,
        const ScanReach& reach, ProgressSink* progress)
       : model_(model),
-        target_(target),
+        targets_(targets),
+        target_(targets[0]),
         edits_(edits),
         reach_(reach),
-        tokens_(std::span(r.tokens).first(static_cast<size_t>(target.position + 1))),
+        tokens_(std::span(r.tokens).first(static_cast<size_t>(target_.position + 1))),
         start_(r.state_in == nullptr ? model.initial_state() : *r.state_in),
         progress_(progress, "scan", "tokens", static_cast<uint64_t>(2 * tokens_.size())),
         responses_(edits.size()),
-        tail_(tokens_, reach.tail) {
+        tail_(tokens_, reach.tail < places() ? 0 : reach.tail) {
     by_window_.resize(edits_.size());
     std::iota(by_window_.begin(), by_window_.end(), size_t{0});
     std::stable_sort(by_window_.begin(), by_window_.end(),
@@ -62,9 +63,12 @@ class Scan {
 
  private:
   int64_t n() const { return std::ssize(tokens_); }
+  int64_t places() const { return static_cast<int64_t>(target_.places()); }
+  // What an edit is run up to at most: an answer longer than a tail is of first order as a whole.
+  int64_t end_begin() const { return std::min(tail_.begin(), target_.first()); }
   // Where the window of an edit ends: the border before this token.
   int64_t window_end(const Edit& e) const { return e.end() + reach_.window; }
-  bool exact(const Edit& e) const { return window_end(e) > tail_.begin() - memory_; }
+  bool exact(const Edit& e) const { return window_end(e) > end_begin() - memory_; }
   PackedSequence edited(const Edit& e, const BorderChunk<R>& chunk, int64_t end) const {
     return edited_text(tokens_, e, chunk.whole_state(e.position), end);
   }
@@ -77,7 +81,8 @@ class Scan {
   void run_windows(std::span<const size_t> some, const BorderChunk<R>& chunk);
 
   const Model& model_;
-  const TargetReport& target_;
+  std::span<const TargetReport> targets_;
+  const TargetReport& target_;  // the first
   std::span<const Edit> edits_;
   ScanReach reach_;
   std::span<const int32_t> tokens_;  // up to and with the target's
@@ -105,7 +110,7 @@ void Scan<R>::plan(int64_t limit) {
   int64_t longest = 1;  // tokens of an edit
   for (const Edit& e : edits_) longest = std::max(longest, e.count);
   plan_.chunk = chunk_within(limit, bytes);
-  plan_.last_begin = tail_.begin() - memory_ - longest;
+  plan_.last_begin = end_begin() - memory_ - longest;
   plan_.lead_in = reach_.window + longest;
   at_once_ = static_cast<size_t>(
       std::clamp(kPackedTokens / (std::max(reach_.window, reach_.tail) + 1), int64_t{1}, plan_.chunk));
@@ -138,8 +143,14 @@ void Scan<R>::run_to_the_end(const BorderChunk<R>& chunk) {
     }
     const int64_t from = edits_[some.back()].position;
     runs.push_back({{tokens_.begin() + from, tokens_.end()}, chunk.whole_state(from)});
-    const std::vector<double> values = run_packed(model_, runs, pieces_, target_);
-    for (size_t i = 0; i < some.size(); ++i) responses_[some[i]] = {values[i] - values.back(), true};
+    std::vector<std::vector<double>> changes = run_packed(model_, runs, pieces_, targets_);
+    for (std::vector<double>& of_target : changes) {
+      const double unedited = of_target.back();
+      of_target.pop_back();
+      for (double& value : of_target) value -= unedited;
+    }
+    std::vector<ScanResponse> run = as_run(changes);
+    for (size_t i = 0; i < some.size(); ++i) responses_[some[i]] = std::move(run[i]);
   }
 }
 
@@ -210,23 +221,37 @@ void Scan<R>::run_windows(std::span<const size_t> some, const BorderChunk<R>& ch
 
 }  // namespace
 
-int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t limit) {
+int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t answer, int64_t limit) {
   const int64_t chunk = chunk_within(limit, state_bytes);
-  return state_bytes * (kCopies * chunk + tokens / chunk);
+  return state_bytes * (kCopies * std::max(chunk, answer) + tokens / chunk);
+}
+
+std::vector<ScanResponse> as_run(const std::vector<std::vector<double>>& changes) {
+  std::vector<ScanResponse> out(changes[0].size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i].change = changes[0][i];
+    out[i].exact = true;
+    for (size_t t = 1; t < changes.size(); ++t) out[i].beside.push_back(changes[t][i]);
+  }
+  return out;
 }
 
 std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
                                      std::span<const Edit> edits, const ScanReach& reach, ProgressSink* progress) {
+  return scan_edits_of(model, r, {&target, 1}, edits, reach, progress);
+}
+
+std::vector<ScanResponse> scan_edits_of(const Model& model, const ExplainRequest& r,
+                                        std::span<const TargetReport> targets, std::span<const Edit> edits,
+                                        const ScanReach& reach, ProgressSink* progress) {
   if (edits.empty()) return {};
+  const TargetReport& target = targets[0];
   check_edits(model, target, edits);
   const bool whole = model.arch().sizes().labels > 0;  // no state of it is a border
-  if (whole || reach.window + reach.tail >= target.position) {
-    std::vector<ScanResponse> responses;
-    for (const double change : run_edits(model, r, target, edits, progress)) responses.push_back({change, true});
-    return responses;
-  }
-  return model.compute() == DType::kF64 ? Scan<double>(model, r, target, edits, reach, progress).run()
-                                        : Scan<float>(model, r, target, edits, reach, progress).run();
+  if (whole || reach.window + reach.tail >= target.first())
+    return as_run(run_edits_of(model, r, targets, edits, progress));
+  return model.compute() == DType::kF64 ? Scan<double>(model, r, targets, edits, reach, progress).run()
+                                        : Scan<float>(model, r, targets, edits, reach, progress).run();
 }
 
 }  // namespace hindscan

@@ -20,15 +20,23 @@ struct ScanResponse {
   // What it is made of where it is not exact. end: of the tail run from the carried change; 0 where that is worth less
   // than a thousandth of the largest response, or where states do not follow each other linearly.
   double middle = 0, end = 0, end_linear = 0;
+  std::vector<double> beside = {};  // of the other targets, where it is exact
 };
 
-// Edits of request.tokens up to target.position (kReplace, kRemove), in any order, as run_edits() takes them. Models
+// Edits of request.tokens up to target.first() (kReplace, kRemove), in any order, as run_edits() takes them. Models
 // that judge whole texts run every edit to the end.
 std::vector<ScanResponse> scan_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
                                      std::span<const Edit> edits, const ScanReach& reach,
                                      ProgressSink* progress = nullptr);
+// Of the first of several targets that are read at the same place; of the others where an edit is run.
+std::vector<ScanResponse> scan_edits_of(const Model& model, const ExplainRequest& request,
+                                        std::span<const TargetReport> targets, std::span<const Edit> edits,
+                                        const ScanReach& reach, ProgressSink* progress = nullptr);
+// Responses of edits that were run to the end.
+std::vector<ScanResponse> as_run(const std::vector<std::vector<double>>& changes);
 
 // What the states of a scan take: those between a chunk's tokens, and one in front of each chunk.
-int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t limit);
+// Those of an answer's tokens are in the last chunk.
+int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t answer, int64_t limit);
 
 }  // namespace hindscan

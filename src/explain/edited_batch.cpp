@@ -43,7 +43,7 @@ std::vector<double> EditedBatch::values(const Model& model, const SequenceState&
   std::vector<double> out;
   run(model, before, [&](Ctx& ctx, Var h) {
     out = target_values(model, target, ctx, h);
-    if (log_ps != nullptr) *log_ps = target_log_ps(model, target, ctx, h);
+    if (log_ps != nullptr) *log_ps = target_values(model, log_p_of(target), ctx, h);
   });
   return out;
 }

@@ -17,7 +17,7 @@ constexpr int kNameColumns = 40;
 class Names {
  public:
   explicit Names(const ExplainReport& report) : report_(report) {
-    const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.position + 1));
+    const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.first() + 1));
     by_ = readable_pieces(read);
     words_ = pieces_of(read, 0, std::ssize(read), by_);
   }

@@ -84,6 +84,7 @@ class RequestSample {
     few.tokens.resize(F > 0 ? 0 : static_cast<size_t>(n));
     few.features.resize(static_cast<size_t>(F * n));
     few.methods = methods;
+    few.answer = 0;  // a part of the text has an answer of its own
     few.progress = nullptr;
     few.state_in = before.empty() ? nullptr : &before;
     const ExplainPlan plan{
@@ -141,8 +142,8 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
     const double seconds = seconds_of_all(sample, [&](int64_t tokens) { return sample.own_walks(tokens, few); });
     return seconds / static_cast<double>(few.own_walks());
   };
-  unit.scan = [&](const MethodSpec& m) { return time_scan(model, r, target, p, m); };
-  const int64_t window = target + 1 - window_first(p.probe, target);
+  unit.scan = [&](const MethodSpec& m) { return time_scan(model, r, first_place(r, target), p, m); };
+  const int64_t window = target + 1 - window_first(p.probe, first_place(r, target));
   if (p.edits.each > 0) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
   const auto explaining = [&] { return e.seconds - e.plan_seconds - e.causal_seconds; };
   double quadratic = e.quadratic_seconds / explaining();  // by the guess

@@ -42,9 +42,11 @@ int64_t reruns(const ExplainRequest& r, int64_t window) {
 
 }  // namespace
 
-int64_t window_first(const PassProbe& probe, int64_t target) {
-  return probe.whole ? 0 : std::max<int64_t>(0, target - kWindow);
+int64_t window_first(const PassProbe& probe, int64_t first_place) {
+  return probe.whole ? 0 : std::max<int64_t>(0, first_place - kWindow);
 }
+
+int64_t first_place(const ExplainRequest& r, int64_t target) { return target + 1 - std::max<int64_t>(r.answer, 1); }
 
 int64_t explain_tokens(const Model& model, const ExplainRequest& r) {
   const int64_t F = model.arch().sizes().feature_dim;
@@ -87,7 +89,8 @@ void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t windo
 
 int64_t score_bytes(const Model& model, const ExplainRequest& r) {
   const ArchitectureSizes sizes = model.arch().sizes();
-  const int64_t L = sizes.n_layer, M = std::ssize(r.methods), adjoint = M * (kWindow + 1) * sizes.d_model * 8;
+  const int64_t L = sizes.n_layer, M = std::ssize(r.methods),
+                adjoint = M * (kWindow + std::max<int64_t>(r.answer, 1)) * sizes.d_model * 8;
   return explain_tokens(model, r) * ((M + 2) * (8 + 4 * L) + 20 * L + static_cast<int64_t>(sizeof(TokenReport))) +
          adjoint;
 }
@@ -142,14 +145,14 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     e.chunk = half;
   }
   e.bytes = bytes(e.chunk);
-  const int64_t first = window_first(p.probe, target), window = target + 1 - first, count = edits(r, window),
-                again = reruns(r, window);
+  const int64_t first = window_first(p.probe, first_place(r, target)), window = target + 1 - first,
+                count = edits(r, window), again = reruns(r, window);
   if (count + again > 0) {
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
   if (!p.probe.whole && std::any_of(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.scans(); }))
-    e.bytes = std::max(e.bytes, scores + scan_bytes(p.probe.state_bytes(e.tokens), e.tokens, limit));
+    e.bytes = std::max(e.bytes, scores + scan_bytes(p.probe.state_bytes(e.tokens), e.tokens, r.answer, limit));
   e.quadratic_layers = p.probe.quadratic_layers;
   guess_seconds(model, r, p.probe, target, window, e);
   return p;

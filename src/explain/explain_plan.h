@@ -43,8 +43,10 @@ void improve_seconds(const Model& model, const ExplainRequest& r, int64_t target
 int64_t explain_tokens(const Model& model, const ExplainRequest& r);
 WalkPlan walk_of(const Model& model, const ExplainRequest& r);
 
-// First token of the window before the target: what is edited and run again.
-int64_t window_first(const PassProbe& probe, int64_t target);
+// Where the first token of the answer is read.
+int64_t first_place(const ExplainRequest& r, int64_t target);
+// First token of the window before that: what is edited and run again.
+int64_t window_first(const PassProbe& probe, int64_t first_place);
 
 // Bytes of the report: its tokens, and scores of every method with their layer maps.
 int64_t score_bytes(const Model& model, const ExplainRequest& r);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "explain/answer_rows.h"
 #include "explain/rerun.h"
 #include "explain/reverse_method.h"
 #include "explain/reverse_walk.h"
@@ -19,7 +20,11 @@ template <class R>
 class Explainer {
  public:
   Explainer(const Model& model, const ExplainRequest& request, const ExplainPlan& plan, int64_t target)
-      : model_(model), request_(request), plan_(plan), target_(target) {}
+      : model_(model),
+        request_(request),
+        plan_(plan),
+        target_(target),
+        answer_(first_place(request, target), target, model.arch().sizes().labels > 0) {}
 
   ExplainReport run() {
     const int64_t tokens = plan_.estimate.tokens;
@@ -46,12 +51,13 @@ class Explainer {
              [this](Ctx& ctx, Var h, int64_t first, int64_t count) { back(ctx, h, first, count); });
     report_.window.first = window_first();
     report_.window.last = target_ + 1;
+    report_.window.edits_end = report_.target.first();
     report_.window.probe = plan_.probe;
     report_.window.edit_cost = plan_.edits;
     report_.window.state = walk.border_before(window_first(), &report_.window.state_at);
   }
 
-  int64_t window_first() const { return hindscan::window_first(plan_.probe, target_); }
+  int64_t window_first() const { return hindscan::window_first(plan_.probe, first_place(request_, target_)); }
 
   static std::vector<double> shares(std::vector<double> parts) {
     const double all = std::accumulate(parts.begin(), parts.end(), 0.0);
@@ -72,10 +78,6 @@ class Explainer {
       methods_.push_back(make_method(MethodContext<R>{sizes, spec, views, *rows_}));
   }
 
-  int64_t output_row(const Ctx& ctx, Var h, int64_t first) const {
-    return ctx.rows(h) == 1 && model_.arch().sizes().labels > 0 ? 0 : target_ - first;
-  }
-
   void forward(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
     if (first == 0) {
@@ -89,9 +91,9 @@ class Explainer {
       for (double r : residual)
         report_.layers[l].max_residual = std::isnan(r) ? r : std::max(report_.layers[l].max_residual, r);
     }
+    answer_.collect(ctx, h, first, count, read_);
     if (first + count <= target_) return;
-    const int64_t C = ctx.cols(h);
-    report_.target = choose_target(model_, request_, target_, ctx.data<R>(h) + output_row(ctx, h, first) * C);
+    report_.target = choose_target<R>(model_, request_, target_, read_);
     const std::vector<double> seed = target_seed(model_, report_.target),
                               frozen = target_seed(model_, report_.target, true);
     seed_.assign(seed.begin(), seed.end());
@@ -101,15 +103,18 @@ class Explainer {
   void back(Ctx& ctx, Var h, int64_t first, int64_t count) {
     const auto views = mixer_views<R>(ctx);
     const Orders orders = Orders::of<R>(ctx, h);
-    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
-    const Chunk<R> chunk{ctx, h, first, count, row, seed_, frozen_seed_, views, orders};
+    const AnswerRows::Some some = answer_.in(ctx, h, first, count);
+    const int64_t last = answer_.last_in(ctx, h, first, count);
+    const Chunk<R> chunk{
+        ctx,   h,     first, count, last, some.row, answer_.part(some, seed_), answer_.part(some, frozen_seed_),
+        views, orders};
     rows_->back(chunk);
     for (auto& method : methods_) method->back(chunk);
   }
 
-  // The edited texts that a method asks for. The last token stays: the prediction is read there.
+  // The edited texts that a method asks for. The tokens stay from which the answer is read.
   void run_again(ReverseMethod<R>& method, ProgressSink& progress) {
-    std::vector<Edit> edits = method.edits(report_.window.first, report_.window.last - 1);
+    std::vector<Edit> edits = method.edits(report_.window.first, report_.window.edits_end);
     measure_edits(model_, request_, report_, edits, &progress, "explain");
     method.measured(edits);
   }
@@ -123,26 +128,34 @@ class Explainer {
     plan.change = [&](int64_t first, const TapView& v) { method.change(w, first, v.T, v.C, static_cast<R*>(v.data)); };
     ReverseWalk walk(model_, plan);  // one for all of them: its memory is asked for once
     for (; w < method.walks(); ++w) {
-      walk.run([](Ctx&, Var, int64_t, int64_t) {},
-               [&](Ctx& ctx, Var h, int64_t first, int64_t count) { back_again(method, w, ctx, h, first, count); });
+      Again again;
+      walk.run(
+          [&](Ctx& ctx, Var h, int64_t first, int64_t count) { answer_.collect(ctx, h, first, count, again.read); },
+          [&](Ctx& ctx, Var h, int64_t first, int64_t count) { back_again(method, w, again, ctx, h, first, count); });
       progress.step();
     }
   }
 
-  void back_again(ReverseMethod<R>& method, int w, Ctx& ctx, Var h, int64_t first, int64_t count) {
-    const int64_t row = target_ < first + count ? output_row(ctx, h, first) : -1;
-    std::vector<R> seed;
+  // One such walk: what the answer is read from, and its adjoint there.
+  struct Again {
+    std::vector<R> read, seed;  // [places, d_model]
     double value = 0;
-    if (row >= 0) {
-      const R* at = ctx.data<R>(h) + row * ctx.cols(h);  // [d_model]
-      const TargetReport target = target_at(model_, report_.target, {at, at + ctx.cols(h)});
+  };
+
+  void back_again(ReverseMethod<R>& method, int w, Again& again, Ctx& ctx, Var h, int64_t first, int64_t count) {
+    const int64_t last = answer_.last_in(ctx, h, first, count);
+    if (last >= 0) {
+      const TargetReport target =
+          target_at(model_, report_.target, std::vector<double>(again.read.begin(), again.read.end()));
       const std::vector<double> wide = target_seed(model_, target);
-      seed.assign(wide.begin(), wide.end());
-      value = target.value();
+      again.seed.assign(wide.begin(), wide.end());
+      again.value = target.value();
     }
     const auto views = mixer_views<R>(ctx);
     const Orders orders = Orders::of<R>(ctx, h);
-    method.back_again(w, {ctx, h, first, count, row, seed, {}, views, orders, value});
+    const AnswerRows::Some some = answer_.in(ctx, h, first, count);
+    method.back_again(
+        w, {ctx, h, first, count, last, some.row, answer_.part(some, again.seed), {}, views, orders, again.value});
   }
 
   // The pass itself was finite; an adjoint may still have outgrown its type.
@@ -179,8 +192,10 @@ class Explainer {
   const ExplainRequest& request_;
   const ExplainPlan& plan_;
   int64_t target_;
+  AnswerRows answer_;
   ExplainReport report_;
-  std::vector<R> seed_, frozen_seed_;        // [d_model]
+  std::vector<R> read_;                      // what the answer is read from, [places, d_model]
+  std::vector<R> seed_, frozen_seed_;        // [places, d_model]
   std::vector<std::vector<double>> states_;  // per mixer, for the independent check
   std::unique_ptr<RowScan<R>> rows_;
   std::vector<std::unique_ptr<ReverseMethod<R>>> methods_;

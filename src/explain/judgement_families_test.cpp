@@ -30,7 +30,7 @@ TEST_P(JudgementFamilies, CaseA13TheResidualOfAPooledJudgementHasOneDefinition) 
   const auto real = mixer_views<double>(pass.ctx);
   const Views<double> views = views_that_find_nothing(pass.ctx, real);
   const Orders orders = Orders::of<double>(pass.ctx, pass.h);
-  const Chunk<double> chunk{pass.ctx, pass.h, 0, kTokens, 0, {}, {}, views, orders};
+  const Chunk<double> chunk{pass.ctx, pass.h, 0, kTokens, 0, 0, {}, {}, views, orders};
   RowScan<double> scan({kTokens, kTokens, static_cast<int64_t>(views.size()), 0});
   scan.back(chunk);
   const std::vector<double> residuals = scan.residuals();

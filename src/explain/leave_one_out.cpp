@@ -40,8 +40,8 @@ class LeaveOneOut final : public ReverseMethod<R> {
     report.edit_words = kind_ == EditKind::kRemove ? "later tokens move up by one" : "it keeps its place";
     report.found = std::move(found_);
     report.details.set("measured_from", first_);
-    report.label = target.position == 0 ? "no token stands before the last one"
-                                        : fmt::format("measured by editing tokens {}..{}", first_, target.position - 1);
+    report.label = target.first() == 0 ? "no token stands before the last one"
+                                       : fmt::format("measured by editing tokens {}..{}", first_, target.first() - 1);
     return report;
   }
 

@@ -125,7 +125,7 @@ TEST_P(OrdersOf, FrozenScoresOfTheTextAddUpAndRowsAreComplete) {
     seed.push_back(std::cos(static_cast<double>(c)));
     target += seed.back() * pass.ctx.data<double>(pass.h)[c];
   }
-  const Chunk<double> chunk{pass.ctx, pass.h, 0, Bidirectional::kT, 0, seed, seed, views, orders};
+  const Chunk<double> chunk{pass.ctx, pass.h, 0, Bidirectional::kT, 0, 0, seed, seed, views, orders};
   const WalkSizes sizes{Bidirectional::kT, Bidirectional::kT, 4, 0};
   RowScan<double> rows(sizes);
   rows.back(chunk);
@@ -172,7 +172,7 @@ TEST_P(OrdersOf, RolloutEqualsExplicitMatrices) {
   }
   if (class_token) r.erase(r.begin() + 4);
   const std::vector<double> seed(Bidirectional::kD, 1.0);
-  const Chunk<double> chunk{pass.ctx, pass.h, 0, T, 0, seed, seed, views, orders};
+  const Chunk<double> chunk{pass.ctx, pass.h, 0, T, 0, 0, seed, seed, views, orders};
   const WalkSizes sizes{T, T, 4, 0};
   const MethodSpec spec{"rollout", {}};
   const RowScan<double> core(sizes);

@@ -4,9 +4,9 @@
 
 namespace hindscan {
 
-static std::vector<double> run(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
-                               const TargetReport* target, std::vector<double>* log_ps) {
-  std::vector<double> values;
+std::vector<std::vector<double>> run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
+                                            std::span<const TargetReport> targets) {
+  std::vector<std::vector<double>> values(targets.size());
   if (sequences.empty()) return values;
   std::vector<int32_t> tokens;
   Input input;
@@ -23,19 +23,13 @@ static std::vector<double> run(const Model& model, std::span<PackedSequence> seq
   options.use(room);
   Ctx ctx(input, std::move(options));
   const Var h = model.arch().forward(ctx);  // [tokens, d_model]
-  if (target != nullptr) values = target_values(model, *target, ctx, h);
-  if (log_ps != nullptr) *log_ps = target_log_ps(model, *target, ctx, h);
+  for (size_t i = 0; i < targets.size(); ++i) values[i] = target_values(model, targets[i], ctx, h);
   ctx.commit();
   return values;
 }
 
 void run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room) {
-  run(model, sequences, room, nullptr, nullptr);
-}
-
-std::vector<double> run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
-                               const TargetReport& target, std::vector<double>* log_ps) {
-  return run(model, sequences, room, &target, log_ps);
+  run_packed(model, sequences, room, {});
 }
 
 }  // namespace hindscan

@@ -13,8 +13,8 @@ struct PackedSequence {
 };
 
 void run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room);
-// With the value of the target at the end of each; log_ps: and the logarithm of its probability.
-std::vector<double> run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
-                               const TargetReport& target, std::vector<double>* log_ps = nullptr);
+// With the value of each target at the end of each, [targets][sequences].
+std::vector<std::vector<double>> run_packed(const Model& model, std::span<PackedSequence> sequences, PassRoom& room,
+                                            std::span<const TargetReport> targets);
 
 }  // namespace hindscan

@@ -61,6 +61,7 @@ class Reading {
     }
     starts_.push_back(text_.size());
     find_characters();
+    blank_lines_ = std::ranges::any_of(starts_, [&](size_t at) { return behind_blank_line(at); });
   }
 
   std::string_view between(size_t first, size_t last) const {
@@ -76,7 +77,7 @@ class Reading {
     if (by == PieceBy::kToken) return false;
     const bool only_spaces = spaces_from_[t] <= starts_[first];
     if (by == PieceBy::kWord) return only_spaces ? after(at) == ' ' || is_word(after(at)) : same_word(at);
-    return only_spaces || !begins_sentence(at);
+    return only_spaces || !(by == PieceBy::kSentence ? begins_sentence(at) : begins_paragraph(at));
   }
 
  private:
@@ -122,6 +123,19 @@ class Reading {
     return ends_sentence(left) && spaced && (left != '.' || !(goes_on(at) || is_title(pos)));
   }
 
+  // Behind a line of nothing but spaces.
+  bool behind_blank_line(size_t at) const {
+    size_t pos = at;
+    if (before(at, &pos) != '\n') return false;
+    uint32_t left = before(pos, &pos);
+    while (left != '\n' && is_space(left)) left = before(pos, &pos);
+    return left == '\n';
+  }
+
+  bool begins_paragraph(size_t at) const {
+    return before(at) == '\n' && after(at) != '\n' && (!blank_lines_ || behind_blank_line(at));
+  }
+
   // "3 p.m. when": a small letter follows.
   bool goes_on(size_t pos) const {
     for (int look = 0; look < kLook && (is_space(after(pos)) || is_opening(after(pos))); ++look)
@@ -144,6 +158,7 @@ class Reading {
   std::vector<size_t> starts_;       // of each token, and the end
   std::vector<size_t> spaces_from_;  // by token: only spaces stand from here to its start
   std::vector<bool> cut_;            // by byte: a character begins here
+  bool blank_lines_ = false;         // paragraphs end with one
 };
 
 }  // namespace
@@ -155,7 +170,7 @@ std::string_view bytes_of(const TokenReport& token) {
 std::string shown_text(int32_t id, const std::string& text) { return text.empty() ? fmt::format("<{}>", id) : text; }
 
 const char* piece_by_name(PieceBy by) {
-  constexpr const char* names[] = {"token", "word", "sentence"};
+  constexpr const char* names[] = {"token", "word", "sentence", "paragraph"};
   return names[static_cast<size_t>(by)];
 }
 
@@ -164,10 +179,10 @@ const char* piece_word(const ExplainReport& report, PieceBy by) {
 }
 
 PieceBy parse_piece_by(const std::string& name) {
-  for (const PieceBy by : {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence}) {
+  for (const PieceBy by : kPieces) {
     if (name == piece_by_name(by)) return by;
   }
-  fail(ErrorCode::kUsage, "[explain] expected token, word or sentence, found '{}'", name);
+  fail(ErrorCode::kUsage, "[explain] expected token, word, sentence or paragraph, found '{}'", name);
 }
 
 PieceBy readable_pieces(std::span<const TokenReport> tokens) {
@@ -212,7 +227,7 @@ std::vector<ScoredPiece> written_out(std::span<const TokenReport> tokens, int64_
   std::vector<ScoredPiece> out;
   for (Piece& whole : pieces_of(tokens, begin, end, by)) {
     const double score = piece_sum(whole, scores);
-    if (by != PieceBy::kSentence) {
+    if (by < PieceBy::kSentence) {
       out.push_back({std::move(whole), score});
       continue;
     }

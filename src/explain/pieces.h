@@ -1,5 +1,7 @@
-// Tokens joined into what a person reads: whole characters always, words or sentences on request; scores are summed.
+// Tokens joined into what a person reads: whole characters always, words, sentences or paragraphs on request; scores
+// are summed.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,8 +12,9 @@
 
 namespace hindscan {
 
-enum class PieceBy : uint8_t { kToken, kWord, kSentence };
-PieceBy parse_piece_by(const std::string& name);  // "token", "word", "sentence"; Error(kUsage)
+enum class PieceBy : uint8_t { kToken, kWord, kSentence, kParagraph };
+inline constexpr std::array kPieces = {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence, PieceBy::kParagraph};
+PieceBy parse_piece_by(const std::string& name);  // "token", "word", "sentence", "paragraph"; Error(kUsage)
 const char* piece_by_name(PieceBy by);
 const char* piece_word(const ExplainReport& report, PieceBy by);  // the same, or "vector" where the input is vectors
 
@@ -22,7 +25,8 @@ struct Piece {
 };
 
 // Tokens [begin, end) without gap or overlap. A character (also one of several code points) is never cut; kToken joins
-// only the tokens that share one. Words of scripts without spaces stay as the tokenizer cut them.
+// only the tokens that share one. Words of scripts without spaces stay as the tokenizer cut them. Paragraphs end with a
+// blank line, or where the text has none, with a line.
 std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by);
 
 // Words, or tokens where letters follow each other without spaces and make no words.
@@ -45,7 +49,8 @@ double piece_sum(const Piece& piece, std::span<const T> values) {
   return sum;
 }
 
-// What is written out of a text: the pieces, long ones (sentences) as their words, each with the score of the whole.
+// What is written out of a text: the pieces, long ones (sentences, paragraphs) as their words, each with the score of
+// the whole.
 struct ScoredPiece {
   Piece piece;
   double score = 0;

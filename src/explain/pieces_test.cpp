@@ -102,6 +102,16 @@ TEST(CaseA9, SentencesAreJoined) {
             (Strings{"So do I.", " He too."}));
 }
 
+TEST(CaseA9, ParagraphsEndWithABlankLineOrElseWithALine) {
+  EXPECT_EQ(joined({"One", ".", "\n", "Two", ".", "\n", "\n", "\n", "Three"}, PieceBy::kParagraph),
+            (Strings{"One.\nTwo.\n\n\n", "Three"}));
+  EXPECT_EQ(joined({"One", ".\n", " ", "\n", "  Two", "\n", "Three"}, PieceBy::kParagraph),
+            (Strings{"One.\n \n", "  Two\nThree"}));
+  EXPECT_EQ(joined({"One", ".", "\n", "Two", "\n"}, PieceBy::kParagraph), (Strings{"One.\n", "Two\n"}));
+  EXPECT_EQ(joined({"\n", "\n", "One"}, PieceBy::kParagraph), (Strings{"\n\n", "One"}));
+  EXPECT_EQ(joined({"One", " two"}, PieceBy::kParagraph), (Strings{"One two"}));
+}
+
 TEST(CaseA9, ScoresAndLayersAreSummed) {
   const std::vector<TokenReport> tokens = tokens_of({"a", "\xc3", "\xa9", "b"});
   const std::vector<double> scores = {1, 2, 4, 8};
@@ -115,7 +125,8 @@ TEST(CaseA9, ScoresAndLayersAreSummed) {
 
 TEST(CaseA9, NamesAreChecked) {
   EXPECT_EQ(parse_piece_by("sentence"), PieceBy::kSentence);
-  EXPECT_THROW(parse_piece_by("paragraph"), Error);
+  EXPECT_EQ(parse_piece_by("paragraph"), PieceBy::kParagraph);
+  EXPECT_THROW(parse_piece_by("chapter"), Error);
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ static Json target_json(const TargetReport& target) {
   out.set("logit", target.logit);
   out.set("contrast_logit", target.contrast_id ? Json(target.contrast_logit) : Json(nullptr));
   out.set("probability", target.probability);
+  if (!target.earlier.empty()) out.set("answer_from", target.first() + 1);
   if (target.measure != "logit") out.set("measure", target.measure).set("value", target.value());
   if (!target.also.empty()) out.set("also", target.also);
   if (!target.contrast_also.empty()) out.set("contrast_also", target.contrast_also);
@@ -122,8 +123,8 @@ size_t shown_method(const ExplainReport& report, const std::string& name) {
   if (!name.empty()) return find_method(asked, name);
   // Effects of edits that were asked of every token.
   const auto tells_effects = [&](const MethodReport& m) {
-    return m.effect_of && report.target.position > 0 &&
-           std::count(m.found.begin(), m.found.end(), Found::kNotAsked) == std::ssize(m.found) - report.target.position;
+    return m.effect_of && report.target.first() > 0 &&
+           std::count(m.found.begin(), m.found.end(), Found::kNotAsked) == std::ssize(m.found) - report.target.first();
   };
   const auto effects = std::find_if(report.methods.begin(), report.methods.end(), tells_effects);
   if (effects != report.methods.end()) return static_cast<size_t>(effects - report.methods.begin());

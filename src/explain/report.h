@@ -45,6 +45,7 @@ struct ExplainRequest {
   bool first_only = false;           // of the usual methods the first alone, where the text can be asked for it
   std::string left_out;              // set by with_possible_methods()
   int64_t target = -1;               // position whose prediction is explained; < 0: from the end
+  int64_t answer = 0;                // that many last tokens are what is explained, together; with target -1, log-p
   std::optional<int32_t> target_id;  // predicted token; default: the most likely one
   Contrast contrast = Contrast::kAuto;
   int32_t contrast_id = 0;                          // with Contrast::kId
@@ -84,6 +85,10 @@ struct TargetReport {
   std::vector<int32_t> also = {}, contrast_also = {};  // of groups: the tokens beside id and contrast_id
   double measured = 0;                                 // its value; of a logit that less the other
   std::vector<double> raw = {};                        // logits that it reads, before the head's soft cap
+  std::vector<int32_t> earlier = {};                   // of an answer of several tokens: those before id
+  std::vector<int32_t> foils = {};                     // the most likely tokens beside id and contrast_id
+  size_t places() const { return earlier.size() + 1; }
+  int64_t first() const { return position - std::ssize(earlier); }  // where the answer's first token is read
   double value() const { return measure == "logit" ? logit - contrast_logit : measured; }
 };
 
@@ -155,6 +160,7 @@ using Writes = std::map<std::string, Write>;  // by the tap whose zeros take a t
 // found out about the model.
 struct Window {
   int64_t first = 0, last = 0;  // [first, last), last = target + 1
+  int64_t edits_end = 0;        // where the answer begins to be read: what stands before may be edited
   int64_t state_at = 0;         // tokens consumed by `state`
   SequenceState state;
   const Weight* embedding = nullptr;  // the table tokens are looked up in, of the model; null: it reads features

@@ -28,8 +28,7 @@ template <class R>
 void seed_output(const Chunk<R>& chunk, std::span<const R> seed) {
   chunk.ctx.clear_grads();
   R* dh = chunk.ctx.template grad<R>(chunk.h);  // rows of h
-  if (chunk.target_row < 0) return;
-  std::copy(seed.begin(), seed.end(), dh + chunk.target_row * static_cast<int64_t>(seed.size()));
+  std::copy(seed.begin(), seed.end(), dh + chunk.seed_row * chunk.ctx.cols(chunk.h));
 }
 
 void set_carry(Ctx& ctx, const SequenceState& from_future) {

@@ -29,7 +29,8 @@ struct Chunk {
   Var h;  // what the head reads: [count, d_model], or [1, d_model] of a pooled text
   int64_t first, count;
   int64_t target_row;              // row of h that is explained, or -1 when it lies in a later chunk
-  std::span<const R> seed;         // [d_model] adjoint of that row
+  int64_t seed_row;                // the first of those with a seed: an answer of several tokens has as many
+  std::span<const R> seed;         // [rows, d_model] adjoint from that row on; empty: none lies in this chunk
   std::span<const R> frozen_seed;  // the same with the soft cap of the head held at its slope
   const Views<R>& views;
   const Orders& orders;
@@ -96,7 +97,7 @@ template <class R>
 std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>& context);
 
 // Shared by the methods that run the adjoint of the whole model.
-// Adjoint at the end of the chunk: the seed at the target, zero elsewhere (so that carried adjoints go through).
+// Adjoint at the end of the chunk: the seed at its rows, zero elsewhere (so that carried adjoints go through).
 template <class R>
 void seed_output(const Chunk<R>& chunk, std::span<const R> seed);
 // Sets what the chunk after this one left; the adjoint of the state before this one starts empty.

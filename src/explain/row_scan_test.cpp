@@ -18,7 +18,7 @@ TEST(RowScans, TheResidualIsAShareOfTheOutputSkipIncluded) {
   const Views<double> real = mixer_views<double>(pass.ctx), views = views_that_find_nothing(pass.ctx, real);
   const Orders orders = Orders::of<double>(pass.ctx, pass.h);
   RowScan<double> scan({kT, kT, std::ssize(views), 0});
-  scan.back({pass.ctx, pass.h, 0, kT, kT - 1, {}, {}, views, orders});
+  scan.back({pass.ctx, pass.h, 0, kT, kT - 1, kT - 1, {}, {}, views, orders});
   const std::vector<double> residuals = scan.residuals();
   ASSERT_EQ(residuals.size(), 3u);
   for (size_t l = 0; l < residuals.size(); ++l) {

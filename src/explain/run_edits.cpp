@@ -15,10 +15,10 @@ void check_edits(const Model& model, const TargetReport& target, std::span<const
   for (const Edit& e : edits)
     check(
         e.position >= 0 && e.kind != EditKind::kDropWrite && e.count >= 1 &&
-            (e.kind == EditKind::kRemove ? e.end() <= target.position : e.count == 1 && e.position <= target.position),
+            (e.kind == EditKind::kRemove ? e.end() <= target.first() : e.count == 1 && e.position <= target.first()),
         ErrorCode::kUsage,
         "[edits] expected one of tokens 0..{} to replace or some before the last to remove, found {} of tokens {}..{}",
-        target.position, edit_name(e.kind), e.position, e.end() - 1);
+        target.first(), edit_name(e.kind), e.position, e.end() - 1);
 }
 
 PackedSequence edited_text(std::span<const int32_t> tokens, const Edit& e, const SequenceState& before, int64_t end) {
@@ -40,29 +40,40 @@ size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
   return static_cast<size_t>(std::clamp(memory_within(r.mem_limit) / bytes, int64_t{1}, kTextsAtOnce));
 }
 
-// Values of the target of whole texts, which may be long: all but their last tokens in chunks.
-std::vector<double> values_at_end(const Model& model, Runner& runner, std::vector<PackedSequence>& texts,
-                                  const TargetReport& target, PassRoom& room, std::vector<double>* log_ps) {
+using Targets = std::span<const TargetReport>;
+using Changes = std::vector<std::vector<double>>;  // [targets][edits]
+
+// Values of the targets of whole texts, which may be long: all but what the answer is read from in chunks.
+Changes values_at_end(const Model& model, Runner& runner, std::vector<PackedSequence>& texts, Targets targets,
+                      PassRoom& room) {
+  const size_t places = targets[0].places();
   std::vector<RunSequence> bodies;
   bodies.reserve(texts.size());
   for (PackedSequence& s : texts)
-    bodies.push_back({std::span<const int32_t>(s.tokens).first(s.tokens.size() - 1), &s.state});
+    bodies.push_back({std::span<const int32_t>(s.tokens).first(s.tokens.size() - places), &s.state});
   runner.feed(bodies);
-  for (PackedSequence& s : texts) s.tokens = {s.tokens.back()};
-  return run_packed(model, texts, room, target, log_ps);
+  for (PackedSequence& s : texts) s.tokens.erase(s.tokens.begin(), s.tokens.end() - static_cast<int64_t>(places));
+  return run_packed(model, texts, room, targets);
+}
+
+// Of texts whose first one is the unedited one; to: where in `changes` the others stand.
+void add_changes(const Changes& values, std::span<const size_t> to, Changes& changes) {
+  for (size_t t = 0; t < values.size(); ++t) {
+    for (size_t i = 0; i < to.size(); ++i) changes[t][to[i]] = values[t][i + 1] - values[t][0];
+  }
 }
 
 // Every text from its first token on, as many in a pass as are few tokens.
-std::vector<double> run_whole(const Model& model, std::span<const int32_t> tokens, const SequenceState& start,
-                              const TargetReport& target, std::span<const Edit> edits, ProgressTask& progress,
-                              std::vector<double>* log_p) {
+void run_whole(const Model& model, std::span<const int32_t> tokens, const SequenceState& start, Targets targets,
+               std::span<const Edit> edits, ProgressTask& progress, Changes& changes) {
   const size_t at_once = whole_texts_at_once(std::ssize(tokens));
   PassRoom room;
-  std::vector<double> changes, log_ps;
   for (size_t begin = 0; begin < edits.size(); begin += at_once) {
     throw_if_stopped();
     std::vector<PackedSequence> texts{{{tokens.begin(), tokens.end()}, start}};
+    std::vector<size_t> to;
     for (const Edit& e : edits.subspan(begin, std::min(at_once, edits.size() - begin))) {
+      to.push_back(begin + to.size());
       texts.push_back({{tokens.begin(), tokens.end()}, start});
       std::vector<int32_t>& text = texts.back().tokens;
       if (e.kind == EditKind::kReplace)
@@ -70,14 +81,9 @@ std::vector<double> run_whole(const Model& model, std::span<const int32_t> token
       else
         text.erase(text.begin() + e.position, text.begin() + e.end());
     }
-    const std::vector<double> values = run_packed(model, texts, room, target, log_p == nullptr ? nullptr : &log_ps);
-    for (size_t i = 1; i < values.size(); ++i) {
-      changes.push_back(values[i] - values[0]);
-      if (log_p != nullptr) log_p->push_back(log_ps[i] - log_ps[0]);
-    }
-    progress.step(values.size() - 1);
+    add_changes(run_packed(model, texts, room, targets), to, changes);
+    progress.step(to.size());
   }
-  return changes;
 }
 
 }  // namespace
@@ -87,20 +93,22 @@ size_t whole_texts_at_once(int64_t tokens) {
   return static_cast<size_t>(std::max<int64_t>(1, kPacked / tokens));
 }
 
-std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
-                              std::span<const Edit> edits, ProgressSink* sink, std::vector<double>* log_p) {
+std::vector<std::vector<double>> run_edits_of(const Model& model, const ExplainRequest& r, Targets targets,
+                                              std::span<const Edit> edits, ProgressSink* sink) {
+  const TargetReport& target = targets[0];
   check_edits(model, target, edits);
   const std::span<const int32_t> tokens = std::span(r.tokens).first(static_cast<size_t>(target.position + 1));
   const SequenceState start = r.state_in == nullptr ? model.initial_state() : *r.state_in;
   ProgressTask progress(sink, "edits", "edits", edits.size());
-  if (log_p != nullptr) log_p->clear();
-  if (model.arch().sizes().labels > 0) return run_whole(model, tokens, start, target, edits, progress, log_p);
+  Changes changes(targets.size(), std::vector<double>(edits.size()));
+  if (model.arch().sizes().labels > 0) {
+    run_whole(model, tokens, start, targets, edits, progress, changes);
+    return changes;
+  }
   std::vector<size_t> order(edits.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return edits[a].position < edits[b].position; });
-  std::vector<double> changes(edits.size()), log_ps;
-  if (log_p != nullptr) log_p->resize(edits.size());
   Runner runner(model);
   SequenceState state = start;
   int64_t read = 0;
@@ -119,16 +127,17 @@ std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const
       read_to(edits[order[i]].position);
       texts.push_back(edited_text(tokens, edits[order[i]], state, std::ssize(tokens)));
     }
-    const std::vector<double> values =
-        values_at_end(model, runner, texts, target, room, log_p == nullptr ? nullptr : &log_ps);
-    for (size_t i = begin; i < end; ++i) {
-      changes[order[i]] = values[i - begin + 1] - values[0];
-      if (log_p != nullptr) (*log_p)[order[i]] = log_ps[i - begin + 1] - log_ps[0];
-    }
+    add_changes(values_at_end(model, runner, texts, targets, room), std::span(order).subspan(begin, end - begin),
+                changes);
     progress.step(end - begin);
     begin = end;
   }
   return changes;
+}
+
+std::vector<double> run_edits(const Model& model, const ExplainRequest& r, const TargetReport& target,
+                              std::span<const Edit> edits, ProgressSink* progress) {
+  return run_edits_of(model, r, {&target, 1}, edits, progress)[0];
 }
 
 }  // namespace hindscan

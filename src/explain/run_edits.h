@@ -8,12 +8,15 @@
 
 namespace hindscan {
 
-// Change of the target for each edit of request.tokens up to target.position (kReplace, kRemove), in any order. Removed
+// Change of the target for each edit of request.tokens up to target.first() (kReplace, kRemove), in any order. Removed
 // tokens leave a gap: those behind keep their positions. A model that judges whole texts reads each text as a whole,
-// without gaps. log_p: by each edit, the change of the logarithm of the target's probability as well.
+// without gaps.
 std::vector<double> run_edits(const Model& model, const ExplainRequest& request, const TargetReport& target,
-                              std::span<const Edit> edits, ProgressSink* progress = nullptr,
-                              std::vector<double>* log_p = nullptr);
+                              std::span<const Edit> edits, ProgressSink* progress = nullptr);
+// Of several targets that are read at the same place, [targets][edits].
+std::vector<std::vector<double>> run_edits_of(const Model& model, const ExplainRequest& request,
+                                              std::span<const TargetReport> targets, std::span<const Edit> edits,
+                                              ProgressSink* progress = nullptr);
 
 inline constexpr int64_t kTextsAtOnce = 64;  // edited texts that share passes, where memory allows
 // The same of a model that judges whole texts, the unedited one apart.

@@ -6,6 +6,7 @@
 
 #include "base/counted.h"
 #include "base/interval.h"
+#include "explain/foils.h"
 #include "explain/plausible_tokens.h"
 #include "explain/removals.h"
 #include "explain/reverse_method.h"
@@ -34,9 +35,10 @@ class ScanMethod final : public ReverseMethod<R> {
 
   void run(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) override {
     by_ = taken_out_by(model, r.tokens, spec_);
-    edits_ = removals(model, r.tokens, target.position, by_);
+    edits_ = removals(model, r.tokens, target.first(), by_);
     if (edits_.empty()) return;
-    scan_ = checked_scan(model, r, target, edits_, reach_, &progress);
+    scan_ = checked_scan(model, r, with_foils(target), edits_, reach_, &progress);
+    model_ = &model;
     if (replaces(model, by_, alternatives_)) replace(model, r, target, progress);
   }
 
@@ -62,17 +64,18 @@ class ScanMethod final : public ReverseMethod<R> {
     report.approximate = scan_.approximate;
     report.reach = scan_.checks.empty() ? reach_ : scan_.checks.back().reach;
     if (scan_.checks.empty())
-      report.label = target.position == 0 ? "no token stands before the last one" : "";
+      report.label = target.first() == 0 ? "no token stands before the last one" : "";
     else
       describe(report);
     describe_replaced(report);
+    if (model_ != nullptr) add_foils(*model_, target, edits_, scan_.responses, report);
     return report;
   }
 
  private:
-  // The strongest tokens and the last one, which cannot be removed: really run.
+  // The strongest tokens and the one from which the answer is read, which cannot be removed: really run.
   void replace(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) {
-    std::vector<int64_t> positions{target.position};
+    std::vector<int64_t> positions{target.first()};
     for (size_t i : strongest(scan_.responses, false)) positions.push_back(edits_[i].position);
     std::sort(positions.begin(), positions.end());
     const PlausibleTokens plausible(model, r.tokens, positions, r.state_in);
@@ -165,6 +168,7 @@ class ScanMethod final : public ReverseMethod<R> {
     report.details.set("replaced", std::move(all));
   }
 
+  const Model* model_ = nullptr;  // once it was scanned
   int64_t T_;
   ScanReach reach_;
   MethodSpec spec_;

@@ -40,23 +40,23 @@ std::vector<size_t> drawn(std::span<const Edit> edits, const std::vector<ScanRes
 }
 
 // Runs some edits and puts what they did in place of what was estimated.
-ScanCheck check_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
+ScanCheck check_scan(const Model& model, const ExplainRequest& r, std::span<const TargetReport> targets,
                      std::span<const Edit> edits, const ScanReach& reach, std::vector<ScanResponse>& responses,
                      ProgressSink* progress) {
-  const auto [some, by_chance] = edits_to_check(edits, responses, target.position, r.seed);
+  const auto [some, by_chance] = edits_to_check(edits, responses, targets[0].first(), r.seed);
   std::vector<Edit> run;
   run.reserve(some.size());
   for (size_t i : some) run.push_back(edits[i]);
-  const std::vector<double> measured = run_edits(model, r, target, run, progress);
+  std::vector<ScanResponse> measured = as_run(run_edits_of(model, r, targets, run, progress));
   ScanCheck check{reach, static_cast<int64_t>(by_chance), {}, 0};
   double error = 0, all = 0;
   for (size_t i = 0; i < some.size(); ++i) {
     ScanResponse& response = responses[some[i]];
-    const double miss = response.change - measured[i];
+    const double change = measured[i].change, miss = response.change - change;
     check.largest_miss = std::max(check.largest_miss, std::abs(miss));
     error += i < by_chance ? miss * miss : 0;
-    all += i < by_chance ? measured[i] * measured[i] : 0;
-    response = {measured[i], true};
+    all += i < by_chance ? change * change : 0;
+    response = std::move(measured[i]);
   }
   if (all > 0) check.skill = 1 - error / all;
   return check;
@@ -91,16 +91,16 @@ std::optional<ScanReach> further(const ScanReach& reach) {
   return ScanReach{2 * reach.window + 1, 2 * reach.tail + 1};
 }
 
-CheckedScan checked_scan(const Model& model, const ExplainRequest& r, const TargetReport& target,
+CheckedScan checked_scan(const Model& model, const ExplainRequest& r, std::span<const TargetReport> targets,
                          std::span<const Edit> edits, ScanReach reach, ProgressSink* progress) {
   CheckedScan out;
   for (std::optional<ScanReach> next = reach; next; next = further(reach)) {
     reach = *next;
-    out.responses = scan_edits(model, r, target, edits, reach, progress);
+    out.responses = scan_edits_of(model, r, targets, edits, reach, progress);
     out.exact = std::count_if(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.exact; });
     out.carried =
         std::any_of(out.responses.begin(), out.responses.end(), [](const auto& s) { return s.end_linear != 0; });
-    out.checks.push_back(check_scan(model, r, target, edits, reach, out.responses, progress));
+    out.checks.push_back(check_scan(model, r, targets, edits, reach, out.responses, progress));
     out.approximate = out.checks.back().skill.value_or(1) < kGoodSkill;
     if (!out.approximate) break;
   }

@@ -40,7 +40,7 @@ CheckedEdits edits_to_check(std::span<const Edit> edits, const std::vector<ScanR
 // How far a scan reaches that is poor at this reach; nothing: it is far enough.
 std::optional<ScanReach> further(const ScanReach& reach);
 
-CheckedScan checked_scan(const Model& model, const ExplainRequest& request, const TargetReport& target,
+CheckedScan checked_scan(const Model& model, const ExplainRequest& request, std::span<const TargetReport> targets,
                          std::span<const Edit> edits, ScanReach reach, ProgressSink* progress = nullptr);
 
 }  // namespace hindscan

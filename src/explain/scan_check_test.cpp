@@ -30,7 +30,7 @@ struct LongText {
 
 TEST(ScanCheck, WhatWasRunStandsInPlaceOfWhatWasEstimated) {
   const LongText text;
-  const CheckedScan checked = checked_scan(text.model, text.r, text.target, text.edits, {4, 4});
+  const CheckedScan checked = checked_scan(text.model, text.r, {&text.target, 1}, text.edits, {4, 4});
   int64_t run = 0;
   for (size_t i = 0; i < text.edits.size(); ++i) {
     if (!checked.responses[i].exact) continue;
@@ -49,7 +49,7 @@ TEST(ScanCheck, WhatWasRunStandsInPlaceOfWhatWasEstimated) {
 // Random weights make edits far from linear: the scan sees that it is poor there, reaches further and says so.
 TEST(ScanCheck, ReachesFurtherWhereItIsPoor) {
   const LongText text;
-  const CheckedScan checked = checked_scan(text.model, text.r, text.target, text.edits, {0, 0});
+  const CheckedScan checked = checked_scan(text.model, text.r, {&text.target, 1}, text.edits, {0, 0});
   ASSERT_GE(checked.checks.size(), 2u);
   EXPECT_LT(checked.checks.front().skill.value_or(1), kGoodSkill);
   for (size_t i = 1; i < checked.checks.size(); ++i)
@@ -62,7 +62,7 @@ TEST(ScanCheck, ItsSkillIsThatOfTheEditsItDrew) {
   const std::vector<ScanResponse> scan = scan_edits(text.model, text.r, text.target, text.edits, {16, 16});
   std::vector<double> misses;
   for (size_t i = 0; i < scan.size(); ++i) misses.push_back(scan[i].change - text.truth[i]);
-  const CheckedScan checked = checked_scan(text.model, text.r, text.target, text.edits, {16, 16});
+  const CheckedScan checked = checked_scan(text.model, text.r, {&text.target, 1}, text.edits, {16, 16});
   ASSERT_EQ(checked.checks.size(), 1u);
   EXPECT_EQ(checked.checks[0].drawn, 20);
   EXPECT_LE(checked.checks[0].largest_miss, largest(misses) * (1 + 1e-9));

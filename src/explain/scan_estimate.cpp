@@ -125,6 +125,7 @@ class ScanSample {
     Part(const ScanSample& sample, int64_t n) : model(sample.model_), request(sample.request_) {
       request.tokens.resize(static_cast<size_t>(n));
       request.methods.clear();
+      request.answer = 0;
       request.progress = nullptr;
       before = sample.state_before(n);
       request.state_in = before.empty() ? nullptr : &before;

@@ -64,7 +64,7 @@ template <class R>
 std::vector<double> ScanTail<R>::run(const Model& model, const TargetReport& target, PassRoom& room) {
   if (added_.empty()) return {};
   added_.push_back({{text_.end() - length_, text_.end()}, state_});
-  std::vector<double> values = run_packed(model, added_, room, target);
+  std::vector<double> values = std::move(run_packed(model, added_, room, {&target, 1})[0]);
   added_.clear();
   const double unchanged = values.back();
   values.pop_back();

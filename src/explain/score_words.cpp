@@ -51,6 +51,25 @@ std::string target_words(const ExplainReport& report) {
 
 bool is_preference(const ExplainReport& report) { return report.target.contrast_id.has_value(); }
 
+bool is_log_p(const ExplainReport& report) { return report.target.measure == "log-p"; }
+
+std::string probability_words(double p) {
+  if (p > 0.995) return "over 99 %";
+  if (p >= 0.0095) return fmt::format("{:.0f} %", 100 * p);
+  if (p >= 0.001) return fmt::format("{:.1f} %", 100 * p);
+  if (p < 1e-9) return "less than 1 in a billion";
+  const double digits = std::pow(10, std::floor(std::log10(1 / p)) - 1);  // two that count
+  return fmt::format("1 in {:.0f}", std::round(1 / p / digits) * digits);
+}
+
+std::string factor_words(double change) {
+  const double ratio = std::exp(std::abs(change));
+  return ratio < 1.05   ? "just"
+         : ratio < 9.95 ? fmt::format("{:.1f} times", ratio)
+         : ratio < 1000 ? fmt::format("{:.0f} times", ratio)
+                        : "over 1000 times";
+}
+
 std::string Lead::sentence() const { return fmt::format("{} is {} as {}", ahead, times, behind); }
 
 Lead lead_at(const ExplainReport& report, double value, bool about) {
@@ -58,12 +77,7 @@ Lead lead_at(const ExplainReport& report, double value, bool about) {
   std::string one = quoted(shown_text(t.id, t.text), kNameColumns),
               other = quoted(shown_text(t.contrast_id.value_or(0), t.contrast_text), kNameColumns);
   if (value < 0) std::swap(one, other);
-  const double ratio = std::exp(std::abs(value));
-  std::string times = ratio < 1.05   ? "just"
-                      : ratio < 9.95 ? fmt::format("{:.1f} times", ratio)
-                      : ratio < 1000 ? fmt::format("{:.0f} times", ratio)
-                                     : "over 1000 times";
-  return {std::move(one), std::move(other), fmt::format("{}{} as likely", about ? "about " : "", times)};
+  return {std::move(one), std::move(other), fmt::format("{}{} as likely", about ? "about " : "", factor_words(value))};
 }
 
 std::string asked_words(const ExplainReport& report, const MethodReport& method) {
@@ -78,7 +92,7 @@ std::string asked_words(const ExplainReport& report, const MethodReport& method)
 
 std::vector<std::pair<int64_t, int64_t>> edited_spans(const ExplainReport& report, const MethodReport& method) {
   std::vector<std::pair<int64_t, int64_t>> out;
-  for (int64_t t = 0; t <= report.target.position; ++t) {
+  for (int64_t t = 0; t <= report.target.first(); ++t) {
     const bool joins = !out.empty() && !method.edited_first.empty() && method.edited_first[static_cast<size_t>(t)] < t;
     if (joins)
       out.back().second = t + 1;
@@ -116,7 +130,7 @@ FoundCounts found_counts(const ExplainReport& report, const MethodReport& method
 }
 
 bool tells(const ExplainReport& report, const MethodReport& method, PieceBy by, std::string_view found) {
-  const std::vector<Piece> pieces = pieces_of(report.tokens, 0, report.target.position + 1, by);
+  const std::vector<Piece> pieces = pieces_of(report.tokens, 0, report.target.first() + 1, by);
   return std::any_of(pieces.begin(), pieces.end(), [&](const Piece& p) { return found_words(method, p) == found; });
 }
 

@@ -28,6 +28,13 @@ struct Lead {
 };
 Lead lead_at(const ExplainReport& report, double value, bool about = false);  // where the target has this value
 
+// Whether the target is the logarithm of a probability: what an edit does to it is a factor.
+bool is_log_p(const ExplainReport& report);
+// "76 %", "0.3 %", "1 in 40000".
+std::string probability_words(double p);
+// "3.2 times", "over 1000 times": exp(|change|) of a logarithm; "just" where that is next to one.
+std::string factor_words(double change);
+
 // What was asked of the model where the scores are effects of edits; else nothing.
 std::string asked_words(const ExplainReport& report, const MethodReport& method);
 

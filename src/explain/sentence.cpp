@@ -7,6 +7,7 @@
 
 #include "explain/effect_sentence.h"
 #include "explain/pieces.h"
+#include "explain/score_words.h"
 #include "explain/target_measure.h"
 
 namespace hindscan {
@@ -16,11 +17,6 @@ constexpr size_t kNamed = 3;  // words of one sign
 constexpr int kNameColumns = 40;
 constexpr double kWorthWarning = 0.1;  // share of the target that its parts leave over
 constexpr double kWorthNaming = 0.05;  // share of all that counted
-
-std::string percent(double p) {
-  if (p > 0.995) return "over 99 %";
-  return p < 0.005 ? "under 1 %" : fmt::format("{:.0f} %", 100 * p);
-}
 
 std::string name_of(const std::string& text, int32_t id) {
   return text.empty() ? fmt::format("token {}", id) : quoted(text, kNameColumns);
@@ -36,8 +32,8 @@ std::string predicted(const ExplainReport& report) {
   const std::string against =
       t.contrast_id ? fmt::format(" rather than {}", name_of(t.contrast_text, *t.contrast_id)) : "";
   const std::string what = t.kind == TargetKind::kClass ? fmt::format("to be the class of {}", input) : "to come next";
-  return fmt::format("The model gives {} a probability of {} {}. Why {}{}?", name, percent(t.probability), what, name,
-                     against);
+  return fmt::format("The model gives {} a probability of {} {}. Why {}{}?", name, probability_words(t.probability),
+                     what, name, against);
 }
 
 struct Words {
@@ -96,8 +92,8 @@ std::string caveat(const MethodReport& method) {
 
 std::string explain_sentence(const ExplainReport& report, const MethodReport& method, PieceBy by) {
   if (method.effect_of) return predicted(report) + effect_sentence(report, method);
-  const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.position + 1));
-  const PieceBy shown = by == PieceBy::kSentence ? by : readable_pieces(read);
+  const std::span<const TokenReport> read(report.tokens.data(), static_cast<size_t>(report.target.first() + 1));
+  const PieceBy shown = by >= PieceBy::kSentence ? by : readable_pieces(read);
   const std::vector<Piece> pieces = pieces_of(read, 0, std::ssize(read), shown);
   Words words{pieces, shown, {}, 0};
   for (const Piece& p : pieces) {

@@ -70,7 +70,7 @@ TEST(ExplainSentence, SaysWhatIsPredictedOfWhat) {
   r.target.probability = 0.996;
   EXPECT_THAT(sentence_of(r), HasSubstr("of over 99 %"));
   r.target.probability = 0.004;
-  EXPECT_THAT(sentence_of(r), HasSubstr("of under 1 %"));
+  EXPECT_THAT(sentence_of(r), HasSubstr("of 0.4 %"));
   r.target.text = "";
   r.target.contrast_id.reset();
   EXPECT_THAT(sentence_of(r), HasSubstr("Why token 2?"));

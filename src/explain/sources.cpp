@@ -11,7 +11,7 @@ std::vector<Source> strongest_sources(const ExplainReport& report, const MethodR
                                       int64_t count) {
   std::vector<Source> out;
   double total = 0;
-  for (Piece& p : pieces_of(report.tokens, 0, report.target.position + 1, by)) {
+  for (Piece& p : pieces_of(report.tokens, 0, report.target.first() + 1, by)) {
     const double score = piece_sum(p, method.scores());
     total += std::isfinite(score) ? std::abs(score) : 0;
     out.push_back({std::move(p), score, 0});

@@ -3,38 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/ops/losses.h"
-#include "explain/reverse_method.h"
+#include "explain/target_head.h"
 #include "explain/target_measure.h"
 #include "kernels/finite.h"
-#include "kernels/gemm.h"
 
 namespace hindscan {
-
-std::vector<double> weight_row(const Weight& w, int64_t row) {
-  const int64_t C = w.cols();
-  std::vector<double> out(static_cast<size_t>(C));  // [C]
-  const size_t at = static_cast<size_t>(row * C);
-  const auto fill = [&](const auto* from, auto&& widen) {
-    std::transform(from + at, from + at + C, out.begin(), widen);
-  };
-  const auto same = [](auto v) { return static_cast<double>(v); };
-  switch (w.dtype) {
-    case DType::kF64:
-      fill(static_cast<const double*>(w.data), same);
-      break;
-    case DType::kF32:
-      fill(static_cast<const float*>(w.data), same);
-      break;
-    case DType::kBF16:
-      fill(static_cast<const uint16_t*>(w.data), bf16_to_float);
-      break;
-    case DType::kF16:
-      fill(static_cast<const uint16_t*>(w.data), f16_to_float);
-      break;
-  }
-  return out;
-}
 
 const Weight* embedding_table(const Ctx& ctx) {
   for (const OpNode& node : ctx.nodes()) {
@@ -43,15 +16,12 @@ const Weight* embedding_table(const Ctx& ctx) {
   return nullptr;
 }
 
-static double bias_of(const LogitHead& head, int32_t id) {
-  if (head.bias == nullptr) return 0;
-  const size_t at = static_cast<size_t>(id);
-  return head.bias->dtype == DType::kF64 ? head.bias->as<double>()[at]
-                                         : static_cast<double>(head.bias->as<float>()[at]);
-}
+namespace {
+
+constexpr size_t kFoils = 5;
 
 // The most likely token other than these.
-static int32_t best_except(const std::vector<double>& logits, std::span<const int32_t> except) {
+int32_t best_except(const std::vector<double>& logits, std::span<const int32_t> except) {
   int32_t best = -1;
   for (int32_t v = 0; v < static_cast<int32_t>(logits.size()); ++v) {
     if (std::find(except.begin(), except.end(), v) != except.end()) continue;
@@ -60,36 +30,17 @@ static int32_t best_except(const std::vector<double>& logits, std::span<const in
   return best;
 }
 
-namespace {
-
-double raw_logit(const LogitHead& head, int32_t id, const std::vector<double>& h) {
-  const std::vector<double> w = weight_row(*head.weight, id);
-  const double dot = row_dot(static_cast<int64_t>(h.size()), w.data(), h.data());
-  return head.scale == 1 && head.bias == nullptr ? dot : head.scale * dot + bias_of(head, id);
-}
-
-double capped(const LogitHead& head, double raw) {
-  return head.soft_cap > 0 ? head.soft_cap * std::tanh(raw / head.soft_cap) : raw;
-}
-
-// Held slope: y = slope * x. Exact: the derivative.
-double slope(const LogitHead& head, double raw, bool frozen) {
-  if (head.soft_cap <= 0) return 1;
-  const double t = std::tanh(raw / head.soft_cap);
-  if (frozen) return raw == 0 ? 1 : head.soft_cap * t / raw;
-  return 1 - t * t;
-}
-
-// What a target reads of the head.
+// What a target reads of the head at one place.
 struct HeadReading {
   std::vector<int32_t> rows;
-  std::vector<double> logits;
+  std::vector<double> raw, logits;   // of these rows, before and behind the soft cap
   std::vector<size_t> own, against;  // where in rows
   ReadLogits read() const { return {logits, own, against}; }
 };
 
-std::vector<int32_t> named_ids(const TargetReport& t) {
-  std::vector<int32_t> out{t.id};
+// Own tokens at a place of the answer, the first one first.
+std::vector<int32_t> named_ids(const TargetReport& t, size_t place) {
+  std::vector<int32_t> out{place < t.earlier.size() ? t.earlier[place] : t.id};
   out.insert(out.end(), t.also.begin(), t.also.end());
   return out;
 }
@@ -101,37 +52,25 @@ std::vector<int32_t> contrast_ids(const TargetReport& t) {
   return out;
 }
 
-// All raw logits, in the type that the model computes in.
-std::vector<double> all_raw(const Model& model, const std::vector<double>& h) {
-  const LogitHead head = model.arch().logit_head();
-  const int64_t V = head.weight->rows(), C = head.weight->cols();
-  std::vector<double> out(static_cast<size_t>(V));  // [vocab or labels]
-  if (model.compute() == DType::kF64) {
-    kernels::linear(1, V, C, h.data(), head.weight->data, head.weight->dtype, out.data());
-  } else {
-    const std::vector<float> narrow(h.begin(), h.end());
-    std::vector<float> logits(out.size());
-    kernels::linear(1, V, C, narrow.data(), head.weight->data, head.weight->dtype, logits.data());
-    std::copy(logits.begin(), logits.end(), out.begin());
-  }
-  for (size_t v = 0; v < out.size(); ++v) out[v] = head.scale * out[v] + bias_of(head, static_cast<int32_t>(v));
-  return out;
+std::span<const double> row_at(const TargetReport& t, std::span<const double> h, size_t place) {
+  const size_t C = h.size() / t.places();
+  return h.subspan(place * C, C);  // [d_model]
 }
 
-// Before the soft cap, of the rows that the target reads.
-std::vector<double> raw_of(const Model& model, const TargetReport& t, const std::vector<double>& h) {
-  if (target_measure(t.measure).whole) return all_raw(model, h);
+// Raw logits of the rows that the target reads at a place; h: [d_model].
+std::vector<double> raw_of(const Model& model, const TargetReport& t, std::span<const double> h, size_t place) {
+  if (target_measure(t.measure).whole) return head_logits(model, h);
   const LogitHead head = model.arch().logit_head();
   std::vector<double> out;
-  for (const int32_t id : named_ids(t)) out.push_back(raw_logit(head, id, h));
-  for (const int32_t id : contrast_ids(t)) out.push_back(raw_logit(head, id, h));
+  for (const int32_t id : named_ids(t, place)) out.push_back(head_logit(head, id, h));
+  for (const int32_t id : contrast_ids(t)) out.push_back(head_logit(head, id, h));
   return out;
 }
 
-HeadReading reading(const Model& model, const TargetReport& t, const std::vector<double>& raw) {
+HeadReading reading(const Model& model, const TargetReport& t, std::span<const double> raw, size_t place) {
   const LogitHead head = model.arch().logit_head();
   HeadReading out;
-  const std::vector<int32_t> own = named_ids(t), against = contrast_ids(t);
+  const std::vector<int32_t> own = named_ids(t, place), against = contrast_ids(t);
   if (target_measure(t.measure).whole) {
     for (size_t v = 0; v < raw.size(); ++v) out.rows.push_back(static_cast<int32_t>(v));
     out.own.assign(own.begin(), own.end());
@@ -140,31 +79,73 @@ HeadReading reading(const Model& model, const TargetReport& t, const std::vector
     out.rows.insert(out.rows.end(), against.begin(), against.end());
     for (size_t i = 0; i < out.rows.size(); ++i) (i < own.size() ? out.own : out.against).push_back(i);
   }
-  for (const double r : raw) out.logits.push_back(capped(head, r));
+  out.raw.assign(raw.begin(), raw.end());
+  for (const double r : raw) out.logits.push_back(soft_capped(head, r));
   return out;
 }
 
-// Logits and value from target.raw.
-void set_value(const Model& model, TargetReport& t) {
-  const HeadReading h = reading(model, t, t.raw);
-  t.logit = group_logit(h.read(), h.own);
-  t.contrast_logit = group_logit(h.read(), h.against);
-  t.measured = target_measure(t.measure).value(h.read());
+// Of a target whose raw logits are known.
+HeadReading known_reading(const Model& model, const TargetReport& t, size_t place) {
+  const size_t rows = t.raw.size() / t.places();
+  return reading(model, t, std::span(t.raw).subspan(place * rows, rows), place);
 }
 
-// What no token has a share in: the head's bias, and what the target is beside its slope times its logits.
-double no_token_part(const Model& model, const TargetReport& t) {
+// Raw logits, those shown and the value; h: [places, d_model].
+void set_value(const Model& model, TargetReport& t, std::span<const double> h) {
+  t.raw.clear();
+  t.logit = t.contrast_logit = t.measured = 0;
+  for (size_t place = 0; place < t.places(); ++place) {
+    const HeadReading r = reading(model, t, raw_of(model, t, row_at(t, h, place), place), place);
+    t.logit += group_logit(r.read(), r.own);
+    t.contrast_logit += group_logit(r.read(), r.against);
+    t.measured += target_measure(t.measure).value(r.read());
+    t.raw.insert(t.raw.end(), r.raw.begin(), r.raw.end());
+  }
+}
+
+// What no token has a share in at a place: the head's bias, and what the target is beside its slope times its logits.
+double no_token_part(const Model& model, const TargetReport& t, const HeadReading& h) {
   const LogitHead head = model.arch().logit_head();
-  const HeadReading h = reading(model, t, t.raw);
+  const TargetMeasure& measure = target_measure(t.measure);
   std::vector<double> slopes(h.rows.size());
-  target_measure(t.measure).slope(h.read(), slopes);
+  measure.slope(h.read(), slopes);
   double biases = 0, linear = 0;
   for (size_t i = 0; i < slopes.size(); ++i) {
-    biases += slopes[i] * slope(head, t.raw[i], true) * bias_of(head, h.rows[i]);
+    biases += slopes[i] * soft_cap_slope(head, h.raw[i], true) * head_bias(head, h.rows[i]);
     linear += slopes[i] * h.logits[i];
   }
   const bool is_linear = h.rows.size() == h.own.size() + h.against.size() && h.own.size() == 1 && h.against.size() <= 1;
-  return is_linear ? biases : biases + t.measured - linear;
+  return is_linear ? biases : biases + measure.value(h.read()) - linear;
+}
+
+void check_finite(const Model& model, const std::vector<double>& logits, int64_t position) {
+  const int64_t bad = kernels::first_non_finite(std::ssize(logits), logits.data());
+  check(bad < 0, ErrorCode::kData,
+        "[{}] expected finite logits, found {} for id {} at position {}; the weights or the state are damaged or too "
+        "large",
+        model.arch().logit_head().weight->name, bad < 0 ? 0.0 : logits[static_cast<size_t>(bad)], bad, position);
+}
+
+// Which answer, and against which other one; logits: at its last place.
+void choose_ids(const ExplainRequest& request, const std::vector<double>& logits, TargetReport& target) {
+  const bool number = target.kind == TargetKind::kNumber, whole = target_measure(target.measure).whole;
+  if (request.answer > 0)
+    target.id = request.tokens[static_cast<size_t>(target.position + 1)];
+  else
+    target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, {});
+  if (request.contrast == Contrast::kId) target.contrast_id = request.contrast_id;
+  check(target.contrast_id != target.id, ErrorCode::kUsage,
+        "[explain] expected a contrast other than the target {}, found the same; leave it out for the runner-up",
+        target.id);
+  const std::vector<int32_t> own = named_ids(target, target.earlier.size());
+  if (request.contrast == Contrast::kAuto && std::ssize(logits) > std::ssize(own) && !number && !whole)
+    target.contrast_id = best_except(logits, own);
+  if (!target.contrast_id || target.kind != TargetKind::kToken) return;
+  std::vector<int32_t> taken = own;
+  const std::vector<int32_t> other = contrast_ids(target);
+  taken.insert(taken.end(), other.begin(), other.end());
+  for (; target.foils.size() < kFoils && std::ssize(logits) > std::ssize(taken); taken.push_back(target.foils.back()))
+    target.foils.push_back(best_except(logits, taken));
 }
 
 TargetKind kind_of(const ArchitectureSizes& sizes) {
@@ -175,66 +156,69 @@ TargetKind kind_of(const ArchitectureSizes& sizes) {
 }  // namespace
 
 template <class R>
-TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h) {
+TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, std::span<const R> h) {
   const LogitHead head = model.arch().logit_head();
-  const std::vector<double> wide(h, h + head.weight->cols()), raw = all_raw(model, wide);
-  std::vector<double> logits;  // [vocab or labels]
-  for (const double r : raw) logits.push_back(capped(head, r));
-  const auto V = std::ssize(logits);
-  const int64_t bad = kernels::first_non_finite(V, logits.data());
-  check(bad < 0, ErrorCode::kData,
-        "[{}] expected finite logits, found {} for id {} at position {}; the weights or the state are damaged or too "
-        "large",
-        head.weight->name, bad < 0 ? 0.0 : logits[static_cast<size_t>(bad)], bad, position);
+  const std::vector<double> wide(h.begin(), h.end());  // [places, d_model]
   TargetReport target;
   target.kind = kind_of(model.arch().sizes());
   target.position = position;
   target.measure = request.measure;
   target.also = request.target_also;
   target.contrast_also = request.contrast_also;
-  const bool number = target.kind == TargetKind::kNumber, whole = target_measure(target.measure).whole;
-  target.id = request.target_id ? *request.target_id : number ? 0 : best_except(logits, {});
-  if (request.contrast == Contrast::kId) target.contrast_id = request.contrast_id;
-  check(target.contrast_id != target.id, ErrorCode::kUsage,
-        "[explain] expected a contrast other than the target {}, found the same; leave it out for the runner-up",
-        target.id);
-  const std::vector<int32_t> own = named_ids(target);
-  if (request.contrast == Contrast::kAuto && V > std::ssize(own) && !number && !whole)
-    target.contrast_id = best_except(logits, own);
-  target.raw = raw_of(model, target, wide);
-  set_value(model, target);
-  target.bias = no_token_part(model, target);
-  const std::vector<size_t> at(own.begin(), own.end());
-  const ReadLogits all{logits, at, {}};
-  if (!number) target.probability = std::exp(group_logit(all, at) - all_logits_as_one(all));
+  for (int64_t t = position + 2 - std::max<int64_t>(request.answer, 1); t <= position; ++t)
+    target.earlier.push_back(request.tokens[static_cast<size_t>(t)]);
+  std::vector<double> logits;  // [vocab or labels], of the last place in the end
+  for (size_t place = 0; place < target.places(); ++place) {
+    logits = head_logits(model, row_at(target, wide, place));
+    for (double& logit : logits) logit = soft_capped(head, logit);
+    check_finite(model, logits, target.first() + static_cast<int64_t>(place));
+  }
+  choose_ids(request, logits, target);
+  set_value(model, target, wide);
+  for (size_t place = 0; place < target.places(); ++place)
+    target.bias += no_token_part(model, target, known_reading(model, target, place));
+  if (target.places() > 1) {
+    target.probability = std::exp(target.measured);
+  } else if (target.kind != TargetKind::kNumber) {
+    const std::vector<int32_t> own = named_ids(target, 0);
+    const std::vector<size_t> at(own.begin(), own.end());
+    const ReadLogits all{logits, at, {}};
+    target.probability = std::exp(group_logit(all, at) - all_logits_as_one(all));
+  }
   return target;
 }
-template TargetReport choose_target<float>(const Model&, const ExplainRequest&, int64_t, const float*);
-template TargetReport choose_target<double>(const Model&, const ExplainRequest&, int64_t, const double*);
+template TargetReport choose_target<float>(const Model&, const ExplainRequest&, int64_t, std::span<const float>);
+template TargetReport choose_target<double>(const Model&, const ExplainRequest&, int64_t, std::span<const double>);
 
 std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen) {
   const LogitHead head = model.arch().logit_head();
-  const HeadReading read = reading(model, target, target.raw);
-  std::vector<double> slopes(read.rows.size()), seed(static_cast<size_t>(head.weight->cols()));  // [rows], [d_model]
-  target_measure(target.measure).slope(read.read(), slopes);
-  for (size_t i = 0; i < slopes.size(); ++i) {
-    const double factor = slopes[i] * head.scale * slope(head, target.raw[i], frozen);
-    if (factor == 0) continue;
-    const std::vector<double> row = weight_row(*head.weight, read.rows[i]);  // [d_model]
-    for (size_t c = 0; c < seed.size(); ++c) seed[c] += factor * row[c];
+  const auto C = static_cast<size_t>(head.weight->cols());
+  std::vector<double> seed(target.places() * C);  // [places, d_model]
+  for (size_t place = 0; place < target.places(); ++place) {
+    const HeadReading read = known_reading(model, target, place);
+    std::vector<double> slopes(read.rows.size());  // [rows]
+    target_measure(target.measure).slope(read.read(), slopes);
+    for (size_t i = 0; i < slopes.size(); ++i) {
+      const double factor = slopes[i] * head.scale * soft_cap_slope(head, read.raw[i], frozen);
+      if (factor == 0) continue;
+      const std::vector<double> row = weight_row(*head.weight, read.rows[i]);  // [d_model]
+      for (size_t c = 0; c < C; ++c) seed[place * C + c] += factor * row[c];
+    }
   }
   return seed;
 }
 
-TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h) {
-  target.raw = raw_of(model, target, h);
-  set_value(model, target);
+TargetReport target_at(const Model& model, TargetReport target, std::span<const double> h) {
+  set_value(model, target, h);
   return target;
 }
 
-double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h) {
-  const HeadReading read = reading(model, target, raw_of(model, target, h));
-  const double value = target_measure(target.measure).value(read.read());
+double target_value(const Model& model, const TargetReport& target, std::span<const double> h) {
+  double value = 0;
+  for (size_t place = 0; place < target.places(); ++place) {
+    const HeadReading read = reading(model, target, raw_of(model, target, row_at(target, h, place), place), place);
+    value += target_measure(target.measure).value(read.read());
+  }
   check(std::isfinite(value), ErrorCode::kData,
         "[{}] expected a finite target, found {}; the weights or the state are damaged or too large",
         model.arch().logit_head().weight->name, value);
@@ -243,24 +227,30 @@ double target_value(const Model& model, const TargetReport& target, const std::v
 
 std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
   const std::vector<int64_t>& cu = ctx.layout(h).cu;
-  const int64_t C = ctx.cols(h);
+  const int64_t C = ctx.cols(h), places = static_cast<int64_t>(target.places());
   std::vector<double> out;
   for (size_t s = 0; s + 1 < cu.size(); ++s) {
-    const int64_t at = (cu[s + 1] - 1) * C;
+    check(cu[s + 1] - cu[s] >= places, ErrorCode::kInternal,
+          "[explain] expected the {} places of the answer in a pass, found {} rows", places, cu[s + 1] - cu[s]);
     out.push_back(ctx.with_real([&]<class R>(R) {
-      const R* row = ctx.data<R>(h) + at;  // [d_model]
-      return target_value(model, target, {row, row + C});
+      const R* rows = ctx.data<R>(h) + (cu[s + 1] - places) * C;  // [places, d_model]
+      return target_value(model, target, std::vector<double>(rows, rows + places * C));
     }));
   }
   return out;
 }
 
-std::vector<double> target_log_ps(const Model& model, const TargetReport& target, const Ctx& ctx, Var h) {
-  TargetReport alone = target;
-  alone.measure = "log-p";
-  alone.contrast_id.reset();
-  alone.contrast_also.clear();
-  return target_values(model, alone, ctx, h);
+TargetReport log_p_of(TargetReport target) {
+  target.measure = "log-p";
+  target.contrast_id.reset();
+  target.contrast_also.clear();
+  return target;
+}
+
+TargetReport against(TargetReport target, int32_t foil) {
+  target.contrast_id = foil;
+  target.contrast_also.clear();
+  return target;
 }
 
 }  // namespace hindscan

@@ -4,26 +4,28 @@
 #include <vector>
 
 #include "explain/report.h"
+#include "explain/target_head.h"
 
 namespace hindscan {
 
-// Row of a matrix of any storage type, in double.
-std::vector<double> weight_row(const Weight& w, int64_t row);
 // The table that a recorded pass looked its tokens up in; null where it read features.
 const Weight* embedding_table(const Ctx& ctx);
 
-// h: what the head reads at the target ([d_model], compute type). Fills ids, logits and the probability.
+// An answer of several tokens has as many places: the rows of h from which the head reads them, the target's the last.
+// h: what the head reads there ([places, d_model], compute type). Fills ids, logits and the probability.
 template <class R>
-TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, const R* h);
-// Adjoint of h for that target, [d_model]: of its value, or with the slope of a soft cap held.
+TargetReport choose_target(const Model& model, const ExplainRequest& request, int64_t position, std::span<const R> h);
+// Adjoint of h for that target, [places, d_model]: of its value, or with the slope of a soft cap held.
 std::vector<double> target_seed(const Model& model, const TargetReport& target, bool frozen = false);
 // The same target for another h: its logits, before and behind the soft cap.
-TargetReport target_at(const Model& model, TargetReport target, const std::vector<double>& h);
+TargetReport target_at(const Model& model, TargetReport target, std::span<const double> h);
 // The target's value for another h.
-double target_value(const Model& model, const TargetReport& target, const std::vector<double>& h);
-// The same at the end of each sequence of a pass; h: what the head reads of it.
+double target_value(const Model& model, const TargetReport& target, std::span<const double> h);
+// The same from the last rows of each sequence of a pass; h: what the head reads of it.
 std::vector<double> target_values(const Model& model, const TargetReport& target, const Ctx& ctx, Var h);
-// And the logarithm of the probability of target.id, nats.
-std::vector<double> target_log_ps(const Model& model, const TargetReport& target, const Ctx& ctx, Var h);
+// The logarithm of the probability of the same answer, nats.
+TargetReport log_p_of(TargetReport target);
+// The same answer against another token.
+TargetReport against(TargetReport target, int32_t foil);
 
 }  // namespace hindscan

@@ -17,8 +17,10 @@ std::vector<double> logits_after(const Model& model, const std::vector<int32_t>&
   std::vector<double> out;
   for (int32_t v = 0; v < 160; ++v) {
     r.target_id = v;
-    const double* h = pass.ctx.data<double>(pass.h) + (std::ssize(tokens) - 1) * pass.ctx.cols(pass.h);
-    out.push_back(choose_target(model, r, std::ssize(tokens) - 1, h).logit);
+    const int64_t C = pass.ctx.cols(pass.h);
+    const std::span<const double> h(pass.ctx.data<double>(pass.h) + (std::ssize(tokens) - 1) * C,
+                                    static_cast<size_t>(C));
+    out.push_back(choose_target<double>(model, r, std::ssize(tokens) - 1, h).logit);
   }
   return out;
 }

@@ -26,7 +26,9 @@ void describe_target(const Model& model, TargetReport& target) {
     for (const int32_t other : also) out += "|" + target_text(model, target.kind, other);
     return out;
   };
-  target.text = text(target.id, target.also);
+  target.text.clear();
+  for (const int32_t id : target.earlier) target.text += target_text(model, target.kind, id);
+  target.text += text(target.id, target.also);
   if (target.contrast_id) target.contrast_text = text(*target.contrast_id, target.contrast_also);
 }
 

@@ -13,8 +13,13 @@ constexpr int64_t kLongText = 16384;  // tokens: a dozen readings of more are fo
 bool is_first(const MethodSpec& m) { return m.if_possible && m.info().usual == Usual::kFirst; }
 bool is_beside(const MethodSpec& m) { return m.if_possible && !is_first(m); }
 
+// Rows of a single place say nothing of an answer that is read from several.
+bool is_of_one_place(const MethodSpec& m, const ExplainRequest& r) { return r.answer > 1 && !m.info().targeted; }
+
 std::string why_not(const Model& model, const ExplainRequest& r) {
-  const int64_t T = explain_tokens(model, r), end = r.target < 0 ? T + r.target + 1 : r.target + 1;
+  const int64_t T = explain_tokens(model, r), end = r.answer > 0   ? T - r.answer
+                                                    : r.target < 0 ? T + r.target + 1
+                                                                   : r.target + 1;
   if (model.arch().sizes().feature_dim > 0) return "this model reads vectors, which are no words to be taken out";
   if (end == 1) return "no word stands before the one at which the model answers";
   if (end <= kLongText) return "";
@@ -25,13 +30,16 @@ std::string why_not(const Model& model, const ExplainRequest& r) {
 
 std::optional<ExplainRequest> with_possible_methods(const Model& model, const ExplainRequest& request) {
   const auto& asked = request.methods;
-  if (std::none_of(asked.begin(), asked.end(), is_first)) return std::nullopt;
-  const std::string reason = why_not(model, request);
-  const bool beside = std::any_of(asked.begin(), asked.end(), is_beside);
-  if (reason.empty() && !(request.first_only && beside)) return std::nullopt;
+  const bool first = std::any_of(asked.begin(), asked.end(), is_first);
+  const std::string reason = first ? why_not(model, request) : "";
+  const auto left_out = [&](const MethodSpec& m) {
+    if (is_first(m)) return !reason.empty();
+    return is_beside(m) && ((first && reason.empty() && request.first_only) || is_of_one_place(m, request));
+  };
+  if (std::none_of(asked.begin(), asked.end(), left_out)) return std::nullopt;
   ExplainRequest out = request;
   if (!reason.empty()) out.left_out = "What happens without each word was not tried: " + reason + ".";
-  std::erase_if(out.methods, reason.empty() ? is_beside : is_first);
+  std::erase_if(out.methods, left_out);
   return out;
 }
 

@@ -77,8 +77,8 @@ class Drawing {
       : report_(report),
         method_(method),
         by_(by),
-        pieces_(pieces_of(report.tokens, 0, report.target.position + 1, by)),
-        words_(hindscan::written_out(report.tokens, 0, report.target.position + 1, by, method.scores())) {
+        pieces_(pieces_of(report.tokens, 0, report.target.first() + 1, by)),
+        words_(hindscan::written_out(report.tokens, 0, report.target.first() + 1, by, method.scores())) {
     for (const Piece& p : pieces_) scores_.push_back(piece_sum(p, method.scores()));
   }
 
@@ -160,7 +160,7 @@ class Drawing {
 
   // All tokens in one row; the words before the prediction follow, of whole pieces.
   void ribbon() {
-    y_ = draw_ribbon(page_, y_, pieces_, scores_, report_.target.position + 1) + kGap;
+    y_ = draw_ribbon(page_, y_, pieces_, scores_, report_.target.first() + 1) + kGap;
     const int64_t from = words_[words_.size() - kLastWords].piece.first;
     const auto first =
         std::find_if(pieces_.begin(), pieces_.end() - 1, [&](const Piece& p) { return p.first >= from; });
@@ -200,7 +200,7 @@ class Drawing {
     if (pieces_.size() <= kNamedColumns)
       piece_axis();
     else
-      y_ = draw_positions(page_, y_, report_.target.position + 1);
+      y_ = draw_positions(page_, y_, report_.target.first() + 1);
     y_ += 8;
     scale(top, *layered);
   }

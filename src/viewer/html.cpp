@@ -61,9 +61,9 @@ Json views_json(const MethodReport& m, int bits) {
 
 // Of each grouping the pieces that join several tokens, as [first, last).
 Json groups_json(const ExplainReport& report) {
-  const auto T = static_cast<int64_t>(report.tokens.size()), end = std::min(T, report.target.position + 1);
+  const auto T = static_cast<int64_t>(report.tokens.size()), end = std::min(T, report.target.first() + 1);
   Json out = Json::object();
-  for (const PieceBy by : {PieceBy::kToken, PieceBy::kWord, PieceBy::kSentence}) {
+  for (const PieceBy by : kPieces) {
     Json joined = Json::array();
     for (const auto& [first, last] : {std::pair<int64_t, int64_t>{0, end}, {end, T}}) {
       for (const Piece& p : pieces_of(report.tokens, first, last, by)) {

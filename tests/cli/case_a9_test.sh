@@ -13,7 +13,7 @@ holds grep -qE '" unbelievably" ' out
 out_has $'" caf\u00e9" '
 expect 0 explain -m "$model" -p "$text" --method frozen --edits 0 --by sentence
 holds test "$(grep -cE '^ +[12] +[0-9]+-[0-9]+ ' out)" = 2
-expect_error 2 "sentence" explain -m "$model" -p "$text" --by paragraph
+expect_error 2 "paragraph" explain -m "$model" -p "$text" --by chapter
 
 # The sums of the pieces are the sum of the tokens; JSON stays by token.
 expect 0 explain -m "$model" -p "$text" --method frozen --edits 0 --by word --json

@@ -25,7 +25,7 @@ expect_error 2 "picture.doc" explain -m "$model" -p "a b c" -o picture.doc
 holds test ! -e m.npy
 # What was expected and what was found, in words, before anything is computed.
 expect_error 2 "--temp: expected a number in 0..1000, found hot" run -m "$model" -p a --temp hot
-expect_error 2 "--by: expected token, word, sentence, found line" explain -m "$model" -p a --by line
+expect_error 2 "--by: expected token, word, sentence, paragraph, found line" explain -m "$model" -p a --by line
 expect_error 2 "expected one of the methods frozen, found 'row'" explain -m nowhere -p a --method frozen --show row
 expect 0 explain -m "$model" -p "a b c" --method row,leave-one-out:tokens=2 --show leave-one-out --details
 out_has "method  leave-one-out:tokens=2: "

@@ -36,6 +36,8 @@ conforms -m kda/model --tokens 3,7,1,12,5,9 --method row:estimator=key-dropping,
 conforms -m rwkv7/model --tokens 3,7,1,12,5,9 --method gradient-x-input,frozen --per-layer
 conforms -p $'caf\xc3'
 conforms -p "the cat sat" --measure entropy --method frozen
+conforms -p "the cat sat" --continuation " on the mat" --per-layer
+conforms -p "the cat sat" --generate 3 --method scan,half,integrated-gradients:steps=2
 conforms -p "She said that" --target-token " he| his" --contrast " she| her" --method gradient-x-input
 conforms -p "She said that" --target-token " he| his" --measure log-p --method gradient-x-input
 conforms -m "$HINDSCAN_ROOT/models/gold/two-hop" -p "caf!bdahgfceabd?bcadg=" --method scan --hops 2

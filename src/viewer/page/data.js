@@ -1,7 +1,8 @@
 'use strict';
 // Everything from the data island is text: it reaches the page through textContent and drawing calls only.
 const data = JSON.parse(document.getElementById('data').textContent);
-const report = data.report, tokens = report.tokens, T = tokens.length, L = data.layers, position = report.target.position;
+const report = data.report, tokens = report.tokens, T = tokens.length, L = data.layers, 
+  position = report.target.answer_from === undefined ? report.target.position : report.target.answer_from - 1;  // from which the answer is read
 const $ = id => document.getElementById(id);
 const make = (tag, text, cls) => {
   const e = document.createElement(tag);

@@ -8,6 +8,7 @@ function buildStrip() {
   spans = units.map((unit, u) => {
     const span = make('span', unit.name, unit.first > position ? 'token after' : 'token');
     span.dataset.i = unit.first;
+    span.hidden = unit.first > position && report.target.answer_from !== undefined;  // the answer itself
     return span;
   });
   strip.classList.toggle('long', units.length > 4 * size);
