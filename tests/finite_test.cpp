@@ -5,6 +5,7 @@
 
 #include "base/testing/scratch.h"
 #include "explain/matrix.h"
+#include "explain/position_effects.h"
 #include "explain/report.h"
 #include "model/predict.h"
 
@@ -45,6 +46,12 @@ std::vector<std::pair<std::string, std::string>> failures(const Model& model, co
     r.tokens = kPrompt;
     r.state_in = s.empty() ? nullptr : &s;
     explain(model, r);
+  });
+  record("effects", [&](SequenceState& s) {
+    EffectsRequest r;
+    r.tokens = kPrompt;
+    r.state_in = s.empty() ? nullptr : &s;
+    position_effects(model, r);
   });
   record("matrix", [&](SequenceState& s) {
     MatrixRequest r;

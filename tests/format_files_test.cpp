@@ -46,7 +46,8 @@ TEST(FormatFiles, TheNewestVersionOfEachIsKept) {
                                    {"model-1/model.safetensors", format::kModel},
                                    {"explain-3.json", format::kExplainJson},
                                    {"explain-npz-2.npz", format::kExplainNpz},
-                                   {"matrix-npz-1.npz", format::kMatrixNpz}}) {
+                                   {"matrix-npz-1.npz", format::kMatrixNpz},
+                                   {"effects-npz-1.npz", format::kEffectsNpz}}) {
     const auto found = file_format(golden(file));
     ASSERT_TRUE(found) << file;
     EXPECT_EQ(found->name, name) << file;
@@ -59,8 +60,8 @@ TEST(FormatFiles, TheNewestVersionOfEachIsKept) {
 
 TEST(FormatFiles, AllFilesOfOneModelNameTheSameWeights) {
   const std::string hash = weights_hash(Model::load(golden("model-1")).weights());
-  for (const char* file :
-       {"state-2.safetensors", "model-1/model.safetensors", "explain-3.json", "explain-npz-2.npz", "matrix-npz-1.npz"})
+  for (const char* file : {"state-2.safetensors", "model-1/model.safetensors", "explain-3.json", "explain-npz-2.npz",
+                           "matrix-npz-1.npz", "effects-npz-1.npz"})
     EXPECT_EQ(file_format(golden(file))->weights, hash) << file;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/formats.h"
 #include "explain/target_measure.h"
+#include "explain/token_text.h"
 #include "io/interval_json.h"
 
 namespace hindscan {
@@ -12,19 +13,6 @@ namespace hindscan {
 const char* target_kind_name(TargetKind kind) {
   constexpr const char* names[] = {"token", "class", "number"};
   return names[static_cast<size_t>(kind)];
-}
-
-static std::string hex(const std::string& bytes) {
-  std::string out;
-  for (char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  return out;
-}
-
-static Json token_json(const TokenReport& token) {
-  Json out = Json::object();
-  out.set("id", token.id).set("text", token.text);
-  if (!token.bytes.empty()) out.set("bytes", hex(token.bytes));
-  return out;
 }
 
 static Json target_json(const TargetReport& target) {

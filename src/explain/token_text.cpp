@@ -14,6 +14,19 @@ TokenReport token_report(const Model& model, int32_t id) {
   return token;
 }
 
+static std::string hex(const std::string& bytes) {
+  std::string out;
+  for (char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  return out;
+}
+
+Json token_json(const TokenReport& token) {
+  Json out = Json::object();
+  out.set("id", token.id).set("text", token.text);
+  if (!token.bytes.empty()) out.set("bytes", hex(token.bytes));
+  return out;
+}
+
 static std::string target_text(const Model& model, TargetKind kind, int32_t id) {
   if (kind == TargetKind::kToken) return token_report(model, id).text;
   const std::string label = fmt::format("id2label.{}", id);
