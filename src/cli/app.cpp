@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {"explain", "", "Which words of a text made the model say what comes next", explain_command},
     {"run", "generate", "Continue a text", run_command},
     {"score", "perplexity", "Perplexity, bits per byte, log-probability of every token", score_command},
+    {"effects", "", "What every word of a text loses without each word before it, as a matrix", effects_command},
     {"matrix", "", "Part of a layer's implicit attention matrix, as numbers or a picture", matrix_command},
     {"logits", "", "Logits of every position, as .npy", logits_command},
     {"train", "", "Train a model from text or a task; resumes to the last bit", train_command},

@@ -10,6 +10,7 @@ using Arguments = std::vector<std::string>;
 int run_command(Arguments arguments);
 int score_command(Arguments arguments);
 int explain_command(Arguments arguments);
+int effects_command(Arguments arguments);
 int matrix_command(Arguments arguments);
 int logits_command(Arguments arguments);
 int train_command(Arguments arguments);

@@ -19,14 +19,14 @@ constexpr double kNamedCell = 11;   // smallest cell whose row is named; of smal
 constexpr int kSomeLabels = 20;
 const TextStyle kSmall{.size = 11, .color = kSoft};
 
-// [rows, cols] drawn as [height, width] cells.
+// [rows, cols] drawn as [height, width] cells; one of no finite value stays as it is.
 std::vector<Color> shrunk(const MatrixPicture& m, int64_t height, int64_t width, double top) {
-  std::vector<double> strongest(static_cast<size_t>(height * width), 0.0);
+  std::vector<double> strongest(static_cast<size_t>(height * width), NAN);
   for (int64_t r = 0; r < m.rows; ++r) {
     for (int64_t c = 0; c < m.cols; ++c) {
       const auto v = static_cast<double>(m.values[static_cast<size_t>(r * m.cols + c)]);
       double& cell = strongest[static_cast<size_t>(r * height / m.rows * width + c * width / m.cols)];
-      if (!std::isfinite(v) || std::abs(v) > std::abs(cell)) cell = v;
+      if (std::isfinite(v) && !(std::abs(v) <= std::abs(cell))) cell = v;
     }
   }
   std::vector<Color> out;
@@ -80,7 +80,7 @@ std::string matrix_png(const MatrixPicture& m) {
   }
   y += height + deepest + 10;
   y += page.text(x + width / 2, y, m.column_axis, {.size = 11, .color = kSoft, .align = Align::kCenter}).height + kGap;
-  draw_scale(page, x, y, top, "negative", "positive");
+  draw_scale(page, x, y, top, m.low, m.high);
   return page.png(kSide);
 }
 

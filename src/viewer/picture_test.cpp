@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/testing/compare.h"
 #include "viewer/axes.h"
+#include "viewer/effects_files.h"
 #include "viewer/explain_picture.h"
 #include "viewer/matrix_picture.h"
 #include "viewer/ribbon.h"
@@ -175,7 +176,27 @@ TEST(CaseD5, MatricesHaveCellsAxesAndScale) {
     const std::vector<float> large(static_cast<size_t>(rows * cols), 1.0f);
     EXPECT_GT(decoded(matrix_png(matrix_of(rows, cols, large))).count(orange), 400) << rows;
   }
+  std::vector<float> holes(3000 * 2, 1.0f);  // of the rows that share a cell, some say nothing
+  for (size_t i = 0; i < holes.size(); ++i) holes[i] = i % 4 < 2 ? std::nanf("") : 1.0f;
+  EXPECT_EQ(decoded(matrix_png(matrix_of(3000, 2, holes))).count(orange),
+            decoded(matrix_png(matrix_of(3000, 2, std::vector<float>(3000 * 2, 1.0f)))).count(orange));
   EXPECT_THROW(matrix_png(matrix_of(0, 3, {})), Error);
+}
+
+// The effects at every position: what was not asked is grey, and none of the scale.
+TEST(CaseD5, EffectsAreDrawnWithTheWordsOfTheText) {
+  PositionEffects e;
+  e.by = PieceBy::kWord;
+  e.pieces = {{0, 1, "The"}, {1, 2, " old"}, {2, 3, " woman"}};
+  e.answers = {e.pieces[1], e.pieces[2], {3, 4, " shook"}};
+  e.lost = {0, 0, 0, 2, 2, 0, -2, 0, 2};
+  const auto grey = [](Color c) { return c.r == kLine.r && c.g == kLine.g && c.b == kLine.b; };
+  const Pixels drawn = decoded(effects_png(e));
+  EXPECT_GT(drawn.count(orange), 3 * 1500);
+  EXPECT_GT(drawn.count(blue), 1500);
+  EXPECT_GT(drawn.count(grey), 4 * 1500);
+  e.pieces[1].bytes = e.answers[0].bytes = " extraordinarily";
+  EXPECT_GT(decoded(effects_png(e)).count(dark), drawn.count(dark));
 }
 
 TEST(CaseD5, TicksAreRoundAndFewEnough) {

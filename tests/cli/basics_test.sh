@@ -17,7 +17,7 @@ expect_error 2 "nothing more or --json" --version --jsno
 expect 0 --help
 out_has "explain"
 holds test ! -s err
-for command in explain run score matrix logits train info; do
+for command in explain run score effects matrix logits train info; do
   expect 0 "$command" --help
   out_has "Examples:"
   out_has "hindscan $command"

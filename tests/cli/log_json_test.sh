@@ -17,7 +17,7 @@ PY
 }
 
 printf 'a %s\nb %s\n' "$text" "$text" >lines.txt
-for command in "explain -p x -o page.html" "matrix --tokens 5,6,7 --layer 0 -o m.npy" "logits --tokens 5,6 -o l.npy"; do
+for command in "explain -p x -o page.html" "effects --tokens 5,6,7 -o e.npz" "matrix --tokens 5,6,7 --layer 0 -o m.npy" "logits --tokens 5,6 -o l.npy"; do
   # shellcheck disable=SC2086
   expect 0 $command -m "$model" --log json
   log_holds 'len(d) >= 1 and all(x["level"] == "info" for x in d) and any("wrote" in x["message"] for x in d)'
@@ -31,7 +31,7 @@ expect 0 run -m "$model" -p x -n 2 -v --log json
 log_holds 'len(d) >= 1'
 
 # Errors, also those from before the flags are understood, carry the exit code and stay on one line.
-for command in "explain" "run" "score" "matrix" "logits" "train" "classify" "info"; do
+for command in "explain" "run" "score" "effects" "matrix" "logits" "train" "classify" "info"; do
   expect 2 "$command" --nonsense --log json
   log_holds 'len(d) == 1 and d[0]["level"] == "error" and d[0]["exit_code"] == 2'
 done
