@@ -6,6 +6,7 @@
 //   std::cout << why.sentence() << "\n";
 //   for (const auto& source : why.top(5)) std::cout << source.text << " " << source.score << "\n";
 #pragma once
+#include "hindscan/effects.h"
 #include "hindscan/error.h"
 #include "hindscan/explanation.h"
 #include "hindscan/language_model.h"

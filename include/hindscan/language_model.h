@@ -18,6 +18,8 @@ class Explanation;
 class Session;
 struct ExplainRequest;
 struct ExplainOptions;
+struct Effects;
+struct EffectsOptions;
 struct Matrix;
 struct MatrixOptions;
 
@@ -91,6 +93,8 @@ class LanguageModel {
   Explanation explain(std::string_view text) const;
   Explanation explain(std::span<const float> features, const ExplainOptions& options) const;  // [T, feature_dim]
   Matrix matrix(std::string_view text, const MatrixOptions& options) const;                   // the same errors
+  // The same errors, and Error(kData) for a classifier or a model that reads vectors.
+  Effects effects(std::string_view text, const EffectsOptions& options) const;
 
   std::string name() const;
   int64_t parameters() const;

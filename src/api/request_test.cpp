@@ -25,7 +25,8 @@ TEST(Cancelling, EndsTheRequestItWasGivenToAlone) {
   EXPECT_EQ(session.generate({.max_tokens = 3}).tokens.size(), 3u) << "the session goes on";
   for (const std::function<void()>& request : std::vector<std::function<void()>>{
            [&] { english().explain(kText, {.cancel = &cancel}); }, [&] { english().score(kText, {.cancel = &cancel}); },
-           [&] { english().matrix(kText, {.cancel = &cancel}); }, [&] { session.feed("more", &cancel); }})
+           [&] { english().matrix(kText, {.cancel = &cancel}); },
+           [&] { english().effects(kText, {.cancel = &cancel}); }, [&] { session.feed("more", &cancel); }})
     EXPECT_EQ(code_of(request), ErrorCode::kCancelled);
   EXPECT_NO_THROW(english().score(kText));
 }
@@ -34,7 +35,8 @@ TEST(Requests, RefuseLessThanNothing) {
   for (const std::function<void()>& request : std::vector<std::function<void()>>{
            [] { english().generate("a", {.max_tokens = -1}); }, [] { english().explain(kText, {.causal_edits = -1}); },
            [] { english().explain(kText, {.mem_limit = -1}); }, [] { english().matrix(kText, {.mem_limit = -1}); },
-           [] { english().explain(kText, {.contrast = ""}); }, [] { english().matrix(kText, {.blocks = -1}); }})
+           [] { english().explain(kText, {.contrast = ""}); }, [] { english().matrix(kText, {.blocks = -1}); },
+           [] { english().effects(kText, {.max_tokens = 0}); }, [] { english().effects(kText, {.by = "letter"}); }})
     EXPECT_EQ(code_of(request), ErrorCode::kUsage);
 }
 

@@ -44,6 +44,8 @@ static void explain(const hindscan::LanguageModel& model) {
   expect(why.to_json(true).size() > why.to_json().size(), "JSON");
   const hindscan::Matrix m = model.matrix("He opened the door", {.layer = -1, .map = "abs"});
   expect(m.rows == m.cols && m.at(m.rows - 1, 0) >= 0 && m.at(0, m.cols - 1) == 0, "matrix");
+  const hindscan::Effects e = model.effects("He opened the door", {.by = "word"});
+  expect(e.size() == 4 && e.at(3, 3) != 0 && e.at(1, 2) == 0 && !e.sentence.empty(), "effects");
 }
 
 // Two sessions of one model, in two threads.
