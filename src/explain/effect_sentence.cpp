@@ -88,7 +88,8 @@ class Sentence {
 
   const char* only(const Effect& e) const {
     const double value = report_.target.value(), then = value - e.lost;
-    return (then < 0) == (value < 0) && std::abs(then) < std::abs(value) ? "only " : "";
+    const bool less = (then < 0) == (value < 0) && std::abs(then) < std::abs(value);
+    return less && lead_at(report_, then).times != lead_at(report_, value).times ? "only " : "";
   }
 
   // Where none changes much: what changes most.
@@ -138,7 +139,7 @@ class Sentence {
       out += without(*e);
       if (begins) out += fmt::format(" {} {}", first ? target_words(report_) : "it", verb);
       out += fmt::format(" by {}{}", e->found == Found::kEstimated ? "about " : "", amount(e->lost));
-      if (begins && first) out += fmt::format(" (from {:.2f})", report_.target.value());
+      if (begins && first) out += fmt::format(" (from {})", value_words(report_.target.value()));
     }
     return out;
   }

@@ -49,6 +49,10 @@ std::string target_words(const ExplainReport& report) {
                      quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
 }
 
+std::string value_words(double value) {
+  return value == 0 || std::abs(value) >= 0.095 ? fmt::format("{:.2f}", value) : fmt::format("{:.2g}", value);
+}
+
 bool is_preference(const ExplainReport& report) { return report.target.contrast_id.has_value(); }
 
 bool is_log_p(const ExplainReport& report) { return report.target.measure == "log-p"; }
@@ -64,10 +68,11 @@ std::string probability_words(double p) {
 
 std::string factor_words(double change) {
   const double ratio = std::exp(std::abs(change));
-  return ratio < 1.05   ? "just"
-         : ratio < 9.95 ? fmt::format("{:.1f} times", ratio)
-         : ratio < 1000 ? fmt::format("{:.0f} times", ratio)
-                        : "over 1000 times";
+  if (ratio < 1.05) return "just";
+  if (ratio < 9.95) return fmt::format("{:.1f} times", ratio);
+  if (ratio < 999.5) return fmt::format("{:.0f} times", ratio);
+  if (ratio < 999.5e3) return fmt::format("{:.0f} thousand times", ratio / 1e3);
+  return ratio < 999.5e6 ? fmt::format("{:.0f} million times", ratio / 1e6) : "over a billion times";
 }
 
 std::string Lead::sentence() const { return fmt::format("{} is {} as {}", ahead, times, behind); }

@@ -17,6 +17,9 @@ SignWords sign_words(const ExplainReport& report, const MethodReport& method);
 
 std::string target_words(const ExplainReport& report);  // `the preference for "door" over "window"`
 
+// A value of the target, in as many figures as tell small ones from nothing: "2.80", "0.00041".
+std::string value_words(double value);
+
 // Whether the target is how much likelier one answer is than another, on a scale where each 0.69 is a factor of two.
 bool is_preference(const ExplainReport& report);
 

@@ -127,6 +127,32 @@ TEST(ExplainSentence, EffectsSayWhichAnswerIsAheadWithoutAWord) {
                 "4.5 times as likely as \"next\" and without \"shut\" only 1.6 times as likely."));
 }
 
+TEST(ExplainSentence, LargeLeadsAreToldApart) {
+  ExplainReport r = effects_of({"He", " shut", ",", " the"}, {1.5, 3, -2, 0}, "rrr-");
+  r.target.logit = 12.5;
+  r.target.contrast_logit = 2;
+  EXPECT_THAT(
+      sentence_of(r),
+      HasSubstr("With the whole text \"next\" is 36,000 times as likely as \"other\"; without \"shut\", \"next\" is "
+                "only 1,800 times as likely as \"other\", without \"He\" only 8,100 times as likely and without "
+                "\",\" 270,000 times as likely."));
+  r.target.logit = 20;
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("\"next\" is 66 million times as likely as \"other\"; without \"shut\", \"next\" is "
+                        "only 3.3 million times as likely"));
+  r.target.logit = 900;
+  r.methods[0].arrays[0].values = std::vector<double>{0, 0.5, 900, 0};
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("is 10^390 times as likely as \"other\"; without \",\", \"other\" is 7.4 times as"));
+}
+
+TEST(ExplainSentence, LessOfWhatReadsTheSameIsNotOnlyThat) {
+  ExplainReport r = effects_of({"He", " shut", " the"}, {0, 0.5, 0}, "rr-");
+  r.target.logit = 900;
+  r.target.contrast_logit = 0;
+  EXPECT_THAT(sentence_of(r), HasSubstr("without \"shut\", \"next\" is 10^391 times as likely as \"other\"."));
+}
+
 TEST(ExplainSentence, AnEffectIsNotSaidToDecideWhatItHardlyChanges) {
   const std::string said = sentence_of(effects_of({"He", " shut", " the"}, {0.05, -0.2, 0}, "rr-"));
   EXPECT_THAT(said,
@@ -134,6 +160,14 @@ TEST(ExplainSentence, AnEffectIsNotSaidToDecideWhatItHardlyChanges) {
                         "that: without \"shut\", which changes it most, \"next\" is 3.3 times as likely as "
                         "\"other\". This was really run."));
   EXPECT_THAT(said, Not(HasSubstr("He")));
+}
+
+TEST(ExplainSentence, ASmallValueIsNotWrittenAsNothing) {
+  ExplainReport r = effects_of({"He", " shut", " the"}, {0, 0.0003, 0}, "rr-");
+  r.target.contrast_id.reset();
+  r.target.contrast_logit = 0;
+  r.target.logit = 0.00041;
+  EXPECT_THAT(sentence_of(r), HasSubstr("falls by 0.0003 (from 0.00041)"));
 }
 
 TEST(ExplainSentence, WithoutAnotherAnswerEffectsAreInUnitsOfTheTarget) {
