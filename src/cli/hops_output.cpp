@@ -12,10 +12,12 @@ namespace {
 
 constexpr int kNameColumns = 30;
 
+// With the tokens behind it that make one character with it.
 std::string name_of(const ExplainReport& r, int64_t token) {
-  const TokenReport& t = r.tokens[static_cast<size_t>(token)];
-  return fmt::format("{} (token {})", quoted(t.bytes.empty() ? shown_text(t.id, t.text) : t.bytes, kNameColumns),
-                     token);
+  constexpr int64_t kLongest = 32;
+  const int64_t end = std::min<int64_t>(token + kLongest, std::ssize(r.tokens));
+  const Piece whole = pieces_of(r.tokens, token, end, PieceBy::kToken).front();
+  return fmt::format("{} (token {})", quoted(whole.bytes, kNameColumns), token);
 }
 
 std::string answer_of(const ExplainReport& r, const Hop& hop) {

@@ -62,7 +62,10 @@ class Hops {
     Hop hop{step, of, target, {lost.begin(), lost.end()}, {}};
     for (int64_t t = 0; t < std::ssize(lost); ++t) {
       const auto at = static_cast<size_t>(t);
-      hop.sources.push_back({t, lost[at], scan.found[at] == Found::kMeasured, {}});
+      if (!scan.edited_first.empty() && scan.edited_first[at] < t)  // the tokens of a character went together
+        hop.sources.back().lost += lost[at];
+      else
+        hop.sources.push_back({t, lost[at], scan.found[at] == Found::kMeasured, {}});
     }
     std::stable_sort(hop.sources.begin(), hop.sources.end(),
                      [](const HopSource& a, const HopSource& b) { return std::abs(a.lost) > std::abs(b.lost); });

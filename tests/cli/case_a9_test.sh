@@ -28,4 +28,19 @@ PY
 # Half a character at the end is bytes, and said to be.
 expect 0 explain -m "$model" -p $'caf\xc3' --method frozen --edits 0
 holds grep -q '<C3>' out
+# Steps back name characters whole too, and what the model does without the whole of one.
+text=$'He said to \u65e5\u672c\u8a9e the'
+expect 0 explain -p "$text" --hops 2
+holds test -z "$(grep -E '<[0-9A-F]{2}>' out)"
+out_has $'"\u8a9e" (token '
+expect 0 explain -p "$text" --hops 2 --json --method scan:by=token --measure log-p
+holds python3 - <<'PY'
+import json
+d = json.load(open("out"))
+lost, sources = d["arrays"][0]["values"], d["hops"][0]["sources"]
+strongest = sources[0]["token"]
+whole = [v for t, v in enumerate(lost) if strongest <= t < strongest + 3]
+assert len(d["tokens"][strongest].get("bytes", "")) == 2 and whole[0] == whole[1] == whole[2], (strongest, lost)
+assert abs(sum(whole) - sources[0]["lost"]) < 1e-9, (whole, sources[0])
+PY
 finish
