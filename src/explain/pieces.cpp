@@ -196,6 +196,7 @@ PieceBy readable_pieces(std::span<const TokenReport> tokens) {
     single += here == 1;
     spaces |= std::any_of(t.text.begin(), t.text.end(), [](char c) { return is_space(static_cast<uint8_t>(c)); });
   }
+  if (letters == 0) return PieceBy::kToken;                 // numbers alone are known of them
   const bool spelled = single == tokens.size() && !spaces;  // every token a letter: no telling where a word begins
   const size_t words = pieces_of(tokens, 0, std::ssize(tokens), PieceBy::kWord).size();
   return spelled || words * kLettersOfAWord < letters ? PieceBy::kToken : PieceBy::kWord;

@@ -58,6 +58,7 @@ TEST(Pieces, AreReadableAsWordsUnlessLettersRunOn) {
   EXPECT_EQ(readable({"b", "c", "d", "e"}), PieceBy::kToken);  // letters of no language
   EXPECT_EQ(readable({"ACGTACGT", "TTGACCAA"}), PieceBy::kToken);
   EXPECT_EQ(readable({"un", "likely"}), PieceBy::kWord);
+  EXPECT_EQ(readable({"", "", ""}), PieceBy::kToken);  // of a model without a tokenizer
 }
 
 TEST(Pieces, LinesMayEndAtSpacesAndWhereScriptsSetNone) {
