@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/explain_flags.h"
+#include "cli/explain_notes.h"
 #include "cli/streams.h"
 #include "eval/explain_judged.h"
 #include "explain/sentence.h"
@@ -65,8 +66,10 @@ void explain_each(const Model& model, ExplainRequest request, ExplainFlags& flag
   if (line.json())
     text = to_string(flags.targets.size() == 1 ? documents.items().front() : documents, {.indent = 1}) + "\n";
   else if (flags.outputs.empty())
-    text += fmt::format("next     {}-o page.html for a page to explore\n",
-                        flags.view.details ? "" : "--details for the numbers behind this, ");
+    text += paragraph("next   ",
+                      fmt::format("{}-o page.html for a page to explore",
+                                  flags.view.details ? "" : "--details for the numbers behind this, "),
+                      flags.view.style.is_narrow() ? static_cast<size_t>(flags.view.style.columns) : kTableColumns);
   Out::get().write(text);
 }
 

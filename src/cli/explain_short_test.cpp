@@ -58,6 +58,50 @@ TEST(ExplainShort, LinesStayInTheWidthOfTheScreen) {
     EXPECT_LE(line.size(), 50u) << line;
 }
 
+TEST(ExplainShort, TheTableStaysInANarrowScreenToo) {
+  ExplainView view;
+  view.style.columns = 40;
+  const std::string text = shown(kettle(), view);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 40u) << line;
+  EXPECT_THAT(text, HasSubstr(" \"on\"\n        \"floor\" 2.7 times as likely as\n        \"table\", really run\n"));
+}
+
+TEST(ExplainShort, SaysHowPiecesAreMadeOfWhatWasTakenOut) {
+  ExplainReport r = kettle();
+  r.tokens[1].text = "ting";
+  EXPECT_THAT(shown(r), Not(HasSubstr("added up")));
+  r.methods[0].edited = "token";
+  EXPECT_THAT(shown(r), HasSubstr(" Several tokens in one are added up:\neach was taken out alone.\n"));
+  r.methods[0].edited = "sentence";
+  r.methods[0].edited_first = {0, 0, 0, 3};
+  EXPECT_THAT(shown(r), HasSubstr(" What a longer sentence does is shared\nequally.\n"));
+}
+
+TEST(ExplainShort, SaysOfWritesThatTheyWereDropped) {
+  ExplainReport r = kettle();
+  r.methods[0].effect_of = EditKind::kDropWrite;
+  ExplainView view;
+  view.style.columns = 200;
+  EXPECT_THAT(shown(r, view), HasSubstr("falls without what the layers write there (from little to much: "));
+  EXPECT_THAT(shown(r, view), HasSubstr(" not written   the model then prefers\n"));
+}
+
+TEST(ExplainShort, NothingIsSaidOfBarsWhereThereAreNone) {
+  ExplainReport r = kettle("----");
+  r.methods[0].arrays[0].values = std::vector<double>{0, 0, 0, 0};
+  EXPECT_THAT(shown(r), Not(HasSubstr("how far")));
+}
+
+TEST(ExplainShort, ASmallValueIsNotWrittenAsNothing) {
+  ExplainReport r = kettle();
+  r.target.contrast_id.reset();
+  r.target.contrast_logit = 0;
+  r.target.logit = 0.0004;
+  r.methods[0].arrays[0].values = std::vector<double>{0, 0, 0.0003, 0};
+  EXPECT_THAT(shown(r), HasSubstr(" nothing     0.0004\n \"on\"        0.0001 "));
+}
+
 TEST(ExplainShort, MarksWhatWasRunWhereSomeWasNot) {
   EXPECT_THAT(shown(kettle()), Not(HasSubstr("|")));
   const std::string some =

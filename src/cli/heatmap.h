@@ -20,6 +20,7 @@ struct HeatmapStyle {
   ColorDepth depth = ColorDepth::kNone;
   bool dark = true;
   int columns = 80;
+  bool is_narrow() const { return columns < 80; }  // tables of short lines do not fit
 };
 
 // Scores are divided by `scale` (their largest magnitude); a score that is not finite counts as 0.
