@@ -34,6 +34,17 @@ std::string with_examples(const std::string& what, const std::vector<std::string
   return out;
 }
 
+// What the parser says of a flag that is named again, or with nothing behind it, in our words.
+std::string plain_words(const std::string& said) {
+  constexpr std::string_view kAgain = ": At Most 1 required but received ", kNothing = ": 1 required ",
+                             kMissing = " missing";
+  if (const size_t at = said.find(kAgain); at != std::string::npos)
+    return said.substr(0, at) + ": expected once, found " + said.substr(at + kAgain.size()) + " times";
+  if (const size_t at = said.find(kNothing); at != std::string::npos && said.ends_with(kMissing))
+    return said.substr(0, at) + ": expected something after it, found nothing";
+  return said;
+}
+
 }  // namespace
 
 CommandLine::CommandLine(const std::string& name, const std::string& what, const std::vector<std::string>& examples)
@@ -101,7 +112,7 @@ bool CommandLine::parse(std::vector<std::string> arguments) {
     Out::get().write(app_.help());
     return false;
   } catch (const CLI::ParseError& e) {
-    fail(ErrorCode::kUsage, "{}; see 'hindscan {} --help'", e.what(), name_);
+    fail(ErrorCode::kUsage, "{}; see 'hindscan {} --help'", plain_words(e.what()), name_);
   }
   refuse_empty_values();
   refuse_cut_numbers();

@@ -69,7 +69,8 @@ class CommandLine {
   std::unique_ptr<ProgressSink> progress_;
 };
 
-std::vector<int32_t> parse_tokens(std::string_view text);  // "1,2,3"; Error(kUsage)
+void say_invalid(const std::string& text, const std::string& name);  // a note of what is no UTF-8 in it
+std::vector<int32_t> parse_tokens(std::string_view text);            // "1,2,3"; Error(kUsage)
 // Each says what it expected and what it found.
 CLI::Validator at_least(int64_t least);  // of a whole number
 CLI::Validator whole_between(int64_t low, int64_t high);

@@ -74,6 +74,7 @@ std::vector<EvalText> read_texts(const Model& model, const CausalFlags& f, int64
     const std::string text =
         read_text_file(file == "-" ? "/dev/stdin" : file, static_cast<uint64_t>(memory / kBytesPerByte));
     check(!text.empty(), ErrorCode::kData, "[{}] expected some text, found none", file);
+    say_invalid(text, file);
     TextDraw draw = f.draw;
     draw.count = share_of(f.draw.count, i, f.files.size());
     draw.from = file;
@@ -92,11 +93,28 @@ std::vector<std::string> names_of(const std::vector<std::string>& files) {
   return std::set(out.begin(), out.end()).size() == files.size() ? out : files;
 }
 
+// Edits are of single tokens, and what stands there instead is drawn here.
+void check_scans(const std::vector<MethodSpec>& methods) {
+  for (const MethodSpec& m : methods) {
+    const auto unused = std::find_if(m.options.begin(), m.options.end(), [](const auto& option) {
+      return option.first == "alternatives" || (option.first == "by" && option.second != "token");
+    });
+    check(!m.scans() || unused == m.options.end(), ErrorCode::kUsage,
+          "[--method] expected of {} its window and tail, which alone count here, found {}", m.name,
+          unused == m.options.end() ? "" : unused->first + "=" + unused->second);
+  }
+}
+
 void check_files(const CausalFlags& f) {
   check(!f.files.empty() && !f.files[0].empty(), ErrorCode::kUsage,
         "[eval] expected a text file to draw texts from, found none; give -f FILE");
-  check(std::set(f.files.begin(), f.files.end()).size() == f.files.size(), ErrorCode::kUsage,
-        "[--file] expected different files, found one named twice");
+  std::set<std::filesystem::path> places;
+  for (const std::string& file : f.files) {
+    std::error_code none;
+    const std::filesystem::path place = std::filesystem::weakly_canonical(file, none);
+    places.insert(none ? std::filesystem::path(file) : place);
+  }
+  check(places.size() == f.files.size(), ErrorCode::kUsage, "[--file] expected different files, found one named twice");
   check(f.draw.count >= std::ssize(f.files), ErrorCode::kUsage,
         "[--texts] expected at least one text of each of {}, found {}", counted(f.files.size(), "file"), f.draw.count);
 }
@@ -122,6 +140,7 @@ int eval_causal_command(Arguments arguments) {
         "[--begin] expected texts that begin inside the file, found --lines, whose texts are whole lines");
   set_lengths(flags.tokens, flags.draw);
   options.methods = parse_methods(flags.methods);
+  check_scans(options.methods);
   check(flags.output.empty() || flags.output.ends_with(".json"), ErrorCode::kUsage,
         "[eval] expected an output ending in .json, found '{}'", flags.output);
   line.check_output(flags.output, flags.files);

@@ -12,7 +12,8 @@
 namespace hindscan::cli {
 namespace {
 
-constexpr int kColumn = 10, kFileColumn = 18, kNameColumn = 20;
+constexpr int kColumn = 10, kFileColumn = 18;
+constexpr size_t kNameColumn = 20;
 
 // In five characters as far as it goes: ".42", "-1.3", "-71", "-12k".
 std::string compact(double v) {
@@ -30,11 +31,16 @@ std::string range(const std::optional<Interval>& v) {
   return v ? fmt::format("{} {}", compact(v->low), compact(v->high)) : "";
 }
 
+// A name that is too long for its column has a line of its own.
+std::string name_cell(const std::string& name) {
+  return name.size() < kNameColumn ? fmt::format("{:<{}}", name, kNameColumn)
+                                   : fmt::format("{}\n{:<{}}", name, "", kNameColumn);
+}
+
 // Two lines of a row: the figures, and below each its interval.
 class Lines {
  public:
-  explicit Lines(const std::string& name, int column = kColumn)
-      : values_(fmt::format("{:<{}}", name, kNameColumn)), column_(column) {}
+  explicit Lines(const std::string& name, int column = kColumn) : values_(name_cell(name)), column_(column) {}
   void add(const Figure& f) {
     values_ += fmt::format("{:>{}}", f.value ? compact(*f.value) : "-", column_);
     ranges_ += fmt::format("{:>{}}", range(f.interval), column_);
@@ -78,8 +84,8 @@ std::string kind_table(const KindTable& kind) {
   out += titles(columns);
   for (const CausalRow& row : kind.rows) {
     if (row.tokens == 0) {
-      out += fmt::format("{:<{}}{:>{}}   it ran these edits itself: nothing is foretold\n", row.name, kNameColumn, "-",
-                         kColumn);
+      out +=
+          fmt::format("{}{:>{}}   it ran these edits itself: nothing is foretold\n", name_cell(row.name), "-", kColumn);
       continue;
     }
     Lines lines(row.name);
@@ -179,9 +185,10 @@ std::string heading(const CausalTable& table) {
   const auto [low, high] = std::minmax_element(table.texts.begin(), table.texts.end(),
                                                [](const auto& a, const auto& b) { return a.tokens < b.tokens; });
   return fmt::format(
-      "model   {}\nsample  {} of {} to {} tokens{}; {} really run\ntarget  what the model takes to follow each text, "
+      "model   {}\nsample  {} of {}{} tokens{}; {} really run\ntarget  what the model takes to follow each text, "
       "rather than the runner-up: both fixed before any edit\n\n",
-      printable(table.model).text, counted(table.texts.size(), "text"), low->tokens, high->tokens, of_files(table),
+      printable(table.model).text, counted(table.texts.size(), "text"),
+      low->tokens == high->tokens ? "" : fmt::format("{} to ", low->tokens), high->tokens, of_files(table),
       counted(table.edited_texts, "edited version"));
 }
 

@@ -50,16 +50,16 @@ std::string read_source(bool piped, const std::string& file, uint64_t most) {
   return std::move(out.text);
 }
 
-void say_invalid(const std::string& text) {
+}  // namespace
+
+void say_invalid(const std::string& text, const std::string& name) {
   size_t invalid = 0;
   if (!valid_utf8(text)) replace_invalid_utf8(text, &invalid);
   if (invalid > 0)
-    note(fmt::format("{} of the text {}", counted(invalid, "piece"),
+    note(fmt::format("{} of {} {}", counted(invalid, "piece"), name,
                      invalid == 1 ? "is not valid UTF-8; it passes through as bytes"
                                   : "are not valid UTF-8; they pass through as bytes"));
 }
-
-}  // namespace
 
 size_t CommandLine::prompts_given() const {
   return text_option_->count() + file_option_->count() + tokens_option_->count();
@@ -100,7 +100,7 @@ Prompt CommandLine::read_prompt(const Model& model, TextPlace place) const {
   out.text = piped || !file_.empty() ? read_source(piped, file_, most) : text_;
   check(!out.text.empty(), ErrorCode::kUsage, "[prompt] expected some text, found none; give at least one character");
   if (piped || !file_.empty() || newline_ == "drop") end_text(out.text, piped);
-  say_invalid(out.text);
+  say_invalid(out.text, "the text");
   out.tokens = encode_text(model, out.text, place);
   return out;
 }

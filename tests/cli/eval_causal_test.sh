@@ -71,6 +71,16 @@ for table in d["skill_by_file"]:
 PY
 expect_error 2 "at least one text of each of 3 files" eval causal -m "$model" -f book.txt -f play.txt -f news.txt --texts 2
 expect_error 2 "found one named twice" eval causal -m "$model" -f book.txt -f book.txt
+expect_error 2 "found one named twice" eval causal -m "$model" -f book.txt -f ./book.txt
+expect_error 2 "expected once, found 2 times" eval causal -m "$model" -f book.txt --method half --method row
+expect_error 2 "expected something after it, found nothing" eval causal -m "$model" -f
+expect_error 2 "its window and tail" eval causal -m "$model" -f book.txt --method scan:by=word
+expect 0 eval causal -m "$model" -f book.txt --texts 2 --tokens 6 --alternatives 1 --masks 2 --method leave-one-out:tokens=5,frozen
+out_has "2 texts of 6 tokens;"
+holds test "$(awk '{ if (/^ *[a-z1-9\/:=-]* *[-.0-9 ]+$/ && length($0) > 112) n++ } END { print n + 0 }' out)" = 0
+for i in $(seq 20); do printf 'Caf\xe9 o\xf9 tout est d\xe9j\xe0 pass\xe9, pr\xe8s du ch\xe2teau.\n'; done >latin.txt
+expect 0 eval causal -m "$model" -f latin.txt --texts 2 --tokens 6..8 --alternatives 1 --masks 2 --method frozen
+holds grep -q "pieces of latin.txt are not valid UTF-8" err
 expect_error 65 "[book.txt] expected 20 texts of 300 to 300" eval causal -m "$model" -f book.txt -f play.txt --texts 40 --tokens 300..300
 : >empty.txt
 expect_error 65 "[empty.txt]" eval causal -m "$model" -f book.txt -f empty.txt "${few[@]}"
