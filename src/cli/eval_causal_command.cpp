@@ -62,7 +62,9 @@ void add_flags(CLI::App& app, CausalFlags& f, CausalOptions& o) {
   app.add_option("--masks", o.masks, "Of each text: versions with many tokens replaced together; 0: none")
       ->check(whole_between(0, 10000))
       ->capture_default_str();
-  app.add_option("-s,--seed", o.seed, "Of the texts and the edits")->check(seed_number())->capture_default_str();
+  app.add_option("-s,--seed", o.seed, "What the texts and the edits are drawn by")
+      ->check(seed_number())
+      ->capture_default_str();
   app.add_option("-o,--output", f.output, "Write the numbers as JSON too")->type_name("FILE");
 }
 

@@ -10,7 +10,8 @@
 #include "cli/explain_short.h"
 #include "cli/explain_strip.h"
 #include "cli/explain_tables.h"
-#include "cli/hops_output.h"
+#include "explain/answers.h"
+#include "explain/hops_text.h"
 #include "explain/score_words.h"
 #include "explain/sentence.h"
 #include "io/printable.h"
@@ -29,15 +30,15 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
   const char* input = r.vectors ? "all the vectors" : "the whole text";
   if (t.kind == TargetKind::kToken) {
     out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
-                       quoted(shown_text(t.id, t.text)), t.probability);
+                       quoted(answer_written(t)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the class of {} is {}  p={:.3f}", input, quoted(t.text), t.probability);
   } else {
     return out + fmt::format("target  {} of {}: {:.4f}\n", t.text, input, t.logit) + method_line(r, m);
   }
   if (t.contrast_id) {
-    out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}",
-                       quoted(shown_text(*t.contrast_id, t.contrast_text)), t.logit, t.contrast_logit, t.value());
+    out += fmt::format("\n        rather than {}: logits {:.3f} - {:.3f} = {:.3f}", quoted(other_written(t)), t.logit,
+                       t.contrast_logit, t.value());
   } else {
     out += fmt::format("   {} {:.3f}", t.measure, t.value());
   }

@@ -43,7 +43,7 @@ std::string effects_legend(const ExplainReport& r, const MethodReport& m, const 
   if (some(1)) out += fmt::format("falls {} {}", it, bars ? "(from little to much: . : - = + * # % @)" : "(orange)");
   if (some(1) && some(-1)) out += ", or ";
   if (some(-1)) out += fmt::format("rises {} {}", it, bars ? "(1 to 9)" : "(blue)");
-  if (marks_runs(m)) out += bars ? ". Marked |: really run" : ". Underlined: really run";
+  if (marks_runs(m) && !bars) out += ". Underlined: really run";
   return paragraph("", out + "." + how_shared(r, m, view.by), width(view.style));
 }
 
@@ -98,7 +98,7 @@ std::string effects_table(const ExplainReport& r, const MethodReport& m, const E
                    [](const Effect& a, const Effect& b) { return std::abs(a.lost) > std::abs(b.lost); });
   effects.resize(std::min(effects.size(), static_cast<size_t>(view.top)));
   if (effects.empty()) return "";
-  const std::string of = is_preference(r) ? "the model then prefers" : is_log_p(r) ? "it is then" : target_words(r);
+  const std::string of = is_preference(r) ? "the model then finds" : is_log_p(r) ? "it is then" : target_words(r);
   const char* done = m.effect_of == EditKind::kRemove ? "taken out" : "not written";
   std::vector<Row> rows = {{done, of, ""}, {"nothing", then(r, 0, false), ""}};
   for (const Effect& e : effects)

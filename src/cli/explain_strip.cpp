@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/counted.h"
+#include "explain/answers.h"
 #include "explain/score_words.h"
 
 namespace hindscan::cli {
@@ -37,10 +38,11 @@ std::string explain_strip(const ExplainReport& r, const MethodReport& m, const E
   const std::vector<ScoredPiece> written = written_out(r.tokens, begin, end, view.by, m.scores());
   std::vector<HeatToken> tokens;
   tokens.reserve(written.size() + 1);
-  const bool marks = marks_runs(m);
+  // Signs under most words of a text hide what little is there: without colours the numbers' reader alone gets them.
+  const bool marks = marks_runs(m) && (view.details || view.style.depth != ColorDepth::kNone);
   for (const ScoredPiece& w : written)
     tokens.push_back({w.piece.bytes, w.score, false, marks && found_words(m, w.piece) == "run"});
-  const std::string predicted = shown_text(r.target.id, r.target.text);
+  const std::string predicted = answer_written(r.target);
   tokens.push_back({predicted, 0, true, false});
   std::string out =
       begin > 0 ? fmt::format("... {} before; the table names the strongest of all\n", count(0, begin)) : "";

@@ -89,7 +89,7 @@ class Sentence {
   const char* only(const Effect& e) const {
     const double value = report_.target.value(), then = value - e.lost;
     const bool less = (then < 0) == (value < 0) && std::abs(then) < std::abs(value);
-    return less && lead_at(report_, then).times != lead_at(report_, value).times ? "only " : "";
+    return less && after(e).times != lead_at(report_, value).times ? "only " : "";
   }
 
   // Where none changes much: what changes most.

@@ -31,12 +31,11 @@ class Names {
   }
 
   // Where in the text: a word by those beside it, others by the number of their token.
-  std::string placed(const Effect& e) const {
+  std::string place_of(const Effect& e) const {
     const auto word = word_of(e);
-    if (by_ == PieceBy::kToken || is_part(e, word) || word->last < e.last)
-      return fmt::format("{} (token {})", of(e), e.first);
+    if (by_ == PieceBy::kToken || is_part(e, word) || word->last < e.last) return fmt::format(" (token {})", e.first);
     const auto before = word == words_.begin() ? word : word - 1, after = word + 1 == words_.end() ? word : word + 1;
-    return fmt::format("{} in {}", of(e), text(before->first, after->last));
+    return fmt::format(" in {}", text(before->first, after->last));
   }
 
   bool always_placed() const { return by_ == PieceBy::kToken; }
@@ -74,13 +73,14 @@ std::vector<Effect> effects_of(const ExplainReport& report, const MethodReport& 
   std::map<std::string, int> times;
   for (const auto& [first, last] : edited_spans(report, method)) {
     const double lost = piece_sum(Piece{first, last, {}}, method.scores());
-    Effect e{first, last, {}, std::isfinite(lost) ? lost : 0, method.found[static_cast<size_t>(first)]};
+    Effect e{first, last, {}, {}, std::isfinite(lost) ? lost : 0, method.found[static_cast<size_t>(first)]};
     e.name = names.of(e);
     ++times[e.name];
     if (e.found != Found::kNotAsked) out.push_back(std::move(e));
   }
   for (Effect& e : out) {
-    if (names.always_placed() || times[e.name] > 1) e.name = names.placed(e);
+    if (names.always_placed() || times[e.name] > 1) e.place = names.place_of(e);
+    e.name += e.place;
   }
   return out;
 }

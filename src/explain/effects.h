@@ -10,6 +10,7 @@ namespace hindscan {
 struct Effect {
   int64_t first = 0, last = 0;  // tokens [first, last), edited together
   std::string name;             // "shut" between marks; in its surroundings where the text has several
+  std::string place;            // the part of its name that says where, where there is one: ` in "nice rooms which"`
   double lost = 0;              // by the target; 0 where it is not finite
   Found found = Found::kEstimated;
 };

@@ -247,7 +247,9 @@ std::vector<double> piece_layers(const Piece& piece, std::span<const float> laye
 
 std::string quoted(std::string_view bytes, int columns) {
   const size_t begin = std::min(bytes.find_first_not_of(' '), bytes.size());
-  return "\"" + printable(begin < bytes.size() ? bytes.substr(begin) : bytes, columns).text + "\"";
+  const std::string text = printable(begin < bytes.size() ? bytes.substr(begin) : bytes, columns).text;
+  const bool has_mark = text.find('"') != std::string::npos;
+  return has_mark ? "\u00ab" + text + "\u00bb" : "\"" + text + "\"";
 }
 
 }  // namespace hindscan

@@ -38,7 +38,8 @@ bool may_break(std::string_view left, std::string_view right);
 std::string_view bytes_of(const TokenReport& token);
 std::string shown_text(int32_t id, const std::string& text);  // of a token; "<id>" of one without text
 
-// At most `columns` wide and between marks; a leading space is the tokenizer's, not the reader's.
+// At most `columns` wide and between marks, other ones around a text that has such marks itself; a leading space is the
+// tokenizer's, not the reader's.
 std::string quoted(std::string_view bytes, int columns);
 
 // Sums over the tokens of one piece; values [T].

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/answers.h"
 #include "explain/target_measure.h"
 
 namespace hindscan {
 namespace {
-
-constexpr int kNameColumns = 40;
 
 struct EditWords {
   const char* doing;  // "removing it"
@@ -43,10 +42,8 @@ SignWords sign_words(const ExplainReport& report, const MethodReport& method) {
 std::string target_words(const ExplainReport& report) {
   const TargetReport& t = report.target;
   if (t.kind == TargetKind::kNumber || !target_measure(t.measure).names) return target_noun(t);
-  const std::string name = quoted(shown_text(t.id, t.text), kNameColumns);
-  if (!t.contrast_id) return fmt::format("{} of {}", target_noun(t), name);
-  return fmt::format("{} for {} over {}", target_noun(t), name,
-                     quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
+  if (!t.contrast_id) return fmt::format("{} of {}", target_noun(t), answer_name(t));
+  return fmt::format("{} for {} over {}", target_noun(t), answer_name(t), other_name(t));
 }
 
 std::string value_words(double value) {
@@ -78,9 +75,7 @@ std::string factor_words(double change) {
 std::string Lead::sentence() const { return fmt::format("{} is {} as {}", ahead, times, behind); }
 
 Lead lead_at(const ExplainReport& report, double value, bool about) {
-  const TargetReport& t = report.target;
-  std::string one = quoted(shown_text(t.id, t.text), kNameColumns),
-              other = quoted(shown_text(t.contrast_id.value_or(0), t.contrast_text), kNameColumns);
+  std::string one = answer_name(report.target), other = other_name(report.target);
   if (value < 0) std::swap(one, other);
   return {std::move(one), std::move(other), fmt::format("{}{} as likely", about ? "about " : "", factor_words(value))};
 }
@@ -91,8 +86,7 @@ std::string asked_words(const ExplainReport& report, const MethodReport& method)
   std::string out = fmt::format("each {} {}, alone", method.edited, edit_words(*method.effect_of).done);
   if (!method.edit_words.empty()) out += "; " + method.edit_words;
   if (!t.contrast_id) return out;
-  return out +
-         fmt::format("; the other answer stays {}", quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns));
+  return out + fmt::format("; the other answer stays {}", other_name(t));
 }
 
 std::vector<std::pair<int64_t, int64_t>> edited_spans(const ExplainReport& report, const MethodReport& method) {

@@ -26,7 +26,7 @@ bool is_preference(const ExplainReport& report);
 // Which of the two answers is ahead, and by how much.
 struct Lead {
   std::string ahead, behind;  // the answers, between marks
-  std::string times;          // "16 times as likely", "just as likely"
+  std::string times;          // "16 times as likely", "just as likely", "over a billion times as likely"
   std::string sentence() const;
 };
 Lead lead_at(const ExplainReport& report, double value, bool about = false);  // where the target has this value
@@ -35,7 +35,7 @@ Lead lead_at(const ExplainReport& report, double value, bool about = false);  //
 bool is_log_p(const ExplainReport& report);
 // "76 %", "0.3 %", "1 in 40000".
 std::string probability_words(double p);
-// "3.2 times", "over 1000 times": exp(|change|) of a logarithm; "just" where that is next to one.
+// "3.2 times", "16 thousand times": exp(|change|) of a logarithm; "just" where that is next to one.
 std::string factor_words(double change);
 
 // What was asked of the model where the scores are effects of edits; else nothing.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/answers.h"
 #include "explain/effect_sentence.h"
 #include "explain/pieces.h"
 #include "explain/score_words.h"
@@ -18,9 +19,14 @@ constexpr int kNameColumns = 40;
 constexpr double kWorthWarning = 0.1;  // share of the target that its parts leave over
 constexpr double kWorthNaming = 0.05;  // share of all that counted
 
-std::string name_of(const std::string& text, int32_t id) {
-  return text.empty() ? fmt::format("token {}", id) : quoted(text, kNameColumns);
+std::string name_of(const TargetReport& t) { return t.text.empty() ? fmt::format("token {}", t.id) : answer_name(t); }
+
+std::string other_of(const TargetReport& t) {
+  return t.contrast_text.empty() ? fmt::format("token {}", *t.contrast_id) : other_name(t);
 }
+
+// Of the other answer, by how far it is behind.
+double other_probability(const TargetReport& t) { return std::min(1.0, t.probability * std::exp(-t.value())); }
 
 std::string predicted(const ExplainReport& report) {
   const TargetReport& t = report.target;
@@ -28,12 +34,12 @@ std::string predicted(const ExplainReport& report) {
   if (t.kind == TargetKind::kNumber) return fmt::format("The model gives {} the number {:.4g}.", input, t.logit);
   if (!target_measure(t.measure).names)
     return fmt::format("How open it is what comes next: {:.2f} {}. Why?", t.value(), target_measure(t.measure).unit);
-  const std::string name = name_of(t.text, t.id);
-  const std::string against =
-      t.contrast_id ? fmt::format(" rather than {}", name_of(t.contrast_text, *t.contrast_id)) : "";
-  const std::string what = t.kind == TargetKind::kClass ? fmt::format("to be the class of {}", input) : "to come next";
-  return fmt::format("The model gives {} a probability of {} {}. Why {}{}?", name, probability_words(t.probability),
-                     what, name, against);
+  const std::string name = name_of(t), pieces = pieces_of_words(report);
+  std::string out = fmt::format("The model gives {} a probability of {} ", name, probability_words(t.probability));
+  out += t.kind == TargetKind::kClass ? fmt::format("to be the class of {}", input) : "to come next";
+  if (t.contrast_id) out += fmt::format(", and {} {}", other_of(t), probability_words(other_probability(t)));
+  out += "." + (pieces.empty() ? "" : " " + pieces) + " Why " + name;
+  return out + (t.contrast_id ? " rather than " + other_of(t) : "") + "?";
 }
 
 struct Words {

@@ -7,6 +7,7 @@
 
 #include "base/counted.h"
 #include "base/error.h"
+#include "explain/answers.h"
 #include "explain/score_words.h"
 #include "explain/sentence.h"
 #include "io/printable.h"
@@ -32,14 +33,13 @@ std::string shortened(std::string_view bytes) { return printable(trimmed(bytes),
 std::string title(const ExplainReport& r, const MethodReport& m, PieceBy by) {
   const TargetReport& t = r.target;
   if (m.effect_of) return fmt::format("What the model does without each {}", piece_word(r, by));
-  const std::string what = quoted(t.kind == TargetKind::kToken ? shown_text(t.id, t.text) : t.text, kNameColumns);
+  const std::string what = answer_name(t);
   const std::string who = fmt::format("Which {}s", piece_word(r, by));
   if (!m.targeted)
     return fmt::format("{} the layers read{}", who, t.kind == TargetKind::kToken ? " before " + what : "");
   if (t.kind == TargetKind::kNumber) return fmt::format("Where the value {:.3f} of {} comes from", t.logit, t.text);
   const char* how = t.kind == TargetKind::kClass ? "speak for the class" : "speak for";
-  const std::string than =
-      t.contrast_id ? " rather than " + quoted(shown_text(*t.contrast_id, t.contrast_text), kNameColumns) : "";
+  const std::string than = t.contrast_id ? " rather than " + other_name(t) : "";
   return fmt::format("{} {} {}{}", who, how, what, than);
 }
 
@@ -124,7 +124,7 @@ class Drawing {
       }
     }
     if (report_.target.kind == TargetKind::kToken)
-      word(x + 6, shown_text(report_.target.id, report_.target.text), kSize, kLineHeight, nullptr);
+      word(x + 6, answer_written(report_.target), kSize, kLineHeight, nullptr);
     y_ += kLineHeight + kGap;
   }
 

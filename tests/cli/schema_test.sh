@@ -50,8 +50,8 @@ assert hops[between["hop"]]["of"] == 0 and hops[between["hop"]]["target"]["posit
 assert {3, 4} <= {s["token"] for s in hops[between["hop"]]["sources"]}, hops
 PY
 expect 0 explain -m "$HINDSCAN_ROOT/models/gold/two-hop" -p "caf!bdahgfceabd?bcadg=" --method scan --hops 2
-holds grep -q '^step 2  "b" (token 16), p = 1.000, came from$' out
-holds grep -q 'an answer of the model.s own: step 2$' out
+holds grep -q '^step 2  "b" (token 16), of a probability of 1.000, came from$' out
+holds grep -q 'the model would have said it itself: step 2$' out
 expect_error 2 "no contrast" explain -p "the cat" --measure log-p --contrast " a"
 conforms -p "the cat sat" --method scan,leave-one-out:tokens=1
 holds python3 - <<'PY'

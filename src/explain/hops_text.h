@@ -4,8 +4,8 @@
 
 #include "explain/report.h"
 
-namespace hindscan::cli {
+namespace hindscan {
 
 std::string hops_text(const ExplainReport& report);  // empty where one step was asked for
 
-}  // namespace hindscan::cli
+}  // namespace hindscan

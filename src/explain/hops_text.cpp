@@ -1,13 +1,14 @@
-#include "cli/hops_output.h"
+#include "explain/hops_text.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "explain/answers.h"
 #include "explain/pieces.h"
 
-namespace hindscan::cli {
+namespace hindscan {
 namespace {
 
 constexpr int kNameColumns = 30;
@@ -22,7 +23,7 @@ std::string name_of(const ExplainReport& r, int64_t token) {
 
 std::string answer_of(const ExplainReport& r, const Hop& hop) {
   if (hop.of) return name_of(r, hop.target.position + 1);
-  return fmt::format("{} (the answer)", quoted(shown_text(hop.target.id, hop.target.text), kNameColumns));
+  return fmt::format("{} (the answer)", answer_name(hop.target));
 }
 
 std::string probability(double log_p) {
@@ -31,9 +32,9 @@ std::string probability(double log_p) {
 }
 
 std::string source_line(const ExplainReport& r, const Hop& hop, const HopSource& s) {
-  std::string out = fmt::format("        {:<{}} without it p {}= {}", name_of(r, s.token), kNameColumns,
+  std::string out = fmt::format("        {:<{}} without it {}{}", name_of(r, s.token), kNameColumns,
                                 s.measured ? "" : "about ", probability(hop.target.value() - s.lost));
-  if (s.hop) out += fmt::format("; an answer of the model's own: step {}", r.hops[*s.hop].step);
+  if (s.hop) out += fmt::format("; the model would have said it itself: step {}", r.hops[*s.hop].step);
   return out + "\n";
 }
 
@@ -42,12 +43,12 @@ std::string source_line(const ExplainReport& r, const Hop& hop, const HopSource&
 std::string hops_text(const ExplainReport& r) {
   std::string out;
   for (const Hop& hop : r.hops) {
-    out +=
-        fmt::format("step {}  {}, p = {}, came from\n", hop.step, answer_of(r, hop), probability(hop.target.value()));
+    out += fmt::format("step {}  {}, of a probability of {}, came from\n", hop.step, answer_of(r, hop),
+                       probability(hop.target.value()));
     for (const HopSource& s : hop.sources) out += source_line(r, hop, s);
     if (hop.sources.empty()) out += "        nothing before it\n";
   }
   return out.empty() ? out : out + "\n";
 }
 
-}  // namespace hindscan::cli
+}  // namespace hindscan
