@@ -7,6 +7,9 @@
 #include <span>
 
 #include "base/error.h"
+#include "explain/answers.h"
+#include "explain/effects.h"
+#include "explain/hops_text.h"
 #include "explain/score_words.h"
 #include "viewer/assets.h"
 #include "viewer/base64.h"
@@ -81,6 +84,16 @@ std::string legend_of(const ExplainReport& report, const MethodReport& m) {
   return fmt::format("Orange: without it {} falls; blue: it rises. Underlined: really run.", target_words(report));
 }
 
+// Where a word stands that the text has several times: {first token: place}.
+Json places_json(const ExplainReport& report, const MethodReport& m) {
+  Json out = Json::object();
+  if (!m.effect_of || m.found.empty()) return out;
+  for (const Effect& e : effects_of(report, m)) {
+    if (!e.place.empty()) out.set(fmt::format("{}", e.first), e.place);
+  }
+  return out;
+}
+
 int hex_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 std::string csp_hash(const Asset& asset) {
@@ -117,13 +130,14 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
   Json data = Json::object();
   data.set("report", to_json(report, false)).set("shown", shown_method).set("layers", report.layers.size());
   Json signs = Json::array(), legends = Json::array(), edited = Json::array(), edits = Json::array();
-  Json trust = Json::array(), layers_of = Json::array();
+  Json trust = Json::array(), layers_of = Json::array(), places = Json::array();
   for (const MethodReport& m : report.methods) {
     const SignWords words = sign_words(report, m);
     signs.push(Json::array().push(words.up).push(words.down));
     legends.push(legend_of(report, m));
     edited.push(Json(m.edited_first));
     edits.push(m.effect_of ? m.edited : "");
+    places.push(places_json(report, m));
     const MethodReport* layered = layered_method(report, m);
     layers_of.push(layered == nullptr ? Json() : Json(layered - report.methods.data()));
     trust.push(m.trust.empty() ? "" : "Checked: " + m.trust + ".");
@@ -141,6 +155,10 @@ std::string html_report(const ExplainReport& report, size_t shown_method, PieceB
       .set("trust", std::move(trust))
       .set("layers_of", std::move(layers_of))
       .set("notes", std::move(notes))
+      .set("hops", hops_text(report))
+      .set("places", std::move(places))
+      .set("answers", Json::array().push(answer_name(report.target)).push(other_name(report.target)))
+      .set("written", answer_written(report.target))
       .set("groups", groups_json(report))
       .set("by", piece_by_name(by))
       .set("words", piece_by_name(readable_pieces(report.tokens)))

@@ -171,6 +171,21 @@ TEST(HtmlReport, SaysWhatAnEditWasAndWhatItsScoresMean) {
   EXPECT_EQ(said("trust"), R"("Checked: all were really run.")");
 }
 
+// Names and places are the terminal's, too.
+TEST(HtmlReport, NamesAnswersAndPlacesAsTheTerminalDoes) {
+  ExplainReport r = report_of({"and", " he", " and", " it"});
+  r.target.position = 3;
+  r.target.text = " said| asked";
+  r.target.also = {1};
+  r.methods[0].effect_of = EditKind::kRemove;
+  r.methods[0].found = {Found::kMeasured, Found::kMeasured, Found::kMeasured, Found::kNotAsked};
+  const Json data = parse_json(island(html_report(r)), "island");
+  EXPECT_EQ(data.find("answers")->items()[0].as_string(), R"("said" or "asked")");
+  EXPECT_EQ(data.find("written")->as_string(), " said or asked");
+  EXPECT_EQ(to_string(data.find("places")->items()[0]), R"j({"0":" in \"and he\"","2":" in \"he and it\""})j");
+  EXPECT_EQ(data.find("hops")->as_string(), "");
+}
+
 TEST(HtmlReport, NothingToShowIsAnError) { EXPECT_THROW(html_report(ExplainReport{}), Error); }
 
 TEST(Base64, Rfc4648Vectors) {

@@ -98,5 +98,9 @@ $('range').addEventListener('change', e => {
   paintRibbon();
 });
 $('theme').addEventListener('change', e => setTheme(e.target.value));
-addEventListener('resize', paintRibbon);
+addEventListener('resize', () => {
+  paintRibbon();
+  bringIntoView();
+});
+$('more').addEventListener('toggle', paintRibbon);  // it has no width while it is closed
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);

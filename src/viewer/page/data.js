@@ -45,8 +45,7 @@ const foundOf = (i, t) => !effects(i) ? '' : {measured: 'run', estimated: 'estim
 const isPreference = report.target.contrast_id !== null;
 const targetValue = report.target.logit - (isPreference ? report.target.contrast_logit : 0);
 function leadAt(value) {
-  const t = report.target, names = [quoted({id: t.id, text: t.text}), quoted({id: t.contrast_id, text: t.contrast_text})];
-  const ratio = Math.exp(Math.abs(value)), [ahead, behind] = value < 0 ? names.reverse() : names;
+  const ratio = Math.exp(Math.abs(value)), [one, other] = data.answers, [ahead, behind] = value < 0 ? [other, one] : [one, other];
   const times = ratio < 1.05 ? 'just' : ratio < 9.95 ? ratio.toFixed(1) + ' times' : ratio < 999.5 ? ratio.toFixed(0) + ' times' : ratio < 999.5e3 ? (ratio / 1e3).toFixed(0) + ' thousand times' : ratio < 999.5e6 ? (ratio / 1e6).toFixed(0) + ' million times' : 'over a billion times';
   return ahead + ' ' + times + ' as likely as ' + behind;
 }

@@ -42,4 +42,3 @@ const unitScore = (unit, scores) => {
   return sum;
 };
 const bare = name => name.trim() || name;  // a leading space is the tokenizer's
-const quoted = token => '\u201c' + bare(nameOf(token)) + '\u201d';

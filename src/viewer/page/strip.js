@@ -27,8 +27,8 @@ function buildStrip() {
     block.style.containIntrinsicSize = 'auto ' + Math.ceil(letters / perLine) * 28 + 'px';
     strip.append(block);
   }
-  const predicted = make('span', bare(nameOf({id: report.target.id, text: report.target.text})), 'token predicted');
-  predicted.title = 'the predicted token';
+  const predicted = make('span', bare(visible(data.written)), 'token predicted');
+  predicted.title = 'what the model says comes next';
   spans[unitOf[position]].after(predicted);
 }
 function paintStrip() {

@@ -67,11 +67,12 @@ function paintSources() {
     const sizes = Array.from({length: L}, (_, l) => Math.abs(unitScore(unit, layers.subarray(l * T, (l + 1) * T))));
     return String(sizes.indexOf(Math.max(...sizes)));
   };
-  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : 'Bars to the right: ' + signs()[0] + '; to the left: ' + signs()[1] + '.' + (marked() ? ' Really run: taken out, and the rest read again; estimate: not so' + (units.some(unit => foundBy(unit) === 'sum') ? '; sum: of edits made one by one, not what all of them together do' : '') + (units.some(unit => foundBy(unit) === 'part') ? '; part: an equal part of a longer edit.' : '.') : '');
+  $('sources-scale').textContent = state.magnitude ? 'Sizes, whatever the sign.' : 'Bars to the right: ' + signs()[0] + '; to the left: ' + signs()[1] + '.' + (marked() ? ' Really run: taken out, and the rest read again; estimate: not so' + (units.some(unit => foundBy(unit) === 'sum') ? '; sum: of edits made one by one, not what all of them together do' : '') + (units.some(unit => foundBy(unit) === 'part') ? '; part: an equal part of a longer edit.' : '.') + (isPreference ? ' Lost: in the model\u2019s own unit, of which each 0.69 makes the first answer half as likely beside the other.' : '') : '');
   const then = unit => foundBy(unit) === 'sum' || foundBy(unit) === 'part' ? '' : leadAt(targetValue - unitScore(unit, view().scores));
   const head = [unitWord(), axisOf(top), effects() ? 'lost' : 'score'], leads = marked() && isPreference;
   head.push(...leads ? ['without it'] : [], marked() ? 'how' : 'share', 'position', ...layers ? ['strongest in layer'] : []);
-  const cells = u => [bare(units[u].name), bar(scores[u] / top), number(scores[u]), ...leads ? [then(units[u])] : [],
+  const place = unit => marked() && foundBy(unit) !== 'sum' && foundBy(unit) !== 'part' && data.places[state.method][unit.first] || '';
+  const cells = u => [bare(units[u].name) + place(units[u]), bar(scores[u] / top), number(scores[u]), ...leads ? [then(units[u])] : [],
     marked() ? foundBy(units[u]).replace(/^run$/, 'really run') : total ? (100 * Math.abs(scores[u]) / total).toFixed(1) + ' %' : '', String(units[u].first), ...layers ? [strongest(units[u])] : []];
   $('sources').replaceChildren(make('p', leads ? 'With the whole text: ' + leadAt(targetValue) + '.' : '', 'legend'), table(head, order.map(u => ({pick: units[u].first, cells: cells(u)})), 0));
 }
