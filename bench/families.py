@@ -1,4 +1,4 @@
-"""Six families at the same size on the same children's books: bits per byte on held-out books (docs/families.md).
+"""Seven families at the same size on the same children's books: bits per byte on held-out books (docs/families.md).
 
   python bench/families.py --hindscan build/release/bin/hindscan --data ../shared/data/text/children-train.txt.xz --out runs/families
 
@@ -25,6 +25,9 @@ CONFIGS = {
                         "num_attention_heads": 2, "num_key_value_heads": 1},
     "gated_deltanet": {"model_type": "gated_deltanet", "hidden_size": 128, "num_hidden_layers": 4, "intermediate_size": 376,
                        "tie_word_embeddings": True, "head_dim": 64, "num_heads": 1},
+    "gated_deltaproduct": {"model_type": "gated_deltaproduct", "hidden_size": 128, "num_hidden_layers": 4, "intermediate_size": 310,
+                           "tie_word_embeddings": True, "head_dim": 64, "num_heads": 1, "num_householder": 2, "use_forget_gate": True,
+                           "allow_neg_eigval": True},
     "transformer": {"model_type": "llama", "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 376,
                     "tie_word_embeddings": True},
 }
