@@ -58,7 +58,7 @@ std::string then(const ExplainReport& r, double lost, bool about) {
     return fmt::format("{}{} {}", about ? "about " : "", std::abs(lost) < kHardly ? "hardly" : factor_words(lost),
                        lost > 0 ? "less likely" : "more likely");
   if (is_log_p(r)) return probability_words(std::exp(value));
-  return (about ? "about " : "") + value_words(value);
+  return (about ? "about " : "") + value_words(value) + value_unit(r);
 }
 
 struct Row {

@@ -122,7 +122,8 @@ class Sentence {
     return out;
   }
 
-  // `Without "shut" the number falls by 0.19 (from 2.80) and without "and" by 0.080; without "he" it rises by 0.10.`
+  // `Without "shut" the number falls by 0.19 bits (from 2.80) and without "and" by 0.080; without "he" it rises by
+  // 0.10.`
   std::string amounts(const std::vector<const Effect*>& falls, const std::vector<const Effect*>& rises) const {
     std::string out = clause(falls, "falls", true);
     if (!falls.empty() && !rises.empty()) out += "; ";
@@ -139,7 +140,8 @@ class Sentence {
       out += without(*e);
       if (begins) out += fmt::format(" {} {}", first ? target_words(report_) : "it", verb);
       out += fmt::format(" by {}{}", e->found == Found::kEstimated ? "about " : "", amount(e->lost));
-      if (begins && first) out += fmt::format(" (from {})", value_words(report_.target.value()));
+      if (begins && first)
+        out += fmt::format("{} (from {})", value_unit(report_), value_words(report_.target.value()));
     }
     return out;
   }

@@ -54,6 +54,12 @@ bool is_preference(const ExplainReport& report) { return report.target.contrast_
 
 bool is_log_p(const ExplainReport& report) { return report.target.measure == "log-p"; }
 
+std::string value_unit(const ExplainReport& report) {
+  if (report.target.kind == TargetKind::kNumber) return "";
+  const TargetMeasure& m = target_measure(report.target.measure);
+  return std::string_view(m.unit) == m.name ? "" : fmt::format(" {}", m.unit);
+}
+
 std::string probability_words(double p) {
   if (p > 0.995) return "over 99 %";
   if (p >= 0.0095) return fmt::format("{:.0f} %", 100 * p);

@@ -23,6 +23,9 @@ std::string value_words(double value);
 // Whether the target is how much likelier one answer is than another, on a scale where each 0.69 is a factor of two.
 bool is_preference(const ExplainReport& report);
 
+// Behind a value of the target: " bits"; nothing where it has no unit of its own.
+std::string value_unit(const ExplainReport& report);
+
 // Which of the two answers is ahead, and by how much.
 struct Lead {
   std::string ahead, behind;  // the answers, between marks

@@ -199,6 +199,11 @@ TEST(ExplainSentence, WithoutAnotherAnswerEffectsAreInUnitsOfTheTarget) {
   EXPECT_THAT(sentence_of(r), HasSubstr("Without \"shut\" the score of \"next\" rises by"));
   r.target.kind = TargetKind::kNumber;
   EXPECT_THAT(sentence_of(r), HasSubstr("the number rises by"));
+  r.target.kind = TargetKind::kToken;
+  r.target.measure = "entropy";
+  r.target.measured = 8.5;
+  EXPECT_THAT(sentence_of(r),
+              HasSubstr("Without \"shut\" the uncertainty about what comes next rises by 1.50 bits (from 8.50)"));
 }
 
 TEST(ExplainSentence, EstimatesOfEffectsAreNotSaidToBeRun) {

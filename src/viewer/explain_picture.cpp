@@ -90,14 +90,14 @@ class Drawing {
         page_.text(0, y_, subtitle(report_, method_, by_), {.size = 12, .color = kSoft, .width = kWidth}).height + kGap;
     if (words_.size() > kWrittenOut) ribbon();
     write_words();
-    scale(largest_size(scores_), method_);
+    scale(largest_size(scores_));
     layers();
     return page_.png(kWidth);
   }
 
  private:
-  void scale(double top, const MethodReport& method) {
-    const SignWords signs = sign_words(report_, method);
+  void scale(double top) {
+    const SignWords signs = sign_words(report_, method_);
     y_ += draw_scale(page_, 0, y_, top, signs.down, signs.up);
     y_ += kGap;
   }
@@ -170,11 +170,10 @@ class Drawing {
     y_ += page_.text(0, y_, below, {.size = 12, .bold = true}).height + 6;
   }
 
-  // Layers upwards, pieces to the right, on a scale of its own.
+  // Layers upwards, pieces to the right, on a scale of its own; only where the method itself tells layers apart.
   void layers() {
-    const MethodReport* layered = layered_method(report_, method_);
-    if (layered == nullptr) return;
-    const std::span<const float> map = layered->layers();
+    const std::span<const float> map = method_.layers();
+    if (map.empty()) return;
     const size_t T = report_.tokens.size(), L = map.size() / T;
     const double height = std::clamp(360.0 / static_cast<double>(L), 3.0, 18.0);
     std::vector<std::vector<double>> columns;
@@ -182,7 +181,7 @@ class Drawing {
     for (const Piece& p : pieces_) columns.push_back(piece_layers(p, map, T));
     for (const auto& c : columns) all.insert(all.end(), c.begin(), c.end());
     const double top = largest_size(all);
-    y_ += page_.text(0, y_, layers_title(*layered, L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
+    y_ += page_.text(0, y_, layers_title(L), {.size = 12, .bold = true, .width = kWidth}).height + 4;
     const double first = y_;
     for (size_t l = 0; l < L; ++l) {
       std::vector<double> values;
@@ -202,12 +201,12 @@ class Drawing {
     else
       y_ = draw_positions(page_, y_, report_.target.first() + 1);
     y_ += 8;
-    scale(top, *layered);
+    scale(top);
   }
 
-  std::string layers_title(const MethodReport& layered, size_t L) const {
-    const ScoreArray* map = layered.find(layered.total().name, true);
-    return fmt::format("By layer ({}, the last on top), method {}: {}", counted(L, "layer"), layered.name, map->words);
+  std::string layers_title(size_t L) const {
+    const ScoreArray* map = method_.find(method_.total().name, true);
+    return fmt::format("By layer ({}, the last on top), method {}: {}", counted(L, "layer"), method_.name, map->words);
   }
 
   void piece_axis() {
