@@ -107,9 +107,10 @@ void add_flags(CLI::App& app, ExplainFlags& f, ExplainRequest& r) {
       "--show", f.view.show,
       "Method of the heatmap (default: what taking tokens away does, where it was asked for every token; else the one "
       "that adds up to the target)");
-  app.add_option("--by", f.by,
-                 "Take out and show each token, word, sentence or paragraph; scores are summed over it (default: words, where "
-                 "the text has any)")
+  app.add_option(
+         "--by", f.by,
+         "Take out and show each token, word, sentence or paragraph; scores are summed over it (default: words, where "
+         "the text has any)")
       ->check(one_of({"token", "word", "sentence", "paragraph"}));
   app.add_flag("--details", f.view.details,
                "Print the usual methods too, how they add up and agree with edits, layers, time and memory");

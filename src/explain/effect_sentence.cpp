@@ -140,8 +140,7 @@ class Sentence {
       out += without(*e);
       if (begins) out += fmt::format(" {} {}", first ? target_words(report_) : "it", verb);
       out += fmt::format(" by {}{}", e->found == Found::kEstimated ? "about " : "", amount(e->lost));
-      if (begins && first)
-        out += fmt::format("{} (from {})", value_unit(report_), value_words(report_.target.value()));
+      if (begins && first) out += fmt::format("{} (from {})", value_unit(report_), value_words(report_.target.value()));
     }
     return out;
   }

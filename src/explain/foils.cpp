@@ -54,8 +54,9 @@ std::string note(const Model& model, const TargetReport& target, const Read& rea
     out = fmt::format(
         "against {} in place of {}, the {} that were run have a rank correlation of {:.2f} to {:.2f} with what is "
         "shown{}",
-        fmt::join(names, ", "), named(model, *target.contrast_id, target.contrast_also), counted(read.edits.size(), "edit"), *low,
-        *high, *low < kStable ? ": which words matter depends on the other answer" : "");
+        fmt::join(names, ", "), named(model, *target.contrast_id, target.contrast_also),
+        counted(read.edits.size(), "edit"), *low, *high,
+        *low < kStable ? ": which words matter depends on the other answer" : "");
   }
   if (!ranks.empty() && ranks[0])
     out += fmt::format("{}the log-probability of {} alone: {:.2f}{}", out.empty() ? "" : "; ",
@@ -82,19 +83,16 @@ void add_foils(const Model& model, const TargetReport& target, std::span<const E
   for (const std::vector<double>& other : read.others) ranks.push_back(spearman(read.lost, other));
   Json run = Json::array(), foils = Json::array();
   for (size_t i = 0; i < read.edits.size(); ++i)
-    run.push(Json::object().set("token", read.edits[i]->position).set("lost", read.lost[i]).set(
-        "log_p", read.others[0][i]));
+    run.push(
+        Json::object().set("token", read.edits[i]->position).set("lost", read.lost[i]).set("log_p", read.others[0][i]));
   for (size_t k = 0; k < target.foils.size(); ++k)
     foils.push(Json::object()
                    .set("id", target.foils[k])
                    .set("text", token_report(model, target.foils[k]).text)
                    .set("rank_correlation", ranks[k + 1]));
-  report.details.set("log_p", Json::object()
-                                  .set("rank_correlation", ranks[0])
-                                  .set("run", std::move(run)));
+  report.details.set("log_p", Json::object().set("rank_correlation", ranks[0]).set("run", std::move(run)));
   report.details.set("foils", std::move(foils));
-  if (const std::string text = note(model, target, read, ranks); !text.empty())
-    report.notes.push_back({"foils", text});
+  if (const std::string text = note(model, target, read, ranks); !text.empty()) report.notes.push_back({"foils", text});
 }
 
 }  // namespace hindscan

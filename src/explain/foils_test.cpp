@@ -54,7 +54,7 @@ TEST_F(Foils, AreTheNextMostLikelyAnswers) {
 
 TEST_F(Foils, WhatWasRunIsWhatTheirOwnExplanationsSay) {
   const std::vector<double> shown = lost([](ExplainRequest&) {}),
-                            log_p = lost([](ExplainRequest& r) { r.measure = "log-p"; });
+                            log_p = lost([](ExplainRequest&r) { r.measure = "log-p"; });
   const Json& details = report_.methods[0].details;
   const auto& run = details.find("log_p")->find("run")->items();
   ASSERT_GT(run.size(), 20u);
@@ -67,7 +67,8 @@ TEST_F(Foils, WhatWasRunIsWhatTheirOwnExplanationsSay) {
     target.push_back(shown[t]);
     others.push_back(log_p[t]);
   }
-  EXPECT_TRUE(agree(details.find("log_p")->find("rank_correlation")->as_double(), *spearman(target, others), tol::kF64Total));
+  EXPECT_TRUE(
+      agree(details.find("log_p")->find("rank_correlation")->as_double(), *spearman(target, others), tol::kF64Total));
   const auto& foils = details.find("foils")->items();
   ASSERT_EQ(foils.size(), 5u);
   for (size_t k = 0; k < foils.size(); ++k) {
