@@ -11,7 +11,7 @@ namespace hindscan {
 class Session;
 
 struct EffectsOptions {
-  std::string by = {};  // what is taken out and asked for: token, word, sentence; empty: words, where there are any
+  std::string by = {};        // what is taken out and asked for: token, word, sentence, paragraph; empty: words, if any
   int64_t max_tokens = 2048;  // a longer text is refused with an estimate: the cost grows with the square of the tokens
   int64_t mem_limit = 0;      // bytes; 0: what the machine has available. Error(kResource) with an estimate
   const Session* after = nullptr;
@@ -26,7 +26,7 @@ struct Effects {
     int64_t first = 0, last = 0;  // tokens [first, last)
     std::string text;
   };
-  std::string by;                // token, word, sentence
+  std::string by;                // token, word, sentence, paragraph
   std::vector<Piece> taken_out;  // [n]
   std::vector<Piece> asked;      // [n]; the last one is no part of the text
   std::vector<double> log_p;     // [n] of what is asked, with the whole text, nats

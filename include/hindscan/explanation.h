@@ -105,6 +105,9 @@ class Explanation {
     // Where the scores are what the target loses by an edit of each token alone: "remove", "drop-write" or "replace".
     std::string effect_of = {};
     std::vector<int8_t> measured = {};  // [T] with effect_of: 1 really run, 0 estimated, -1 not asked for
+    // [T], or empty where each was taken out alone: the first of the tokens taken out together with it, which have
+    // equal parts of what that did.
+    std::vector<int64_t> edited_first = {};
   };
   struct Layer {
     int layer = 0;

@@ -55,6 +55,7 @@ Explanation::Method method_of(const MethodReport& m) {
   out.label = m.label;
   out.trust = m.trust;
   if (m.effect_of) out.effect_of = edit_name(*m.effect_of);
+  out.edited_first = m.edited_first;
   for (const Found f : m.found) out.measured.push_back(f == Found::kMeasured ? 1 : f == Found::kEstimated ? 0 : -1);
   return out;
 }

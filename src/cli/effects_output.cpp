@@ -9,6 +9,7 @@
 #include "cli/explain_notes.h"
 #include "explain/position_sentence.h"
 #include "explain/score_array.h"
+#include "explain/score_words.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {
@@ -39,7 +40,7 @@ class Matrix {
   }
 
   std::string legend() const {
-    const std::string scale = fmt::format("{:.3g}: {}", scale_, times_less_likely(scale_));
+    const std::string scale = fmt::format("{:.3g}: {}", scale_, change_words(scale_));
     if (style_.depth == ColorDepth::kNone)
       return fmt::format(
           "Each line: how much less likely it becomes without each {} before it, from little to much . : - = + * # % "
@@ -93,7 +94,7 @@ std::string table(const PositionEffects& e, int64_t top) {
                                 piece_by_name(e.by), "taken out", first, "then", second);
   for (size_t i = 0; i < strongest.size(); ++i)
     out += fmt::format(" {}   {}   {}\n", pad_right(names[i].first, first), pad_right(names[i].second, second),
-                       times_less_likely(strongest[i].lost));
+                       change_words(strongest[i].lost));
   return out + "\n";
 }
 

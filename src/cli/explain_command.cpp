@@ -48,23 +48,26 @@ std::string numbered(const std::string& path, size_t number, size_t of) {
   return fmt::format("{}-{}{}", path.substr(0, dot), number, path.substr(dot));
 }
 
-// One explanation of each target; printed when all of them are known, so that an error leaves none behind.
+// One explanation of each target; shown when all of them are known, so that an error leaves nothing behind.
 void explain_each(const Model& model, ExplainRequest request, ExplainFlags& flags, const CommandLine& line) {
+  std::vector<ExplainReport> reports;
+  for (const int64_t target : flags.targets) {
+    request.target = target;
+    reports.push_back(explain_judged(model, request));
+  }
   Json documents = Json::array();
   std::string text;
   flags.view.style = line.style();
-  for (size_t i = 0; i < flags.targets.size(); ++i) {
-    request.target = flags.targets[i];
-    const ExplainReport report = explain_judged(model, request);
-    for (const std::string& path : flags.outputs) write(report, flags, numbered(path, i + 1, flags.targets.size()));
-    flags.view.by = shown_by(report, flags);
+  for (size_t i = 0; i < reports.size(); ++i) {
+    for (const std::string& path : flags.outputs) write(reports[i], flags, numbered(path, i + 1, reports.size()));
+    flags.view.by = shown_by(reports[i], flags);
     if (line.json())
-      documents.push(to_json(report, flags.per_layer));
+      documents.push(to_json(reports[i], flags.per_layer));
     else
-      text += (i > 0 ? "\n" : "") + explain_text(report, flags.view);
+      text += (i > 0 ? "\n" : "") + explain_text(reports[i], flags.view);
   }
   if (line.json())
-    text = to_string(flags.targets.size() == 1 ? documents.items().front() : documents, {.indent = 1}) + "\n";
+    text = to_string(reports.size() == 1 ? documents.items().front() : documents, {.indent = 1}) + "\n";
   else if (flags.outputs.empty())
     text += paragraph("next   ",
                       fmt::format("{}-o page.html for a page to explore",
@@ -110,6 +113,8 @@ int explain_command(Arguments arguments) {
     request.state_in = &state;
   }
   read_input(model, line, flags.features, {.begins = state.tokens == 0}, request.tokens, request.features);
+  check(flags.by.empty() || request.features.empty(), ErrorCode::kUsage,
+        "[--by] expected none, found {}: vectors are shown one by one", flags.by);
   add_continuation(line, model, flags, request);
   set_target(model, {flags.target_token, flags.contrast, "--target-token", "--contrast"}, request);
   request.mem_limit = line.memory_limit();

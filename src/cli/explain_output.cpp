@@ -29,7 +29,7 @@ std::string heading(const ExplainReport& r, const MethodReport& m) {
                                 counted(r.layers.size(), several == r.layers.end() ? "layer" : "token mixer"));
   const char* input = r.vectors ? "all the vectors" : "the whole text";
   if (t.kind == TargetKind::kToken) {
-    out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.position, r.tokens.size() - 1,
+    out += fmt::format("target  what follows token {} of 0..{}: {}  p={:.3f}", t.first(), r.tokens.size() - 1,
                        quoted(answer_written(t)), t.probability);
   } else if (t.kind == TargetKind::kClass) {
     out += fmt::format("target  the class of {} is {}  p={:.3f}", input, quoted(t.text), t.probability);

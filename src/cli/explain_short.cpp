@@ -54,9 +54,7 @@ std::string then(const ExplainReport& r, double lost, bool about) {
     const Lead lead = lead_at(r, value, about);
     return fmt::format("{} {} as {}", lead.ahead, lead.times, lead.behind);
   }
-  if (is_log_p(r) && lost != 0)
-    return fmt::format("{}{} {}", about ? "about " : "", std::abs(lost) < kHardly ? "hardly" : factor_words(lost),
-                       lost > 0 ? "less likely" : "more likely");
+  if (is_log_p(r) && lost != 0) return (about ? "about " : "") + change_words(lost);
   if (is_log_p(r)) return probability_words(std::exp(value));
   return (about ? "about " : "") + value_words(value) + value_unit(r);
 }

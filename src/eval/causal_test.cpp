@@ -142,6 +142,7 @@ TEST(Causal, NearTokensAreEditedMoreOftenThanFarOnes) {
   ExplainRequest r;
   ExplainReport report;
   report.window.last = 401;
+  report.window.edits_end = 400;
   r.tokens.assign(401, 3);
   int64_t near = 0, all = 0;
   for (r.seed = 0; r.seed < 20; ++r.seed) {

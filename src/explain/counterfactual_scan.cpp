@@ -1,7 +1,6 @@
 #include "explain/counterfactual_scan.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/memory.h"
 #include "explain/run_edits.h"
@@ -38,6 +37,7 @@ class Scan {
   Scan(const Model& model, const ExplainRequest& r, std::span<const TargetReport> targets, std::span<const Edit> edits,
        const ScanReach& reach, ProgressSink* progress)
       : model_(model),
+        request_(r),
         targets_(targets),
         target_(targets[0]),
         edits_(edits),
@@ -47,17 +47,16 @@ class Scan {
         progress_(progress, "scan", "tokens", static_cast<uint64_t>(2 * tokens_.size())),
         responses_(edits.size()),
         tail_(tokens_, reach.tail < places() ? 0 : reach.tail) {
-    by_window_.resize(edits_.size());
-    std::iota(by_window_.begin(), by_window_.end(), size_t{0});
+    plan(memory_within(r.mem_limit));
     std::stable_sort(by_window_.begin(), by_window_.end(),
                      [&](size_t a, size_t b) { return window_end(edits_[a]) > window_end(edits_[b]); });
-    plan(memory_within(r.mem_limit));
   }
 
   std::vector<ScanResponse> run() {
     BorderWalk<R> walk(model_, tokens_, start_, plan_);
     walk.run(
         target_seed(model_, target_), [this](const BorderChunk<R>& chunk) { visit(chunk); }, progress_);
+    run_long();
     return std::move(responses_);
   }
 
@@ -79,8 +78,10 @@ class Scan {
   double middle(const BorderChunk<R>& chunk, const ChangedRows& rows);
   std::vector<double> read_later(const BorderChunk<R>& chunk, std::span<const ChangedRows> edits, int64_t from) const;
   void run_windows(std::span<const size_t> some, const BorderChunk<R>& chunk);
+  void run_long();
 
   const Model& model_;
+  const ExplainRequest& request_;
   std::span<const TargetReport> targets_;
   const TargetReport& target_;  // the first
   std::span<const Edit> edits_;
@@ -92,6 +93,7 @@ class Scan {
   typename BorderWalk<R>::Plan plan_;
   int64_t memory_ = 0;             // tokens that a convolution looks back
   std::vector<size_t> by_window_;  // edits, the last window first
+  std::vector<size_t> long_;       // those of more tokens than states are kept of
   size_t next_ = 0;                // of by_window_
   size_t at_once_ = 1;             // edits
   PassRoom pieces_;
@@ -107,13 +109,19 @@ void Scan<R>::plan(int64_t limit) {
   ChainedPass first(model_, tokens_.first(2), start_, room);
   memory_ = memory_of(first.ctx());
   const auto bytes = static_cast<int64_t>(std::max<size_t>(first.take_states()[1].bytes(), 1));
-  int64_t longest = 1;  // tokens of an edit
-  for (const Edit& e : edits_) longest = std::max(longest, e.count);
   plan_.chunk = chunk_within(limit, bytes);
+  int64_t longest = 1;  // tokens of an edit
+  for (size_t i = 0; i < edits_.size(); ++i) {
+    const bool fits = edits_[i].count <= plan_.chunk;
+    (fits ? by_window_ : long_).push_back(i);
+    if (fits) longest = std::max(longest, edits_[i].count);
+  }
   plan_.last_begin = end_begin() - memory_ - longest;
   plan_.lead_in = reach_.window + longest;
+  constexpr int64_t kShare = 8, kEach = 64;  // of the limit; bytes by which attention reads an edit, for each token
+  const int64_t fit = limit / (kShare * (bytes + kEach * n()));
   at_once_ = static_cast<size_t>(
-      std::clamp(kPackedTokens / (std::max(reach_.window, reach_.tail) + 1), int64_t{1}, plan_.chunk));
+      std::clamp(std::min(kPackedTokens / (std::max(reach_.window, reach_.tail) + 1), fit), int64_t{1}, plan_.chunk));
 }
 
 template <class R>
@@ -219,11 +227,20 @@ void Scan<R>::run_windows(std::span<const size_t> some, const BorderChunk<R>& ch
   }
 }
 
+template <class R>
+void Scan<R>::run_long() {
+  if (long_.empty()) return;
+  std::vector<Edit> some;
+  for (const size_t i : long_) some.push_back(edits_[i]);
+  std::vector<ScanResponse> run = as_run(run_edits_of(model_, request_, targets_, some));
+  for (size_t i = 0; i < run.size(); ++i) responses_[long_[i]] = std::move(run[i]);
+}
+
 }  // namespace
 
 int64_t scan_bytes(int64_t state_bytes, int64_t tokens, int64_t answer, int64_t limit) {
   const int64_t chunk = chunk_within(limit, state_bytes);
-  return state_bytes * (kCopies * std::max(chunk, answer) + tokens / chunk);
+  return state_bytes * ((kCopies + 1) * std::max(chunk, answer) + tokens / chunk);  // and of a long edit
 }
 
 std::vector<ScanResponse> as_run(const std::vector<std::vector<double>>& changes) {

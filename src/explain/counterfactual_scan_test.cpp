@@ -77,8 +77,27 @@ TEST_P(CounterfactualScans, AreTheRunEditWhereTheWindowMeetsTheTarget) {
   const Case c(GetParam());
   if (!c.usable) GTEST_SKIP() << "no language model";
   EXPECT_TRUE(agree(c.scan({kTokens, 0}), c.truth, tol::kF64Absolute));
-  EXPECT_TRUE(agree(c.scan({2, kTokens}), c.truth, tol::kF64Absolute));
+  constexpr ScanReach kInTheWalk{kTokens - 2, 0};
+  for (const ScanResponse& s : scan_edits(c.model, c.r, c.target, c.edits, kInTheWalk)) EXPECT_TRUE(s.exact);
+  EXPECT_TRUE(agree(c.scan(kInTheWalk), c.truth, tol::kF64Absolute));
   EXPECT_TRUE(agree(run_edits(c.model, c.r, c.target, c.edits), c.truth, tol::kF64Absolute));
+}
+
+TEST_P(CounterfactualScans, RunLongEditsAsAWholeWhereMemoryIsShort) {
+  Case c(GetParam());
+  if (!c.usable) GTEST_SKIP() << "no language model";
+  constexpr int64_t kLong = 9;  // more than the fewest tokens of a chunk
+  c.edits = {{.kind = EditKind::kRemove, .position = 0, .count = kLong},
+             {.kind = EditKind::kRemove, .position = 2, .count = kLong}};
+  std::vector<double> truth, changes;
+  const double base = value_of(c.model, c.r, c.target, nullptr);
+  for (const Edit& e : c.edits) truth.push_back(value_of(c.model, c.r, c.target, &e) - base);
+  c.r.mem_limit = 1;
+  for (const ScanResponse& s : scan_edits(c.model, c.r, c.target, c.edits, {1, 1})) {
+    EXPECT_TRUE(s.exact);
+    changes.push_back(s.change);
+  }
+  EXPECT_TRUE(agree(changes, truth, tol::kF64Absolute));
 }
 
 // Token v + kVocab / 2 becomes token v, moved by very little.

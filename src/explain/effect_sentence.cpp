@@ -158,8 +158,8 @@ class Sentence {
   std::string tried() const {
     const auto asked =
         std::count_if(method_.found.begin(), method_.found.end(), [](Found f) { return f != Found::kNotAsked; });
-    if (asked >= report_.target.first()) return "";
-    return fmt::format(" Only {} of the {} tokens before the last one were tried.", asked, report_.target.first());
+    const int64_t all = report_.target.removable();
+    return asked >= all ? "" : fmt::format(" Only {} of {} tokens were tried.", asked, all);
   }
 
   const ExplainReport& report_;

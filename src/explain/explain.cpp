@@ -40,7 +40,8 @@ void check_measure(const Model& model, const ExplainRequest& r) {
         "[explain] expected the measure logit, found {}: the model gives a number", r.measure);
   std::set<int32_t> named;
   const auto once = [&](int32_t id) {
-    check(named.insert(id).second, ErrorCode::kUsage, "[explain] expected each token once, found {} twice", id);
+    check(named.insert(id).second, ErrorCode::kUsage, "[explain] expected each answer once, found \"{}\" ({}) twice",
+          token_report(model, id).text, id);
   };
   if (r.target_id) once(*r.target_id);
   for (const int32_t id : r.target_also) once(id);

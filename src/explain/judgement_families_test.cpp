@@ -54,6 +54,29 @@ TEST_P(JudgementFamilies, MatricesOfClassifiersHaveAnEstimateAboveTheDiagonalAsW
   }
 }
 
+TEST_P(JudgementFamilies, EveryTokenOfAJudgedTextMayBeTakenOut) {
+  for (const char* pooling : {"mean", "last"}) {
+    Config config = config_of(GetParam());
+    config.set("pooling", std::string(pooling));
+    config.set("num_labels", int64_t{4});
+    const Model model = random_model(config, DType::kF64);
+    ExplainRequest r = request_of(model, 2000);
+    if (r.tokens.empty()) GTEST_SKIP() << "it reads vectors";
+    r.methods = parse_methods("scan:by=token");
+    const ExplainReport report = explain(model, r);
+    ASSERT_EQ(report.methods[0].found, std::vector<Found>(r.tokens.size(), Found::kMeasured));
+    EXPECT_EQ(report.methods[0].trust.find("before the last"), std::string::npos);
+    for (const int64_t t : {int64_t{0}, std::ssize(r.tokens) - 1}) {
+      std::vector<int32_t> without = r.tokens;
+      without.erase(without.begin() + t);
+      const double lost = report.target.value() - value_of(model, without, report.target);
+      EXPECT_TRUE(agree(report.methods[0].scores()[static_cast<size_t>(t)], lost, tol::kF64Absolute)) << t;
+    }
+    r.tokens.resize(1);
+    EXPECT_EQ(explain(model, r).methods[0].found, std::vector<Found>(1, Found::kNotAsked));
+  }
+}
+
 // Classifiers of token texts and regressors of feature vectors: every token has a share in the pooled judgement.
 TEST_P(JudgementFamilies, JudgementsOfWholeTextsAddUp) {
   for (const bool features : {false, true}) {

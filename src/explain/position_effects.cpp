@@ -68,6 +68,7 @@ void Effects::read_whole() {
   Runner runner(model_, pass_);
   const std::span<const float> logits = runner.step(tokens_, state);  // [vocab]
   const auto next = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  progress_.step(static_cast<uint64_t>(T()));
   answers_.assign(tokens_.begin() + 1, tokens_.end());
   answers_.push_back(next);
   out_.next = token_report(model_, next);

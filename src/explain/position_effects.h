@@ -51,7 +51,6 @@ struct PositionEffects {
   double at(int64_t row, int64_t col) const { return lost[static_cast<size_t>(row * size() + col)]; }
 };
 
-EffectsEstimate estimate_effects(const Model& model, const EffectsRequest& request);
 // Error(kUsage) for a bad request, Error(kData) for a model that predicts no next token, Error(kResource) with the
 // estimate for a text that is too long or does not fit mem_limit.
 PositionEffects position_effects(const Model& model, const EffectsRequest& request);

@@ -31,9 +31,10 @@ void check_model(const Model& model) {
         "position; 'hindscan explain' says what each word does to that answer");
 }
 
-// Tokens of the text itself, once more for the states in front of the pieces, and of every edited text.
+// Tokens of the text itself, for what it goes on with and for what it asks, once more for the states in front of the
+// pieces, and of every edited text.
 int64_t tokens_read(int64_t tokens, const std::vector<Piece>& pieces) {
-  int64_t all = tokens + pieces.back().first;
+  int64_t all = 2 * tokens + pieces.back().first;
   for (const Piece& p : pieces) all += tokens - p.last + (p.first > 0 ? 1 : 0);
   return all;
 }
@@ -117,10 +118,6 @@ std::string to_text(const EffectsEstimate& e) {
                      counted(e.tokens, "token"), counted(e.pieces, piece_by_name(e.by)),
                      format_count(static_cast<double>(e.read)), format_duration(std::ceil(e.seconds)),
                      (e.bytes >> 20) + 1);
-}
-
-EffectsEstimate estimate_effects(const Model& model, const EffectsRequest& request) {
-  return plan_effects(model, request).estimate;
 }
 
 }  // namespace hindscan

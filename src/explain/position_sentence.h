@@ -12,8 +12,6 @@ std::string piece_name(const PositionEffects& effects, int64_t piece);
 std::string answer_name(const PositionEffects& effects, int64_t row);
 int64_t piece_number(const PositionEffects& effects, int64_t piece);  // of words the first is 0; of tokens where it is
 
-std::string times_less_likely(double lost);  // "12 times less likely", "1.4 times likelier", "as likely"
-
 struct PositionEffect {
   int64_t row = 0, col = 0;
   double lost = 0;

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "explain/score_words.h"
 #include "explain/test_support.h"
 
 namespace hindscan {
@@ -47,7 +48,7 @@ TEST(EffectsSentence, WordsThatStandSeveralTimesAreTold) {
   EXPECT_THAT(effects_sentence(e), HasSubstr("\"the\" (word 0) mattered most for \"the\" (word 2): without it, that is "
                                              "1.2 times less likely."));
   EXPECT_THAT(effects_sentence(e), HasSubstr("\"the\" (word 2) stood most in the way of \"end\" (likely next): without "
-                                             "it, that is 4.5 times likelier."));
+                                             "it, that is 4.5 times more likely."));
 }
 
 TEST(EffectsSentence, WhereNothingMattersNoneIsNamed) {
@@ -58,10 +59,10 @@ TEST(EffectsSentence, WhereNothingMattersNoneIsNamed) {
 }
 
 TEST(EffectsSentence, TimesAreOddsOfThePlainKind) {
-  EXPECT_EQ(times_less_likely(std::log(2)), "2.0 times less likely");
-  EXPECT_EQ(times_less_likely(-std::log(40)), "40 times likelier");
-  EXPECT_EQ(times_less_likely(0.01), "as likely");
-  EXPECT_EQ(times_less_likely(800), "over 1000 times less likely");
+  EXPECT_EQ(change_words(std::log(2)), "2.0 times less likely");
+  EXPECT_EQ(change_words(-std::log(40)), "40 times more likely");
+  EXPECT_EQ(change_words(0.01), "hardly less likely");
+  EXPECT_EQ(change_words(800), "over a billion times less likely");
 }
 
 TEST(EffectsSentence, TheStrongestFurtherBackComeFirst) {

@@ -21,12 +21,23 @@ PieceBy taken_out_by(const Model& model, std::span<const int32_t> tokens, const 
   return by == "auto" ? readable_pieces(texts_of(model, tokens)) : parse_piece_by(by);
 }
 
-std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t target, PieceBy by) {
+int64_t set_in_front(const Model& model, std::span<const int32_t> tokens) {
+  if (!model.has_tokenizer()) return 0;
+  const auto text =
+      std::find_if_not(tokens.begin(), tokens.end(), [&](int32_t id) { return model.tokenizer().is_special(id); });
+  return text - tokens.begin();
+}
+
+std::vector<Edit> removals(const Model& model, std::span<const int32_t> tokens, int64_t end, PieceBy by) {
   constexpr int64_t kMostWhole = 512;  // tokens of a text that is read whole for each of them
-  const int64_t first = model.arch().sizes().labels == 0 ? 0 : std::max<int64_t>(0, target - kMostWhole);
+  const int64_t begin = set_in_front(model, tokens),
+                first = model.arch().sizes().labels == 0 ? begin : std::max(begin, end - kMostWhole);
   std::vector<Edit> edits;
-  for (const Piece& p : pieces_of(texts_of(model, tokens), first, target, by))
-    edits.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
+  if (first >= end) return edits;
+  for (const Piece& p : pieces_of(texts_of(model, tokens), first, end, by)) {
+    if (p.last - p.first < std::ssize(tokens))
+      edits.push_back({.kind = EditKind::kRemove, .position = p.first, .count = p.last - p.first});
+  }
   return edits;
 }
 

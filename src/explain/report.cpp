@@ -89,6 +89,7 @@ static Json method_json(const MethodReport& m) {
   out.set("causal", m.causal ? causal_json(*m.causal) : Json(nullptr));
   if (!m.label.empty()) out.set("label", m.label);
   if (m.effect_of) out.set("effect_of", edit_name(*m.effect_of)).set("found", found_json(m));
+  if (!m.edited_first.empty()) out.set("edited_first", m.edited_first);
   for (const auto& [key, value] : m.details.members()) out.set(key, value);
   return out;
 }
@@ -111,8 +112,9 @@ size_t shown_method(const ExplainReport& report, const std::string& name) {
   if (!name.empty()) return find_method(asked, name);
   // Effects of edits that were asked of every token.
   const auto tells_effects = [&](const MethodReport& m) {
-    return m.effect_of && report.target.first() > 0 &&
-           std::count(m.found.begin(), m.found.end(), Found::kNotAsked) == std::ssize(m.found) - report.target.first();
+    return m.effect_of && report.target.removable() > 0 &&
+           std::count(m.found.begin(), m.found.end(), Found::kNotAsked) <=
+               std::ssize(m.found) - report.target.removable();
   };
   const auto effects = std::find_if(report.methods.begin(), report.methods.end(), tells_effects);
   if (effects != report.methods.end()) return static_cast<size_t>(effects - report.methods.begin());

@@ -78,7 +78,7 @@ struct TargetReport {
   std::string contrast_text;
   double logit = 0;
   double contrast_logit = 0;  // 0 without a contrast
-  double probability = 0;     // of id, softmax over the vocabulary
+  double probability = 0;     // of id, of its group, or of the whole continuation
   TargetKind kind = TargetKind::kToken;
   double bias = 0;                // part of the value that no token has a share in: the head's bias
   std::string measure = "logit";  // what of the logits (targets.def)
@@ -87,8 +87,12 @@ struct TargetReport {
   std::vector<double> raw = {};                        // logits that it reads, before the head's soft cap
   std::vector<int32_t> earlier = {};                   // of an answer of several tokens: those before id
   std::vector<int32_t> foils = {};                     // the most likely tokens beside id and contrast_id
+  int64_t edits_begin = 0;                             // tokens in front of it are the tokenizer's, no part of the text
   size_t places() const { return earlier.size() + 1; }
   int64_t first() const { return position - std::ssize(earlier); }  // where the answer's first token is read
+  // What may be taken out ends here: before the place of an answer, or with a text that is judged as a whole.
+  int64_t edits_end() const { return kind == TargetKind::kToken ? first() : position + 1; }
+  int64_t removable() const { return position == 0 ? 0 : edits_end() - edits_begin; }  // tokens
   double value() const { return measure == "logit" ? logit - contrast_logit : measured; }
 };
 
@@ -125,7 +129,7 @@ struct MethodReport {
   std::vector<MethodNote> notes;       // what it found out beside its scores, for people
   Json details = Json::object();       // and for programs: members of its JSON object
   std::optional<EditKind> effect_of;   // the scores are what this edit takes away; none: what the token brings
-  std::string edited = "token";        // what it takes at once: "token", "word", "sentence"
+  std::string edited = "token";        // what it takes at once: "token", "word", "sentence", "paragraph"
   std::string edit_words;              // what else that edit does to the text
   std::vector<int64_t> edited_first;   // [T] first token of the edit that took it; empty: each was edited alone
   std::vector<Found> found;            // [T], with effect_of

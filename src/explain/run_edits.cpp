@@ -13,12 +13,13 @@ void check_edits(const Model& model, const TargetReport& target, std::span<const
   check(model.arch().sizes().feature_dim == 0, ErrorCode::kUsage,
         "[edits] expected tokens that can be taken out, found vectors; name methods that edit nothing");
   for (const Edit& e : edits)
-    check(
-        e.position >= 0 && e.kind != EditKind::kDropWrite && e.count >= 1 &&
-            (e.kind == EditKind::kRemove ? e.end() <= target.first() : e.count == 1 && e.position <= target.first()),
-        ErrorCode::kUsage,
-        "[edits] expected one of tokens 0..{} to replace or some before the last to remove, found {} of tokens {}..{}",
-        target.first(), edit_name(e.kind), e.position, e.end() - 1);
+    check(e.position >= 0 && e.kind != EditKind::kDropWrite && e.count >= 1 &&
+              (e.kind == EditKind::kRemove ? e.end() <= target.edits_end() && e.count <= target.position
+                                           : e.count == 1 && e.position <= target.first()),
+          ErrorCode::kUsage,
+          "[edits] expected one of tokens 0..{} to replace or some but not all of them to remove, found {} of tokens "
+          "{}..{}",
+          target.first(), edit_name(e.kind), e.position, e.end() - 1);
 }
 
 PackedSequence edited_text(std::span<const int32_t> tokens, const Edit& e, const SequenceState& before, int64_t end) {
@@ -33,10 +34,22 @@ PackedSequence edited_text(std::span<const int32_t> tokens, const Edit& e, const
 
 namespace {
 
+// Of the state behind so many tokens, the keys and values of attention among them; from two of the tokens.
+int64_t bytes_behind(const Model& model, std::span<const int32_t> tokens, SequenceState state) {
+  Runner runner(model);
+  std::vector<int64_t> bytes;
+  for (int64_t t = 0; t < std::min<int64_t>(2, std::ssize(tokens)); ++t) {
+    const RunSequence one{tokens.subspan(static_cast<size_t>(t), 1), &state};
+    runner.feed({&one, 1});
+    bytes.push_back(static_cast<int64_t>(state.bytes()));
+  }
+  return bytes.back() + (bytes.back() - bytes.front()) * std::max<int64_t>(0, std::ssize(tokens) - 2);
+}
+
 // How many texts share the passes: their states must fit.
-size_t texts_at_once(const ExplainRequest& r, const SequenceState& state) {
+size_t texts_at_once(const ExplainRequest& r, int64_t state_bytes) {
   constexpr int64_t kShare = 4;  // of the limit
-  const int64_t bytes = kShare * (static_cast<int64_t>(state.bytes()) + 1);
+  const int64_t bytes = kShare * (state_bytes + 1);
   return static_cast<size_t>(std::clamp(memory_within(r.mem_limit) / bytes, int64_t{1}, kTextsAtOnce));
 }
 
@@ -117,12 +130,13 @@ std::vector<std::vector<double>> run_edits_of(const Model& model, const ExplainR
     if (t > read) runner.feed({&some, 1});
     read = t;
   };
+  const size_t at_once = edits.empty() ? 1 : texts_at_once(r, bytes_behind(model, tokens, start));
   PassRoom room;
   for (size_t begin = 0; begin < order.size();) {
     throw_if_stopped();
     read_to(edits[order[begin]].position);
     std::vector<PackedSequence> texts{{{tokens.begin() + read, tokens.end()}, state}};  // the unedited one
-    const size_t end = std::min(order.size(), begin + texts_at_once(r, state));
+    const size_t end = std::min(order.size(), begin + at_once);
     for (size_t i = begin; i < end; ++i) {
       read_to(edits[order[i]].position);
       texts.push_back(edited_text(tokens, edits[order[i]], state, std::ssize(tokens)));

@@ -35,7 +35,7 @@ class ScanMethod final : public ReverseMethod<R> {
 
   void run(const Model& model, const ExplainRequest& r, const TargetReport& target, ProgressSink& progress) override {
     by_ = taken_out_by(model, r.tokens, spec_);
-    edits_ = removals(model, r.tokens, target.first(), by_);
+    edits_ = removals(model, r.tokens, target.edits_end(), by_);
     if (edits_.empty()) return;
     scan_ = checked_scan(model, r, with_foils(target), edits_, reach_, &progress);
     model_ = &model;
@@ -64,9 +64,9 @@ class ScanMethod final : public ReverseMethod<R> {
     report.approximate = scan_.approximate;
     report.reach = scan_.checks.empty() ? reach_ : scan_.checks.back().reach;
     if (scan_.checks.empty())
-      report.label = target.first() == 0 ? "no token stands before the last one" : "";
+      report.label = target.removable() == 0 ? "nothing stands before the last token" : "";
     else
-      describe(report);
+      describe(target, report);
     describe_replaced(report);
     if (model_ != nullptr) add_foils(*model_, target, edits_, scan_.responses, report);
     return report;
@@ -92,7 +92,7 @@ class ScanMethod final : public ReverseMethod<R> {
     }
   }
 
-  void describe(MethodReport& report) const {
+  void describe(const TargetReport& target, MethodReport& report) const {
     const auto run =
         std::count_if(scan_.responses.begin(), scan_.responses.end(), [](const auto& s) { return s.exact; });
     const ScanCheck& last = scan_.checks.back();
@@ -104,7 +104,7 @@ class ScanMethod final : public ReverseMethod<R> {
           "better than \"nothing happens\"), largest miss {:.3g}",
           last.drawn, *last.skill, last.largest_miss);
     report.notes.push_back({"checked", text});
-    report.trust = trust(run);
+    report.trust = trust(run, target);
     report.details.set("trust", report.trust);
     if (!scan_.carried && scan_.exact < std::ssize(scan_.responses))
       report.notes.push_back({"tail",
@@ -125,15 +125,18 @@ class ScanMethod final : public ReverseMethod<R> {
   }
 
   // How good the estimates are, as a share of what the edits do.
-  std::string trust(int64_t run) const {
+  std::string trust(int64_t run, const TargetReport& target) const {
     const std::string word = piece_by_name(by_);
     const int64_t all = std::ssize(scan_.responses);
-    if (run == all)
+    if (run == all) {
+      const std::string which = all == 1   ? "the one " + word
+                                : all == 2 ? fmt::format("both {}s", word)
+                                           : fmt::format("all {} {}s", all, word);
       return fmt::format(
-          "{} before the last {} really run: {}taken out of the text, and the rest read again. Nothing here is an "
-          "estimate",
-          all == 1 ? "the one " + word : fmt::format("all {} {}s", all, word), all == 1 ? "was" : "were",
+          "{}{} {} really run: {}taken out of the text, and the rest read again. Nothing here is an estimate", which,
+          target.kind == TargetKind::kToken ? " before the last" : "", all == 1 ? "was" : "were",
           all == 1 ? "" : "each ");
+    }
     std::string out = fmt::format(
         "{} of {} were really run (taken out, and the rest read again), the strongest among them; the others are "
         "estimates",

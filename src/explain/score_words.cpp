@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "explain/answers.h"
+#include "explain/effects.h"
 #include "explain/target_measure.h"
 
 namespace hindscan {
@@ -62,7 +63,7 @@ std::string value_unit(const ExplainReport& report) {
 
 std::string probability_words(double p) {
   if (p > 0.995) return "over 99 %";
-  if (p >= 0.0095) return fmt::format("{:.0f} %", 100 * p);
+  if (p >= 0.095) return fmt::format("{:.0f} %", 100 * p);
   if (p >= 0.001) return fmt::format("{:.1f} %", 100 * p);
   if (p < 1e-9) return "less than 1 in a billion";
   const double digits = std::pow(10, std::floor(std::log10(1 / p)) - 1);  // two that count
@@ -76,6 +77,11 @@ std::string factor_words(double change) {
   if (ratio < 999.5) return fmt::format("{:.0f} times", ratio);
   if (ratio < 999.5e3) return fmt::format("{:.0f} thousand times", ratio / 1e3);
   return ratio < 999.5e6 ? fmt::format("{:.0f} million times", ratio / 1e6) : "over a billion times";
+}
+
+std::string change_words(double lost) {
+  return fmt::format("{} {} likely", std::abs(lost) < kHardly ? "hardly" : factor_words(lost),
+                     lost > 0 ? "less" : "more");
 }
 
 std::string Lead::sentence() const { return fmt::format("{} is {} as {}", ahead, times, behind); }

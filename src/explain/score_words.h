@@ -40,6 +40,8 @@ bool is_log_p(const ExplainReport& report);
 std::string probability_words(double p);
 // "3.2 times", "16 thousand times": exp(|change|) of a logarithm; "just" where that is next to one.
 std::string factor_words(double change);
+// What becomes of a probability whose logarithm falls by this: "16 times less likely", "hardly more likely".
+std::string change_words(double lost);
 
 // What was asked of the model where the scores are effects of edits; else nothing.
 std::string asked_words(const ExplainReport& report, const MethodReport& method);

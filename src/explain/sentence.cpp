@@ -33,7 +33,9 @@ std::string predicted(const ExplainReport& report) {
   const char* input = report.vectors ? "the vectors" : "the text";
   if (t.kind == TargetKind::kNumber) return fmt::format("The model gives {} the number {:.4g}.", input, t.logit);
   if (!target_measure(t.measure).names)
-    return fmt::format("How open it is what comes next: {:.2f} {}. Why?", t.value(), target_measure(t.measure).unit);
+    return fmt::format("{}: {:.2f} {}. Why?",
+                       t.kind == TargetKind::kClass ? "How undecided the model is" : "How open it is what comes next",
+                       t.value(), target_measure(t.measure).unit);
   const std::string name = name_of(t), pieces = pieces_of_words(report);
   std::string out = fmt::format("The model gives {} a probability of {} ", name, probability_words(t.probability));
   out += t.kind == TargetKind::kClass ? fmt::format("to be the class of {}", input) : "to come next";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "explain/removals.h"
 #include "explain/target_head.h"
 #include "explain/target_measure.h"
 #include "kernels/finite.h"
@@ -86,6 +87,7 @@ HeadReading reading(const Model& model, const TargetReport& t, std::span<const d
 
 // Of a target whose raw logits are known.
 HeadReading known_reading(const Model& model, const TargetReport& t, size_t place) {
+  check(!t.raw.empty(), ErrorCode::kInternal, "[explain] expected a target whose logits were read, found none");
   const size_t rows = t.raw.size() / t.places();
   return reading(model, t, std::span(t.raw).subspan(place * rows, rows), place);
 }
@@ -162,6 +164,7 @@ TargetReport choose_target(const Model& model, const ExplainRequest& request, in
   TargetReport target;
   target.kind = kind_of(model.arch().sizes());
   target.position = position;
+  target.edits_begin = std::min(set_in_front(model, request.tokens), position);
   target.measure = request.measure;
   target.also = request.target_also;
   target.contrast_also = request.contrast_also;
@@ -240,16 +243,24 @@ std::vector<double> target_values(const Model& model, const TargetReport& target
   return out;
 }
 
-TargetReport log_p_of(TargetReport target) {
-  target.measure = "log-p";
-  target.contrast_id.reset();
+// Nothing is known yet of what another target reads.
+static TargetReport unread(TargetReport target) {
+  target.raw.clear();
+  target.foils.clear();
   target.contrast_also.clear();
   return target;
 }
 
+TargetReport log_p_of(TargetReport target) {
+  target = unread(std::move(target));
+  target.measure = "log-p";
+  target.contrast_id.reset();
+  return target;
+}
+
 TargetReport against(TargetReport target, int32_t foil) {
+  target = unread(std::move(target));
   target.contrast_id = foil;
-  target.contrast_also.clear();
   return target;
 }
 

@@ -1,4 +1,4 @@
-// The number that is explained: a logit of one position, by default against the runner-up.
+// The number that is explained: what a measure makes of the logits at one position, or of those of a continuation.
 #pragma once
 #include <span>
 #include <vector>

@@ -1,6 +1,7 @@
 #include "explain/token_text.h"
 
 #include "base/utf8.h"
+#include "io/printable.h"
 
 namespace hindscan {
 
@@ -28,7 +29,10 @@ Json token_json(const TokenReport& token) {
 }
 
 static std::string target_text(const Model& model, TargetKind kind, int32_t id) {
-  if (kind == TargetKind::kToken) return token_report(model, id).text;
+  if (kind == TargetKind::kToken) {
+    const TokenReport token = token_report(model, id);
+    return token.bytes.empty() ? token.text : printable(token.bytes).text;  // two bytes that are no characters differ
+  }
   const std::string label = fmt::format("id2label.{}", id);
   return model.config().has(label) ? model.config().text(label, "") : fmt::format("{} {}", target_kind_name(kind), id);
 }

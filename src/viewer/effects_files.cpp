@@ -1,10 +1,12 @@
 #include "viewer/effects_files.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/formats.h"
 #include "explain/position_sentence.h"
 #include "io/npy.h"
+#include "io/printable.h"
 #include "viewer/matrix_picture.h"
 
 namespace hindscan::viewer {
@@ -14,8 +16,8 @@ namespace {
 constexpr int kNameColumns = 16;
 
 std::string label(const Piece& p) {
-  const std::string marked = quoted(p.bytes, kNameColumns);
-  return marked.substr(1, marked.size() - 2);
+  const size_t begin = std::min(p.bytes.find_first_not_of(' '), p.bytes.size());
+  return printable(begin < p.bytes.size() ? p.bytes.substr(begin) : p.bytes, kNameColumns).text;
 }
 
 }  // namespace

@@ -58,8 +58,8 @@ std::string subtitle(const ExplainReport& r, const MethodReport& m, PieceBy by) 
   const TargetReport& t = r.target;
   std::string out = fmt::format("Model {}, {}", r.model, counted(r.tokens.size(), r.vectors ? "vector" : "token"));
   if (t.kind == TargetKind::kToken)
-    out += fmt::format(", prediction after token {} of 0..{} (p = {:.3f})", t.position, r.tokens.size() - 1,
-                       t.probability);
+    out +=
+        fmt::format(", prediction after token {} of 0..{} (p = {:.3f})", t.first(), r.tokens.size() - 1, t.probability);
   if (t.kind == TargetKind::kClass) out += fmt::format(" (p = {:.3f})", t.probability);
   out += fmt::format(". Method {}", m.name);
   if (m.effect_of) return out + effects(r, m, by);

@@ -25,6 +25,8 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
                                   npy_array("layer_residuals", {residuals.size()}, residuals)};
   std::vector<std::vector<int32_t>> marks;  // the arrays point into them
   marks.reserve(report.methods.size());
+  std::vector<std::vector<int32_t>> firsts;
+  firsts.reserve(report.methods.size());
   for (const MethodReport& m : report.methods) {
     for (const ScoreArray& a : m.arrays) {
       std::string name = fmt::format("{}.{}", m.name, &a == &m.total() ? "scores" : a.name);
@@ -34,6 +36,9 @@ void write_report_npz(Fs& fs, const std::string& path, const ExplainReport& repo
     if (!m.effect_of) continue;
     marks.push_back(measured_marks(m));
     arrays.push_back(npy_array(m.name + ".measured", {T}, marks.back()));
+    if (!m.edited_first.empty())
+      arrays.push_back(
+          npy_array(m.name + ".edited_first", {T}, firsts.emplace_back(m.edited_first.begin(), m.edited_first.end())));
   }
   write_npz(fs, path, arrays);
 }

@@ -32,6 +32,17 @@ printf '%s' "$text" >text.txt
 expect 0 logits -m bos -f text.txt
 holds cmp out whole
 
+# What the tokenizer sets in front is no word that could be taken out.
+expect 0 explain -m bos -p "$text" --json
+holds python3 - <<'PY'
+import json
+d = json.load(open("out"))
+found = next(m for m in d["methods"] if m["name"] == "scan")["found"]
+assert found[0] is None and found[-1] is None and all(found[1:-1]), found
+PY
+expect 0 explain -m bos -p "$text"
+holds test -z "$(grep 'really run' out | grep endoftext)"
+
 # A3: nothing stands before the second piece, and two pieces are one text to the last bit. (In float32 the products of
 # nine rows and of four round differently; the reference mode does not.)
 expect 0 logits -m bos -p "$text" --dtype f64

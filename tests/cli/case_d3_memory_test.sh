@@ -52,6 +52,12 @@ for limit in 20 50 100 150 250; do
   bounded "$limit" matrix -m "$model" -f long.txt --layer 0 --blocks 16 -o m.npy
   bounded "$limit" logits -m "$model" -f long.txt -o l.npy
 done
+# One piece that is long, and the keys and values of attention.
+python3 -c 'import random; random.seed(1); print("Once upon a time " * 200 + "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=2500)) + " and she said")' >blob.txt
+bounded 250 explain -m "$model" -f blob.txt
+expect 0 train --arch llama --d-model 64 --n-layer 2 --steps 1 --batch 1 --length 16 --tokenizer "$model/tokenizer.json" --data long.txt --out llama
+for _ in 1 2 3; do cat long.txt; done >longer.txt
+bounded 110 explain -m llama/model -f longer.txt --edits 0 --method scan:by=token
 expect_error 71 "[--mem-limit] expected at least" explain -m "$model" -p "The cat" --mem-limit 1M
 head -c 60M /dev/zero | tr '\0' a >big.txt
 expect_error 71 "[big.txt] expected at most" logits -m "$model" -f big.txt --mem-limit 100M

@@ -5,6 +5,9 @@ prompt=(-p "The old woman looked at the stranger and")
 
 expect 0 explain "${prompt[@]}" --continuation " shook her head" -o page.html -o picture.png -o out.json -o out.npz
 words=$(paste -sd' ' out)
+cp out short
+expect 0 explain "${prompt[@]}" --continuation " shook her head" --details
+mv out details && mv short out
 holds grep -q 'The model gives "shook her head" a probability of [0-9.]* %' <<<"$words"
 holds grep -qE 'Without "[a-z]+" it is [0-9.]+ times less likely' <<<"$words"
 holds test "$(grep -c 'shook her head' out)" -ge 2
@@ -14,6 +17,7 @@ import json, math, re
 report = json.load(open("out.json"))
 target, words = report["target"], " ".join(open("out").read().split())
 first = target["answer_from"]
+assert f"what follows token {first - 1} of" in open("details").read()
 scan = next(m for m in report["methods"] if m["name"] == "scan")
 lost = next(a for a in report["arrays"] if a["method"] == "scan")["values"]
 assert target["measure"] == "log-p" and target["text"] == " shook her head" and len(report["tokens"]) - first == 3, target
@@ -35,7 +39,7 @@ holds test "$(python3 -c 'import json; print(json.load(open("out"))["target"]["t
 
 for other in "--target 2" "--target-token \ the" "--contrast none" "--hops 2"; do
   eval "set -- $other"
-  expect_error 2 "a target of its own" explain "${prompt[@]}" --continuation " shook" "$@"
+  expect_error 2 "expected no $1 beside it" explain "${prompt[@]}" --continuation " shook" "$@"
 done
 expect_error 2 "name one of the two" explain "${prompt[@]}" --continuation " shook" --generate 2
 expect_error 2 "expected the measure log-p" explain "${prompt[@]}" --continuation " shook her" --measure logit
@@ -51,12 +55,15 @@ done >alone
 expect 0 explain "${text[@]}" --target 3,6,-1 -o page.html -o picture.png
 holds diff <(grep -v '^$' alone) <(grep -v '^$' out)
 for n in 1 2 3; do holds test -s "page-$n.html" -a -s "picture-$n.png"; done
+holds test "$(cat picture-?.png | wc -c)" -gt 0 -a "$(sha256sum picture-?.png | cut -d" " -f 1 | sort -u | wc -l)" = 3
+for n in 1 2 3; do holds grep -q "\"position\":$(((n == 1) * 3 + (n == 2) * 6 + (n == 3) * 9))," "page-$n.html"; done
 expect 0 explain "${text[@]}" --target 3,6,-1 --json --edits 0
 holds python3 - <<'PY'
 import json
 documents = json.load(open("out"))
 assert [d["target"]["position"] for d in documents] == [3, 6, len(documents[0]["tokens"]) - 1]
 PY
-expect_error 2 "found 99" explain "${text[@]}" --target 3,99
+expect_error 2 "found 99" explain "${text[@]}" --target 3,99 -o none.html
+holds test ! -e none-1.html
 expect_error 2 "--target" explain "${text[@]}" --target 3,x
 finish

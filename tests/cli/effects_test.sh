@@ -69,9 +69,12 @@ PY
 
 # Ids without texts; a state from before; what a pipe brings.
 expect 0 effects -m "$model" --tokens 5,6,7,8 --json
-holds python3 -c 'import json; assert json.load(open("out"))["by"] in ("word", "token")'
+holds python3 -c 'import json; assert json.load(open("out"))["by"] == "token"'
 expect 0 run -p "He opened the door" -n 0 --state-out half.state
-expect 0 effects -p " and went into the" --state-in half.state
+expect 0 effects -p " and went into the" --json
+cp out alone
+expect 0 effects -p " and went into the" --state-in half.state --json
+holds python3 -c 'import json; a, b = (json.load(open(p))["lost"] for p in ("alone", "out")); assert a != b'
 printf 'The cat sat on the\n' | "$HINDSCAN" effects >out 2>err || fail "a pipe"
 out_has "cat"
 

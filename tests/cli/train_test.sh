@@ -67,7 +67,7 @@ holds grep -q "accuracy" out
 expect 0 info -m sentiment/model
 holds grep -q "2 class scores a sequence: bad, good" out
 expect 0 explain -m sentiment/model -p "the wonderful moon"
-out_has "to be the class of the text. Why"
+out_has "to be the class of the text"
 expect 0 explain -m sentiment/model -p "the wonderful moon" --json
 out_is_json
 expect_error 65 "classifier" run -m sentiment/model -p "The"
@@ -81,7 +81,7 @@ holds test "$(wc -l <out)" = 60
 expect 0 explain -m vectors/model --features x.npy
 out_has "was not tried: this model reads vectors"
 expect 0 explain -m vectors/model --features x.npy --details
-out_has "to be the class of the vectors. Why"
+out_has "to be the class of the vectors"
 out_has "causal  none: vectors"
 out_has " rank     pos  vector "
 expect_error 65 "many.npy" classify -m vectors/model --features many.npy
