@@ -10,6 +10,7 @@ namespace hindscan {
 
 static std::vector<Effects::Piece> pieces_given(const std::vector<Piece>& pieces) {
   std::vector<Effects::Piece> out;
+  out.reserve(pieces.size());
   for (const Piece& p : pieces) out.push_back({p.first, p.last, p.bytes});
   return out;
 }

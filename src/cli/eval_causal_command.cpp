@@ -91,6 +91,7 @@ std::vector<EvalText> read_texts(const Model& model, const CausalFlags& f, int64
 // Without their folders, where that still tells them apart.
 std::vector<std::string> names_of(const std::vector<std::string>& files) {
   std::vector<std::string> out;
+  out.reserve(files.size());
   for (const std::string& file : files) out.push_back(std::filesystem::path(file).filename().string());
   return std::set(out.begin(), out.end()).size() == files.size() ? out : files;
 }
