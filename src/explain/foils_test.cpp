@@ -85,6 +85,33 @@ TEST_F(Foils, WhatWasRunIsWhatTheirOwnExplanationsSay) {
   }
 }
 
+// A note is made of ranks by hand: three edits were run, one was not.
+TEST_F(Foils, TheNoteSaysWhetherTheOrderDependsOnTheOtherAnswer) {
+  TargetReport target = report_.target;
+  target.foils = {5, 6};
+  const std::vector<Edit> edits(4);
+  const auto noted = [&](const std::vector<double>& log_p, const std::vector<double>& first,
+                         const std::vector<double>& second) {
+    std::vector<ScanResponse> responses(4);
+    for (size_t i = 0; i < 3; ++i) {
+      responses[i].change = static_cast<double>(i);
+      responses[i].beside = {log_p[i], first[i], second[i]};
+    }
+    MethodReport report;
+    add_foils(model_, target, edits, responses, report);
+    return report.notes.at(0).text;
+  };
+  const std::string same = noted({0, 1, 2}, {0, 1, 2}, {0, 2, 5}), other = noted({0, 2, 1}, {0, 1, 2}, {2, 1, 0});
+  EXPECT_NE(same.find("the 3 edits that were run have a rank correlation of 1.00 to 1.00"), std::string::npos) << same;
+  EXPECT_EQ(same.find("depends on"), std::string::npos) << same;
+  EXPECT_NE(same.find("alone: 1.00"), std::string::npos) << same;
+  EXPECT_EQ(same.find("third answer"), std::string::npos) << same;
+  EXPECT_NE(other.find("-1.00 to 1.00 with what is shown: which words matter depends on the other answer"),
+            std::string::npos)
+      << other;
+  EXPECT_NE(other.find("alone: 0.50, so without some words a third answer gains"), std::string::npos) << other;
+}
+
 TEST_F(Foils, AreOfAContrastAlone) {
   r_.measure = "log-p";
   const ExplainReport report = explain(model_, r_);

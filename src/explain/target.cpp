@@ -6,6 +6,7 @@
 #include "explain/removals.h"
 #include "explain/target_head.h"
 #include "explain/target_measure.h"
+#include "explain/target_reading.h"
 #include "kernels/finite.h"
 
 namespace hindscan {
@@ -31,73 +32,12 @@ int32_t best_except(const std::vector<double>& logits, std::span<const int32_t> 
   return best;
 }
 
-// What a target reads of the head at one place.
-struct HeadReading {
-  std::vector<int32_t> rows;
-  std::vector<double> raw, logits;   // of these rows, before and behind the soft cap
-  std::vector<size_t> own, against;  // where in rows
-  ReadLogits read() const { return {logits, own, against}; }
-};
-
-// Own tokens at a place of the answer, the first one first.
-std::vector<int32_t> named_ids(const TargetReport& t, size_t place) {
-  std::vector<int32_t> out{place < t.earlier.size() ? t.earlier[place] : t.id};
-  out.insert(out.end(), t.also.begin(), t.also.end());
-  return out;
-}
-
-std::vector<int32_t> contrast_ids(const TargetReport& t) {
-  if (!t.contrast_id) return {};
-  std::vector<int32_t> out{*t.contrast_id};
-  out.insert(out.end(), t.contrast_also.begin(), t.contrast_also.end());
-  return out;
-}
-
-std::span<const double> row_at(const TargetReport& t, std::span<const double> h, size_t place) {
-  const size_t C = h.size() / t.places();
-  return h.subspan(place * C, C);  // [d_model]
-}
-
-// Raw logits of the rows that the target reads at a place; h: [d_model].
-std::vector<double> raw_of(const Model& model, const TargetReport& t, std::span<const double> h, size_t place) {
-  if (target_measure(t.measure).whole) return head_logits(model, h);
-  const LogitHead head = model.arch().logit_head();
-  std::vector<double> out;
-  for (const int32_t id : named_ids(t, place)) out.push_back(head_logit(head, id, h));
-  for (const int32_t id : contrast_ids(t)) out.push_back(head_logit(head, id, h));
-  return out;
-}
-
-HeadReading reading(const Model& model, const TargetReport& t, std::span<const double> raw, size_t place) {
-  const LogitHead head = model.arch().logit_head();
-  HeadReading out;
-  const std::vector<int32_t> own = named_ids(t, place), against = contrast_ids(t);
-  if (target_measure(t.measure).whole) {
-    for (size_t v = 0; v < raw.size(); ++v) out.rows.push_back(static_cast<int32_t>(v));
-    out.own.assign(own.begin(), own.end());
-  } else {
-    out.rows = own;
-    out.rows.insert(out.rows.end(), against.begin(), against.end());
-    for (size_t i = 0; i < out.rows.size(); ++i) (i < own.size() ? out.own : out.against).push_back(i);
-  }
-  out.raw.assign(raw.begin(), raw.end());
-  for (const double r : raw) out.logits.push_back(soft_capped(head, r));
-  return out;
-}
-
-// Of a target whose raw logits are known.
-HeadReading known_reading(const Model& model, const TargetReport& t, size_t place) {
-  check(!t.raw.empty(), ErrorCode::kInternal, "[explain] expected a target whose logits were read, found none");
-  const size_t rows = t.raw.size() / t.places();
-  return reading(model, t, std::span(t.raw).subspan(place * rows, rows), place);
-}
-
 // Raw logits, those shown and the value; h: [places, d_model].
 void set_value(const Model& model, TargetReport& t, std::span<const double> h) {
   t.raw.clear();
   t.logit = t.contrast_logit = t.measured = 0;
   for (size_t place = 0; place < t.places(); ++place) {
-    const HeadReading r = reading(model, t, raw_of(model, t, row_at(t, h, place), place), place);
+    const HeadReading r = read_head(model, t, h, place);
     t.logit += group_logit(r.read(), r.own);
     t.contrast_logit += group_logit(r.read(), r.against);
     t.measured += target_measure(t.measure).value(r.read());
@@ -219,7 +159,7 @@ TargetReport target_at(const Model& model, TargetReport target, std::span<const 
 double target_value(const Model& model, const TargetReport& target, std::span<const double> h) {
   double value = 0;
   for (size_t place = 0; place < target.places(); ++place) {
-    const HeadReading read = reading(model, target, raw_of(model, target, row_at(target, h, place), place), place);
+    const HeadReading read = read_head(model, target, h, place);
     value += target_measure(target.measure).value(read.read());
   }
   check(std::isfinite(value), ErrorCode::kData,
