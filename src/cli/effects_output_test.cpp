@@ -43,7 +43,7 @@ TEST(EffectsText, TheStrongestFurtherBackStandInATable) {
   EXPECT_THAT(text, HasSubstr(" \"He\"        \"end\" (likely next)   20 times less likely\n"));
   EXPECT_THAT(text, Not(HasSubstr("more likely\n")));
   EXPECT_THAT(effects_text(by_hand(), plain(80), 8),
-              HasSubstr(" \"He\"        «\"no»                  7.4 times more likely\n"));
+              HasSubstr(" \"He\"        «\"no»                 7.4 times more likely\n"));
 }
 
 TEST(EffectsText, ANarrowScreenShowsTheEnd) {
