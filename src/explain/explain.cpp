@@ -6,6 +6,7 @@
 
 #include "base/counted.h"
 #include "base/memory.h"
+#include "explain/cost_fit.h"
 #include "explain/explainer.h"
 #include "explain/hops.h"
 #include "explain/target_measure.h"
@@ -99,10 +100,9 @@ ExplainEstimate estimate_explain(const Model& model, const ExplainRequest& reque
   if (const auto possible = with_possible_methods(model, request)) return estimate_explain(model, *possible);
   check_request(model, request);
   const int64_t target = resolve_target(model, request);
-  constexpr double kMuch = 0.1;  // of all: a plan that was the first to touch what is cold is made again by then
   ExplainPlan plan = make_explain_plan(model, request, target);
   if (plan.estimate.bytes > memory_within(request.mem_limit)) return plan.estimate;
-  if (plan.estimate.plan_seconds > kMuch * plan.estimate.seconds) plan = make_explain_plan(model, request, target);
+  if (plan.estimate.seconds < kWorthTiming) plan = make_explain_plan(model, request, target);  // the first was cold
   time_plan(model, request, target, plan);
   return plan.estimate;
 }
