@@ -11,6 +11,7 @@
 #include <exception>
 
 #include "base/counted.h"
+#include "base/denormals.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "eval/explain_judged.h"
@@ -186,6 +187,7 @@ static int run(int argc, char** argv) {
 }  // namespace hindscan::bench
 
 int main(int argc, char** argv) {
+  hindscan::flush_denormals();
   try {
     return hindscan::bench::run(argc, argv);
   } catch (const std::exception& e) {

@@ -44,6 +44,7 @@ std::string listed(const std::vector<std::string>& names, const char* last) {
 
 std::vector<std::string> all_quoted(const std::vector<std::string>& texts) {
   std::vector<std::string> out;
+  out.reserve(texts.size());
   for (const std::string& text : texts) out.push_back(quoted(text, kNameColumns));
   return out;
 }
