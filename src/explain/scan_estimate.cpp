@@ -236,9 +236,9 @@ ScanSeconds time_whole(const Model& model, const ExplainRequest& r, int64_t targ
   const TargetReport report = run_explainer(model, alone, whole, target).target;
   const size_t some = std::min(edits.size(), whole_texts_at_once(target + 1));
   const double seconds = seconds_of([&] { run_edits(model, alone, report, edits.first(some)); });
-  const auto passes = static_cast<double>((edits.size() + some - 1) / some);  // each with the unedited text
+  const size_t passes = (edits.size() + some - 1) / some;  // each with the unedited text
   ScanSeconds out;
-  out.scan = seconds / static_cast<double>(some + 1) * (static_cast<double>(edits.size()) + passes);
+  out.scan = seconds / static_cast<double>(some + 1) * static_cast<double>(edits.size() + passes);
   return out;
 }
 

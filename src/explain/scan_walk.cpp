@@ -165,7 +165,8 @@ double Scan<R>::middle(const BorderChunk<R>& chunk, const ChangedRows& rows) {
                        [&](const auto& r) { return r != nullptr && r->holds(slot); });
   };
   double sum = 0;
-  for (const auto& [slot, numbers] : adjoint.slots()) {
+  for (const auto& named : adjoint.slots()) {
+    const std::string& slot = named.first;
     if (read_directly(slot)) continue;
     const auto known =
         std::find_if(changes_.begin(), changes_.end(), [&](const auto& change) { return change.first == slot; });
