@@ -30,25 +30,17 @@ std::vector<Part> next_parts(std::span<AskedRun> runs, std::vector<int64_t>& don
 }
 
 int64_t read(const Model& model, std::span<const Part> parts, PassRoom& room) {
-  std::vector<int32_t> tokens, asked;  // [rows]
-  Input input;
-  input.cu_seqlens = {0};
+  std::vector<int32_t> asked;  // [rows]
+  std::vector<RunSequence> runs;
   for (const Part& p : parts) {
-    tokens.insert(tokens.end(), p.run->text.tokens.begin() + p.first, p.run->text.tokens.begin() + p.first + p.count);
-    asked.insert(asked.end(), p.run->asked.begin() + p.first, p.run->asked.begin() + p.first + p.count);
-    input.cu_seqlens.push_back(std::ssize(tokens));
-    input.states.push_back(&p.run->text.state);
+    const auto first = static_cast<size_t>(p.first), count = static_cast<size_t>(p.count);
+    const std::span<const int32_t> questions = p.run->asked.subspan(first, count);
+    asked.insert(asked.end(), questions.begin(), questions.end());
+    runs.push_back({std::span<const int32_t>(p.run->text.tokens).subspan(first, count), &p.run->text.state});
   }
-  input.tokens = tokens;
-  CtxOptions options;
-  options.compute = model.compute();
-  options.in_place = true;
-  options.use(room);
-  Ctx ctx(input, std::move(options));
-  const Var h = model.arch().forward(ctx);  // [rows, d_model]
-  std::vector<double> nats(tokens.size());  // [rows]
-  ops::cross_entropy(ctx, model.arch().logit_head(), h, asked, {}, nats);
-  ctx.commit();
+  std::vector<double> nats(asked.size());  // [rows]
+  run_pass(model, runs, room,
+           [&](Ctx& ctx, Var h) { ops::cross_entropy(ctx, model.arch().logit_head(), h, asked, {}, nats); });
   auto nat = nats.begin();
   for (const Part& p : parts) {
     for (int64_t t = 0; t < p.count; ++t, ++nat) {
@@ -58,7 +50,7 @@ int64_t read(const Model& model, std::span<const Part> parts, PassRoom& room) {
       p.run->log_p[static_cast<size_t>(p.first + t)] = -*nat;
     }
   }
-  return std::ssize(tokens);
+  return std::ssize(asked);
 }
 
 }  // namespace

@@ -171,17 +171,6 @@ TEST(Continuation, OfTheModelsOwnIsTheMostLikelyTokenEachTime) {
   }
 }
 
-void refused(const ExplainRequest& r, const std::string& word) {
-  const Model model = tiny_model(DType::kF64);
-  try {
-    explain(model, r);
-    FAIL() << word;
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ErrorCode::kUsage);
-    EXPECT_NE(e.message().find(word), std::string::npos) << e.message();
-  }
-}
-
 TEST(Continuation, WhatItCannotBeIsRefused) {
   ExplainRequest r = request_for(distinct_tokens(8));
   r.methods = parse_methods("frozen");

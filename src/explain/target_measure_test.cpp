@@ -116,17 +116,6 @@ INSTANTIATE_TEST_SUITE_P(All, Measures, testing::ValuesIn(target_measures().begi
                            return name;
                          });
 
-void refused(ExplainRequest r, const std::string& word) {
-  const Model model = tiny_model(DType::kF64);
-  try {
-    explain(model, r);
-    FAIL() << word;
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), ErrorCode::kUsage);
-    EXPECT_NE(e.message().find(word), std::string::npos) << e.message();
-  }
-}
-
 TEST(TargetMeasure, WhatWouldChangeNothingIsRefused) {
   ExplainRequest r = request_for(distinct_tokens(5));
   r.measure = "surprise";

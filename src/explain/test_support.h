@@ -1,5 +1,7 @@
 // Tiny random models and brute-force matrices for the tests of explain/ and eval/.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -72,6 +74,18 @@ inline double value_of(const Model& model, std::vector<int32_t> tokens, const Ta
   r.contrast = Contrast::kId;
   r.contrast_id = *like.contrast_id;
   return explain(model, r).target.value();
+}
+
+// A request that is wrong in itself, whatever the model; the message has the word.
+inline void refused(const ExplainRequest& r, const std::string& word) {
+  const Model model = tiny_model(DType::kF64);
+  try {
+    explain(model, r);
+    FAIL() << word;
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUsage);
+    EXPECT_NE(e.message().find(word), std::string::npos) << e.message();
+  }
 }
 
 inline const MethodReport& method_of(const ExplainReport& report, const std::string& name) {
