@@ -28,7 +28,8 @@ struct Progress {
   std::string_view what, unit;   // "explain", "tokens"
   uint64_t done = 0, total = 0;  // total 0: unknown
 };
-// Called from the thread of the request, or, while data are read, from another one at a time. May throw to stop.
+// Called from the thread of the request (where numbers too small to be normal count as zero meanwhile), or, while data
+// are read, from another one at a time. May throw to stop.
 using OnProgress = std::function<void(const Progress&)>;
 
 }  // namespace hindscan

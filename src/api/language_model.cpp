@@ -57,6 +57,7 @@ Continuation continuation_of(const Generated& generated) {
 
 std::string LanguageModel::generate(std::string_view prompt, const Generation& options) const {
   const RequestScope scope(options.cancel == nullptr ? nullptr : options.cancel->flag());
+  const FlushedDenormals small;
   SequenceState state;
   return hindscan::generate(impl_->model, encode(prompt), state, generate_options(options), options.on_text).text;
 }
@@ -90,6 +91,7 @@ Score LanguageModel::score(std::string_view text, const ScoreOptions& options) c
 }
 
 static Judgement judge(const Model& model, const Input& input) {
+  const FlushedDenormals small;
   const std::vector<float> scores = predict(model, input);  // [1, labels]
   Judgement out;
   out.labels = label_names(model);

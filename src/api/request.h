@@ -1,5 +1,6 @@
 // A request of the library: what may take it back, and whom it tells how far it is.
 #pragma once
+#include "base/denormals.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/signals.h"
@@ -38,7 +39,8 @@ class CallerProgress final : public ProgressSink {
   int depth_ = 0;
 };
 
-// For its scope the calling thread works on this request. Options outlive it.
+// For its scope the calling thread works on this request: so do callbacks, to which tiny numbers are zero as well.
+// Options outlive it.
 class CallerRequest {
  public:
   CallerRequest(const Cancel* cancel, const OnProgress& on_progress)
@@ -49,6 +51,7 @@ class CallerRequest {
 
  private:
   RequestScope scope_;
+  FlushedDenormals small_;
   CallerProgress progress_;
 };
 

@@ -1,6 +1,8 @@
 // A request that is taken back ends, alone.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "api/test_support.h"
 
 namespace hindscan {
@@ -29,6 +31,31 @@ TEST(Cancelling, EndsTheRequestItWasGivenToAlone) {
            [&] { english().effects(kText, {.cancel = &cancel}); }, [&] { session.feed("more", &cancel); }})
     EXPECT_EQ(code_of(request), ErrorCode::kCancelled);
   EXPECT_NO_THROW(english().score(kText));
+}
+
+// Denormals are slow where a long text ends among them; the caller's own are no business of a library.
+TEST(Requests, CountTinyNumbersAsZeroWhileTheyLastAlone) {
+  const auto half = [] {
+    volatile float smallest = std::numeric_limits<float>::min();
+    return smallest * 0.5f;
+  };
+  float inside = 1;
+  const auto look = [&] { inside = half(); };
+  const Generation written{.max_tokens = 2, .on_text = [&](std::string_view) { look(); }};
+  const OnProgress progress = [&](const Progress&) { look(); };
+  Session session(english());
+  session.feed("Once upon");
+  for (const std::function<void()>& request : std::vector<std::function<void()>>{
+           [&] { english().generate("Once upon", written); }, [&] { session.generate(written); },
+           [&] { english().score(kText, {.on_progress = progress}); },
+           [&] { english().explain(kText, {.methods = "frozen", .on_progress = progress}); },
+           [&] { english().matrix(kText, {.on_progress = progress}); },
+           [&] { english().effects(kText, {.on_progress = progress}); }}) {
+    inside = 1;
+    request();
+    EXPECT_EQ(inside, 0);
+    EXPECT_GT(half(), 0);
+  }
 }
 
 TEST(Requests, RefuseLessThanNothing) {

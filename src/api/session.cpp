@@ -81,6 +81,7 @@ std::span<const float> Session::logits() const {
 
 Continuation Session::generate(const Generation& options) {
   const RequestScope scope(options.cancel == nullptr ? nullptr : options.cancel->flag());
+  const FlushedDenormals small;
   GenerateOptions o = generate_options(options);
   ReadText next = in().at;
   o.logits = logits();

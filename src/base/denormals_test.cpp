@@ -1,7 +1,9 @@
 #include "base/denormals.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
+#include <atomic>
 #include <limits>
 #include <thread>
 
@@ -24,6 +26,32 @@ TEST(Denormals, AreZeroOnTheThreadThatAsksAndThoseItStarts) {
   EXPECT_FALSE(here);
   EXPECT_FALSE(started);
   EXPECT_TRUE(halves_the_smallest()) << "this thread asked for nothing";
+}
+
+// How many threads of a team of three see them.
+int seen_by_team() {
+  std::atomic<int> seen = 0;
+#pragma omp parallel num_threads(3)
+  seen += halves_the_smallest() ? 1 : 0;
+  return seen;
+}
+
+TEST(Denormals, OfATeamAreZeroForAScopeAlone) {
+  std::thread([] {  // a team of its own
+    omp_set_num_threads(3);
+    ASSERT_EQ(seen_by_team(), 3);
+    {
+      const FlushedDenormals outer;
+      EXPECT_EQ(seen_by_team(), 0);
+      {
+        const FlushedDenormals inner;
+        EXPECT_EQ(seen_by_team(), 0);
+      }
+      EXPECT_EQ(seen_by_team(), 0);
+    }
+    EXPECT_EQ(seen_by_team(), 3);
+  })
+      .join();
 }
 
 }  // namespace
