@@ -35,8 +35,8 @@ struct Effects {
 
   int64_t size() const { return static_cast<int64_t>(taken_out.size()); }
   double at(int64_t row, int64_t col) const { return lost[static_cast<size_t>(row * size() + col)]; }
-  // Not of words that come later; nor of the very first, without which nothing stands before the second.
-  static bool asked_of(int64_t row, int64_t col) { return col <= row && row > 0; }
+  // Not of words that come later; nor of the second without the first, where no token of the tokenizer's stands before.
+  bool asked_of(int64_t row, int64_t col) const { return col <= row && (row > 0 || taken_out.front().first > 0); }
 };
 
 }  // namespace hindscan

@@ -34,7 +34,7 @@ class Effects {
     out_.lost.assign(n * n, 0.0);
     state_ = start_;
     for (size_t p = 0; p < n;) p = take_out(p);
-    std::fill_n(out_.lost.begin(), n, 0.0);  // the first row: see asked()
+    if (out_.first_row() > 0) std::fill_n(out_.lost.begin(), n, 0.0);
     return std::move(out_);
   }
 

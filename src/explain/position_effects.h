@@ -38,7 +38,7 @@ struct PositionEffects {
   std::string model, weights;  // name, hash
   PieceBy by = PieceBy::kToken;
   std::vector<TokenReport> tokens;  // [T]
-  std::vector<Piece> pieces;        // [n] taken out
+  std::vector<Piece> pieces;        // [n] taken out: all but what the tokenizer sets in front of the text
   std::vector<Piece> answers;       // [n] asked for: the piece behind each; the last one is no part of the text
   TokenReport next;                 // that last one
   std::vector<double> log_p;        // [n] of each row's answer with the whole text, nats
@@ -46,8 +46,9 @@ struct PositionEffects {
   double seconds = 0;
 
   int64_t size() const { return std::ssize(pieces); }
-  // Not of words that come later, nor of the very first, without which nothing stands before the second.
-  bool asked(int64_t row, int64_t col) const { return col <= row && row > 0; }
+  // Without the very first token of all nothing stands before the second.
+  int64_t first_row() const { return pieces.front().first > 0 ? 0 : 1; }
+  bool asked(int64_t row, int64_t col) const { return col <= row && row >= first_row(); }
   double at(int64_t row, int64_t col) const { return lost[static_cast<size_t>(row * size() + col)]; }
 };
 

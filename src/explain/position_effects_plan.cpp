@@ -9,6 +9,7 @@
 #include "explain/asked_runs.h"
 #include "explain/cost_fit.h"
 #include "explain/pass_probe.h"
+#include "explain/removals.h"
 #include "explain/token_text.h"
 #include "explain/walk_plan.h"
 #include "model/pass_cost.h"
@@ -85,7 +86,7 @@ EffectsPlan plan_effects(const Model& model, const EffectsRequest& r) {
   EffectsPlan plan;
   for (const int32_t id : r.tokens) plan.tokens.push_back(token_report(model, id));
   plan.by = r.by.value_or(readable_pieces(plan.tokens));
-  plan.pieces = pieces_of(plan.tokens, 0, std::ssize(plan.tokens), plan.by);
+  plan.pieces = pieces_of(plan.tokens, set_in_front(model, r.tokens), std::ssize(plan.tokens), plan.by);
   check(plan.pieces.size() > 1, ErrorCode::kUsage,
         "[effects] expected at least two {0}s, one of them before what is asked for, found {1}; use a longer text{2}",
         piece_by_name(plan.by), plan.pieces.size(), plan.by == PieceBy::kToken ? "" : " or smaller pieces");

@@ -132,7 +132,7 @@ class PositionEffectsOfWords : public ::testing::Test {
   // Every entry is the sum over the tokens of what follows, without the whole of what is taken out.
   void expect_sums(const PositionEffects& e) const {
     ExplainRequest like = request_for(r.tokens);
-    for (int64_t row = 1; row < e.size(); ++row) {
+    for (int64_t row = e.first_row(); row < e.size(); ++row) {
       const Piece& asked = e.answers[static_cast<size_t>(row)];
       for (int64_t col = 0; col <= row; ++col) {
         const Piece& out = e.pieces[static_cast<size_t>(col)];
@@ -169,6 +169,22 @@ TEST_F(PositionEffectsOfWords, SentencesAreTakenOutWhole) {
   ASSERT_EQ(e.size(), 3);
   EXPECT_FALSE(e.asked(0, 0));
   expect_sums(e);
+}
+
+// What the tokenizer sets in front is no word: the first word is asked for, and may be taken out itself.
+TEST_F(PositionEffectsOfWords, BeginBehindWhatTheTokenizerSetsInFront) {
+  const int64_t words = position_effects(model, r).size();
+  int32_t mark = 0;
+  while (!model.tokenizer().is_special(mark)) ++mark;
+  r.tokens.insert(r.tokens.begin(), mark);
+  const PositionEffects e = position_effects(model, r);
+  ASSERT_EQ(e.size(), words);
+  EXPECT_EQ(e.pieces[0].bytes, "The");
+  EXPECT_TRUE(e.asked(0, 0));
+  EXPECT_NE(e.at(0, 0), 0);
+  expect_sums(e);
+  r.tokens = {mark};
+  EXPECT_THROW(position_effects(model, r), Error);
 }
 
 // A weight that is no number, at a place that only some entries read.

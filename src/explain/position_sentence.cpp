@@ -43,8 +43,8 @@ std::string listed(const PositionEffects& e, const std::vector<int64_t>& rows) {
 // The word right before another nearly always matters most for it, so those further back are looked at apart.
 class Sentence {
  public:
-  explicit Sentence(const PositionEffects& e) : e_(e), led_(e.pieces.size()) {
-    for (int64_t row = 1; row < e.size(); ++row) {
+  explicit Sentence(const PositionEffects& e) : e_(e), asked_(e.size() - e.first_row()), led_(e.pieces.size()) {
+    for (int64_t row = e.first_row(); row < e.size(); ++row) {
       PositionEffect far;
       for (int64_t col = 0; col < row; ++col) {
         if (e.at(row, col) > far.lost) far = {row, col, e.at(row, col)};
@@ -60,8 +60,8 @@ class Sentence {
 
   std::string text() const {
     const std::string unit = piece_by_name(e_.by);
-    std::string out = fmt::format("For {} of {} the {} right before mattered most.", near_,
-                                  counted(e_.size() - 1, "later " + unit), unit);
+    std::string out =
+        fmt::format("For {} of {} the {} right before mattered most.", near_, counted(asked_, "later " + unit), unit);
     if (fall_.lost <= kHardly) return out + fmt::format(" No {} further back matters.", unit);
     out += fmt::format(" Further back, {} mattered most for {}: without it, that is {}.", piece_name(e_, fall_.col),
                        answer_name(e_, fall_.row), change_words(fall_.lost));
@@ -75,8 +75,7 @@ class Sentence {
         std::max_element(led_.begin(), led_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
     if (most->size() < 2) return fmt::format(" None of those mattered most for more than one {}.", unit);
     return fmt::format(" Of those further back, {} mattered most for {} of the {}: {}.",
-                       piece_name(e_, most - led_.begin()), most->size(), counted(e_.size() - 1, unit),
-                       listed(e_, *most));
+                       piece_name(e_, most - led_.begin()), most->size(), counted(asked_, unit), listed(e_, *most));
   }
 
   std::string in_the_way() const {
@@ -86,6 +85,7 @@ class Sentence {
   }
 
   const PositionEffects& e_;
+  int64_t asked_;                          // rows
   std::vector<std::vector<int64_t>> led_;  // of each column: the rows for which it matters most further back
   PositionEffect fall_, rise_;
   int64_t near_ = 0;  // rows for which the column right before matters most
