@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "explain/pieces.h"
+#include "explain/text_cuts.h"
 #include "io/printable.h"
 
 namespace hindscan::cli {

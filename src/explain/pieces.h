@@ -26,14 +26,11 @@ struct Piece {
 
 // Tokens [begin, end) without gap or overlap. A character (also one of several code points) is never cut; kToken joins
 // only the tokens that share one. Words of scripts without spaces stay as the tokenizer cut them. Paragraphs end with a
-// blank line, or where the text has none, with a line.
+// blank line, or where the text has none, with a line; lines of blanks alone are none of these.
 std::vector<Piece> pieces_of(std::span<const TokenReport> tokens, int64_t begin, int64_t end, PieceBy by);
 
 // Words, or tokens where letters follow each other without spaces and make no words.
 PieceBy readable_pieces(std::span<const TokenReport> tokens);
-
-// Whether a line may end between two texts: beside spaces, and anywhere in scripts that set none.
-bool may_break(std::string_view left, std::string_view right);
 
 std::string_view bytes_of(const TokenReport& token);
 std::string shown_text(int32_t id, const std::string& text);  // of a token; "<id>" of one without text

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "explain/text_cuts.h"
 
 namespace hindscan {
 namespace {
@@ -103,13 +104,20 @@ TEST(CaseA9, SentencesAreJoined) {
             (Strings{"So do I.", " He too."}));
 }
 
+TEST(CaseA9, EmptyLinesAreNoSentences) {
+  EXPECT_EQ(joined({"\n", " ", "\n", "One", ".", "\n", "  ", "\n", "Two", "\n", " "}, PieceBy::kSentence),
+            (Strings{"\n \nOne.", "\n  \nTwo\n "}));
+  EXPECT_EQ(joined({"\n", " ", "\n"}, PieceBy::kSentence), (Strings{"\n \n"}));
+}
+
 TEST(CaseA9, ParagraphsEndWithABlankLineOrElseWithALine) {
   EXPECT_EQ(joined({"One", ".", "\n", "Two", ".", "\n", "\n", "\n", "Three"}, PieceBy::kParagraph),
             (Strings{"One.\nTwo.\n\n\n", "Three"}));
   EXPECT_EQ(joined({"One", ".\n", " ", "\n", "  Two", "\n", "Three"}, PieceBy::kParagraph),
             (Strings{"One.\n \n", "  Two\nThree"}));
   EXPECT_EQ(joined({"One", ".", "\n", "Two", "\n"}, PieceBy::kParagraph), (Strings{"One.\n", "Two\n"}));
-  EXPECT_EQ(joined({"\n", "\n", "One"}, PieceBy::kParagraph), (Strings{"\n\n", "One"}));
+  EXPECT_EQ(joined({"\n", "\n", "One"}, PieceBy::kParagraph), (Strings{"\n\nOne"}));
+  EXPECT_EQ(joined({"One", ".\n", "\n", " ", "\r\n", "Two"}, PieceBy::kParagraph), (Strings{"One.\n\n \r\n", "Two"}));
   EXPECT_EQ(joined({"One", " two"}, PieceBy::kParagraph), (Strings{"One two"}));
 }
 

@@ -10,6 +10,7 @@
 #include "explain/answers.h"
 #include "explain/score_words.h"
 #include "explain/sentence.h"
+#include "explain/text_cuts.h"
 #include "io/printable.h"
 #include "viewer/axes.h"
 #include "viewer/ribbon.h"
