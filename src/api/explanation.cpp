@@ -5,6 +5,7 @@
 #include "api/impl.h"
 #include "api/request.h"
 #include "eval/explain_judged.h"
+#include "explain/answers.h"
 #include "explain/continuation.h"
 #include "explain/sentence.h"
 #include "explain/sources.h"
@@ -16,8 +17,8 @@ namespace {
 
 Explanation::Target target_of(const TargetReport& t) {
   Explanation::Target out{
-      target_kind_name(t.kind), t.position, t.id,          t.text,    t.contrast_id, t.contrast_text, t.logit,
-      t.contrast_logit,         t.value(),  t.probability, t.measure, t.also,        t.contrast_also};
+      target_kind_name(t.kind), t.position, t.id,          answer_text(t), t.contrast_id, other_text(t),  t.logit,
+      t.contrast_logit,         t.value(),  t.probability, t.measure,      t.also,        t.contrast_also};
   if (t.places() > 1) out.answer_from = t.first() + 1;
   return out;
 }

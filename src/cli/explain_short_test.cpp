@@ -119,8 +119,9 @@ TEST(ExplainShort, TellsWhatWasRunWhereSomeWasNot) {
 
 TEST(ExplainShort, AGroupOfAnswersIsNamedByItsMembers) {
   ExplainReport r = kettle();
-  r.target.text = " table| floor";
+  r.target.text = " table";
   r.target.also = {3};
+  r.target.also_texts = {" floor"};
   r.target.contrast_text = " stove";
   const std::string text = shown(r);
   EXPECT_THAT(text, HasSubstr("Put it on the[ table or floor]\n"));

@@ -2,6 +2,7 @@
 
 #include "base/formats.h"
 #include "eval/causal_words.h"
+#include "explain/answers.h"
 #include "io/interval_json.h"
 
 namespace hindscan {
@@ -55,9 +56,9 @@ Json text_json(const CausalText& text) {
       .set("at", text.at)
       .set("tokens", text.tokens)
       .set("target_id", text.target.id)
-      .set("target", text.target.text);
+      .set("target", answer_text(text.target));
   out.set("contrast_id", text.target.contrast_id);
-  out.set("contrast", text.target.contrast_id ? Json(text.target.contrast_text) : Json(nullptr));
+  out.set("contrast", text.target.contrast_id ? Json(other_text(text.target)) : Json(nullptr));
   return out.set("value", text.target.value()).set("probability", text.target.probability);
 }
 

@@ -1,6 +1,7 @@
 #include "explain/answers.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cctype>
 #include <span>
@@ -14,24 +15,18 @@ namespace {
 
 constexpr int kNameColumns = 40;
 
-// Of a group the texts of its members, which stand in one with "|" between them; one that has that sign stays whole.
-std::vector<std::string> texts_of(int32_t id, const std::vector<int32_t>& also, const std::string& text) {
-  std::vector<std::string> out{""};
-  for (const char c : text) {
-    if (c == '|')
-      out.emplace_back();
-    else
-      out.back() += c;
-  }
-  if (also.empty() || out.size() != also.size() + 1) return {shown_text(id, text)};
-  for (size_t i = 0; i < out.size(); ++i) out[i] = shown_text(i == 0 ? id : also[i - 1], out[i]);
+// Of all members of a group.
+std::vector<std::string> texts_of(int32_t id, const std::string& text, const std::vector<int32_t>& also,
+                                  const std::vector<std::string>& also_texts) {
+  std::vector<std::string> out{shown_text(id, text)};
+  for (size_t i = 0; i < also.size(); ++i) out.push_back(shown_text(also[i], also_texts[i]));
   return out;
 }
 
-std::vector<std::string> answers(const TargetReport& t) { return texts_of(t.id, t.also, t.text); }
+std::vector<std::string> answers(const TargetReport& t) { return texts_of(t.id, t.text, t.also, t.also_texts); }
 std::vector<std::string> others(const TargetReport& t) {
   if (!t.contrast_id) return {};
-  return texts_of(*t.contrast_id, t.contrast_also, t.contrast_text);
+  return texts_of(*t.contrast_id, t.contrast_text, t.contrast_also, t.contrast_also_texts);
 }
 
 // `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
@@ -75,6 +70,14 @@ bool is_one_letter(std::string_view answer) {
 
 std::string answer_name(const TargetReport& target) { return listed(all_quoted(answers(target)), "or"); }
 std::string other_name(const TargetReport& target) { return listed(all_quoted(others(target)), "or"); }
+
+std::string answer_text(const TargetReport& target) {
+  return fmt::format("{}{}{}", target.text, target.also.empty() ? "" : "|", fmt::join(target.also_texts, "|"));
+}
+std::string other_text(const TargetReport& target) {
+  return fmt::format("{}{}{}", target.contrast_text, target.contrast_also.empty() ? "" : "|",
+                     fmt::join(target.contrast_also_texts, "|"));
+}
 
 std::string answer_written(const TargetReport& target) { return written(answers(target)); }
 std::string other_written(const TargetReport& target) { return written(others(target)); }

@@ -13,6 +13,10 @@ std::string other_name(const TargetReport& target);   // of the contrast
 std::string answer_written(const TargetReport& target);
 std::string other_written(const TargetReport& target);
 
+// As --target takes it, for documents: " head"; of a group " head| hands".
+std::string answer_text(const TargetReport& target);
+std::string other_text(const TargetReport& target);
+
 // Which answers are pieces of words, and of which: `"ing" goes on with the last word: "walking".` Nothing where none
 // is.
 std::string pieces_of_words(const ExplainReport& report);

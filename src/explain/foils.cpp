@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "base/ranks.h"
+#include "explain/answers.h"
 #include "explain/pieces.h"
 #include "explain/target.h"
 #include "explain/token_text.h"
@@ -32,16 +33,13 @@ Read read_of(std::span<const Edit> edits, const std::vector<ScanResponse>& respo
   return out;
 }
 
-std::string named(const Model& model, int32_t id, std::span<const int32_t> also = {}) {
-  std::string out = quoted(shown_text(id, token_report(model, id).text), 20);
-  for (const int32_t other : also) out += " or " + named(model, other);
-  return out;
-}
+std::string named(const Model& model, int32_t id) { return quoted(shown_text(id, token_report(model, id).text), 20); }
 
 // `against "arm", "eyes" in place of "hands", the 9 edits that were run have a rank correlation of 0.96 to 0.99 with
 // what is shown; the log-probability of "head" alone: 0.93`.
-std::string note(const Model& model, const TargetReport& target, const Read& read,
+std::string note(const Model& model, TargetReport target, const Read& read,
                  const std::vector<std::optional<double>>& ranks) {
+  describe_target(model, target);
   std::vector<double> known;
   for (size_t k = 1; k < ranks.size(); ++k) {
     if (ranks[k]) known.push_back(*ranks[k]);
@@ -54,14 +52,12 @@ std::string note(const Model& model, const TargetReport& target, const Read& rea
     out = fmt::format(
         "against {} in place of {}, the {} that were run have a rank correlation of {:.2f} to {:.2f} with what is "
         "shown{}",
-        fmt::join(names, ", "), named(model, *target.contrast_id, target.contrast_also),
-        counted(read.edits.size(), "edit"), *low, *high,
+        fmt::join(names, ", "), other_name(target), counted(read.edits.size(), "edit"), *low, *high,
         *low < kStable ? ": which words matter depends on the other answer" : "");
   }
   if (!ranks.empty() && ranks[0])
-    out += fmt::format("{}the log-probability of {} alone: {:.2f}{}", out.empty() ? "" : "; ",
-                       named(model, target.id, target.also), *ranks[0],
-                       *ranks[0] < kStable ? ", so without some words a third answer gains" : "");
+    out += fmt::format("{}the log-probability of {} alone: {:.2f}{}", out.empty() ? "" : "; ", answer_name(target),
+                       *ranks[0], *ranks[0] < kStable ? ", so without some words a third answer gains" : "");
   return out;
 }
 

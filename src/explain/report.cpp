@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/formats.h"
+#include "explain/answers.h"
 #include "explain/target_measure.h"
 #include "explain/token_text.h"
 #include "io/interval_json.h"
@@ -19,9 +20,9 @@ static Json target_json(const TargetReport& target) {
   Json out = Json::object();
   out.set("kind", target_kind_name(target.kind))
       .set("unit", target.kind == TargetKind::kNumber ? "number" : target_measure(target.measure).unit);
-  out.set("position", target.position).set("id", target.id).set("text", target.text);
+  out.set("position", target.position).set("id", target.id).set("text", answer_text(target));
   out.set("contrast_id", target.contrast_id);
-  out.set("contrast_text", target.contrast_id ? Json(target.contrast_text) : Json(nullptr));
+  out.set("contrast_text", target.contrast_id ? Json(other_text(target)) : Json(nullptr));
   out.set("logit", target.logit);
   out.set("contrast_logit", target.contrast_id ? Json(target.contrast_logit) : Json(nullptr));
   out.set("probability", target.probability);

@@ -73,7 +73,7 @@ const char* target_kind_name(TargetKind kind);  // "token", "class", "number"
 struct TargetReport {
   int64_t position = 0;  // in the request's tokens; of a class or number: the last
   int32_t id = 0;        // token, class or which number
-  std::string text;
+  std::string text;      // of a continuation: all of it
   std::optional<int32_t> contrast_id;
   std::string contrast_text;
   double logit = 0;
@@ -83,11 +83,12 @@ struct TargetReport {
   double bias = 0;                // part of the value that no token has a share in: the head's bias
   std::string measure = "logit";  // what of the logits (targets.def)
   std::vector<int32_t> also = {}, contrast_also = {};  // of groups: the tokens beside id and contrast_id
-  double measured = 0;                                 // its value; of a logit that less the other
-  std::vector<double> raw = {};                        // logits that it reads, before the head's soft cap
-  std::vector<int32_t> earlier = {};                   // of an answer of several tokens: those before id
-  std::vector<int32_t> foils = {};                     // the most likely tokens beside id and contrast_id
-  int64_t edits_begin = 0;                             // tokens in front of it are the tokenizer's, no part of the text
+  std::vector<std::string> also_texts = {}, contrast_also_texts = {};
+  double measured = 0;                // its value; of a logit that less the other
+  std::vector<double> raw = {};       // logits that it reads, before the head's soft cap
+  std::vector<int32_t> earlier = {};  // of an answer of several tokens: those before id
+  std::vector<int32_t> foils = {};    // the most likely tokens beside id and contrast_id
+  int64_t edits_begin = 0;            // tokens in front of it are the tokenizer's, no part of the text
   size_t places() const { return earlier.size() + 1; }
   int64_t first() const { return position - std::ssize(earlier); }  // where the answer's first token is read
   // What may be taken out ends here: before the place of an answer, or with a text that is judged as a whole.

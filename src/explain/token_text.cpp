@@ -1,5 +1,7 @@
 #include "explain/token_text.h"
 
+#include <algorithm>
+
 #include "base/utf8.h"
 #include "io/printable.h"
 
@@ -38,15 +40,18 @@ static std::string target_text(const Model& model, TargetKind kind, int32_t id) 
 }
 
 void describe_target(const Model& model, TargetReport& target) {
-  const auto text = [&](int32_t id, std::span<const int32_t> also) {
-    std::string out = target_text(model, target.kind, id);
-    for (const int32_t other : also) out += "|" + target_text(model, target.kind, other);
+  const auto text = [&](int32_t id) { return target_text(model, target.kind, id); };
+  const auto texts = [&](std::span<const int32_t> ids) {
+    std::vector<std::string> out(ids.size());
+    std::ranges::transform(ids, out.begin(), text);
     return out;
   };
   target.text.clear();
-  for (const int32_t id : target.earlier) target.text += target_text(model, target.kind, id);
-  target.text += text(target.id, target.also);
-  if (target.contrast_id) target.contrast_text = text(*target.contrast_id, target.contrast_also);
+  for (const int32_t id : target.earlier) target.text += text(id);
+  target.text += text(target.id);
+  target.also_texts = texts(target.also);
+  if (target.contrast_id) target.contrast_text = text(*target.contrast_id);
+  target.contrast_also_texts = texts(target.contrast_also);
 }
 
 void describe_tokens(const Model& model, const ExplainRequest& request, ExplainReport& report) {

@@ -175,8 +175,9 @@ TEST(HtmlReport, SaysWhatAnEditWasAndWhatItsScoresMean) {
 TEST(HtmlReport, NamesAnswersAndPlacesAsTheTerminalDoes) {
   ExplainReport r = report_of({"and", " he", " and", " it"});
   r.target.position = 3;
-  r.target.text = " said| asked";
+  r.target.text = " said";
   r.target.also = {1};
+  r.target.also_texts = {" asked"};
   r.methods[0].effect_of = EditKind::kRemove;
   r.methods[0].found = {Found::kMeasured, Found::kMeasured, Found::kMeasured, Found::kNotAsked};
   const Json data = parse_json(island(html_report(r)), "island");
