@@ -36,7 +36,7 @@ inline OpCase norm_case(const char* name, NormOptions o, std::vector<std::vector
   return {name, 12, weights(std::move(shapes)), [=](Ctx& c, const WeightTable& w, Var x) {
             return ops::norm(c, o, w.size() > 0 ? &w[0] : nullptr, w.size() > 1 ? &w[1] : nullptr, x);
           }};
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the function owns its shapes
 
 inline std::vector<OpCase> coefficient_cases() {
   using K = NormOptions::Kind;
