@@ -14,11 +14,12 @@ namespace hindscan {
 class Session;
 
 struct MatrixOptions {
-  int layer = 0;              // negative: from the last
-  int mixer = 0;              // which of the layer's token mixers, where it has several
-  std::string map = "mean";   // over channels or heads: mean, abs, positive, or the number of one
-  bool whole_mixer = false;   // with convolution, activation, norm and gate; else the recurrence alone
-  bool key_dropping = false;  // delta rules without their erasing term, as other tools draw them
+  int layer = 0;                          // negative: from the last
+  int mixer = 0;                          // which of the layer's token mixers, where it has several
+  std::string map = "mean";               // over channels or heads: mean, abs, positive, or the number of one
+  bool whole_mixer = false;               // with convolution, activation, norm and gate; else the recurrence alone
+  std::vector<std::string> without = {};  // of the whole mixer: conv, activation, gate
+  bool key_dropping = false;              // delta rules without their erasing term, as other tools draw them
   std::optional<std::pair<int64_t, int64_t>> rows = {}, cols = {};  // [first, last) of the tokens; default: all
   int64_t blocks = 0;         // > 0: [blocks, blocks] sums over blocks of tokens instead of entries
   std::string sums = "auto";  // of blocks of abs and positive: exact, bounds, or exact where that takes half a minute

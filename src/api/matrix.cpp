@@ -25,6 +25,7 @@ Matrix LanguageModel::matrix(std::string_view text, const MatrixOptions& options
   r.mixer = options.mixer;
   parse_map(options.map, r);
   r.fidelity = options.whole_mixer ? Fidelity::kMixer : Fidelity::kCore;
+  for (const std::string& part : options.without) r.without.push_back(parse_mixer_part(part));
   r.estimator = options.key_dropping ? Estimator::kKeyDropping : Estimator::kExact;
   r.rows = range_of(options.rows);
   r.cols = range_of(options.cols);

@@ -201,6 +201,11 @@ TEST(Matrices, EveryOptionReachesTheMatrix) {
       {{.layer = 3}, [](MatrixRequest& r) { r.layer = 3; }},
       {{.map = "abs"}, [](MatrixRequest& r) { r.map = MapKind::kAbs; }},
       {{.whole_mixer = true}, [](MatrixRequest& r) { r.fidelity = Fidelity::kMixer; }},
+      {{.whole_mixer = true, .without = {"gate"}},
+       [](MatrixRequest& r) {
+         r.fidelity = Fidelity::kMixer;
+         r.without = {MixerPart::kGate};
+       }},
       {{.rows = std::pair{3, 8}},
        [](MatrixRequest& r) {
          r.rows = {3, 8};

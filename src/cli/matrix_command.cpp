@@ -20,6 +20,7 @@ namespace hindscan::cli {
 namespace {
 
 struct MatrixFlags {
+  std::vector<std::string> without;
   std::string output, map = "mean", fidelity = "core", estimator = "exact", sums = "auto", rows, cols, state_in;
 };
 
@@ -32,6 +33,11 @@ void add_flags(CLI::App& app, MatrixFlags& f, MatrixRequest& r) {
                  "core (the recurrence) or mixer (convolution, activation, norm and gate folded in)")
       ->check(one_of({"core", "mixer"}))
       ->capture_default_str();
+  app.add_option("--without", f.without,
+                 "Parts of the mixer to leave out of its map: conv, activation, gate (commas between several; with "
+                 "--fidelity mixer)")
+      ->delimiter(',')
+      ->check(one_of({"conv", "activation", "gate"}));
   app.add_option("--mixer", r.mixer, "Which of the layer's token mixers, where it has several")
       ->check(at_least(0))
       ->capture_default_str();
@@ -68,6 +74,9 @@ void settle(const MatrixFlags& f, MatrixRequest& r) {
   check(r.sums == Sums::kAuto || r.blocks > 0, ErrorCode::kUsage,
         "[matrix] --sums {} says how block sums are made; add --blocks K", f.sums);
   r.fidelity = f.fidelity == "mixer" ? Fidelity::kMixer : Fidelity::kCore;
+  for (const std::string& part : f.without) r.without.push_back(parse_mixer_part(part));
+  check(r.without.empty() || r.fidelity == Fidelity::kMixer, ErrorCode::kUsage,
+        "[matrix] --without {} says what to leave out of the mixer; add --fidelity mixer", f.without.front());
 }
 
 // "a:b", "a:", ":b" or "a"; negative numbers count from the end.
@@ -104,13 +113,19 @@ std::vector<std::string> names(const Model& model, const MatrixRequest& r, const
   return out;
 }
 
+std::string of_what(const MatrixFlags& flags) {
+  if (flags.fidelity == "core") return "the recurrence alone (core)";
+  return flags.without.empty() ? "the whole mixer, convolution and gate folded in"
+                               : fmt::format("the mixer without its {}", fmt::join(flags.without, " and "));
+}
+
 std::string picture(const Model& model, const MatrixRequest& r, const MatrixResult& m, const MatrixFlags& flags) {
   viewer::MatrixPicture p;
   const bool blocks = !m.edges.empty();
   p.title = fmt::format("Implicit attention of layer {}: which token reads from which", m.layer);
   p.subtitle = fmt::format(
       "Model {}, {}; map over channels or heads: {}; of {}{}.", model.name(), m.structure.words, flags.map,
-      flags.fidelity == "core" ? "the recurrence alone (core)" : "the whole mixer, convolution and gate folded in",
+      of_what(flags),
       blocks ? fmt::format("; the text in {} of tokens, a cell sums a pair", counted(r.blocks, "block")) : "");
   p.rows = m.rows;
   p.cols = m.cols;
@@ -139,12 +154,22 @@ void write(const Model& model, const MatrixResult& m, const std::string& path) {
   write_npz(real_fs(), path, arrays);
 }
 
+Json strings(const std::vector<std::string>& all) {
+  Json out = Json::array();
+  for (const std::string& one : all) out.push(one);
+  return out;
+}
+
 void report(const Model& model, const MatrixRequest& request, const MatrixResult& m, const MatrixFlags& flags,
             bool json) {
   if (json) {
     Json out = Json::object();
     out.set("schema", format::kMatrixJson).set("model", model.path()).set("output", flags.output).set("layer", m.layer);
-    out.set("map", flags.map).set("fidelity", flags.fidelity).set("rows", m.rows).set("columns", m.cols);
+    out.set("map", flags.map)
+        .set("fidelity", flags.fidelity)
+        .set("without", strings(flags.without))
+        .set("rows", m.rows)
+        .set("columns", m.cols);
     out.set("blocks", request.blocks).set("bound", !m.lower.empty());
     out.set("tightness", m.tightness);
     out.set("kind", m.structure.kind);
@@ -153,8 +178,10 @@ void report(const Model& model, const MatrixRequest& request, const MatrixResult
     Out::get().write(to_string(out, {.indent = 2}) + "\n");
     return;
   }
-  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity, [{}, {}]{}{}", flags.output, m.layer, flags.map,
-                   flags.fidelity, m.rows, m.cols, m.structure.held.empty() ? "" : "; ", m.structure.held));
+  const std::string left_out =
+      flags.without.empty() ? "" : fmt::format(" without {}", fmt::join(flags.without, " and "));
+  note(fmt::format("wrote {}: layer {}, {} map, {} fidelity{}, [{}, {}]{}{}", flags.output, m.layer, flags.map,
+                   flags.fidelity, left_out, m.rows, m.cols, m.structure.held.empty() ? "" : "; ", m.structure.held));
   if (m.estimator) {
     note(fmt::format(
         "key-dropping against the exact map: relative error {:.3f}, cosine {:.3f}, {:.0f} % of its mass is spurious",

@@ -42,6 +42,7 @@ struct MatrixRequest {
   MapKind map = MapKind::kMean;
   int64_t channel = 0;  // with kChannel: which map, a channel or head
   Fidelity fidelity = Fidelity::kCore;
+  std::vector<MixerPart> without = {};   // of the mixer, with Fidelity::kMixer
   std::optional<TokenRange> rows, cols;  // default: all tokens; ends < 0 count from the end
   int64_t blocks = 0;                    // > 0: [blocks, blocks] sums over blocks of tokens instead
   Sums sums = Sums::kAuto;               // with blocks

@@ -35,7 +35,7 @@ void collect_chunk(Ctx& ctx, const MixerView<R>& view, int64_t first, const Matr
     c.parts[0].window->expect(p.window.end - p.window.begin);
   }
   const Part<R>& part = c.parts[0];
-  part.window->append(ctx, view.ops(), std::max(part.begin, first) - first,
+  part.window->append(ctx, without(ctx, view.ops(), r.without), std::max(part.begin, first) - first,
                       std::min(part.end, first + view.tokens()) - first);
 }
 
@@ -51,7 +51,7 @@ void collect_whole(Ctx& ctx, Var h, const MixerView<R>& view, const MatrixReques
   }
   for (const Segment& g : ctx.layout(view.values()).segments) {
     c.parts.push_back({g.begin, g.end, view.window(p.fold, r.estimator)});
-    c.parts.back().window->append(ctx, view.ops(), g.begin, g.end);
+    c.parts.back().window->append(ctx, without(ctx, view.ops(), r.without), g.begin, g.end);
   }
 }
 

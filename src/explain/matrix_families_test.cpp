@@ -48,6 +48,36 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
   }
 }
 
+// What is left when all that may be left out is left out, and that it was there.
+TEST_P(MatrixFamilies, PartsOfTheMixerMayBeLeftOut) {
+  const Model model = random_model(config_of(GetParam()), DType::kF64);
+  const ExplainRequest r = request_of(model, 2000);
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.features = r.features;
+  q.layer = mixer_layer(model, r);
+  Recorded pass(model, r);
+  const auto views = mixer_views<double>(pass.ctx);
+  const MixerOps& ops = views.back()->ops();
+  if (!views.back()->folds()) GTEST_SKIP() << "nothing folds in";
+  for (const auto& view : views) q.mixer = view->layer == q.layer ? q.mixer + 1 : 0;
+  q.mixer -= 1;
+  q.fidelity = Fidelity::kMixer;
+  const std::vector<float> whole = matrix(model, q).values;
+  const std::pair<MixerPart, size_t> parts[] = {
+      {MixerPart::kConv, ops.conv}, {MixerPart::kActivation, ops.activation}, {MixerPart::kGate, ops.gate}};
+  for (const auto& [part, at] : parts) {
+    q.without = {part};
+    if (at == MixerOps::npos) {
+      EXPECT_THROW(matrix(model, q), Error) << static_cast<int>(part);
+      continue;
+    }
+    const std::vector<float> less = matrix(model, q).values;
+    EXPECT_FALSE(agree(less, whole, tol::kF32Scores)) << static_cast<int>(part);
+    EXPECT_TRUE(std::isfinite(largest(less))) << static_cast<int>(part);
+  }
+}
+
 // Parts of any request, of any text, can be timed on their own.
 TEST_P(MatrixFamilies, EveryRequestHasAnEstimate) {
   const Model model = random_model(config_of(GetParam()), DType::kF32);

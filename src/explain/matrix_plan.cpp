@@ -36,6 +36,8 @@ MatrixPlan make_matrix_plan(const Model& model, const MatrixRequest& r) {
   p.rows = resolve(r.rows, p.T, "rows");
   p.cols = resolve(r.cols, p.T, "cols");
   p.fold = r.fidelity == Fidelity::kMixer;
+  check(p.fold || r.without.empty(), ErrorCode::kUsage,
+        "[matrix] expected the fidelity of the whole mixer where parts of it are left out, found that of the core");
   p.window = {std::min(p.cols.begin, p.rows.end), p.rows.end};
   return p;
 }

@@ -123,6 +123,36 @@ MixerOps find_mixer_ops(const Ctx& ctx, const MixerScope& scope, size_t core) {
   return ops;
 }
 
+static constexpr const char* kPartNames[] = {"conv", "activation", "gate"};
+
+MixerPart parse_mixer_part(const std::string& name) {
+  for (size_t p = 0; p < std::size(kPartNames); ++p) {
+    if (name == kPartNames[p]) return static_cast<MixerPart>(p);
+  }
+  fail(ErrorCode::kUsage, "[matrix] expected conv, activation or gate to leave out, found '{}'", name);
+}
+
+MixerOps without(const Ctx& ctx, MixerOps ops, const std::vector<MixerPart>& parts) {
+  for (const MixerPart part : parts) {
+    const Role role = part == MixerPart::kConv ? Role::kConv : Role::kActivation;
+    const auto left = part == MixerPart::kGate
+                          ? static_cast<size_t>(ops.gate != MixerOps::npos)
+                          : std::erase_if(ops.before, [&](size_t i) { return ctx.nodes()[i].role == role; });
+    check(left > 0, ErrorCode::kUsage,
+          "[matrix] expected a layer with a part '{}' to leave out, found none; leave it in",
+          kPartNames[static_cast<size_t>(part)]);
+    if (part == MixerPart::kGate) ops.passed = ops.gate;
+  }
+  return ops;
+}
+
+template <class R>
+static void hand_on(Ctx& ctx, const OpNode& node) {
+  const R* dy = ctx.grad<R>(node.out);
+  R* dx = ctx.grad<R>(node.in[0]);
+  for (int64_t i = 0; i < ctx.rows(node.out) * ctx.cols(node.out); ++i) dx[i] += dy[i];
+}
+
 template <class R>
 void chain_backward(Ctx& ctx, const OpNode& node) {
   AdjointRules rules = frozen_rules();
@@ -141,7 +171,13 @@ std::vector<R> result_factor(Ctx& ctx, const MixerOps& ops) {
   const size_t n = static_cast<size_t>(ctx.rows(out) * ctx.cols(out));
   ctx.clear_grads();
   std::fill_n(ctx.grad<R>(ops.result), n, R(1));
-  for (size_t i = ops.after.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.after[i]]);
+  for (size_t i = ops.after.size(); i-- > 0;) {
+    const OpNode& node = ctx.nodes()[ops.after[i]];
+    if (ops.after[i] == ops.passed)
+      hand_on<R>(ctx, node);
+    else
+      chain_backward<R>(ctx, node);
+  }
   std::vector<R> factor(ctx.grad<R>(out), ctx.grad<R>(out) + n);  // [T, D]
   ctx.clear_grads();
   return factor;

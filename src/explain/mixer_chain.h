@@ -1,5 +1,7 @@
 // The channel-wise ops around a mixer's core: what folds into its map at mixer fidelity.
 #pragma once
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/context.h"
@@ -16,12 +18,19 @@ struct MixerOps {
   size_t gate = npos;          // after that
   std::vector<size_t> before;  // from `source` to the values, ascending: convolution first, then channel-wise ops
   std::vector<size_t> after;   // from the core's output to `result`, ascending: channel-wise ops up to the next linear
+  size_t passed = npos;        // of these the one that hands on what it gets
   Var values = kNoVar;         // what the map multiplies
   Var source = kNoVar;         // where `before` starts
   Var result = kNoVar;         // where `after` ends
 };
 
 MixerOps find_mixer_ops(const Ctx& ctx, const MixerScope& scope, size_t core);
+
+// What stands around a core and may be left out of its map, as in the ablations of arXiv 2405.16504.
+enum class MixerPart : uint8_t { kConv, kActivation, kGate };
+MixerPart parse_mixer_part(const std::string& name);  // "conv", "activation", "gate"; Error(kUsage)
+// The ops without these. Error(kUsage) for one that is not there.
+MixerOps without(const Ctx& ctx, MixerOps ops, const std::vector<MixerPart>& parts);
 
 // Adjoint of one op of the chain with every coefficient held. A norm acts as the scale 1/std it had: its centring mixes
 // channels and would make a mean over channels vanish.
