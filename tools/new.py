@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the files of a new family, method or structure from one that exists.
 
-    tools/new.py method my-method [--like rollout]
+    tools/new.py method my-method [--like gradient]
     tools/new.py family my_net [--like gla]
     tools/new.py structure my_state [--like channel]
 
@@ -34,7 +34,7 @@ KINDS = {
         "tools/golden/{snake}.py against an independent implementation -> tests/golden/arch/{snake}.safetensors",
         "a line in the tables of ARCHITECTURE.md and docs/families.md; all of it: docs/adding-an-architecture.md",
     ]),
-    "method": Kind("rollout", "src/explain", "src/explain/methods.def", "HS_METHOD", [
+    "method": Kind("gradient", "src/explain", "src/explain/methods.def", "HS_METHOD", [
         "src/explain/methods.def: what it shows in plain words, its options, whether it adds up and knows the target",
         "{file}: the formula and its source in the first comment; back() for a chunk, finish() for the arrays",
         "src/explain/{snake}_test.cpp: what it claims beyond the lines of the table; all of it: docs/adding-a-method.md",
@@ -104,7 +104,9 @@ def make(kind_name, name, like, root):
     text = table.read_text()
     if new["snake"] in names_in(text, kind.line) or new["snake"] in ("all", "usual"):
         sys.exit(f"new.py: {kind.table} knows the name {new['snake']} already; choose another")
-    mine = [span for span in table_entries(text, kind.line) if re.search(rf"\b{old['snake']}\b", text[slice(*span)])]
+    entries = [(span, text[slice(*span)]) for span in table_entries(text, kind.line)]
+    mine = [span for span, entry in entries if old["snake"] in names_in(entry, kind.line)]
+    mine += [span for span, entry in entries if re.search(rf"\b{old['snake']}\b", entry)]  # a file of several families
     if not mine:
         sys.exit(f"new.py: expected a line of {old['snake']} in {kind.table}, found none")
     begin, end = mine[0]

@@ -19,7 +19,9 @@ namespace {
 
 struct CausalFlags {
   std::vector<std::string> files;
-  std::string tokens = "20..60", begin = "sentence", methods = "all", output;
+  std::string tokens = "20..60", begin = "sentence", output;
+  std::string methods =
+      "scan,row-logit,row,rollout,gradient-x-input,half,half-attnlrp,frozen,integrated-gradients,leave-one-out";
   TextDraw draw;
 };
 

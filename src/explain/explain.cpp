@@ -67,7 +67,9 @@ void check_answer(const Model& model, const ExplainRequest& r) {
         "[explain] expected the measure log-p for an answer that the text ends with, found {}", r.measure);
   for (const MethodSpec& m : r.methods)
     check(m.info().targeted || r.answer == 1, ErrorCode::kUsage,
-          "[explain] expected methods that know the target, found {}: its row is that of a single place", m.name);
+          "[explain] expected methods that know the target, found {}: it speaks of a single place, not of all of an "
+          "answer; name other methods",
+          m.name);
 }
 
 void check_request(const Model& model, const ExplainRequest& r) {
@@ -88,6 +90,10 @@ void check_request(const Model& model, const ExplainRequest& r) {
   for (const MethodSpec& m : r.methods)
     check(!m.info().edits || F == 0, ErrorCode::kUsage,
           "[explain] expected tokens that {} can take out, found vectors; name the other methods", m.name);
+  for (const MethodSpec& m : r.methods)
+    check(!m.info().writes || (model.arch().sizes().labels == 0 && F == 0), ErrorCode::kUsage,
+          "[explain] expected a model that writes for {}, found one that judges texts or vectors; name other methods",
+          m.name);
   check(r.chunk > 0, ErrorCode::kUsage, "[explain] expected a chunk of at least 1 token, found {}", r.chunk);
   check(r.hops >= 1, ErrorCode::kUsage, "[explain] expected 1 hop or more, found {}", r.hops);
   check(r.hops == 1 || (model.arch().sizes().labels == 0 && F == 0), ErrorCode::kUsage,

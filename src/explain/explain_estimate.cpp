@@ -10,11 +10,14 @@
 #include "explain/explainer.h"
 #include "explain/rerun.h"
 #include "explain/scan_estimate.h"
+#include "explain/shapley_cost.h"
 #include "explain/text_state.h"
 
 namespace hindscan {
 
 namespace {
+
+constexpr int64_t kFirstEntries = 64;  // tokens of the first part whose maps are made
 
 // Times parts of a request: n of its tokens where the middle of the text would be, or its end.
 class RequestSample {
@@ -22,13 +25,15 @@ class RequestSample {
   RequestSample(const Model& model, const ExplainRequest& request, const ExplainPlan& plan)
       : model_(model), request_(request), plan_(plan), T_(plan.estimate.tokens) {
     for (const MethodSpec& m : request.methods) {
-      if (m.reruns() == 0 && m.own_walks() == 0 && !m.scans()) shared_.push_back(m);
+      if (m.reruns() == 0 && m.own_walks() == 0 && !m.scans() && !m.makes_maps() && !m.info().orders)
+        shared_.push_back(m);
     }
   }
 
   // What the walk there and back grows with.
   Amounts work(int64_t n) const { return work(n, chunk_of(n)); }
   Amounts all_work() const { return work(T_, plan_.estimate.chunk); }
+  int64_t all() const { return T_; }
   int64_t most() const { return std::min(T_, chunks() * plan_.estimate.chunk); }
   int64_t first() const { return plan_.probe.caches.empty() ? kFirstTokens : kFirstTokens * chunks(); }
 
@@ -40,8 +45,8 @@ class RequestSample {
     return std::max(0.0, 1 - explained(n, shared_, SequenceState()) / shared_seconds);
   }
 
-  // What the method's own walks add.
-  double own_walks(int64_t n, const MethodSpec& m) const {
+  // What a method adds that has no part in the shared walk.
+  double alone(int64_t n, const MethodSpec& m) const {
     const SequenceState state = middle(n);
     return std::max(0.0, explained(n, {m}, state) - explained(n, {}, state));
   }
@@ -87,8 +92,13 @@ class RequestSample {
     few.answer = 0;  // a part of the text has an answer of its own
     few.progress = nullptr;
     few.state_in = before.empty() ? nullptr : &before;
-    const ExplainPlan plan{
-        plan_.probe, {}, {.tokens = n, .chunk = chunk_of(n), .parts = {1.0}, .further = {}, .quadratic_layers = {}}};
+    const ExplainPlan plan{plan_.probe,
+                           {},
+                           {.tokens = n,
+                            .chunk = std::min(chunk_of(n), plan_.estimate.chunk),
+                            .parts = {1.0},
+                            .further = {},
+                            .quadratic_layers = {}}};
     return seconds_of([&] { run_explainer(model_, few, plan, n - 1); });
   }
 
@@ -100,8 +110,8 @@ class RequestSample {
 };
 
 MethodSpec with_steps(MethodSpec m, int64_t steps) {
-  std::erase_if(m.options, [&](const auto& option) { return option.first == m.info().steps; });
-  m.set(m.info().steps, std::to_string(steps));
+  std::erase_if(m.options, [&](const auto& option) { return option.first == m.steps_option(); });
+  m.set(m.steps_option(), std::to_string(steps));
   return m;
 }
 
@@ -126,6 +136,23 @@ double seconds_of_all(const RequestSample& sample, const std::function<double(in
   return foretold();
 }
 
+// Of a method that makes every entry of the maps.
+double seconds_of_entries(const RequestSample& sample, const MethodSpec& m) {
+  CostFit fit;
+  const auto work = [](int64_t n) {
+    const auto tokens = static_cast<double>(n);
+    return Amounts{tokens, tokens * tokens};
+  };
+  const auto foretold = [&] { return fit.seconds(work(sample.all())); };
+  const auto take = [&](int64_t few) {
+    const double seconds = sample.alone(few, m);
+    fit.add(work(few), seconds);
+    return seconds;
+  };
+  sample_growing(kFirstEntries, sample.all(), take, foretold);
+  return foretold();
+}
+
 }  // namespace
 
 void time_plan(const Model& model, const ExplainRequest& r, int64_t target, ExplainPlan& p) {
@@ -139,10 +166,14 @@ void time_plan(const Model& model, const ExplainRequest& r, int64_t target, Expl
   unit.walk = [&](const MethodSpec& m) {
     constexpr int64_t kSteps = 3;
     const MethodSpec few = with_steps(m, kSteps);
-    const double seconds = seconds_of_all(sample, [&](int64_t tokens) { return sample.own_walks(tokens, few); });
+    const double seconds = seconds_of_all(sample, [&](int64_t tokens) { return sample.alone(tokens, few); });
     return seconds / static_cast<double>(few.own_walks());
   };
   unit.scan = [&](const MethodSpec& m) { return time_scan(model, r, first_place(r, target), p, m); };
+  unit.orders = [&](const MethodSpec& m) {
+    return shapley_tokens(model, r, first_place(r, target), m) * read_token_seconds(model, r);
+  };
+  unit.maps = [&](const MethodSpec& m) { return seconds_of_entries(sample, m); };
   const int64_t window = target + 1 - window_first(p.probe, first_place(r, target));
   if (p.edits.each > 0) unit.edited_token = sample.edited_token(std::min(last.tokens, window));
   const auto explaining = [&] { return e.seconds - e.plan_seconds - e.causal_seconds; };

@@ -15,20 +15,28 @@ namespace {
 // pass over edited texts an unedited one (of 1024 tokens in 4096: one to three).
 TEST(Request, SecondsAddUpFromThoseOfOneOfEach) {
   ExplainRequest r = request_for(distinct_tokens(20));
-  r.methods = parse_methods("frozen,scan,integrated-gradients:steps=4,leave-one-out:tokens=7,scan:by=word");
+  r.methods = parse_methods(
+      "frozen,scan,integrated-gradients:steps=4,rollout:rows=normalised,smooth-gradient:samples=9,expected-gradients:"
+      "samples=6,"
+      "leave-one-out:tokens=7,shapley,scan:by=word");
   r.causal_edits = 3;
   UnitSeconds unit;
   unit.shared = 100;
-  unit.walk = [](const MethodSpec& m) { return m.name == "integrated-gradients" ? 10.0 : 1e9; };
+  unit.walk = [](const MethodSpec& m) {
+    return m.name == "integrated-gradients" ? 10.0 : m.name == "smooth-gradient" ? 0.5 : 0.25;
+  };
+  unit.maps = [](const MethodSpec& m) { return m.name == "rollout" ? 7000.0 : 1e9; };
+  unit.orders = [](const MethodSpec& m) { return m.name == "shapley" ? 8000.0 : 1e9; };
   unit.edited_token = 0.5;
   unit.scan = [](const MethodSpec& m) {
     return m.options.empty() ? ScanSeconds{1000, 200, 30, {5000, 9000}} : ScanSeconds{400, 50, 0, {600}};
   };
   ExplainEstimate e;
   set_seconds(r, unit, 1024, e);
-  EXPECT_EQ(e.parts, (std::vector<double>{100, 5 * 10, (7 + 3) * 512, 1000, 200, 30, 400, 50}));
+  EXPECT_EQ(e.parts,
+            (std::vector<double>{100, 5 * 10, 9 * 0.5, 12 * 0.25, (7 + 3) * 512, 1000, 200, 30, 7000, 8000, 400, 50}));
   EXPECT_EQ(e.causal_seconds, (3 + 1) * 512);
-  EXPECT_EQ(e.seconds, 150 + 14 * 512 + 1680);
+  EXPECT_EQ(e.seconds, 157.5 + 14 * 512 + 1680 + 15000);
   EXPECT_EQ(e.further, (std::vector<double>{5600, 9000}));
 }
 

@@ -8,17 +8,20 @@
 #include "explain/counterfactual_scan.h"
 #include "explain/rerun.h"
 #include "explain/scan_estimate.h"
+#include "explain/shapley_cost.h"
 #include "model/pass_cost.h"
 
 namespace hindscan {
 namespace {
 
 constexpr int64_t kSmallestChunk = 16;
+constexpr double kRecording = 2;        // how many times as long a recorded token takes, roughly
+constexpr double kTokensOfAPass = 256;  // so many entries of a row of every map take as long as a token, roughly
 
 // Work of a token on the shared way back, recording it again included, in forward passes.
 double shared_work(const ExplainRequest& r) {
   double work = 1;
-  for (const MethodSpec& m : r.methods) work += m.own_walks() > 0 ? 0 : m.work();
+  for (const MethodSpec& m : r.methods) work += m.own_walks() > 0 || m.makes_maps() ? 0 : m.work();
   return work;
 }
 
@@ -75,6 +78,8 @@ void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t windo
   }
   e.further.clear();
   for (const MethodSpec& m : r.methods) {
+    if (m.makes_maps()) e.parts.push_back(unit.maps(m));
+    if (m.info().orders) e.parts.push_back(unit.orders(m));
     if (!m.scans()) continue;
     const ScanSeconds scan = unit.scan(m);
     if (scan.scan == 0) continue;  // nothing stands before the target
@@ -91,7 +96,10 @@ int64_t score_bytes(const Model& model, const ExplainRequest& r) {
   const ArchitectureSizes sizes = model.arch().sizes();
   const int64_t L = sizes.n_layer, M = std::ssize(r.methods),
                 adjoint = M * (kWindow + std::max<int64_t>(r.answer, 1)) * sizes.d_model * 8;
-  return explain_tokens(model, r) * ((M + 2) * (8 + 4 * L) + 20 * L + static_cast<int64_t>(sizeof(TokenReport))) +
+  int64_t beside = 0;  // a number a layer for rows or gradients, ids of drawn texts
+  for (const MethodSpec& m : r.methods) beside += *m.info().maps == '\0' ? 4 * m.own_walks() : 16 * L;
+  return explain_tokens(model, r) *
+             (beside + (M + 2) * (8 + 4 * L) + 20 * L + static_cast<int64_t>(sizeof(TokenReport))) +
          adjoint;
 }
 
@@ -123,10 +131,20 @@ void guess_seconds(const Model& model, const ExplainRequest& r, const PassProbe&
   UnitSeconds unit;
   unit.shared = pass * (1 + shared_work(r));
   unit.walk = [&](const MethodSpec& m) { return pass * m.info().work; };
+  unit.orders = [&](const MethodSpec& m) {
+    return shapley_tokens(model, r, first_place(r, target), m) * pass / T / kRecording;
+  };
+  unit.maps = [&](const MethodSpec& m) { return pass * (m.info().work + T / kTokensOfAPass); };
   unit.edited_token = probe.seconds * (1 + (before + T) * each);  // at the end of the text
   unit.scan = [&](const MethodSpec& m) { return guess_scan(model, r, target, m, pass / T); };
   set_seconds(r, unit, window, e);
   e.quadratic_seconds = (e.seconds - e.plan_seconds - e.causal_seconds) * pairs / (1 + pairs);
+}
+
+// Coefficients of whole maps, which take no more than what is recorded of a text.
+int64_t map_bytes(const ExplainRequest& r, const PassProbe& probe, int64_t tokens) {
+  return probe.tape * tokens *
+         std::count_if(r.methods.begin(), r.methods.end(), [](const auto& m) { return m.makes_maps(); });
 }
 
 ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t target, PassProbe probe, bool rough) {
@@ -137,7 +155,7 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
       "[explain] expected no state from before the text; the model reads its tokens in other orders, which carry none");
   ExplainEstimate& e = p.estimate;
   e.tokens = p.probe.whole ? explain_tokens(model, r) : target + 1;
-  const int64_t scores = score_bytes(model, r), limit = memory_within(r.mem_limit);
+  const int64_t scores = score_bytes(model, r) + map_bytes(r, p.probe, e.tokens), limit = memory_within(r.mem_limit);
   const auto bytes = [&](int64_t chunk) { return scores + walk_bytes(p.probe, r.methods.size(), e.tokens, chunk); };
   e.chunk = p.probe.whole ? e.tokens : std::min(r.chunk, e.tokens);
   for (int64_t half = (e.chunk + 1) / 2; !p.probe.whole && half >= kSmallestChunk; half = (half + 1) / 2) {
@@ -151,6 +169,8 @@ ExplainPlan plan_with(const Model& model, const ExplainRequest& r, int64_t targe
     p.edits = rough ? rough_edit_cost(r, p.probe, first, target + 1) : edit_cost(model, r, p.probe, first, target + 1);
     e.bytes = std::max(e.bytes, scores + p.edits.of(kFewestCopies));
   }
+  if (std::any_of(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.info().orders; }))
+    e.bytes = std::max(e.bytes, scores + edit_cost(model, r, p.probe, 0, target + 1).of(texts_of_an_order(target + 1)));
   if (!p.probe.whole && std::any_of(r.methods.begin(), r.methods.end(), [](const MethodSpec& m) { return m.scans(); }))
     e.bytes = std::max(e.bytes, scores + scan_bytes(p.probe.state_bytes(e.tokens), e.tokens, r.answer, limit));
   e.quadratic_layers = p.probe.quadratic_layers;

@@ -31,6 +31,8 @@ struct UnitSeconds {
   std::function<double(const MethodSpec&)> walk;  // one of a method's own
   double edited_token = 0;                        // of an edited text
   std::function<ScanSeconds(const MethodSpec&)> scan;
+  std::function<double(const MethodSpec&)> orders;  // of a method that runs the text in pieces
+  std::function<double(const MethodSpec&)> maps;    // all there is to a method that makes the entries of maps
 };
 // window: tokens that are edited and run again.
 void set_seconds(const ExplainRequest& r, const UnitSeconds& unit, int64_t window, ExplainEstimate& e);

@@ -122,6 +122,7 @@ class Explainer {
   // The walks that a method asks for beside the shared one.
   void walk_again(WalkPlan plan, ReverseMethod<R>& method) {
     if (method.walks() == 0) return;
+    method.prepare(model_, request_);
     ProgressTask progress(plan.progress, "explain", "walks", static_cast<uint64_t>(method.walks()));
     plan.progress = nullptr;
     int w = 0;

@@ -118,9 +118,32 @@ std::string MethodSpec::option(std::string_view key) const {
 
 double MethodSpec::work() const { return info().work * static_cast<double>(std::max<int64_t>(1, own_walks())); }
 
-int64_t MethodSpec::own_walks() const { return *info().steps == '\0' ? 0 : number(info().steps) + 1; }
+std::string MethodSpec::steps_option() const {
+  const std::string_view walks = info().steps;
+  return std::string(walks.substr(0, walks.find_first_of("+*")));
+}
+
+int64_t MethodSpec::own_walks() const {
+  const std::string_view walks = info().steps;
+  if (walks.empty()) return 0;
+  const std::string key = steps_option();
+  if (key.size() == walks.size()) return number(key);
+  const int64_t by = whole(walks.substr(key.size() + 1)).value_or(0);
+  return walks[key.size()] == '+' ? number(key) + by : number(key) * by;
+}
 
 int64_t MethodSpec::reruns() const { return *info().reruns == '\0' ? 0 : number(info().reruns); }
+
+bool MethodSpec::makes_maps() const {
+  const std::vector<std::string_view> any = split(info().maps, '|');
+  return std::any_of(any.begin(), any.end(), [&](std::string_view one) {
+    const std::vector<std::string_view> all = split(one, ',');
+    return std::all_of(all.begin(), all.end(), [&](std::string_view option) {
+      const size_t eq = option.find('=');
+      return this->option(option.substr(0, eq)) == option.substr(eq + 1);
+    });
+  });
+}
 
 bool MethodSpec::takes(std::string_view key) const {
   const auto is_given = [&](const auto& option) { return option.first == key; };
@@ -146,7 +169,7 @@ bool any_targeted(std::span<const MethodSpec> methods) {
 
 static void add_all(std::vector<MethodSpec>& to, bool usual_only) {
   for (const MethodInfo& m : kTable) {
-    if (m.usual != Usual::kNo || !usual_only) to.push_back({m.name, {}, usual_only});
+    if (m.usual != Usual::kNo || !usual_only) to.push_back({m.name, {}, usual_only, !usual_only});
   }
 }
 
@@ -178,10 +201,12 @@ std::vector<MethodSpec> parse_methods(const std::string& list) {
   std::vector<MethodSpec> once;
   for (MethodSpec& m : out) {
     const auto same = std::find(once.begin(), once.end(), m);
-    if (same == once.end())
+    if (same == once.end()) {
       once.push_back(std::move(m));
-    else
-      same->if_possible = same->if_possible && m.if_possible;
+      continue;
+    }
+    same->if_possible = same->if_possible && m.if_possible;
+    same->of_all = same->of_all && m.of_all;
   }
   return once;
 }

@@ -22,10 +22,13 @@ struct MethodInfo {
   bool targeted;        // the scores know the target and have its sign
   bool edits;           // takes tokens out of the text
   Usual usual;
-  double work;         // of a token on the way back, in forward passes; for each step of a method of steps
-  const char* steps;   // the option that says how many ways back of its own it takes; empty: none
-  const char* reruns;  // the option that says how many edited texts it runs; empty: none
-  bool scans = false;  // runs a counterfactual scan
+  double work;            // of a token on the way back, in forward passes; for each step of a method of steps
+  const char* steps;      // how many ways there and back of its own it takes, "steps+1", "samples*2"; empty: none
+  const char* reruns;     // the option that says how many edited texts it runs; empty: none
+  bool scans = false;     // runs a counterfactual scan
+  const char* maps = "";  // the options with which it makes every entry of the layers' maps; empty: it never does
+  bool orders = false;    // runs the text with its pieces coming in one by one, "pairs" times there and back
+  bool writes = false;    // can be asked only of a model that writes
 };
 
 // A method as it is asked for.
@@ -33,6 +36,7 @@ struct MethodSpec {
   std::string name;
   std::vector<std::pair<std::string, std::string>> options = {};  // in the order they were given
   bool if_possible = false;  // came with "usual": left out where a text cannot be asked for it
+  bool of_all = false;       // came with "all": left out where the model cannot be
 
   const MethodInfo& info() const;
   std::string text() const;                        // "row:estimator=key-dropping"
@@ -41,8 +45,10 @@ struct MethodSpec {
   bool takes(std::string_view key) const;  // an option of this name, which was not given
   double work() const;                     // of a token on the way back, in forward passes, over all steps
   int64_t own_walks() const;               // ways there and back beside the shared one
+  std::string steps_option() const;        // the option that says how many
   int64_t reruns() const;                  // edited texts that it runs, at most
   bool scans() const { return info().scans; }
+  bool makes_maps() const;  // every entry of the layers' maps: its time grows with the square of the text
   void set(const std::string& key, const std::string& value);  // Error(kUsage) for what the method does not take
   bool operator==(const MethodSpec& o) const { return name == o.name && options == o.options; }
 };

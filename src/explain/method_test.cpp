@@ -15,10 +15,10 @@ const MethodInfo& called(std::string_view name) {
 }
 
 TEST(Method, OptionsAreSaidWithTheirDefaults) {
-  EXPECT_EQ(option_words(called("rollout")), "");
+  EXPECT_EQ(option_words(called("half")), "");
   EXPECT_EQ(option_words(called("row")), "estimator=exact|key-dropping (default exact)");
   EXPECT_EQ(option_words(called("integrated-gradients")),
-            "steps=1..4096 (default 32), baseline=mean|zero (default mean)");
+            "steps=1..4096 (default 32), baseline=mean|plausible|zero (default mean)");
 }
 
 TEST(Method, IsFoundWithoutItsOptionsWhereOnlyOneIsMeant) {

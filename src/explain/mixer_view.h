@@ -54,6 +54,9 @@ class MixerView {
   // several; w null: the rows lie in later chunks and only what is carried reaches this one. Takes sum_j alpha v from
   // missing ([channels]), read by read and write by write.
   virtual void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const = 0;
+  // The row of one token whose own step is left out: it neither decays nor writes, as in the code released with arXiv
+  // 2403.01590. False, and nothing done, where that code has no such structure.
+  virtual bool row_without_own_step(const R* /*w*/, RowCarry<R>& /*carry*/, R* /*out*/) const { return false; }
   // Contribution per channel of the state before the chunk, given the carry of row() ([channels], added to out).
   virtual void add_carried_in(const RowCarry<R>& carry, double* out) const = 0;
   // out[j] = sum_i r[i] mean_m alpha[m,i,j] ([T]).

@@ -9,6 +9,11 @@
 
 namespace hindscan {
 
+// `count` texts in the place of one: every token but the first `kept` is drawn, on its own, by what the model expects
+// behind the true tokens before it, and is another one; the first of all by what it expects behind that.
+std::vector<std::vector<int32_t>> plausible_texts(const Model& model, std::span<const int32_t> tokens,
+                                                  const SequenceState* before, int64_t kept, size_t count, Rng& rng);
+
 class PlausibleTokens {
  public:
   // For each position of `tokens`, or for some of them; before: the state in front of the text, null for the model's

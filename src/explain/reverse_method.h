@@ -48,8 +48,10 @@ class ReverseMethod {
  public:
   virtual ~ReverseMethod() = default;
   // Every chunk on the way forward, the first one first; what a target adds is not known yet.
-  virtual void forward(const Ctx& /*ctx*/, const Views<R>& /*views*/, int64_t /*first*/) {}
+  virtual void forward(Ctx& /*ctx*/, const Views<R>& /*views*/, int64_t /*first*/) {}
   virtual void back(const Chunk<R>& /*chunk*/) {}  // every chunk on the way back, that with the target first
+  // What its own walks start from, after the shared one.
+  virtual void prepare(const Model& /*model*/, const ExplainRequest& /*request*/) {}
   // Walks of its own after the shared one, over embeddings (or features) that it changes.
   virtual int walks() const { return 0; }
   virtual void change(int /*walk*/, int64_t /*first*/, int64_t /*count*/, int64_t /*C*/, R* /*rows*/) {}  // [count, C]

@@ -6,6 +6,7 @@
 
 #include "explain/key_dropping.h"
 #include "explain/row_scan.h"
+#include "explain/unified_row.h"
 
 namespace hindscan {
 
@@ -28,22 +29,12 @@ class Row final : public ReverseMethod<R> {
   }
 
   void back(const Chunk<R>& chunk) override {
-    Ctx& ctx = chunk.ctx;
-    if (dropping_) dropping_->back(chunk, mixer_views<R>(ctx, Estimator::kKeyDropping));
+    if (dropping_) dropping_->back(chunk, mixer_views<R>(chunk.ctx, Estimator::kKeyDropping));
     for (size_t l = 0; l < chunk.views.size(); ++l) {
-      const MixerOps& ops = chunk.views[l]->ops();
-      const int64_t T = ctx.rows(ops.result), D = ctx.cols(ops.result);
-      const std::vector<R> weights = chunk.weights(ops.result);
-      set_carry(ctx, carries_[l]);
-      ctx.clear_grads();
-      R* seed = ctx.template grad<R>(ops.result);  // [tokens, D]
-      for (int64_t i = 0; !weights.empty() && i < T * D; ++i)
-        seed[i] = weights[static_cast<size_t>(i / D)] / static_cast<R>(D * chunk.views[l]->writes());
-      for (size_t i = ops.after.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.after[i]]);
-      chain_backward<R>(ctx, ctx.nodes()[ops.core]);
-      for (size_t i = ops.before.size(); i-- > 0;) chain_backward<R>(ctx, ctx.nodes()[ops.before[i]]);
-      carries_[l] = std::move(ctx.adjoint_out[0]);
-      store(chunk, l, ops.source);
+      const MixerView<R>& view = *chunk.views[l];
+      const int64_t D = chunk.ctx.cols(view.ops().result);
+      unified_row(chunk, view, R(1) / static_cast<R>(D * view.writes()), carries_[l]);
+      store(chunk, l, view.ops().source);
     }
   }
 

@@ -16,6 +16,7 @@ inline constexpr const char* kLayerAxis = "layer";  // token mixers, the first o
 // What the numbers of an array are.
 inline constexpr const char* kTargetUnit = "target";  // parts of the target's value, in its unit
 inline constexpr const char* kWeightUnit = "weight";  // of an implicit attention row: how much is read from where
+inline constexpr const char* kSlopeUnit = "slope";    // of the target, for each unit of an embedding
 
 // Of scores that decompose the target: target = sum + state + no_token + residual.
 struct Completeness {
@@ -27,7 +28,7 @@ struct ScoreArray {
 
   std::string name;               // arrays of one name show the same, on other axes
   std::string words;              // what they show
-  std::string unit;               // kTargetUnit, kWeightUnit
+  std::string unit;               // kTargetUnit, kWeightUnit, kSlopeUnit
   std::string part_of;            // the array that this one and its like add up to; empty: it stands for itself
   std::vector<std::string> axes;  // the outermost first
   std::vector<uint64_t> shape;    // of each axis

@@ -196,7 +196,11 @@ inline constexpr Tolerance kMeanOfFloats{1e-7, 1e-7, Unit::kLargest, 1e-12};
 // tensor's largest gradient; what a first-order prediction of a small edit misses.
 inline constexpr Tolerance kCentralDifference{1e-7, 1e-7, Unit::kLargest, 1};
 inline constexpr Tolerance kModelDifference{1e-7, 1e-7, Unit::kGiven};
+// Products of a whole model's slopes by central differences, of second order with steps of 1e-4 or 1e-5.
+inline constexpr Tolerance kProductOfSlopes{1e-5, 1e-5, Unit::kLargest, 1e-12};
 inline constexpr Tolerance kFirstOrder{1e-3, 1e-3, Unit::kEach};
+// An integral by hundreds of steps.
+inline constexpr Tolerance kManySteps{1e-2, 1e-2, Unit::kEach};
 
 // ---- Training, storage and chance.
 // The same micro-batches summed in another order.
@@ -209,6 +213,8 @@ inline constexpr Tolerance kBf16Tiny{5e-3, 5e-3, Unit::kOne};
 inline constexpr Tolerance kPixels{8, 8, Unit::kOne};
 // Relative frequencies over 20,000 draws.
 inline constexpr Tolerance kFrequency{0.012, 0.012, Unit::kOne};
+// Means of samples, in units of their standard errors.
+inline constexpr Tolerance kSampled{5, 3, Unit::kGiven};
 
 }  // namespace tol
 }  // namespace hindscan

@@ -78,6 +78,7 @@ class ElementView final : public MixerView<R> {
   int64_t maps() const override { return d_.dims.D; }
   int64_t channels() const override { return d_.dims.D; }
   void row(const R* w, RowCarry<R>& carry, R* out, double* missing) const override;
+  bool row_without_own_step(const R* w, RowCarry<R>& carry, R* out) const override;
   void add_carried_in(const RowCarry<R>& carry, double* out) const override;
   void row_times_mean(const R* r, RowCarry<R>& carry, R* out) const override;
   void weighted_output(const R* w, double* out) const override { this->weighted_rows(w, d_.dims.D, d_.y, out); }
@@ -91,6 +92,8 @@ class ElementView final : public MixerView<R> {
  private:
   glr::ElementDims dims_of(const Segment& g) const { return {g.end - g.begin, d_.dims.D, d_.dims.N}; }
   glr::ElementCoeffs<R> at(int64_t t) const;
+  // The rows that w weighs, with steps of one's own.
+  void rows_of(const R* w, const R* dt, RowCarry<R>& carry, R* out) const;
   const ElementDetail<R>& d_;
   const R* state_;  // [D, N] before the chunk, or null
 };
@@ -116,14 +119,34 @@ void ElementView<R>::row_times_mean(const R* r, RowCarry<R>& carry, R* out) cons
 }
 
 template <class R>
-void ElementView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
+void ElementView<R>::rows_of(const R* w, const R* dt, RowCarry<R>& carry, R* out) const {
   const int64_t T = d_.dims.T, D = d_.dims.D;
   std::vector<R> dy(static_cast<size_t>(T * D), R(0));  // [T, D]
   for (int64_t t = 0; w != nullptr && t < T; ++t) std::fill_n(dy.begin() + t * D, D, w[t]);
   std::fill_n(out, T * D, R(0));
   this->each_segment_back(carry.numbers, static_cast<size_t>(D * d_.dims.N), [&](const Segment& g, size_t, R* L) {
-    glr::element_value_adjoint(dims_of(g), at(g.begin), dy.data() + g.begin * D, L, out + g.begin * D);
+    glr::ElementCoeffs<R> coeffs = at(g.begin);
+    coeffs.dt = dt + g.begin * D;
+    glr::element_value_adjoint(dims_of(g), coeffs, dy.data() + g.begin * D, L, out + g.begin * D);
   });
+}
+
+// A step of no length neither decays nor writes.
+template <class R>
+bool ElementView<R>::row_without_own_step(const R* w, RowCarry<R>& carry, R* out) const {
+  const int64_t T = d_.dims.T, D = d_.dims.D;
+  std::vector<R> dt(d_.coeffs.dt, d_.coeffs.dt + T * D);  // [T, D]
+  for (int64_t t = 0; w != nullptr && t < T; ++t) {
+    if (w[t] != R(0)) std::fill_n(dt.begin() + t * D, D, R(0));
+  }
+  rows_of(w, dt.data(), carry, out);
+  return true;
+}
+
+template <class R>
+void ElementView<R>::row(const R* w, RowCarry<R>& carry, R* out, double* missing) const {
+  const int64_t T = d_.dims.T, D = d_.dims.D;
+  rows_of(w, d_.coeffs.dt, carry, out);
   for (int64_t t = 0; t < T; ++t) {
     for (int64_t d = 0; d < D; ++d) {
       missing[d] -= static_cast<double>(out[t * D + d]) * static_cast<double>(d_.v[t * D + d]);
