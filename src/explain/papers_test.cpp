@@ -11,11 +11,12 @@
 namespace hindscan {
 namespace {
 
+constexpr int64_t kT = 9, kLayers = 3;
+
 using Matrix = std::vector<double>;  // [T, T]
 
 class Papers : public ::testing::Test {
  protected:
-  static constexpr int64_t kT = 9, kLayers = 3;
   Papers() : model(tiny_model(DType::kF64)), tokens(distinct_tokens(kT)), recorded(model, tokens) {
     views = mixer_views<double>(recorded.ctx);
     for (const auto& view : views) {
@@ -84,6 +85,8 @@ class Papers : public ::testing::Test {
   Views<double> views;
   std::vector<std::vector<double>> core, unified;
 };
+
+double channels_of(const std::vector<double>& rows) { return static_cast<double>(rows.size()) / kT; }  // [D, T]
 
 Matrix mean_map(const std::vector<double>& alpha, int64_t T) {
   return channel_mean(alpha, T, [](double v) { return v; });
@@ -161,7 +164,7 @@ TEST_F(Papers, RolloutAsReleased) {
     const std::vector<double> all = rows(false, l);
     double sum = 1;
     std::vector<double> a(kT, 0.0);
-    for (size_t i = 0; i < all.size(); ++i) a[i % kT] += all[i] / static_cast<double>(all.size() / kT);
+    for (size_t i = 0; i < all.size(); ++i) a[i % kT] += all[i] / channels_of(all);
     for (const double v : a) sum += v;
     for (size_t t = 0; t < r.size(); ++t) r[t] = (r[t] + a[t]) / sum;
   }
@@ -197,8 +200,7 @@ TEST_F(Papers, RawAttentionIsTheScaledRowsOnAverage) {
     for (size_t l = 0; l < kLayers; ++l) {
       std::vector<double> all = rows(unify, l);
       scale(all);
-      for (size_t i = 0; i < all.size(); ++i)
-        want[i % kT] += all[i] / static_cast<double>(all.size() / kT) / static_cast<double>(kLayers);
+      for (size_t i = 0; i < all.size(); ++i) want[i % kT] += all[i] / channels_of(all) / static_cast<double>(kLayers);
     }
     const std::string method = fmt::format("raw-attention:map={},start=0", unify ? "unified" : "core");
     for (const int64_t chunk : {2000, 4})
@@ -214,7 +216,7 @@ TEST_F(Papers, AttributionAsReleased) {
       std::vector<double> all = rows(unify, l), a(kT, 0.0), s(kT, 0.0);
       for (double& v : all) v = std::max(v, 0.0);
       if (!unify) scale(all);
-      for (size_t i = 0; i < all.size(); ++i) a[i % kT] += all[i] / static_cast<double>(all.size() / kT);
+      for (size_t i = 0; i < all.size(); ++i) a[i % kT] += all[i] / channels_of(all);
       const std::vector<double> g = stream_gradient(l);
       for (size_t i = 0; i < g.size(); ++i) s[i / (g.size() / kT)] = std::max(s[i / (g.size() / kT)], g[i]);
       scale(s);
