@@ -28,6 +28,7 @@ class Attribution final : public ReverseMethod<R> {
         gradients_(sizes_, context.spec.option("form") == "paper" ? Around::kGated : Around::kLargest),
         rollout_(sizes_.T, true),
         map_(make_map(sizes_)) {
+    check_folds(context.views, unified_);
     if (context.spec.option("form") == "repo") refuse_beside(context.spec, "form=repo", {"index"});
     if (context.spec.option("form") == "paper")
       maps_.emplace(unified_, sizes_.end);

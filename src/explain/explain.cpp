@@ -67,7 +67,7 @@ void check_answer(const Model& model, const ExplainRequest& r) {
         "[explain] expected the measure log-p for an answer that the text ends with, found {}", r.measure);
   for (const MethodSpec& m : r.methods)
     check(m.info().targeted || r.answer == 1, ErrorCode::kUsage,
-          "[explain] expected methods that know the target, found {}: it speaks of a single place, not of all of an "
+          "[explain] expected methods of whole answers, found {}: it speaks of a single place, not of all of an "
           "answer; name other methods",
           m.name);
 }

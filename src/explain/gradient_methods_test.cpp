@@ -126,6 +126,9 @@ TEST_F(GradientMethods, VectorsHaveNoPlausibleOthers) {
   EXPECT_EQ(report.left_out,
             "This model or answer cannot be asked for scan, expected-gradients, leave-one-out, shapley.");
   EXPECT_EQ(report.methods.size(), method_table().size() - 4);
+  r = request_for({7});
+  r.methods = parse_methods("all");
+  EXPECT_EQ(explain(model, r).left_out, "This model or answer cannot be asked for shapley.");
 }
 
 }  // namespace

@@ -133,7 +133,9 @@ MixerPart parse_mixer_part(const std::string& name) {
 }
 
 MixerOps without(const Ctx& ctx, MixerOps ops, const std::vector<MixerPart>& parts) {
-  for (const MixerPart part : parts) {
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const MixerPart part = parts[p];
+    if (std::count(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(p), part) > 0) continue;  // named twice
     const Role role = part == MixerPart::kConv ? Role::kConv : Role::kActivation;
     const auto left = part == MixerPart::kGate
                           ? static_cast<size_t>(ops.gate != MixerOps::npos)

@@ -16,14 +16,16 @@ namespace hindscan {
 inline int64_t first_layer(const MethodSpec& spec, int64_t layers, bool all = false) {
   const int64_t start = spec.number("start");
   check(start < layers, ErrorCode::kUsage,
-        "[explain] expected a layer to start with in 0..{}, found {}; -1 leaves it to the method", layers - 1, start);
+        "[explain] expected one of the {} layers that mix tokens to start with, 0..{}, found {}; -1 leaves it to the "
+        "method",
+        layers, layers - 1, start);
   if (start >= 0) return start;
   return all ? 0 : std::min(layers - 1, static_cast<int64_t>(std::lround(0.625 * static_cast<double>(layers))));
 }
 
 // What people should know of a method of this name.
 inline std::string start_words(const char* method, int64_t start, int64_t layers) {
-  return fmt::format("{}: {} to {} of {} (from 0)", method, start, layers - 1, layers);
+  return fmt::format("{}: {} to {} of the {} that mix tokens (from 0)", method, start, layers - 1, layers);
 }
 
 // Error(kUsage) where an option was given beside one that settles what it says.
@@ -31,6 +33,16 @@ inline void refuse_beside(const MethodSpec& spec, const char* settled, std::init
   for (const char* option : options)
     check(spec.takes(option), ErrorCode::kUsage,
           "[explain] expected {} with {} alone, found {} too; leave one of them out", spec.name, settled, option);
+}
+
+// Error(kUsage) where there is nothing around a core.
+template <class R>
+void check_folds(const Views<R>& views, bool unified) {
+  const bool all = std::all_of(views.begin(), views.end(), [](const auto& v) { return v->folds(); });
+  check(
+      all || !unified, ErrorCode::kUsage,
+      "[explain] expected map=core for a model with recurrences that read their own output, found unified: what stands "
+      "around these is no part of a map");
 }
 
 // Error(kUsage) for mixers side by side, of which no row has a sum of its own.
@@ -51,8 +63,8 @@ inline std::string divided_words(const char* method, double smallest) {
 
 inline std::string own_step_words(const char* method) {
   return fmt::format(
-      "{}: the last token's own decay and write are left out, as they are in the authors' program: every row "
-      "is that much too large",
+      "{}: the last token's own decay and write are left out, as they are in the authors' program: its rows "
+      "are larger than those of row",
       method);
 }
 

@@ -15,7 +15,9 @@ class RawAttention final : public ReverseMethod<R> {
   explicit RawAttention(const MethodContext<R>& context)
       : sizes_(context.sizes),
         start_(first_layer(context.spec, sizes_.layers)),
-        rows_(sizes_, {.unified = context.spec.option("map") == "unified", .released = true}) {}
+        rows_(sizes_, {.unified = context.spec.option("map") == "unified", .released = true}) {
+    check_folds(context.views, context.spec.option("map") == "unified");
+  }
 
   void back(const Chunk<R>& chunk) override { rows_.back(chunk); }
 

@@ -36,7 +36,9 @@ class Rollout : public ReverseMethod<R> {
         unified_(context.spec.option("map") == "unified"),
         normalised_(context.spec.option("rows") == "normalised" || context.spec.option("form") == "repo"),
         start_(first_layer(context.spec, sizes_.layers, context.spec.option("form") == "paper")),
-        map_(make_map(sizes_)) {}
+        map_(make_map(sizes_)) {
+    check_folds(context.views, unified_);
+  }
 
   virtual std::string by_layer() const {
     const std::string added = "what the layer adds, its rows multiplied with those of the layers above";

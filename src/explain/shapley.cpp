@@ -1,8 +1,8 @@
 // "shapley": what a word adds to the target on average over the orders in which the words of the text may come in, the
-// others left out until then (Shapley 1953; sampled orders: Castro, Gomez, Tejada 2009), all of it really run. Orders
-// come in pairs, one the other backwards. The scores and the target of the text without any of them add up to the
-// target.
+// others left out until then (Shapley 1953; sampled orders: Castro, Gomez, Tejada 2009), all of it really run; of a
+// short text over all orders. The scores and the target of the text without any of them add up to the target.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/counted.h"
@@ -48,18 +48,13 @@ class Shapley final : public ReverseMethod<R> {
     const std::span<const int32_t> tokens = std::span(r.tokens).first(static_cast<size_t>(target.position + 1));
     const Parts parts(tokens, pieces_);
     start_ = r.state_in == nullptr ? model.initial_state() : *r.state_in;
-    Rng rng(r.seed, "orders");
-    std::vector<size_t> order(pieces_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    const int64_t pairs = spec_.number("pairs");
-    ProgressTask progress(&sink, "explain", "texts", static_cast<uint64_t>(2 * pairs * (std::ssize(pieces_) + 1)));
-    for (int64_t s = 0; s < pairs; ++s) {
-      for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-      const std::vector<double> there = added_by(model, parts, target, order, progress);
-      std::reverse(order.begin(), order.end());
-      const std::vector<double> back = added_by(model, parts, target, order, progress);
-      for (size_t p = 0; p < there.size(); ++p) added_[p].add((there[p] + back[p]) / 2);
-    }
+    const ShapleyTexts texts = shapley_texts(std::ssize(pieces_), spec_);
+    ProgressTask progress(&sink, "explain", "texts", static_cast<uint64_t>(texts.count));
+    all_ = texts.all;
+    if (all_)
+      add_all(model, parts, target, progress);
+    else
+      add_sampled(model, parts, target, Rng(r.seed, "orders"), progress);
   }
 
   MethodReport finish(const SequenceState*, const TargetReport& target) override {
@@ -79,40 +74,87 @@ class Shapley final : public ReverseMethod<R> {
     added.no_token = empty_;
     added.completeness = {target.value(), target.value() - added.sum - empty_};
     report.arrays.push_back(std::move(added));
-    report.arrays.push_back(token_array({"standard-error", "of each of these means, over pairs of orders", kTargetUnit},
-                                        std::move(errors)));
-    report.label =
-        fmt::format("each text was really read, in {} orders drawn by chance: a {} may be off by about {:.2g}",
-                    2 * spec_.number("pairs"), piece_by_name(by_), worst);
+    if (!all_)
+      report.arrays.push_back(token_array(
+          {"standard-error", "of each of these means, over pairs of orders", kTargetUnit}, std::move(errors)));
+    if (!all_)
+      report.label = fmt::format(
+          "each text was really read, in {} orders drawn by chance: standard errors of up to {:.2g}", orders(), worst);
     report.edited = piece_by_name(by_);
-    report.notes.push_back(
-        {"orders", fmt::format("shapley: {} of {}; later tokens move up where others are left out",
-                               2 * spec_.number("pairs"), counted(std::ssize(pieces_), piece_by_name(by_)))});
+    report.notes.push_back({"orders", fmt::format("shapley: {} of {}; later tokens move up where others are left out",
+                                                  all_ ? "all" : std::to_string(orders()),
+                                                  counted(std::ssize(pieces_), piece_by_name(by_)))});
     return report;
   }
 
  private:
+  int64_t orders() const { return 2 * spec_.number("pairs"); }
+
+  // Orders come in pairs, one the other backwards.
+  void add_sampled(const Model& model, const Parts& parts, const TargetReport& target, Rng rng,
+                   ProgressTask& progress) {
+    std::vector<size_t> order(pieces_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    for (int64_t s = 0; s < spec_.number("pairs"); ++s) {
+      for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+      const std::vector<double> there = added_by(model, parts, target, order, progress);
+      std::reverse(order.begin(), order.end());
+      const std::vector<double> back = added_by(model, parts, target, order, progress);
+      for (size_t p = 0; p < there.size(); ++p) added_[p].add((there[p] + back[p]) / 2);
+    }
+  }
+
   // What each piece adds where it comes in, of one order.
   std::vector<double> added_by(const Model& model, const Parts& parts, const TargetReport& target,
                                const std::vector<size_t>& order, ProgressTask& progress) {
-    std::vector<char> stands(order.size(), 0);
-    std::vector<double> values;  // with the first 0, 1, ... of the order
-    const auto at_once = static_cast<size_t>(texts_of_an_order(target.position + 1));
-    while (values.size() <= order.size()) {
-      throw_if_stopped();
-      std::vector<PackedSequence> some;
-      for (size_t n = values.size(); n <= order.size() && some.size() < at_once; ++n) {
-        if (n > 0) stands[order[n - 1]] = 1;
-        some.push_back({parts.text(stands), start_});
-      }
-      const std::vector<double> found = run_packed(model, some, room_, {&target, 1})[0];
-      values.insert(values.end(), found.begin(), found.end());
-      progress.step(some.size());
+    std::vector<std::vector<char>> sets(1, std::vector<char>(order.size(), 0));  // the first 0, 1, ... of the order
+    for (const size_t p : order) {
+      sets.push_back(sets.back());
+      sets.back()[p] = 1;
     }
+    const std::vector<double> values = values_of(model, parts, target, sets, progress);
     empty_ = values.front();
     std::vector<double> out(order.size());
     for (size_t i = 0; i < order.size(); ++i) out[order[i]] = values[i + 1] - values[i];
     return out;
+  }
+
+  // Of every set of pieces: in a share |S|! (n - |S| - 1)! / n! of all orders a piece comes in behind just S.
+  void add_all(const Model& model, const Parts& parts, const TargetReport& target, ProgressTask& progress) {
+    const size_t n = pieces_.size();
+    std::vector<std::vector<char>> sets(size_t{1} << n, std::vector<char>(n));
+    for (size_t s = 0; s < sets.size(); ++s) {
+      for (size_t p = 0; p < n; ++p) sets[s][p] = static_cast<char>(s >> p & 1);
+    }
+    const std::vector<double> values = values_of(model, parts, target, sets, progress);
+    empty_ = values.front();
+    for (size_t p = 0; p < n; ++p) {
+      double sum = 0;
+      for (size_t s = 0; s < sets.size(); ++s) {
+        if (sets[s][p] != 0) continue;
+        const auto before = static_cast<double>(std::count(sets[s].begin(), sets[s].end(), 1));
+        const double share = std::beta(before + 1, static_cast<double>(n) - before);
+        sum += share * (values[s | size_t{1} << p] - values[s]);
+      }
+      added_[p].add(sum);
+    }
+  }
+
+  // The target of the texts in which these sets of pieces stand, a few texts at a time.
+  std::vector<double> values_of(const Model& model, const Parts& parts, const TargetReport& target,
+                                std::span<const std::vector<char>> sets, ProgressTask& progress) {
+    std::vector<double> values;
+    const auto at_once = static_cast<size_t>(texts_of_an_order(target.position + 1));
+    while (values.size() < sets.size()) {
+      throw_if_stopped();
+      std::vector<PackedSequence> some;
+      for (size_t s = values.size(); s < sets.size() && some.size() < at_once; ++s)
+        some.push_back({parts.text(sets[s]), start_});
+      const std::vector<double> found = run_packed(model, some, room_, {&target, 1})[0];
+      values.insert(values.end(), found.begin(), found.end());
+      progress.step(some.size());
+    }
+    return values;
   }
 
   int64_t T_;
@@ -120,6 +162,7 @@ class Shapley final : public ReverseMethod<R> {
   PieceBy by_ = PieceBy::kToken;
   std::vector<Edit> pieces_;
   std::vector<RunningMean> added_;  // [pieces]
+  bool all_ = false;                // orders, not a sample of them
   double empty_ = 0;                // the target of what is left without any of them
   SequenceState start_;
   PassRoom room_;

@@ -17,10 +17,16 @@ std::vector<Edit> shapley_pieces(const Model& model, const ExplainRequest& r, co
   return pieces;
 }
 
+ShapleyTexts shapley_texts(int64_t n, const MethodSpec& spec) {
+  constexpr int64_t kMost = 20;  // pieces of which every set is thought of
+  const int64_t sampled = 2 * spec.number("pairs") * (n + 1), all = n <= kMost ? int64_t{1} << n : sampled + 1;
+  return all <= sampled ? ShapleyTexts{all, true} : ShapleyTexts{sampled, false};
+}
+
 double shapley_tokens(const Model& model, const ExplainRequest& r, int64_t end, const MethodSpec& spec) {
   const std::vector<Edit> pieces = removals(model, r.tokens, end, taken_out_by(model, r.tokens, spec));
   if (pieces.empty()) return 0;
-  const auto texts = static_cast<double>(2 * spec.number("pairs") * (std::ssize(pieces) + 1));
+  const auto texts = static_cast<double>(shapley_texts(std::ssize(pieces), spec).count);
   const auto stay = static_cast<double>(pieces.front().position + 1), out = static_cast<double>(end) - stay + 1;
   return texts * (stay + out / 2);
 }

@@ -16,36 +16,61 @@ MethodReport shapley(const Model& model, const std::vector<int32_t>& tokens, con
   return explain(model, r).methods[0];
 }
 
-TEST(Shapley, ApproachesTheMeanOverAllOrders) {
-  const Model model = tiny_model(DType::kF64);
-  const std::vector<int32_t> tokens = distinct_tokens(5);  // of these the last one stays
+// What the target is worth on average over all orders of the tokens before the last, by hand.
+std::vector<double> over_all_orders(const Model& model, const std::vector<int32_t>& tokens, double& empty) {
   const TargetReport target = explain(model, request_for(tokens)).target;
-  const auto value = [&](unsigned stands) {
+  const size_t n = tokens.size() - 1;
+  std::vector<double> values;
+  for (size_t set = 0; set < size_t{1} << n; ++set) {
     std::vector<int32_t> text;
-    for (size_t t = 0; t < 5; ++t) {
-      if (t == 4 || (stands >> t & 1) != 0) text.push_back(tokens[t]);
+    for (size_t t = 0; t <= n; ++t) {
+      if (t == n || (set >> t & 1) != 0) text.push_back(tokens[t]);
     }
-    return value_of(model, text, target);
-  };
-  std::vector<double> want(5, 0.0);
-  std::vector<size_t> order{0, 1, 2, 3};
-  do {
-    unsigned stands = 0;
-    for (const size_t t : order) {
-      const double before = value(stands);
-      stands |= 1U << t;
-      want[t] += (value(stands) - before) / 24;
-    }
-  } while (std::next_permutation(order.begin(), order.end()));
-  const MethodReport got = shapley(model, tokens, "pairs=2000,by=token");
-  const std::span<const double> errors = got.find("standard-error")->tokens();
-  for (size_t t = 0; t < 4; ++t) {
-    EXPECT_GT(errors[t], 0);
-    EXPECT_LT(errors[t], 0.1 * largest(want));
+    values.push_back(value_of(model, text, target));
   }
-  EXPECT_TRUE(agree(got.scores().first(4), std::span(want).first(4), errors.first(4), tol::kSampled));
-  EXPECT_EQ(got.scores()[4], 0);
-  EXPECT_TRUE(agree(got.total().no_token, value(0), tol::kF64Complete));
+  empty = values[0];
+  std::vector<double> out(n, 0.0);
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  double orders = 0;
+  do {
+    size_t set = 0;
+    for (const size_t t : order) {
+      const size_t more = set | size_t{1} << t;
+      out[t] += values[more] - values[set];
+      set = more;
+    }
+    ++orders;
+  } while (std::next_permutation(order.begin(), order.end()));
+  for (double& v : out) v /= orders;
+  return out;
+}
+
+TEST(Shapley, OfAShortTextIsTheMeanOverAllOrders) {
+  const Model model = tiny_model(DType::kF64);
+  const std::vector<int32_t> tokens = distinct_tokens(6);
+  double empty = 0;
+  const std::vector<double> want = over_all_orders(model, tokens, empty);
+  const MethodReport got = shapley(model, tokens, "pairs=8,by=token");
+  EXPECT_TRUE(agree(got.scores().first(5), want, tol::kF64Complete));
+  EXPECT_EQ(got.scores()[5], 0);
+  EXPECT_TRUE(agree(got.total().no_token, empty, tol::kF64Complete));
+  EXPECT_EQ(got.find("standard-error"), nullptr) << "nothing was left to chance";
+  EXPECT_EQ(got.label, "");
+}
+
+// Of eight tokens there are more sets than eight pairs of orders have texts.
+TEST(Shapley, SampledOrdersComeWithinTheirStandardErrors) {
+  const Model model = tiny_model(DType::kF64);
+  const std::vector<int32_t> tokens = distinct_tokens(9);
+  double empty = 0;
+  const std::vector<double> want = over_all_orders(model, tokens, empty);
+  const MethodReport got = shapley(model, tokens, "pairs=8,by=token");
+  const ScoreArray* errors = got.find("standard-error");
+  ASSERT_NE(errors, nullptr);
+  for (size_t t = 0; t < want.size(); ++t) EXPECT_GT(errors->tokens()[t], 0) << t;
+  EXPECT_TRUE(agree(got.scores().first(8), want, errors->tokens().first(8), tol::kSampled));
+  EXPECT_NE(got.label.find("16 orders"), std::string::npos) << got.label;
 }
 
 class ShapleyFamilies : public ::testing::TestWithParam<std::string> {};
@@ -57,7 +82,7 @@ TEST_P(ShapleyFamilies, AddUpWhateverTheSample) {
   if (model.arch().sizes().labels > 0 || model.arch().sizes().feature_dim > 0) GTEST_SKIP() << "judges whole texts";
   std::vector<int32_t> tokens = some_tokens();
   tokens.resize(9);
-  const MethodReport got = shapley(model, tokens, "pairs=2,by=token");
+  const MethodReport got = shapley(model, tokens, "pairs=8,by=token");
   ASSERT_TRUE(got.total().completeness);
   EXPECT_TRUE(agree(got.total().sum + got.total().no_token, got.total().completeness->target, tol::kF64Complete));
   EXPECT_GT(largest(got.scores()), 0);
@@ -66,7 +91,7 @@ TEST_P(ShapleyFamilies, AddUpWhateverTheSample) {
 TEST(Shapley, TokensOfAWordShareWhatItAdds) {
   const Model model = Model::load(default_model_directory());
   ExplainRequest r = request_for(model.tokenizer().encode("The stranger sleepwalked unhappily and"));
-  r.methods = parse_methods("shapley:pairs=2,by=word");
+  r.methods = parse_methods("shapley:pairs=8,by=word");
   const MethodReport got = explain(model, r).methods[0];
   const std::vector<Edit> words = shapley_pieces(model, r, explain(model, r).target, PieceBy::kWord);
   ASSERT_LT(words.size() + 1, r.tokens.size());
@@ -90,8 +115,8 @@ TEST(Shapley, OfOneWordItIsWhatTheTextLosesWithoutIt) {
 TEST(Shapley, SaysBeforeWhatItTakes) {
   const Model model = tiny_model(DType::kF32);
   ExplainRequest r = request_for(distinct_tokens(11));
-  r.methods = parse_methods("shapley:pairs=3,by=token");
-  EXPECT_EQ(shapley_tokens(model, r, 10, r.methods[0]), 2 * 3 * 11 * (1 + 10 / 2.0));
+  r.methods = parse_methods("shapley:pairs=9,by=token");
+  EXPECT_EQ(shapley_tokens(model, r, 10, r.methods[0]), 2 * 9 * 11 * (1 + 10 / 2.0));
   const ExplainEstimate e = estimate_explain(model, r);
   ASSERT_EQ(e.parts.size(), 2u);
   EXPECT_GT(e.parts[1], 0);

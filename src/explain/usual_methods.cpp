@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "explain/explain_plan.h"
+#include "explain/removals.h"
 
 namespace hindscan {
 namespace {
@@ -19,8 +20,9 @@ bool is_of_one_place(const MethodSpec& m, const ExplainRequest& r) { return r.an
 // Whatever the text: those that came with "all" and cannot be asked of this model or answer.
 bool is_impossible(const Model& model, const MethodSpec& m, const ExplainRequest& r) {
   const ArchitectureSizes sizes = model.arch().sizes();
-  return (m.info().edits && sizes.feature_dim > 0) || is_of_one_place(m, r) ||
-         (m.info().writes && (sizes.labels > 0 || sizes.feature_dim > 0));
+  const int64_t at = r.target < 0 ? std::ssize(r.tokens) + r.target : r.target;
+  return (m.info().edits && sizes.feature_dim > 0) || (m.info().orders && at <= set_in_front(model, r.tokens)) ||
+         is_of_one_place(m, r) || (m.info().writes && (sizes.labels > 0 || sizes.feature_dim > 0));
 }
 
 std::string why_not(const Model& model, const ExplainRequest& r) {
