@@ -92,7 +92,7 @@ void explain_rows(const Model& model, const std::string& family, const std::vect
        {"row", "rollout", "gradient-x-input", "frozen", "row-logit", "half-attnlrp", "usual",
         "integrated-gradients:steps=8", "leave-one-out", "scan:by=token", "scan:by=word", "raw-attention",
         "rollout:rows=normalised", "attribution", "attribution:form=repo", "gradient", "smooth-gradient:samples=8",
-        "expected-gradients:samples=8", "shapley:pairs=2"}) {
+        "expected-gradients:samples=8", "shapley:pairs=8"}) {
     if (!asked_for(methods, o)) continue;
     r.methods = parse_methods(methods);
     r.causal_edits = std::string_view(methods) == "usual" ? 24 : 0;

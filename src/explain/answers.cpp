@@ -1,7 +1,6 @@
 #include "explain/answers.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <cctype>
 #include <span>
@@ -71,13 +70,12 @@ bool is_one_letter(std::string_view answer) {
 std::string answer_name(const TargetReport& target) { return listed(all_quoted(answers(target)), "or"); }
 std::string other_name(const TargetReport& target) { return listed(all_quoted(others(target)), "or"); }
 
-std::string answer_text(const TargetReport& target) {
-  return fmt::format("{}{}{}", target.text, target.also.empty() ? "" : "|", fmt::join(target.also_texts, "|"));
+static std::string joined(std::string text, const std::vector<std::string>& also_texts) {
+  for (const std::string& other : also_texts) text += "|" + other;
+  return text;
 }
-std::string other_text(const TargetReport& target) {
-  return fmt::format("{}{}{}", target.contrast_text, target.contrast_also.empty() ? "" : "|",
-                     fmt::join(target.contrast_also_texts, "|"));
-}
+std::string answer_text(const TargetReport& target) { return joined(target.text, target.also_texts); }
+std::string other_text(const TargetReport& target) { return joined(target.contrast_text, target.contrast_also_texts); }
 
 std::string answer_written(const TargetReport& target) { return written(answers(target)); }
 std::string other_written(const TargetReport& target) { return written(others(target)); }

@@ -16,10 +16,7 @@ class Gradient final : public ReverseMethod<R> {
 
   void back(const Chunk<R>& chunk) override {
     Ctx& ctx = chunk.ctx;
-    seed_output(chunk, chunk.seed);
-    set_carry(ctx, carry_);
-    ctx.backward(exact_rules());
-    carry_ = std::move(ctx.adjoint_out[0]);
+    back_exactly(chunk, carry_);
     const Var emb = embedding_of(ctx);
     const int64_t C = ctx.cols(emb);
     const R* dx = ctx.template grad<R>(emb);  // [count, C]

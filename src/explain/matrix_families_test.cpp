@@ -10,6 +10,15 @@
 namespace hindscan {
 namespace {
 
+// Of a layer that mixes tokens.
+MatrixRequest matrix_request(const Model& model, const ExplainRequest& r) {
+  MatrixRequest q;
+  q.tokens = r.tokens;
+  q.features = r.features;
+  q.layer = mixer_layer(model, r);
+  return q;
+}
+
 class MatrixFamilies : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(All, MatrixFamilies, ::testing::ValuesIn(all_cases()),
                          [](const auto& name) { return name.param; });
@@ -52,10 +61,7 @@ TEST_P(MatrixFamilies, MatrixRowsAreTheRowsOfTheRowMethod) {
 TEST_P(MatrixFamilies, PartsOfTheMixerMayBeLeftOut) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest r = request_of(model, 2000);
-  MatrixRequest q;
-  q.tokens = r.tokens;
-  q.features = r.features;
-  q.layer = mixer_layer(model, r);
+  MatrixRequest q = matrix_request(model, r);
   Recorded pass(model, r);
   const auto views = mixer_views<double>(pass.ctx);
   const MixerOps& ops = views.back()->ops();
@@ -82,10 +88,7 @@ TEST_P(MatrixFamilies, PartsOfTheMixerMayBeLeftOut) {
 TEST_P(MatrixFamilies, EveryRequestHasAnEstimate) {
   const Model model = random_model(config_of(GetParam()), DType::kF32);
   const ExplainRequest r = request_of(model, 2000);
-  MatrixRequest q;
-  q.tokens = r.tokens;
-  q.features = r.features;
-  q.layer = mixer_layer(model, r);
+  MatrixRequest q = matrix_request(model, r);
   const auto expect_seconds = [&](const char* what) {
     const MatrixEstimate e = estimate_matrix(model, q);
     EXPECT_TRUE(std::isfinite(e.seconds) && e.seconds > 0) << what << ": " << e.seconds;
@@ -108,10 +111,7 @@ TEST_P(MatrixFamilies, EveryRequestHasAnEstimate) {
 TEST_P(MatrixFamilies, BlocksAreSumsOfEntries) {
   const Model model = random_model(config_of(GetParam()), DType::kF64);
   const ExplainRequest r = request_of(model, 2000);
-  MatrixRequest q;
-  q.tokens = r.tokens;
-  q.features = r.features;
-  q.layer = mixer_layer(model, r);
+  MatrixRequest q = matrix_request(model, r);
   const MatrixResult all = matrix(model, q);
   q.blocks = 4;
   const MatrixResult blocks = matrix(model, q);

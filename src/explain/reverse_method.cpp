@@ -37,6 +37,14 @@ void set_carry(Ctx& ctx, const SequenceState& from_future) {
 }
 
 template <class R>
+void back_exactly(const Chunk<R>& chunk, SequenceState& carry) {
+  seed_output(chunk, chunk.seed);
+  set_carry(chunk.ctx, carry);
+  chunk.ctx.backward(exact_rules());
+  carry = std::move(chunk.ctx.adjoint_out[0]);
+}
+
+template <class R>
 double row_dot(int64_t C, const R* a, const R* b) {
   double sum = 0;
   for (int64_t c = 0; c < C; ++c) sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
@@ -139,6 +147,7 @@ std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>& context) {
   template std::unique_ptr<ReverseMethod<R>> make_method(const MethodContext<R>&); \
   template struct Chunk<R>;                                                        \
   template void seed_output<R>(const Chunk<R>&, std::span<const R>);               \
+  template void back_exactly<R>(const Chunk<R>&, SequenceState&);                  \
   template size_t layer_of_scope<R>(const Views<R>&, size_t);                      \
   template double row_dot<R>(int64_t, const R*, const R*);                         \
   template std::vector<R> set_aside<R>(Ctx&, Var);                                 \

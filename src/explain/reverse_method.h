@@ -104,6 +104,9 @@ template <class R>
 void seed_output(const Chunk<R>& chunk, std::span<const R> seed);
 // Sets what the chunk after this one left; the adjoint of the state before this one starts empty.
 void set_carry(Ctx& ctx, const SequenceState& from_future);
+// The exact adjoint of the whole chunk; carry: what the chunk after this one left, then what this one leaves.
+template <class R>
+void back_exactly(const Chunk<R>& chunk, SequenceState& carry);
 // <a_t, b_t> of row t in double.
 template <class R>
 double row_dot(int64_t C, const R* a, const R* b);

@@ -31,10 +31,7 @@ StreamGradients<R>::StreamGradients(const WalkSizes& sizes, Around around)
 template <class R>
 void StreamGradients<R>::back(const Chunk<R>& chunk) {
   Ctx& ctx = chunk.ctx;
-  seed_output(chunk, chunk.seed);
-  set_carry(ctx, carry_);
-  ctx.backward(exact_rules());
-  carry_ = std::move(ctx.adjoint_out[0]);
+  back_exactly(chunk, carry_);
   for (size_t l = 0; l < chunk.views.size(); ++l) {
     const MixerView<R>& view = *chunk.views[l];
     const bool gated = around_ == Around::kGated;

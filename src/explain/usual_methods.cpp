@@ -21,8 +21,9 @@ bool is_of_one_place(const MethodSpec& m, const ExplainRequest& r) { return r.an
 bool is_impossible(const Model& model, const MethodSpec& m, const ExplainRequest& r) {
   const ArchitectureSizes sizes = model.arch().sizes();
   const int64_t at = r.target < 0 ? std::ssize(r.tokens) + r.target : r.target;
-  return (m.info().edits && sizes.feature_dim > 0) || (m.info().orders && at <= set_in_front(model, r.tokens)) ||
-         is_of_one_place(m, r) || (m.info().writes && (sizes.labels > 0 || sizes.feature_dim > 0));
+  return (m.info().edits && sizes.feature_dim > 0) ||
+         (m.info().orders && first_place(r, at) <= set_in_front(model, r.tokens)) || is_of_one_place(m, r) ||
+         (m.info().writes && (sizes.labels > 0 || sizes.feature_dim > 0));
 }
 
 std::string why_not(const Model& model, const ExplainRequest& r) {
@@ -54,7 +55,8 @@ std::optional<ExplainRequest> with_possible_methods(const Model& model, const Ex
   ExplainRequest out = request;
   if (!reason.empty()) out.left_out = "What happens without each word was not tried: " + reason + ".";
   if (!impossible.empty())
-    out.left_out = fmt::format("This model or answer cannot be asked for {}.", fmt::join(impossible, ", "));
+    out.left_out += fmt::format("{}This model or answer cannot be asked for {}.", out.left_out.empty() ? "" : " ",
+                                fmt::join(impossible, ", "));
   std::erase_if(out.methods, left_out);
   return out;
 }
